@@ -1,0 +1,271 @@
+"""What the benchmarks share: interleaved timing, the machine's FMA peak, goals, tables, and docs/benchmarks.rst.
+
+Other programs and the clock of the CPU disturb everything that is measured here. So what is compared is measured in
+turns, in one process, and compared within each round; the median over rounds counts. That holds for the FMA peak too.
+"""
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import re
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # "one thread" of skrnn means one: NumPy's dot would take more
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # measure this checkout, whatever is installed
+
+DOCUMENT = ROOT / "docs" / "benchmarks.rst"
+SECTIONS = {
+    "train_step": "One training step",
+    "inference": "Prediction",
+    "cold_start": "Import and first fit",
+    "grid_search": "Grid search on threads",
+    "memory": "Peak memory of a fit",
+}
+LIBRARIES = ("numpy", "numba", "llvmlite", "scikit-learn", "joblib", "torch", "onnxruntime")
+INTRODUCTION = """\
+Benchmarks
+==========
+
+Each section is written by the script of its name in ``benchmarks/``, and names the machine it was run on; run it with
+``--write`` to replace the section with figures of your machine.
+
+Times are medians, ratios medians of ratios. What is compared runs in turns in one process, round after round, and a
+ratio compares times of one round, so that a change of the clock or another program disturbs both sides alike. Between
+turns there is a pause in which threads of the library before, which wait by spinning, fall asleep, and then an untimed
+call. The other libraries are at their best: each with the better of one and two threads. Goals are printed beside what
+was measured, whether met or missed.
+"""
+
+
+# -------------------------------------------------------------------------------------------------------- timing
+@dataclass
+class Contender:
+    """Something to be timed; `prepare` is called before its turn, untimed."""
+
+    run: Callable
+    prepare: Callable = lambda: None
+
+
+PAUSE = 0.02  # seconds: idle OpenMP threads spin for up to 16 ms, on a core that the next contender may need
+TURN = 0.02  # seconds of timed calls in a turn, at least one call
+LONG = 0.05  # seconds from which a call is so long that waking up does not matter
+
+
+def interleave(contenders, quick):
+    """Time the contenders in turns; returns a dict of name to array of seconds, the median of each of its turns."""
+    estimates = {name: _estimate(contender) for name, contender in contenders.items()}
+    round_seconds = sum(PAUSE + max(2 * TURN, estimate) for estimate in estimates.values())
+    n_rounds = 2 if quick else int(np.clip(4 / round_seconds, 7, 25))
+    seconds = {name: [] for name in contenders}
+    for _ in range(n_rounds):
+        for name, contender in contenders.items():
+            seconds[name].append(_turn(contender, estimates[name]))
+    return {name: np.array(values) for name, values in seconds.items()}
+
+
+def _estimate(contender):
+    contender.prepare()
+    contender.run()
+    return min(seconds_of(contender.run) for _ in range(2))
+
+
+def _turn(contender, estimate):
+    contender.prepare()
+    time.sleep(PAUSE)
+    if estimate < LONG:
+        awake = time.perf_counter() + TURN / 4
+        contender.run()
+        while time.perf_counter() < awake:
+            contender.run()
+    return np.median([seconds_of(contender.run) for _ in range(max(1, int(TURN / estimate)))])
+
+
+def seconds_of(function):
+    """How long one call takes."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def best(seconds, prefix):
+    """Of the contenders whose names start with `prefix`, the name of the one with the smallest median."""
+    return min((name for name in seconds if name.startswith(prefix)), key=lambda name: np.median(seconds[name]))
+
+
+def ratio(seconds, slower, faster):
+    """How many times faster: the median of the ratios of the rounds."""
+    return float(np.median(seconds[slower] / seconds[faster]))
+
+
+def geometric_mean(values):
+    return float(np.exp(np.mean(np.log(values))))
+
+
+# ------------------------------------------------------------------------------------------------------ FMA peak
+PEAK_CHAINS = 12  # independent chains of multiply-adds: two units times four cycles of latency need eight
+PEAK_TURNS = 500_000
+
+
+def fma_peak(dtype):
+    """A loop of multiply-adds in registers, on one core: floating-point operations per call, and the contender.
+
+    Its vectors are as wide as those of skrnn's kernels.
+    """
+    import numba
+    from llvmlite import ir
+    from numba.core import cgutils, types
+    from numba.extending import intrinsic
+
+    from skrnn._jit import VECTOR_BYTES
+
+    bits = np.dtype(dtype).itemsize * 8
+    count = VECTOR_BYTES * 8 // bits
+    element, i64 = (ir.FloatType() if bits == 32 else ir.DoubleType()), ir.IntType(64)
+    vector = ir.VectorType(element, count)
+
+    def splat(value):
+        return ir.Constant(vector, [ir.Constant(element, value)] * count)
+
+    @intrinsic
+    def multiply_add(typing_context, n):
+        def generate(context, builder, signature, args):
+            name, shape = f"llvm.fmuladd.v{count}f{bits}", ir.FunctionType(vector, [vector] * 3)
+            fma = cgutils.get_or_insert_function(builder.module, shape, name)
+            entry, loop, end = builder.block, builder.append_basic_block(), builder.append_basic_block()
+            builder.branch(loop)
+            builder.position_at_end(loop)
+            k = builder.phi(i64)
+            chains = [builder.phi(vector) for _ in range(PEAK_CHAINS)]
+            # The values stay finite and normal: others would take longer.
+            results = [builder.call(fma, [chain, splat(0.999), splat(1e-3)]) for chain in chains]
+            for i, (chain, result) in enumerate(zip(chains, results, strict=True)):
+                chain.add_incoming(splat(float(i)), entry)
+                chain.add_incoming(result, loop)
+            following = builder.add(k, i64(1))
+            k.add_incoming(i64(0), entry)
+            k.add_incoming(following, loop)
+            builder.cbranch(builder.icmp_signed("<", following, args[0]), loop, end)
+            builder.position_at_end(end)
+            total = results[0]
+            for result in results[1:]:  # else the loop would be deleted
+                total = builder.fadd(total, result)
+            return builder.extract_element(total, ir.IntType(32)(0))
+
+        return (types.float32 if bits == 32 else types.float64)(types.intp), generate
+
+    @numba.njit
+    def loop(n):
+        return multiply_add(n)
+
+    return 2 * count * PEAK_CHAINS * PEAK_TURNS, Contender(lambda: loop(PEAK_TURNS))
+
+
+# ------------------------------------------------------------------------------------------------------- reports
+def table(header, rows):
+    """Aligned plain text: the first column to the left, the others to the right."""
+    cells = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    cells.insert(1, ["-" * width for width in widths])
+    return "\n".join(
+        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
+        for row in cells
+    )
+
+
+def at_least(what, value, limit, unit="x"):
+    """A goal, as a row for `goals`."""
+    return what, f"{value:.3g} {unit}", f"at least {limit:.3g} {unit}", "met" if value >= limit else "MISSED"
+
+
+def at_most(what, value, limit, unit="x"):
+    """A goal, as a row for `goals`."""
+    return what, f"{value:.3g} {unit}", f"at most {limit:.3g} {unit}", "met" if value <= limit else "MISSED"
+
+
+def goals(rows):
+    return table(("goal", "measured", "wanted", ""), rows)
+
+
+def machine():
+    """CPU, cores, vector width and versions of what is installed."""
+    import llvmlite.binding
+
+    from skrnn._jit import VECTOR_BYTES
+
+    cpuinfo = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*:\s*(.*)", cpuinfo.read_text()) if cpuinfo.exists() else []
+    versions = [f"Python {platform.python_version()}"]
+    for library in LIBRARIES:
+        try:
+            versions.append(f"{library} {importlib.metadata.version(library)}")
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    name = names[0] if names else platform.processor()
+    return (
+        f"{name} ({llvmlite.binding.get_host_cpu_name()}), {os.cpu_count()} cores, {8 * VECTOR_BYTES}-bit vectors; "
+        f"{platform.system()}; {', '.join(versions)}."
+    )
+
+
+def progress(text):
+    """Say what is being measured, apart from the results."""
+    print(f"[{time.strftime('%H:%M:%S')}] {text}", file=sys.stderr, flush=True)
+
+
+def parse_arguments(description, **choices):
+    """Arguments of a script: ``--quick``, ``--write``, and a filter for each of `choices` (name to allowed values).
+
+    A filter that is not given holds all values; ``--write`` takes complete runs only.
+    """
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="few repeats and no large sizes: to try the script")
+    parser.add_argument("--write", action="store_true", help=f"write the section of {DOCUMENT.relative_to(ROOT)}")
+    for name, values in choices.items():
+        parser.add_argument(f"--{name}", nargs="+", choices=values, default=list(values), type=type(values[0]))
+    arguments = parser.parse_args()
+    filtered = any(getattr(arguments, name) != list(values) for name, values in choices.items())
+    if arguments.write and (arguments.quick or filtered):
+        parser.error("--write needs a complete run, without --quick and filters")
+    warnings.filterwarnings("ignore", category=UserWarning)  # sklearn's ConvergenceWarning: fits are short on purpose
+    return arguments
+
+
+def report(section, description, parts, write):
+    """Print the parts (tables and notes) of a section, and `write` them into the document."""
+    where = f"{date.today()}, {machine()}"
+    print(SECTIONS[section], where, *parts, sep="\n\n")
+    if write:
+        tables = "\n\n".join(parts).replace("\n", "\n    ").replace("\n    \n", "\n\n")
+        _write_section(section, f"{description.strip()}\n\nMeasured {where}\n\n.. code-block:: text\n\n    {tables}\n")
+
+
+def _write_section(section, text):
+    document = DOCUMENT.read_text() if DOCUMENT.exists() else _empty_document()
+    begin, end = _markers(section)
+    before, rest = document.split(begin)
+    after = rest.split(end)[1]
+    DOCUMENT.parent.mkdir(exist_ok=True)
+    DOCUMENT.write_text(f"{before}{begin}\n\n{text}\n{end}{after}")
+
+
+def _markers(section):
+    return f".. begin {section}", f".. end {section}"
+
+
+def _empty_document():
+    parts = [INTRODUCTION]
+    for section, title in SECTIONS.items():
+        begin, end = _markers(section)
+        parts.append(f"\n{title}\n{'-' * len(title)}\n\n{begin}\n\nNot measured yet.\n\n{end}\n")
+    return "".join(parts)

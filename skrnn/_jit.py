@@ -1,0 +1,159 @@
+"""The one place that knows how kernels are compiled: flags, disk cache, and the vector unit of this CPU.
+
+`kernel` compiles a module-level function at its first call, without the GIL, with NumPy's error model and no
+`fastmath` (which would delete NaN checks). `bind` gives a kernel its own copy of a function with other globals: that
+is how one time loop serves every cell, although compiled functions that receive functions never reach a disk cache.
+
+With ``NUMBA_DISABLE_JIT=1`` both return plain Python functions that compute the same.
+"""
+
+import functools
+import hashlib
+import os
+import platform
+import types
+from pathlib import Path
+
+import numba
+from numba.core import config
+from numba.core import types as numba_types
+from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.registry import cpu_target
+
+PACKAGE = Path(__file__).resolve().parent
+KERNEL_SOURCES = ("_jit.py", "kernels/*.py", "cells/*.py", "layers/*.py")
+
+
+def _vector_unit():
+    """Bytes of a vector register, number of them, and whether loads and stores take a lane mask at no cost."""
+    triple, _, features = cpu_target.target_context.codegen().magic_tuple()
+    if "+avx512f" in features and "+avx512vl" in features:
+        return 64, 32, True
+    if triple.startswith(("aarch64", "arm64")):
+        return 16, 32, False
+    return (32 if "+avx" in features.split(",") else 16), 16, False
+
+
+VECTOR_BYTES, N_VECTOR_REGISTERS, MASKED_MEMORY = _vector_unit()
+
+
+@functools.cache
+def _package_stamp():
+    """Hash of every source that a kernel may contain: Numba itself notices a change in one file only."""
+    digest = hashlib.sha256(numba.__version__.encode())
+    for pattern in KERNEL_SOURCES:
+        for path in sorted(PACKAGE.glob(pattern)):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def _user_cache():
+    if platform.system() == "Windows":
+        return Path(os.environ.get("LOCALAPPDATA", "~")) / "skrnn"
+    given = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    return (given if given.is_absolute() else Path("~/.cache")) / "skrnn"
+
+
+@functools.cache
+def _cache_directory():
+    """First writable of: NUMBA_CACHE_DIR, the package's own ``__pycache__``, the user's cache; else None.
+
+    Never the system's temporary directory: cached code is unpickled, and others could write there.
+    """
+    given = [Path(config.CACHE_DIR) / "skrnn"] if config.CACHE_DIR else []
+    for path in [*given, PACKAGE / "__pycache__" / "kernels", _user_cache()]:
+        try:
+            path = path.expanduser()
+            path.mkdir(parents=True, exist_ok=True)
+            probe = path / f"probe.{os.getpid()}.{id(path)}"
+            probe.touch()
+            probe.unlink()
+        except (OSError, RuntimeError):  # not writable; no home directory
+            continue
+        return str(path)
+    return None
+
+
+class _Locator(_CacheLocator):
+    """Where the compiled form of a kernel lies, and from which sources it was made."""
+
+    def __init__(self, py_func, py_file):
+        self._py_func, self._py_file = py_func, py_file
+
+    def get_cache_path(self):
+        return _cache_directory()
+
+    def get_source_stamp(self):
+        return _package_stamp(), *(Path(f).read_bytes() for f in _foreign_files(self._py_func))
+
+    def get_disambiguator(self):
+        name = f"{self._py_func.__module__}.{self._py_func.__qualname__}.{self._py_file}.{config.BOUNDSCHECK}"
+        return hashlib.sha256(name.encode()).hexdigest()[:12]
+
+    @classmethod
+    def from_function(cls, py_func, py_file):
+        return cls(py_func, py_file)
+
+
+def _foreign_files(py_func):
+    """Source files outside the package of `py_func` and of what was bound into it (a user's own cell)."""
+    functions = [py_func, *(getattr(f, "py_func", f) for f in getattr(py_func, "bound", {}).values())]
+    files = {f.__code__.co_filename for f in functions if isinstance(f, types.FunctionType)}
+    return sorted(f for f in files if not Path(f).resolve().is_relative_to(PACKAGE))
+
+
+class _CacheImpl(CompileResultCacheImpl):
+    _locator_classes = [_Locator]
+
+
+class _KernelCache(FunctionCache):
+    """Numba's disk cache, except that no damage to it and no full disk ever stops a fit."""
+
+    _impl_class = _CacheImpl
+
+    def load_overload(self, sig, target_context):
+        try:
+            return super().load_overload(sig, target_context)
+        except Exception:  # truncated, garbage, from another Numba: unpickling can raise anything
+            self._forget()
+            return None
+
+    def save_overload(self, sig, data):
+        try:
+            super().save_overload(sig, data)
+        except Exception:  # disk full, directory removed or made read-only, index damaged meanwhile
+            self._forget()
+
+    def _forget(self):
+        try:
+            self.flush()
+        except OSError:
+            self.disable()
+
+
+def kernel(function):
+    """Compile `function` with the package's flags; cached on disk where there is a place for it."""
+    if config.DISABLE_JIT:
+        return function
+    dispatcher = numba.njit(nogil=True, error_model="numpy", _nrt=False)(function)
+    resolve = dispatcher.get_call_template
+    # Numba would compile a kernel anew for each combination of literal arguments in the calls of other kernels.
+    dispatcher.get_call_template = lambda args, kws: resolve([numba_types.unliteral(a) for a in args], kws)
+    if _cache_directory() is not None:
+        try:
+            dispatcher._cache = _KernelCache(function)
+        except (OSError, TypeError):  # defined at a prompt: there is no source file to watch
+            pass
+    return dispatcher
+
+
+def bind(function, name, **bound):
+    """A kernel from `function` with the global names in `bound` replaced, e.g. ``forward`` by a cell's own.
+
+    `name` tells it from other kernels bound from the same function: it names the cache file.
+    """
+    source = getattr(function, "py_func", function)
+    copy = types.FunctionType(source.__code__, {**source.__globals__, **bound}, source.__name__, source.__defaults__)
+    copy.__qualname__ = f"{source.__qualname__}_{name}"
+    copy.__module__, copy.__doc__, copy.bound = source.__module__, source.__doc__, bound
+    return kernel(copy)

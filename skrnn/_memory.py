@@ -1,0 +1,50 @@
+"""Arrays for kernels: aligned to cache lines, row strides that do not collide in the cache."""
+
+import numpy as np
+
+LINE = 64  # bytes
+
+
+def padded(n_columns, dtype):
+    """Row stride in elements: an odd number of cache lines, so that the rows of a panel spread over all cache sets."""
+    itemsize = np.dtype(dtype).itemsize
+    return (-(-n_columns * itemsize // LINE) | 1) * LINE // itemsize
+
+
+class Arena:
+    """One allocation that many arrays are cut from: large enough for huge pages, without which the products of larger
+    layers wait for address translation.
+
+    Parameters
+    ----------
+    shapes : dict of str to (n_rows, n_columns)
+        Matrices to make; each gets a padded row stride.
+    dtype : dtype
+
+    Attributes
+    ----------
+    arrays : dict of str to ndarray of shape (n_rows, row stride)
+        Zeros at first.
+    memory : ndarray of shape (n,)
+        All of them, end to end.
+    """
+
+    def __init__(self, shapes, dtype):
+        itemsize = np.dtype(dtype).itemsize
+        strides = {name: padded(columns, dtype) for name, (_, columns) in shapes.items()}
+        sizes = {name: max(rows, 1) * strides[name] for name, (rows, _) in shapes.items()}
+        memory = np.zeros(sum(sizes.values()) + LINE // itemsize, dtype)
+        start = position = -(memory.ctypes.data // itemsize) % (LINE // itemsize)
+        self.arrays = {}
+        for name, size in sizes.items():
+            self.arrays[name] = memory[position : position + size].reshape(-1, strides[name])
+            position += size
+        self.memory = memory[start:position]
+        self._parts = {}
+        for name, array in self.arrays.items():
+            prefix, _, rest = name.partition(".")
+            self._parts.setdefault(prefix, {})[rest] = array
+
+    def part(self, number):
+        """The arrays whose names start with ``"{number}."``, by the rest of their names."""
+        return self._parts[str(number)]

@@ -1,0 +1,197 @@
+"""Classification of sequences."""
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.metrics import accuracy_score
+from sklearn.utils import assert_all_finite, check_array, column_or_1d, compute_class_weight, compute_sample_weight
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.multiclass import check_classification_targets, type_of_target
+
+from ..losses import BinomialLogLoss, MultinomialLogLoss
+from ._base import BaseRNN, document_parameters
+
+
+@document_parameters
+class RNNClassifier(ClassifierMixin, BaseRNN):
+    """Recurrent network that classifies sequences.
+
+    The task is read from y: two classes, several classes, or several labels at a time (a 0-1 indicator matrix). The
+    loss is the log-loss, between the classes or of each label.
+
+    Parameters
+    ----------
+    {parameters}
+    class_weight : dict or "balanced", default=None
+        Weights of the classes, in the form ``{{label: weight}}``; "balanced" weighs inversely to their frequency.
+        Multiplied with ``sample_weight``.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Class labels, or numbers of the labels for an indicator matrix.
+    {attributes}
+
+    See Also
+    --------
+    RNNRegressor : The same for numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn import RNNClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.normal(size=(n, 1)) for n in rng.integers(5, 15, size=200)]  # sequences of 5 to 14 steps
+    >>> y = ["up" if x.mean() > 0 else "down" for x in X]
+    >>> clf = RNNClassifier(hidden_layer_sizes=16, max_iter=30, tol=0.01, random_state=0).fit(X[:150], y[:150])
+    >>> clf.score(X[150:], y[150:]) > 0.9
+    True
+    >>> clf.predict([np.ones((7, 1)), -np.ones((3, 1))])
+    array(['up', 'down'], dtype='<U4')
+    """
+
+    _parameter_constraints = {
+        **BaseRNN._parameter_constraints,
+        "class_weight": [dict, list, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(64,),
+        cell="lstm",
+        *,
+        solver="adam",
+        alpha=1e-3,
+        batch_size="auto",
+        learning_rate_init=3e-3,
+        max_iter=100,
+        clip_norm=1.0,
+        shuffle=True,
+        tol=1e-3,
+        n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        standardize=True,
+        class_weight=None,
+        random_state=None,
+        n_jobs=None,
+        dtype="float32",
+        verbose=False,
+    ):
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes,
+            cell=cell,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate_init=learning_rate_init,
+            max_iter=max_iter,
+            clip_norm=clip_norm,
+            shuffle=shuffle,
+            tol=tol,
+            n_iter_no_change=n_iter_no_change,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            standardize=standardize,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            dtype=dtype,
+            verbose=verbose,
+        )
+        self.class_weight = class_weight
+
+    def predict(self, X):
+        """Predict classes, or 0-1 indicators of labels.
+
+        Parameters
+        ----------
+        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
+            Sequences.
+
+        Returns
+        -------
+        y : ndarray of shape (n_sequences,) or (n_sequences, n_labels)
+            Predicted classes or indicators.
+        """
+        raw = self._predict_raw(X)
+        if self.multilabel_:
+            return (raw > 0).astype(np.int64)
+        return self.classes_[self._decide(raw)]
+
+    def predict_proba(self, X):
+        """Predict probabilities.
+
+        Parameters
+        ----------
+        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
+            Sequences.
+
+        Returns
+        -------
+        p : ndarray of shape (n_sequences, n_classes)
+            Probability of each class in the order of ``classes_``, or of each label.
+        """
+        raw = self._predict_raw(X)
+        p = self._loss().predict(raw)
+        return p if self.multilabel_ or raw.shape[1] > 1 else np.hstack([1 - p, p])
+
+    def predict_log_proba(self, X):
+        """Logarithm of `predict_proba`.
+
+        Parameters
+        ----------
+        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
+            Sequences.
+
+        Returns
+        -------
+        log_p : ndarray of shape (n_sequences, n_classes)
+            Log-probabilities.
+        """
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def _loss(self):
+        return BinomialLogLoss() if self.multilabel_ or self.n_outputs_ == 1 else MultinomialLogLoss()
+
+    @staticmethod
+    def _decide(raw):
+        """Number of the class that each row of raw predictions speaks for."""
+        return raw.argmax(axis=1) if raw.shape[1] > 1 else (raw[:, 0] > 0).astype(np.intp)
+
+    def _encode_target(self, y, sample_weight):
+        assert_all_finite(np.asarray(y), input_name="y")
+        self.multilabel_ = type_of_target(y, input_name="y") == "multilabel-indicator"
+        if self.multilabel_:
+            return self._encode_labels(y, sample_weight)
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        present = np.unique(codes[sample_weight > 0])
+        if len(present) < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least 2 classes among the sequences with a weight above 0, but there "
+                f"is only one class: {self.classes_[present].tolist()}."
+            )
+        if self.class_weight is not None:
+            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            sample_weight = sample_weight * weights[codes]
+        self.n_outputs_ = 1 if len(self.classes_) == 2 else len(self.classes_)
+        return self._loss(), codes[:, np.newaxis].astype(np.float64), sample_weight, codes
+
+    def _encode_labels(self, y, sample_weight):
+        y = check_array(y, dtype=np.float64, input_name="y")
+        self.n_outputs_ = y.shape[1]
+        self.classes_ = np.arange(y.shape[1])
+        if self.class_weight is not None:
+            sample_weight = sample_weight * compute_sample_weight(self.class_weight, y)
+        return self._loss(), y, sample_weight, None
+
+    def _validation_score(self, raw, target, sample_weight):
+        if self.multilabel_:
+            return accuracy_score(target, raw > 0, sample_weight=sample_weight)
+        return accuracy_score(target[:, 0], self._decide(raw), sample_weight=sample_weight)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags

@@ -1,0 +1,165 @@
+"""Regression on sequences."""
+
+from numbers import Real
+
+import numpy as np
+from sklearn.base import RegressorMixin, clone
+from sklearn.metrics import r2_score
+from sklearn.utils import check_array
+from sklearn.utils._param_validation import Interval, StrOptions
+
+from ..losses import REGRESSION_LOSSES, BaseLoss, Quantile
+from ._base import BaseRNN, document_parameters
+
+
+@document_parameters
+class RNNRegressor(RegressorMixin, BaseRNN):
+    """Recurrent network that maps sequences to one or several numbers.
+
+    The target is standardised inside where the loss is one of distances (all but "poisson"), so its unit does not
+    matter.
+
+    Parameters
+    ----------
+    {parameters}
+    loss : {{"squared_error", "absolute_error", "huber", "poisson", "quantile"}} or BaseLoss, default="squared_error"
+        What to minimise: the prediction estimates the mean, the median, something between, the mean of counts
+        (through an exponential, so it is positive), or a quantile. An instance sets parameters, for example
+        ``Huber(delta=2.0)``.
+    quantile : float, default=None
+        The quantile for ``loss="quantile"``, between 0 and 1; None is the median.
+
+    Attributes
+    ----------
+    loss_function_ : BaseLoss
+        The loss that was minimised.
+    target_mean_ : ndarray of shape (n_outputs,)
+        Subtracted from the target before training.
+    target_scale_ : ndarray of shape (n_outputs,)
+        By which the target is divided before training.
+    {attributes}
+
+    See Also
+    --------
+    RNNClassifier : The same for classes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn import RNNRegressor
+    >>> rng = np.random.default_rng(0)
+    >>> X = [rng.normal(size=(n, 2)) for n in rng.integers(5, 15, size=300)]  # sequences of 5 to 14 steps
+    >>> y = [100 + 10 * x[:, 0].sum() for x in X]
+    >>> reg = RNNRegressor(hidden_layer_sizes=32, max_iter=40, tol=0.01, random_state=0).fit(X[:250], y[:250])
+    >>> reg.score(X[250:], y[250:]) > 0.9
+    True
+    """
+
+    _parameter_constraints = {
+        **BaseRNN._parameter_constraints,
+        "loss": [StrOptions(set(REGRESSION_LOSSES)), BaseLoss],
+        "quantile": [Interval(Real, 0, 1, closed="neither"), None],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(64,),
+        cell="lstm",
+        *,
+        loss="squared_error",
+        quantile=None,
+        solver="adam",
+        alpha=3e-3,
+        batch_size="auto",
+        learning_rate_init=3e-3,
+        max_iter=100,
+        clip_norm=1.0,
+        shuffle=True,
+        tol=1e-3,
+        n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        standardize=True,
+        random_state=None,
+        n_jobs=None,
+        dtype="float32",
+        verbose=False,
+    ):
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes,
+            cell=cell,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate_init=learning_rate_init,
+            max_iter=max_iter,
+            clip_norm=clip_norm,
+            shuffle=shuffle,
+            tol=tol,
+            n_iter_no_change=n_iter_no_change,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            standardize=standardize,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            dtype=dtype,
+            verbose=verbose,
+        )
+        self.loss = loss
+        self.quantile = quantile
+
+    def predict(self, X):
+        """Predict the target.
+
+        Parameters
+        ----------
+        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
+            Sequences.
+
+        Returns
+        -------
+        y : ndarray of shape (n_sequences,) or (n_sequences, n_outputs)
+            Predictions, in the shape of the y that was fitted.
+        """
+        raw = self._predict_raw(X)
+        y = self.loss_function_.predict(raw) * self.target_scale_ + self.target_mean_
+        return y if self.two_dimensional_ else y[:, 0]
+
+    def _make_loss(self):
+        if isinstance(self.loss, BaseLoss):
+            self.loss._validate_params()
+            return clone(self.loss)
+        if self.quantile is not None:
+            return Quantile(self.quantile)
+        return REGRESSION_LOSSES[self.loss]()
+
+    def _encode_target(self, y, sample_weight):
+        if self.quantile is not None and self.loss != "quantile":
+            raise ValueError(f'quantile={self.quantile} needs loss="quantile", got loss={self.loss!r}.')
+        with np.errstate(invalid="ignore"):  # of the sum that looks for infinity
+            y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y", estimator=self)
+        if y.ndim > 2:
+            raise ValueError(f"y must have shape (n_sequences,) or (n_sequences, n_outputs), got {y.shape}.")
+        self.two_dimensional_ = y.ndim == 2
+        y = y.reshape(len(y), -1)
+        self.n_outputs_ = y.shape[1]
+        loss = self.loss_function_ = self._make_loss()
+        self.target_mean_, self.target_scale_ = np.zeros(self.n_outputs_), np.ones(self.n_outputs_)
+        if loss.scales_target:
+            with np.errstate(over="ignore", invalid="ignore"):
+                self.target_mean_ = np.average(y, axis=0, weights=sample_weight)
+                deviation = np.sqrt(np.average((y - self.target_mean_) ** 2, axis=0, weights=sample_weight))
+            if not np.isfinite(deviation).all():
+                raise ValueError("y is too large: its variance overflows; rescale it.")
+            self.target_scale_ = np.where(deviation > 0, deviation, 1.0)
+        elif (y < 0).any():
+            raise ValueError(f"loss={self.loss!r} needs y >= 0; the smallest value is {y.min():g}.")
+        return loss, (y - self.target_mean_) / self.target_scale_, sample_weight, None
+
+    def _validation_score(self, raw, target, sample_weight):
+        return r2_score(target, self.loss_function_.predict(raw), sample_weight=sample_weight)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags

@@ -1,0 +1,36 @@
+"""Copying many small matrices at a time: between the parameter vector and the packed matrices of the products."""
+
+import numpy as np
+
+from .._jit import kernel
+
+
+@kernel
+def copy_all(source, target, table):
+    """Copy the matrices in `table`, a row each as `copy_table` makes it, between two flat arrays."""
+    for k in range(table.shape[0]):
+        n_rows, n_columns = table[k, 0], table[k, 1]
+        from_0, from_row, from_column = table[k, 2], table[k, 3], table[k, 4]
+        to_0, to_row, to_column = table[k, 5], table[k, 6], table[k, 7]
+        if from_column == 1 and to_column == 1:
+            for i in range(n_rows):
+                for j in range(n_columns):
+                    target[to_0 + i * to_row + j] = source[from_0 + i * from_row + j]
+        else:
+            for i in range(n_rows):
+                for j in range(n_columns):
+                    target[to_0 + i * to_row + j * to_column] = source[from_0 + i * from_row + j * from_column]
+
+
+def copy_table(pairs, source, target):
+    """Table for `copy_all`: of (source view, target view) pairs of equal shape, views of the two flat arrays."""
+    rows = []
+    for from_view, to_view in pairs:
+        places = [*_place(np.atleast_2d(from_view), source), *_place(np.atleast_2d(to_view), target)]
+        rows.append([*np.atleast_2d(from_view).shape, *places])
+    return np.array(rows, np.int64)
+
+
+def _place(view, flat):
+    offset = (view.ctypes.data - flat.ctypes.data) // flat.itemsize
+    return offset, view.strides[0] // flat.itemsize, view.strides[1] // flat.itemsize

@@ -1,0 +1,203 @@
+"""Matrix product for small and middle sizes, from register tiles that we emit ourselves.
+
+`product` computes ``C = A B`` or ``C += A B`` for row-major matrices that lie inside larger arrays. It cuts C into
+tiles whose elements stay in vector registers over the whole inner loop. A tile is LLVM code, because Numba cannot say
+"keep these sixteen vectors in registers".
+
+Every element of C is one chain of multiply-adds over k = 0, 1, ..., whichever tile it lies in. So a row of C does not
+depend on the rows beside it, bit for bit.
+"""
+
+import numpy as np
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import lower_builtin, type_callable
+
+from .._jit import MASKED_MEMORY, N_VECTOR_REGISTERS, VECTOR_BYTES, bind
+from .lanes import (
+    I64,
+    data_pointer,
+    intrinsic,
+    lane_mask,
+    lanes,
+    load_vector,
+    splat,
+    store_vector,
+    vector_type,
+)
+
+# (rows, vectors) of the tiles. `wide` fills the register file without spilling: rows * vectors accumulators, `vectors`
+# of B and one broadcast of A; `narrow` does the columns that would leave it half empty; the others do the last rows. A
+# single row gets more vectors: a multiply-add takes four cycles and two can start in each, so fewer than eight
+# independent chains leave the unit idle.
+TILES = (
+    {"wide": (8, 3), "narrow": (8, 2), "few": (4, 4), "one": (1, 8)}
+    if N_VECTOR_REGISTERS == 32
+    else {"wide": (4, 3), "narrow": (4, 2), "few": (2, 4), "one": (1, 6)}
+)
+UNROLL = 4  # inner steps per turn where A is read along its rows: one address computation per row and turn
+K_BLOCK = {"plain": 512, "transposed": 128}  # inner steps per pass over C, so that a panel of B stays in the cache
+
+
+def _make_tile(rows, vectors, transposed):
+    """One tile of C: a function with its meaning in NumPy, and the code it is lowered to.
+
+    Arguments: C, A, B as (array, offset of the first element, row stride); the inner length; the number of columns, of
+    which the tile does as many as it has; whether to add to C. A is read as A[m, k], or A[k, m] if `transposed`.
+    """
+
+    def tile(c, c0, ldc, a, a0, lda, b, b0, ldb, inner, columns, accumulate):
+        width = min(columns, vectors * lanes(c.dtype))
+        strides = (1, lda) if transposed else (lda, 1)
+        A = _view(a, a0, (rows, inner), strides)
+        C = _view(c, c0, (rows, width), (ldc, 1))
+        C[:] = A @ _view(b, b0, (inner, width), (ldb, 1)) + (C if accumulate else 0)
+
+    @type_callable(tile)
+    def type_tile(context):
+        def typer(c, c0, ldc, a, a0, lda, b, b0, ldb, inner, columns, accumulate):
+            return types.none
+
+        return typer
+
+    @lower_builtin(tile, *[types.Any] * 12)
+    def lower_tile(context, builder, sig, args):
+        c, c0, ldc, a, a0, lda, b, b0, ldb, inner, columns, accumulate = args
+        matrices = [
+            (data_pointer(context, builder, sig.args[i], array, offset), stride)
+            for i, array, offset, stride in ((0, c, c0, ldc), (3, a, a0, lda), (6, b, b0, ldb))
+        ]
+        vector = vector_type(sig.args[0].dtype)
+        emit = _TileCode(builder, vector, rows, vectors, transposed, matrices)
+        masks = [
+            lane_mask(builder, builder.sub(columns, ir.Constant(I64, v * vector.count)), vector.count)
+            for v in range(vectors)
+        ]
+        if MASKED_MEMORY:
+            emit(inner, accumulate, masks)
+        else:
+            full = builder.icmp_signed(">=", columns, ir.Constant(I64, vectors * vector.count))
+            with builder.if_else(full) as (then, otherwise):
+                with then:
+                    emit(inner, accumulate, [None] * vectors)
+                with otherwise:
+                    emit(inner, accumulate, masks)
+        return context.get_dummy_value()
+
+    return tile
+
+
+class _TileCode:
+    """Writes the LLVM code of one tile."""
+
+    def __init__(self, builder, vector, rows, vectors, transposed, matrices):
+        self.builder, self.vector, self.transposed = builder, vector, transposed
+        (self.c, self.ldc), (self.a, self.lda), (self.b, self.ldb) = matrices
+        self.rows, self.vectors = range(rows), range(vectors)
+
+    def __call__(self, inner, accumulate, masks):
+        builder = self.builder
+        # Stack slots, which LLVM turns into registers because their address never leaves this code.
+        sums = [[cgutils.alloca_once(builder, self.vector) for _ in self.vectors] for _ in self.rows]
+        c_rows = [self.at(self.c, self.times(self.ldc, m)) for m in self.rows]
+        with builder.if_else(accumulate) as (add, start):
+            with add:
+                for m in self.rows:
+                    for v in self.vectors:
+                        builder.store(self.load(c_rows[m], v, masks), sums[m][v])
+            with start:
+                for slot in (slot for row in sums for slot in row):
+                    builder.store(ir.Constant(self.vector, None), slot)
+        a_rows = [self.a if self.transposed else self.at(self.a, self.times(self.lda, m)) for m in self.rows]
+        unroll = 1 if self.transposed else UNROLL
+        done = self.times(builder.sdiv(inner, self.constant(unroll)), unroll)
+        for start, stop, steps in ((self.constant(0), done, unroll), (done, inner, 1))[: 1 if unroll == 1 else 2]:
+            with cgutils.for_range_slice(builder, start, stop, self.constant(steps)) as (k, _):
+                for step in range(steps):
+                    self.multiply_add(builder.add(k, self.constant(step)), k, step, a_rows, masks, sums)
+        for m in self.rows:
+            for v in self.vectors:
+                pointer = self.at(c_rows[m], self.constant(v * self.vector.count))
+                store_vector(builder, builder.load(sums[m][v]), pointer, masks[v])
+
+    def multiply_add(self, k_step, k, step, a_rows, masks, sums):
+        """sums += A[:, k + step] B[k + step, :]."""
+        builder = self.builder
+        b_row = self.at(self.b, builder.mul(k_step, self.ldb))
+        b_vectors = [self.load(b_row, v, masks) for v in self.vectors]
+        for m in self.rows:
+            if self.transposed:
+                pointer = self.at(self.at(self.a, builder.mul(k_step, self.lda)), self.constant(m))
+            else:
+                pointer = self.at(self.at(a_rows[m], k), self.constant(step))
+            scalar = splat(builder, builder.load(pointer, typ=self.vector.element), self.vector.count)
+            for v in self.vectors:
+                total = intrinsic(
+                    builder, "llvm.fmuladd", self.vector, [scalar, b_vectors[v], builder.load(sums[m][v])]
+                )
+                builder.store(total, sums[m][v])
+
+    def at(self, pointer, offset):
+        return self.builder.gep(pointer, [offset], source_etype=self.vector.element)
+
+    def load(self, row, v, masks):
+        return load_vector(self.builder, self.at(row, self.constant(v * self.vector.count)), self.vector, masks[v])
+
+    def times(self, value, factor):
+        return self.builder.mul(value, self.constant(factor))
+
+    @staticmethod
+    def constant(value):
+        return ir.Constant(I64, value)
+
+
+def _view(array, offset, shape, strides):
+    flat = array.reshape(-1)[offset:]
+    return np.lib.stride_tricks.as_strided(flat, shape, [s * array.itemsize for s in strides])
+
+
+# ruff: noqa: F821 (names in capitals and the names of tiles and sweeps are bound below)
+def _sweep(c, c0, ldc, a, a0, lda, b, b0, ldb, M, N, K, accumulate):
+    """Compute as many rows of C as whole tiles cover; return their number."""
+    lanes = VECTOR_BYTES // c.itemsize
+    whole = M // ROWS * ROWS
+    n = 0
+    while n < N:
+        vectors = (N - n + lanes - 1) // lanes
+        use_narrow = vectors < WIDE or vectors == WIDE + 1  # 4 = 2 + 2 is better than 3 + 1
+        for m in range(0, whole, ROWS):
+            c_m, a_m = c0 + m * ldc + n, a0 + m * (1 if TRANSPOSED else lda)
+            if use_narrow:
+                narrow(c, c_m, ldc, a, a_m, lda, b, b0 + n, ldb, K, N - n, accumulate)
+            else:
+                wide(c, c_m, ldc, a, a_m, lda, b, b0 + n, ldb, K, N - n, accumulate)
+        n += (NARROW if use_narrow else WIDE) * lanes
+    return whole
+
+
+def _product(c, c0, ldc, a, a0, lda, b, b0, ldb, M, N, K, accumulate):
+    for k in range(0, K, BLOCK):
+        inner, add, b_k = min(BLOCK, K - k), accumulate or k > 0, b0 + k * ldb
+        a_row, a_k = (1, a0 + k * lda) if TRANSPOSED else (lda, a0 + k)
+        m = many(c, c0, ldc, a, a_k, lda, b, b_k, ldb, M, N, inner, add)
+        m += few(c, c0 + m * ldc, ldc, a, a_k + m * a_row, lda, b, b_k, ldb, M - m, N, inner, add)
+        one(c, c0 + m * ldc, ldc, a, a_k + m * a_row, lda, b, b_k, ldb, M - m, N, inner, add)
+
+
+def _make_product(name):
+    transposed = name == "transposed"
+    tiles = {size: _make_tile(*shape, transposed) for size, shape in TILES.items()}
+
+    def sweep(size, wide, narrow):
+        (rows, n_wide), (_, n_narrow) = TILES[wide], TILES[narrow]
+        constants = {"ROWS": rows, "WIDE": n_wide, "NARROW": n_narrow, "TRANSPOSED": transposed}
+        return bind(_sweep, f"{name}_{size}", wide=tiles[wide], narrow=tiles[narrow], **constants)
+
+    many, few, one = sweep("many", "wide", "narrow"), sweep("few", "few", "few"), sweep("one", "one", "one")
+    return bind(_product, name, TRANSPOSED=transposed, BLOCK=K_BLOCK[name], many=many, few=few, one=one)
+
+
+# C (M, N) = A (M, K) B (K, N), or C += A B where `accumulate`. A matrix is given as the array it lies in, the offset
+# of its first element, its row stride. `product_t` reads A from its transpose (K, M).
+product = _make_product("plain")
+product_t = _make_product("transposed")

@@ -1,0 +1,1 @@
+"""Layers of a network: what a shard of sequences runs through."""

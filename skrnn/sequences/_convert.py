@@ -1,0 +1,254 @@
+"""From what users pass as X to a ``SequenceArray``, and from there to what kernels accept."""
+
+import numpy as np
+
+from ._array import (
+    Sequence,
+    SequenceArray,
+    check_not_empty,
+    is_sequence,
+    parsed_array,
+    real_array,
+    refuse_masked,
+)
+
+
+def as_sequence_array(X):
+    """Pack `X` if it holds sequences; leave everything else to scikit-learn's validation.
+
+    Parameters
+    ----------
+    X : object
+        Holds sequences if it is
+
+        - a `SequenceArray`, returned as it is;
+        - a 3-D array; trailing steps in which every channel is NaN are padding;
+        - a list or tuple of arrays, nested lists or `Sequence` cells of shape
+          (n_steps, n_channels) or (n_steps,); but flat rows of one length are a table;
+        - a Series or an object array of such cells;
+        - a data frame (pandas, polars) or an object array of several columns, some with such
+          cells: the sequences of a row, equally long, are put side by side as channels, its
+          numbers are static covariates, repeated at each step.
+
+    Returns
+    -------
+    SequenceArray or None
+        None if `X` is a table of numbers or nothing that this package knows.
+
+    Raises
+    ------
+    ValueError
+        If `X` holds sequences with a fault; the message names the first such sequence.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn.sequences import as_sequence_array
+    >>> as_sequence_array([np.zeros((3, 2)), np.ones((5, 2))])
+    SequenceArray(2 sequences, 3 to 5 steps, 2 channels, float64)
+    >>> as_sequence_array([[1, 2, 3], [4]])
+    SequenceArray(2 sequences, 1 to 3 steps, 1 channel, float64)
+    >>> as_sequence_array([[1, 2, 3], [4, 5, 6]]) is None
+    True
+    """
+    if isinstance(X, SequenceArray):
+        return X
+    refuse_masked(X, "X")
+    if isinstance(X, (list, tuple)):
+        sequences = _from_items(X)
+    elif hasattr(X, "__array__") and getattr(X, "ndim", 0) > 2:
+        sequences = _from_padded(X)
+    else:
+        sequences = _from_columns(_columns(X))
+    if sequences is not None:
+        _check_steps(sequences)
+    return sequences
+
+
+def check_sequences(sequences, dtype, *, name="X"):
+    """Check that every sequence can be computed with, and lay the arrays out for the kernels.
+
+    Parameters
+    ----------
+    sequences : SequenceArray
+        The sequences to check; not modified.
+
+    dtype : {numpy.float32, numpy.float64}
+        The floating point type of the computation.
+
+    name : str, default="X"
+        What the error messages call the data.
+
+    Returns
+    -------
+    SequenceArray
+        The same sequences; `values` of `dtype`, `offsets` of int64, both C-contiguous, aligned,
+        writeable and in native byte order. Arrays that already are so are not copied.
+
+    Raises
+    ------
+    ValueError
+        If there is no sequence or no channel, a sequence has no step, or a value is NaN,
+        infinite or too large for `dtype`; the message says which.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn.sequences import SequenceArray, check_sequences
+    >>> X = SequenceArray.from_list([[1.0, 2.0], [3.0, np.nan, 5.0]])
+    >>> check_sequences(X[:1], np.float32)
+    SequenceArray(1 sequence, 2 steps, 1 channel, float32)
+    >>> check_sequences(X, np.float32)
+    Traceback (most recent call last):
+        ...
+    ValueError: Input X contains NaN: sequence 1, step 1, channel 0.
+    """
+    check_not_empty(sequences.shape)
+    _check_steps(sequences)
+    if sequences.n_channels == 0:
+        raise ValueError(f"the sequences of {name} have no channel.")
+    # One layout, because each new one makes Numba compile its kernels again. Whether an array
+    # owns its memory is no part of the type, so views are not copied.
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.require(sequences.values, dtype, ["C", "A", "W"])
+        # A sum is several times faster than a mask; if it overflows, the mask decides.
+        suspicious = not np.isfinite(values.sum())
+    if suspicious:
+        _refuse_non_finite(sequences, values, name)
+    return SequenceArray(values, np.require(sequences.offsets, np.int64, ["C", "A", "W"]))
+
+
+def _check_steps(sequences):
+    empty = sequences.lengths == 0
+    if empty.any():
+        raise ValueError(f"sequence {int(empty.argmax())} has no time step.")
+
+
+def _refuse_non_finite(sequences, values, name):
+    """Raise, naming the first entry of `values` that is not finite, if there is one."""
+    finite = np.isfinite(values)
+    if finite.all():
+        return
+    row, channel = divmod(int(finite.argmin()), sequences.n_channels)
+    i = int(np.searchsorted(sequences.offsets, row, side="right")) - 1
+    place = f"sequence {i}, step {row - sequences.offsets[i]}, channel {channel}."
+    original = sequences.values[row, channel]
+    if np.isnan(original):
+        raise ValueError(f"Input {name} contains NaN: {place}")
+    if np.isinf(original):
+        raise ValueError(f"Input {name} contains infinity: {place}")
+    raise ValueError(f"Input {name} contains {original:g}, which is too large for {values.dtype}: {place}")
+
+
+def _from_padded(X):
+    if X.ndim > 3:
+        raise ValueError(
+            f"Found array with dim {X.ndim}: a batch of sequences has 3 dimensions, (n_sequences, n_steps, n_channels)."
+        )
+    check_not_empty(X.shape)
+    return SequenceArray.from_padded(parsed_array(X, "X"))
+
+
+def _from_items(items):
+    check_not_empty((len(items),))
+    if not any(map(is_sequence, items)) or _is_table(items):
+        return None
+    return SequenceArray.from_list(items)
+
+
+def _is_table(items):
+    if not all(map(_is_row, items)) or len({len(item) for item in items}) > 1:
+        return False
+    for i, item in enumerate(items):
+        refuse_masked(item, f"row {i}")
+    return True
+
+
+def _is_row(item):
+    """Whether `item` is flat: a 1-D array or list of scalars."""
+    if isinstance(item, Sequence) or not is_sequence(item) or len(getattr(item, "shape", ())) > 1:
+        return False
+    return not is_sequence(next(iter(item), None))
+
+
+def _columns(X):
+    """Return the (name, column) pairs of `X`; none if it cannot hold sequences."""
+    if isinstance(X, np.ndarray):
+        if X.dtype.kind != "O" or X.ndim == 0:
+            return []
+        return [(None, X)] if X.ndim == 1 else list(enumerate(X.T))
+    if hasattr(X, "get_columns"):  # polars
+        return list(zip(X.columns, X.get_columns(), strict=True))
+    if getattr(X, "ndim", 0) == 2 and hasattr(X, "iloc"):  # pandas
+        if not any(dtype.kind == "O" for dtype in X.dtypes):
+            return []
+        return [(name, X.iloc[:, j]) for j, name in enumerate(X.columns)]
+    if hasattr(X, "to_numpy") and hasattr(X, "name"):  # a Series of either
+        return [(X.name, X)]
+    return []
+
+
+def _from_columns(columns):
+    sequential = [_is_sequence_column(column) for _, column in columns]
+    if not any(sequential):
+        return None
+    if len(columns) == 1:
+        return SequenceArray.from_list(columns[0][1])
+    parts = [
+        (name, _named(name, SequenceArray.from_list if is_sequential else _static, column))
+        for (name, column), is_sequential in zip(columns, sequential, strict=True)
+    ]
+    lengths = _common_lengths([part for part in parts if isinstance(part[1], SequenceArray)])
+    channels = [
+        part.values if isinstance(part, SequenceArray) else np.repeat(part, lengths)[:, np.newaxis] for _, part in parts
+    ]
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    return SequenceArray(np.concatenate(channels, axis=1), offsets)
+
+
+def _common_lengths(parts):
+    """Return the lengths of the sequences, which all columns must agree on."""
+    first, lengths = parts[0][0], parts[0][1].lengths
+    for name, sequences in parts:
+        differs = sequences.lengths != lengths
+        if differs.any():
+            i = int(differs.argmax())
+            raise ValueError(
+                f"sequence {i} has {lengths[i]} steps in column {first!r} and "
+                f"{sequences.lengths[i]} in column {name!r}: they must be equally long."
+            )
+    return lengths
+
+
+def _is_sequence_column(column):
+    """Judge by the first cell that is not missing."""
+    if getattr(column.dtype, "kind", "O") != "O":
+        return False
+    return is_sequence(next((cell for cell in column if not _is_missing(cell)), None))
+
+
+def _is_missing(cell):
+    return cell is None or (isinstance(cell, float) and np.isnan(cell))
+
+
+def _static(column):
+    """Return the static covariate of each sequence as numbers."""
+    values = np.asarray(column)
+    if values.dtype.kind in "OUS":
+        for i, cell in enumerate(values):
+            if isinstance(cell, (str, bytes)) or is_sequence(cell):
+                found = type(cell).__name__
+                raise ValueError(f"sequence {i} has a {found}, a static covariate is a number.")
+        try:
+            values = np.asarray(column, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"a static covariate is a number: {error}") from error
+    return real_array(values, "a static covariate")
+
+
+def _named(name, convert, column):
+    """Return ``convert(column)``; its errors say which column."""
+    try:
+        return convert(column)
+    except ValueError as error:
+        raise ValueError(f"column {name!r}: {error}") from None

@@ -1,0 +1,32 @@
+"""scikit-learn's common checks, those it yields and those it has but does not yield."""
+
+import warnings
+
+import pytest
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import estimator_checks as checks
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from skrnn import RNNClassifier, RNNRegressor
+
+# Small and quick to train; float64 because one check compares trainings whose sums are in another order to 1e-7.
+SMALL = {"hidden_layer_sizes": 8, "max_iter": 60, "learning_rate_init": 0.05, "dtype": "float64", "random_state": 0}
+ESTIMATORS = [RNNClassifier(**SMALL), RNNRegressor(**SMALL)]
+NOT_YIELDED = [
+    checks.check_dataframe_column_names_consistency,
+    checks.check_param_validation,
+    checks.check_inplace_ensure_writeable,
+]
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@parametrize_with_checks(ESTIMATORS, xfail_strict=True)
+def test_common_checks(estimator, check):
+    check(estimator)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("check", NOT_YIELDED, ids=lambda c: c.__name__)
+def test_checks_that_are_not_yielded(estimator, check):
+    check(type(estimator).__name__, estimator)
