@@ -31,6 +31,7 @@ SECTIONS = {
     "cold_start": "Import and first fit",
     "grid_search": "Grid search on threads",
     "memory": "Peak memory of a fit",
+    "accuracy": "Accuracy of default parameters",
 }
 LIBRARIES = ("numpy", "numba", "llvmlite", "scikit-learn", "joblib", "torch", "onnxruntime")
 INTRODUCTION = """\

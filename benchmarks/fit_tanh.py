@@ -51,4 +51,6 @@ if __name__ == "__main__":
     y = c * P / (Q * z + np.float32(1))
     exact = np.tanh(x.astype(float))
     print(f"float32: absolute {np.abs(y - exact).max():.2e}, largest value 1 - {1 - float(np.abs(y).max()):.2e}")
-    print(f"         {np.max(np.abs(y - exact)[x != 0] / np.spacing(np.abs(exact.astype(np.float32)))[x != 0]):.1f} ulp")
+    print(
+        f"         {np.max(np.abs(y - exact)[x != 0] / np.spacing(np.abs(exact.astype(np.float32)))[x != 0]):.1f} ulp"
+    )

@@ -1,9 +1,6 @@
 """scikit-learn's common checks, those it yields and those it has but does not yield."""
 
-import warnings
-
 import pytest
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import estimator_checks as checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 

@@ -5,12 +5,12 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+import reference as ref
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 
-import reference as ref
 from skrnn import RNNClassifier, RNNRegressor, SequenceArray
 from skrnn.cells import LSTM, Elman
 from skrnn.losses import Huber
@@ -245,13 +245,18 @@ def test_parameters_that_change_after_fit_do_not_matter(ragged):
 def test_early_stopping_restores_the_best_weights():
     X = sequences(120, n_channels=2)
     y = labels(X)
-    clf = RNNClassifier(32, early_stopping=True, validation_fraction=0.3, n_iter_no_change=5, random_state=0, max_iter=80)
+    clf = RNNClassifier(
+        32, early_stopping=True, validation_fraction=0.3, n_iter_no_change=5, random_state=0, max_iter=80
+    )
     clf.fit(X, y)
     assert len(clf.validation_scores_) == clf.n_iter_ < 80
     assert clf.best_validation_score_ == max(clf.validation_scores_)
     assert clf.best_loss_ is None
-    rows, held_out = train_test_split(
-        np.arange(120), test_size=0.3, random_state=np.random.RandomState(0), stratify=np.unique(y, return_inverse=True)[1]
+    _, held_out = train_test_split(
+        np.arange(120),
+        test_size=0.3,
+        random_state=np.random.RandomState(0),
+        stratify=np.unique(y, return_inverse=True)[1],
     )
     held_out = np.sort(held_out)
     assert clf.score([X[i] for i in held_out], y[held_out]) == pytest.approx(clf.best_validation_score_)

@@ -1,4 +1,4 @@
-"""What default parameters reach on real data; the sets outside scikit-learn are used where they lie beside the project."""
+"""What default parameters reach on real data; sets outside scikit-learn are read where they lie beside the project."""
 
 import importlib.util
 from pathlib import Path

@@ -322,9 +322,7 @@ def test_weighted_mean_equals_repetition(rng):
     value, d_raw = rng.normal(size=4), rng.normal(size=(4, K))
     repeats = np.array([1, 0, 3, 2])
     mean, d_mean = ref.weighted_mean(value, d_raw, repeats)
-    expected, expected_d = ref.weighted_mean(
-        np.repeat(value, repeats), np.repeat(d_raw, repeats, 0)
-    )
+    expected, expected_d = ref.weighted_mean(np.repeat(value, repeats), np.repeat(d_raw, repeats, 0))
     assert_allclose(mean, expected)
     assert_allclose(d_mean[[0, 2, 3]], expected_d[[0, 1, 4]] * repeats[[0, 2, 3], None])
     assert_array_equal(d_mean[1], 0)

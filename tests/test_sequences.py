@@ -45,7 +45,7 @@ def items():
 
 
 @pytest.fixture
-def X(items):
+def X(items):  # noqa: N802
     return SequenceArray.from_list(items)
 
 
@@ -153,10 +153,10 @@ def test_constructor_refuses_offsets(offsets, message):
 
 
 def test_equality_is_a_plain_bool(X, items):
-    assert (X == X.copy()) is True
-    assert (X != X.copy()) is False
-    assert (X == X[::-1]) is False
-    assert (X == X.values) is False
+    assert (X.copy() == X) is True
+    assert (X.copy() != X) is False
+    assert (X[::-1] == X) is False
+    assert (X.values == X) is False
     assert (X == 3) is False
     assert SequenceArray.from_list([[np.nan, 1]]) == SequenceArray.from_list([[np.nan, 1]])
     assert SequenceArray([1, 2, 3], [0, 1, 3]) != SequenceArray([1, 2, 3], [0, 2, 3])
@@ -370,9 +370,7 @@ def test_from_padded_keeps_all_but_trailing_nan():
 def test_from_padded_ignores_what_is_behind_the_lengths():
     padded = np.ones((2, 3, 1))
     padded[0, 2], padded[1, 1:] = np.inf, np.nan
-    assert SequenceArray.from_padded(padded, np.array([2, 1], np.uint8)) == SequenceArray.from_list(
-        [[1, 1], [1]]
-    )
+    assert SequenceArray.from_padded(padded, np.array([2, 1], np.uint8)) == SequenceArray.from_list([[1, 1], [1]])
 
 
 @pytest.mark.parametrize("shape", [(0, 3, 2), (2, 0, 3), (2, 3, 0)])
@@ -604,10 +602,7 @@ def columns():
 
 @pytest.fixture
 def joined(columns):
-    return [
-        np.column_stack([s, np.full(len(s), a), p])
-        for s, a, p in zip(*columns.values(), strict=True)
-    ]
+    return [np.column_stack([s, np.full(len(s), a), p]) for s, a, p in zip(*columns.values(), strict=True)]
 
 
 def test_frame_columns_become_channels(columns, joined):
@@ -665,7 +660,10 @@ def test_polars(columns, joined):
         (np.zeros(3, "M8[s]"), "column 'z': a static covariate must hold real numbers"),
         (np.zeros(3, complex), "column 'z': Complex data not supported"),
         (objects([np.zeros(3), np.zeros(1), None]), "column 'z': sequence 2 is None"),
-        (objects([np.zeros(3), np.zeros(2), np.zeros(4)]), "sequence 1 has 1 steps in column 'speed' and 2 in column 'z'"),
+        (
+            objects([np.zeros(3), np.zeros(2), np.zeros(4)]),
+            "sequence 1 has 1 steps in column 'speed' and 2 in column 'z'",
+        ),
     ],
 )  # fmt: skip
 def test_bad_columns(columns, column, message):

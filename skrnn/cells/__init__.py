@@ -9,7 +9,7 @@ from ._base import BaseCell
 
 CELLS = {"elman": "Elman", "gru": "GRU", "lstm": "LSTM"}  # name and module -> class
 
-__all__ = ["CELLS", "GRU", "LSTM", "BaseCell", "Elman"]  # noqa: F822 (imported by __getattr__)
+__all__ = ["CELLS", "GRU", "LSTM", "BaseCell", "Elman"]
 
 
 def __getattr__(name):
