@@ -18,10 +18,7 @@ from .kernels.readout import readout, readout_gradient
 from .layers.recurrent import Recurrent
 from .parameters import Layout
 
-
-def shard_rows(n_sequences):
-    """Sequences per shard of a mini-batch: enough rows for the products, enough shards for a few threads."""
-    return 32 if n_sequences > 64 else 16 if n_sequences > 8 else 8
+INNER_CACHE = 32768  # bytes of the first-level cache that a step may fill
 
 
 def network_of(cell, weights):
@@ -79,10 +76,19 @@ class Network:
         """Number of parameters."""
         return self.layout.size
 
+    def shard_rows(self, n_sequences):
+        """Sequences per shard of a mini-batch; a property of the network and the batch, not of the machine.
+
+        Enough for the products to reuse what they load, enough shards for a few threads, and few enough for the
+        pre-activations of a step to stay in the inner cache until the cell has read them.
+        """
+        step_bytes = 32 * max(layer.n_columns for layer in self.layers) * self.dtype.itemsize
+        return 32 if n_sequences > 64 and step_bytes <= INNER_CACHE else 16 if n_sequences > 8 else 8
+
     # ---------------------------------------------------------------------------------------------- parameters
     def initialize(self, rng, raw):
         """Theta to start from: Glorot input weights, orthogonal recurrent weights, raw predictions near `raw`."""
-        theta = np.zeros(self.layout.size)
+        theta = np.zeros(self.size)
         weights = self.layout.views(theta)
         for layer, named in zip(self.layers, self._by_layer(weights), strict=True):
             D, H, gates = layer.n_inputs, layer.n_hidden, layer.cell.gates
@@ -127,7 +133,7 @@ class Network:
 
     def unpack_gradient(self, arena):
         """Gradient over theta from its packed form."""
-        gradient = np.empty(self.layout.size, self.dtype)
+        gradient = np.empty(self.size, self.dtype)
         if self._unpack_table is None:
             named, dW, H, K = self.layout.views(gradient), arena.arrays["readout.dW"], self.n_last, self.n_outputs
             pairs = [(dW[:H, :K], named["readout.W"]), (dW[H, :K], named["readout.b"])]

@@ -6,7 +6,6 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ._threads import ShardPool
-from .network import shard_rows
 from .optimizers import clip_by_norm
 
 PREDICTION_ROWS = 32  # sequences that go through the network together in prediction
@@ -80,7 +79,7 @@ class Objective:
     def __init__(self, network, data, loss, alpha, pool, max_batch):
         self.network, self.data, self.loss, self.alpha, self.pool = network, data, loss, float(alpha), pool
         self.penalized = network.layout.is_weight().astype(network.dtype)
-        self.n_rows = shard_rows(max_batch)
+        self.n_rows = network.shard_rows(max_batch)
         n_shards = min(-(-max_batch // self.n_rows), MAX_SHARDS)
         n_threads = min(pool.n_threads, n_shards)
         self._packed = network.allocate_packed()
