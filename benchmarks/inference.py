@@ -65,9 +65,9 @@ def check_same(contenders):
 def measure_batch(cell, shape, pools, quick):
     """One row of the table, and the ratio."""
     problem = Problem(cell, shape)
-    data, rows = problem.data(), np.arange(shape[0])
+    data = problem.data()
     contenders = {
-        f"skrnn {n}": Contender(lambda pool=pool: predict_raw(problem.network, problem.theta, data, rows, pool))
+        f"skrnn {n}": Contender(lambda pool=pool: predict_raw(problem.network, problem.theta, data, pool))
         for n, pool in pools.items()
     }
     contenders |= others(problem)

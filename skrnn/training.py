@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ._threads import ShardPool
+from .kernels.batches import store_states
 from .optimizers import clip_by_norm
 
 PREDICTION_ROWS = 32  # sequences that go through the network together in prediction
@@ -40,10 +41,33 @@ class Data:
         return int(np.sort(self.lengths)[-n_rows:].sum())
 
 
-def predict_raw(network, theta, data, indices, pool):
-    """Raw predictions (n, K) of the sequences `indices`, in their order."""
-    packed = network.pack(theta, network.allocate_packed())
+def predict_raw(network, theta, data, pool, indices=None):
+    """Raw predictions (n, K) of the sequences `indices`, in their order; None: of all."""
+    indices = np.arange(len(data.lengths)) if indices is None else indices
     raw = np.empty((len(data.lengths), network.n_outputs), network.dtype)
+
+    def collect(shard, starts, arrays):
+        raw[shard] = arrays["raw"][: len(shard), : network.n_outputs]
+
+    _run_forward(network, theta, data, indices, pool, collect)
+    return raw[indices]
+
+
+def hidden_states(network, theta, data, pool):
+    """States h_t of the last layer at all steps of all sequences, (n_steps, H), in the order of ``data.values``."""
+    H = network.n_last
+    states = np.empty((len(data.values), H), network.dtype)
+
+    def collect(shard, starts, arrays):
+        store_states(arrays[f"{len(network.layers) - 1}.Z"], starts, H, data.begins[shard], states)
+
+    _run_forward(network, theta, data, np.arange(len(data.lengths)), pool, collect)
+    return states
+
+
+def _run_forward(network, theta, data, indices, pool, collect):
+    """Run sequences through the network; ``collect(shard, starts, arrays)`` takes what it wants from each shard."""
+    packed = network.pack(theta, network.allocate_packed())
     order = data.by_length(indices)
     n_rows = min(PREDICTION_ROWS, len(order))
     steps, n_shards = int(data.lengths[order[:n_rows]].sum()), -(-len(order) // n_rows)
@@ -52,11 +76,10 @@ def predict_raw(network, theta, data, indices, pool):
 
     def run(i, worker):
         shard = order[i * n_rows : (i + 1) * n_rows]
-        network.forward(packed, buffers[worker], data.values, data.begins[shard], data.lengths[shard])
-        raw[shard] = buffers[worker].arrays["raw"][: len(shard), : network.n_outputs]
+        starts = network.forward(packed, buffers[worker], data.values, data.begins[shard], data.lengths[shard])
+        collect(shard, starts, buffers[worker].arrays)
 
     pool.run(run, n_shards, n_threads)
-    return raw[indices]
 
 
 class Objective:
@@ -227,7 +250,7 @@ class Training:
                 target, weight = self.data.target[held_out], self.data.weight[held_out]
 
                 def validate(theta):
-                    return self.score(predict_raw(self.network, theta, self.data, held_out, pool), target, weight)
+                    return self.score(predict_raw(self.network, theta, self.data, pool, held_out), target, weight)
 
             self.monitor = Monitor(tol, n_iter_no_change, validate, verbose)
             try:

@@ -32,7 +32,7 @@ def as_data(sequences, target=None, weight=None):
 
 def predict(network, theta, sequences, n_threads=1):
     with ShardPool(n_threads) as pool:
-        return predict_raw(network, theta, as_data(sequences), np.arange(len(sequences)), pool)
+        return predict_raw(network, theta, as_data(sequences), pool)
 
 
 def value_and_gradient(

@@ -199,6 +199,15 @@ def test_weights_are_the_whole_network(ragged, cell):
     np.testing.assert_allclose(clf.predict_proba(X), e / e.sum(axis=1, keepdims=True), rtol=1e-9)
 
 
+def test_hidden_states_are_those_of_the_reference(ragged):
+    X, y = ragged
+    clf = RNNClassifier(**(QUICK | {"hidden_layer_sizes": (5, 4), "dtype": "float64"})).fit(X, y)
+    states = clf.hidden_states(X)
+    for x, h in zip(X, states, strict=True):
+        expected = ref.run_stack(clf.weights_, (x - clf.input_mean_) / clf.input_scale_, "lstm")[-1]
+        np.testing.assert_allclose(h, expected, rtol=1e-9)
+
+
 # --------------------------------------------------------------------------------------------- reproducibility
 def test_same_seed_same_bits_for_any_number_of_threads(ragged):
     X, y = ragged

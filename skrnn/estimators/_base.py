@@ -2,6 +2,7 @@
 
 import inspect
 from abc import ABCMeta, abstractmethod
+from itertools import pairwise
 from numbers import Integral, Real
 
 import numpy as np
@@ -323,18 +324,43 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
     def _standardize(self, sequences, dtype):
         return np.ascontiguousarray((sequences.values - self.input_mean_) / self.input_scale_, dtype)
 
+    def hidden_states(self, X):
+        """Hidden states of the last recurrent layer at each step.
+
+        Parameters
+        ----------
+        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
+            Sequences.
+
+        Returns
+        -------
+        states : list of ndarray of shape (n_steps, n_units)
+            One array for each sequence, as long as it is.
+        """
+        check_is_fitted(self)
+        from ..training import hidden_states  # noqa: PLC0415
+
+        states, offsets = self._run_network(X, hidden_states)
+        return [states[a:b] for a, b in pairwise(offsets)]
+
     def _predict_raw(self, X):
         """Raw predictions (n_sequences, K) of the fitted network."""
         check_is_fitted(self)
+        from ..training import predict_raw  # noqa: PLC0415
+
+        return self._run_network(X, predict_raw)[0]
+
+    def _run_network(self, X, run):
+        """``run(network, theta, data, pool)`` on the sequences in X; returns its result and their offsets."""
         from .._threads import ShardPool  # noqa: PLC0415
         from ..network import network_of  # noqa: PLC0415
-        from ..training import Data, predict_raw  # noqa: PLC0415
+        from ..training import Data  # noqa: PLC0415
 
         network, theta = network_of(get_cell(self.cell_), self.weights_)
         sequences = validate_sequences(self, X, network.dtype, reset=False)
         data = Data(self._standardize(sequences, network.dtype), sequences.offsets)
         with ShardPool(effective_n_jobs(self.n_jobs)) as pool:
-            return predict_raw(network, theta, data, np.arange(len(sequences)), pool)
+            return run(network, theta, data, pool), sequences.offsets
 
 
 def _one_target_each(y):

@@ -51,3 +51,13 @@ def _start_states(Z, S, N, H, n_states):
             Z[n, j] = 0
         for j in range(H * n_states):
             S[n, j] = 0
+
+
+@kernel
+def store_states(Z, starts, H, begins, out):
+    """h_t of all steps into `out`, where sequence n starts at row begins[n]."""
+    lanes = VECTOR_BYTES // Z.itemsize
+    for t in range(starts.shape[0] - 2):
+        for n in range(starts[t + 2] - starts[t + 1]):
+            for j in range(0, H, lanes):
+                store(out, begins[n] + t, j, H - j, load(Z, starts[t + 1] + n, j, H - j))
