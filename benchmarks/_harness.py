@@ -9,7 +9,9 @@ import importlib.metadata
 import os
 import platform
 import re
+import subprocess
 import sys
+import textwrap
 import time
 import warnings
 from collections.abc import Callable
@@ -47,6 +49,26 @@ turns there is a pause in which threads of the library before, which wait by spi
 call. The other libraries are at their best: each with the better of one and two threads. Goals are printed beside what
 was measured, whether met or missed.
 """
+
+
+COMPILE = """
+import numpy as np
+from skrnn import RNNClassifier
+X, y = np.random.default_rng(0).standard_normal((30, 5, 3)), np.arange(30) % 10
+for cell in ("lstm", "gru", "elman"):
+    for dtype in ("float32", "float64"):
+        RNNClassifier(8, cell, max_iter=1, dtype=dtype).fit(X, y).predict(X)
+"""
+
+
+def compile_kernels():
+    """Compile in another process what is not on disk yet.
+
+    Every process but the one that compiles a kernel loads it from disk, and LLVM may have made other code for that one.
+    """
+    progress("compile kernels")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    subprocess.run([sys.executable, "-W", "ignore", "-c", COMPILE], env=environment, check=True)
 
 
 # -------------------------------------------------------------------------------------------------------- timing
@@ -179,8 +201,7 @@ def table(header, rows):
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     cells.insert(1, ["-" * width for width in widths])
     return "\n".join(
-        "  ".join([row[0].ljust(widths[0]), *(cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True))])
-        for row in cells
+        "  ".join([row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]).rstrip() for row in cells
     )
 
 
@@ -244,29 +265,20 @@ def parse_arguments(description, **choices):
 
 def report(section, description, parts, write):
     """Print the parts (tables and notes) of a section, and `write` them into the document."""
-    where = f"{date.today()}, {machine()}"
+    where = textwrap.fill(f"Measured {date.today()}: {machine()}", 120)
     print(SECTIONS[section], where, *parts, sep="\n\n")
     if write:
         tables = "\n\n".join(parts).replace("\n", "\n    ").replace("\n    \n", "\n\n")
-        _write_section(section, f"{description.strip()}\n\nMeasured {where}\n\n.. code-block:: text\n\n    {tables}\n")
+        _write_section(section, f"{description.strip()}\n\n{where}\n\n.. code-block:: text\n\n    {tables}\n")
 
 
 def _write_section(section, text):
-    document = DOCUMENT.read_text() if DOCUMENT.exists() else _empty_document()
-    begin, end = _markers(section)
+    document = DOCUMENT.read_text() if DOCUMENT.exists() else INTRODUCTION
+    begin, end = f".. begin {section}", f".. end {section}"
+    if begin not in document:
+        title = SECTIONS[section]
+        document += f"\n{title}\n{'-' * len(title)}\n\n{begin}\n{end}\n"
     before, rest = document.split(begin)
     after = rest.split(end)[1]
     DOCUMENT.parent.mkdir(exist_ok=True)
     DOCUMENT.write_text(f"{before}{begin}\n\n{text}\n{end}{after}")
-
-
-def _markers(section):
-    return f".. begin {section}", f".. end {section}"
-
-
-def _empty_document():
-    parts = [INTRODUCTION]
-    for section, title in SECTIONS.items():
-        begin, end = _markers(section)
-        parts.append(f"\n{title}\n{'-' * len(title)}\n\n{begin}\n\nNot measured yet.\n\n{end}\n")
-    return "".join(parts)

@@ -6,7 +6,7 @@ pixels. The jobs are compared by the ratio of times of the same round.
 """
 
 import numpy as np
-from _harness import at_least, goals, parse_arguments, progress, ratio, report, seconds_of, table
+from _harness import at_least, compile_kernels, goals, parse_arguments, progress, ratio, report, seconds_of, table
 from joblib import parallel_config
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV
@@ -47,6 +47,7 @@ def measure(cell, quick):
 
 def main():
     arguments = parse_arguments(__doc__, cells=CELLS)
+    compile_kernels()
     rows, wanted = [], []
     for cell in arguments.cells:
         seconds = measure(cell, arguments.quick)

@@ -17,6 +17,7 @@ from _harness import (
     at_least,
     at_most,
     best,
+    compile_kernels,
     geometric_mean,
     goals,
     interleave,
@@ -150,6 +151,7 @@ def one_sequence(cells, quick):
 
 def main():
     arguments = parse_arguments(__doc__, cells=CELLS, points=POINTS)
+    compile_kernels()
     parts, wanted = batches(arguments.cells, arguments.points, arguments.quick)
     single, wanted_single = one_sequence(arguments.cells, arguments.quick)
     report("inference", __doc__, [*parts, single, goals(wanted + wanted_single)], arguments.write)

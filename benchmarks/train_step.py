@@ -2,21 +2,21 @@
 
 One layer and a readout of 10 classes, on random sequences; *float32*, *float64*, and *ragged*, that is float32 with
 lengths uniform in 10 .. T. PyTorch: ``nn.LSTM``, ``nn.GRU``, ``nn.RNN`` with oneDNN, batch in the second dimension,
-``Adam(fused=True)``, gradients set to None, and for ragged batches ``pack_padded_sequence``, sorted. *ratio*
-is PyTorch's time over skrnn's, each with the better of one and two threads. *or padded* is the same against the better
-of packing and of running over the padding, which the goals do not ask for.
+``Adam(fused=True)``, gradients set to None, and for ragged batches ``pack_padded_sequence``, sorted. *ratio* is
+PyTorch's time over skrnn's, each with the better of one and two threads (in brackets). *or padded* is the same against
+the better of packing and of running over the padding, which the goals do not ask for.
 
-GFLOP/s and the share of the peak are of one thread and count the matrix products of the layer only: 6 G H (H + D) - 2 G
-H D operations per step of a sequence, with G gates. The peak is that of a loop of multiply-adds in registers, timed in
-turns with the training step. *2 threads* is how many times faster two threads of skrnn are than one.
+GFLOP/s and the share of the peak are of one thread and count the matrix products of the layer only, with G gates
+6 G H (H + D) - 2 G H D operations per step of a sequence. The peak is that of a loop of multiply-adds in registers,
+timed in turns with the training step. *2 threads* is how many times faster two threads of skrnn are than one.
 """
 
 import numpy as np
-import torch
 from _harness import (
     Contender,
     at_least,
     best,
+    compile_kernels,
     fma_peak,
     geometric_mean,
     goals,
@@ -103,7 +103,7 @@ def show(cell, kind, results):
     rows.append(["geometric mean", "", "", f"{means[0]:.2f}", *empty, *([f"{means[1]:.2f}"] if ragged else [])])
     peak = np.median([r["peak"] for r in results.values()])
     header = [*HEADER, "or padded"] if ragged else HEADER
-    return f"{cell}, {kind} (threads in brackets; peak {peak:.0f} GFLOP/s)\n\n{table(header, rows)}"
+    return f"{cell}, {kind}; peak {peak:.0f} GFLOP/s\n\n{table(header, rows)}"
 
 
 def goal_rows(cell, kind, results):
@@ -130,7 +130,7 @@ def goal_rows(cell, kind, results):
 def main():
     arguments = parse_arguments(__doc__, cells=CELLS, kinds=KINDS, points=POINTS)
     shapes = grid(arguments.points, arguments.quick)
-    torch.backends.mkldnn.enabled = True
+    compile_kernels()
     parts, wanted = [], []
     with ShardPool(1) as one, ShardPool(2) as two:
         for kind in arguments.kinds:

@@ -27,13 +27,16 @@ def network_of(cell, weights):
     while (name := f"layers.{len(sizes)}.forward.W_h") in weights:
         sizes.append(weights[name].shape[0])
     n_inputs, b = weights["layers.0.forward.W_x"].shape[0], weights["readout.b"]
-    parameters = tuple(sorted(cell.get_params().items()))
-    network = _network(type(cell), parameters, n_inputs, tuple(sizes), len(b), b.dtype)
+    shape = n_inputs, tuple(sizes), len(b), b.dtype
+    try:
+        network = _kept_network(type(cell), tuple(sorted(cell.get_params().items())), *shape)
+    except TypeError:  # a cell with a parameter that cannot be a key, like a list
+        network = Network(cell, *shape)
     return network, network.layout.flatten(weights, network.dtype)
 
 
 @lru_cache(maxsize=32)
-def _network(cell_class, parameters, *shape):
+def _kept_network(cell_class, parameters, *shape):
     """Kept, because for a single sequence making a network takes longer than running it."""
     return Network(cell_class(**dict(parameters)), *shape)
 

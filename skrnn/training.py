@@ -10,9 +10,7 @@ from .kernels.batches import store_states
 from .optimizers import clip_by_norm
 
 PREDICTION_ROWS = 32  # sequences that go through the network together in prediction
-WORK_PER_THREAD = (
-    3e6  # parameters times steps of a batch that pay for waking a thread, which takes 10 to 50 microseconds
-)
+WORK_PER_THREAD = 3e6  # parameters times steps of a batch that pay for waking a thread, some 20 microseconds
 MAX_SHARDS = 32  # whose gradients are held at a time; a larger batch is worked off in groups
 
 

@@ -14,7 +14,7 @@ CELLS = {"lstm": LSTM(), "gru": GRU(), "elman": Elman(), "elman_relu": Elman(act
 def random_network(rng, cell, D, hidden, K, dtype=np.float64, scale=1.0):
     """A network of `CELLS[cell]`, and weights for it whose products are of size `scale`."""
     network = Network(CELLS[cell], D, hidden, K, dtype)
-    theta = np.empty(network.size)
+    theta = np.empty(network.layout.size)
     for view in network.layout.views(theta).values():
         view[...] = scale / np.sqrt(view.shape[0] if view.ndim == 2 else 1) * rng.normal(size=view.shape)
     return network, theta.astype(dtype)

@@ -14,6 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import skrnn.training
 from skrnn._memory import LINE, Arena, padded
 from skrnn._threads import ShardPool
+from skrnn.cells import LSTM
 from skrnn.kernels.denormals import MACHINE
 from skrnn.losses import BaseLoss, SquaredError
 from skrnn.network import Network, network_of
@@ -280,8 +281,8 @@ def test_nan_in_any_weight_reaches_the_loss(cell, dtype):
     """The kernels must not be compiled with flags that let NaN vanish."""
     rng = np.random.default_rng(7)
     network, theta, sequences, target = problem(cell, [5, 1, 8], hidden=(19, 5), dtype=dtype)
-    ends = network.layout.views(np.arange(network.size)).values()
-    places = {i for view in ends for i in (view.flat[0], view.flat[-1])} | set(rng.integers(0, network.size, 20))
+    ends = network.layout.views(np.arange(network.layout.size)).values()
+    places = {i for view in ends for i in (view.flat[0], view.flat[-1])} | set(rng.integers(0, network.layout.size, 20))
     for i in places:
         damaged = theta.copy()
         damaged[i] = np.nan
@@ -322,7 +323,7 @@ def test_nothing_is_left_of_an_overflow(cell, dtype):
 def vanishing(dtype, first):
     """An Elman network at rest: a gradient that is `first` at the last step and shrinks by 4 % per step before it."""
     network = Network(CELLS["elman"], 1, [32], 1, dtype)
-    theta = np.zeros(network.size, dtype)
+    theta = np.zeros(network.layout.size, dtype)
     weights = named(network, theta)
     weights["layers.0.forward.W_h"][...] = 0.96 * np.eye(32)
     weights["readout.W"][...] = first
@@ -385,7 +386,7 @@ def test_network_from_weights(cell):
     assert other.dtype == np.float32
     assert_array_equal(other_theta, theta)
     assert_array_equal(predict(other, other_theta, sequences), predict(network, theta, sequences))
-    assert network.size == theta.size == sum(w.size for w in weights.values())
+    assert network.layout.size == theta.size == sum(w.size for w in weights.values())
 
 
 @each_cell
@@ -468,3 +469,16 @@ def test_arena(dtype, shapes):
         assert (array == k + 1).all()
     assert arena.memory.size == sum(array.size for array in arena.arrays.values())
     assert arena.memory.sum(dtype=float) == sum(array.sum(dtype=float) for array in arena.arrays.values())
+
+
+def test_network_of_a_cell_whose_parameters_are_no_key():
+    class Tuned(LSTM):
+        def __init__(self, table=()):
+            self.table = table
+
+    network, theta, _, _ = problem("lstm", [2, 3])
+    weights = network.layout.views(theta)
+    for table in ([1, 2], np.arange(3)):
+        other, same = network_of(Tuned(table), weights)
+        assert other.layout.shapes == network.layout.shapes
+        assert_array_equal(same, theta)

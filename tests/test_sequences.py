@@ -153,11 +153,12 @@ def test_constructor_refuses_offsets(offsets, message):
 
 
 def test_equality_is_a_plain_bool(X, items):
-    assert (X.copy() == X) is True
-    assert (X.copy() != X) is False
-    assert (X[::-1] == X) is False
-    assert (X.values == X) is False
-    assert (X == 3) is False
+    sequences = X.copy()  # on the left: its operator is the one under test
+    assert (sequences == X) is True
+    assert (sequences != X) is False
+    assert (sequences == X[::-1]) is False
+    assert (sequences == X.values) is False
+    assert (sequences == 3) is False
     assert SequenceArray.from_list([[np.nan, 1]]) == SequenceArray.from_list([[np.nan, 1]])
     assert SequenceArray([1, 2, 3], [0, 1, 3]) != SequenceArray([1, 2, 3], [0, 2, 3])
     assert SequenceArray.from_list(ragged([2], 1)) != SequenceArray.from_list(ragged([2], 2))

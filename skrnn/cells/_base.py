@@ -105,7 +105,7 @@ class BaseCell(BaseEstimator):
         return fed[0] * n_hidden, (fed[-1] + 1) * n_hidden
 
     def places(self, n_hidden):
-        """Where the public weights stand in the packed matrix that stacks W_h, biases and W_x.
+        """Tell where the public weights stand in the packed matrix that stacks W_h, biases and W_x.
 
         Parameters
         ----------

@@ -108,6 +108,7 @@ class SequenceArray:
     # There is no ``dtype``: scikit-learn would read "object" from it and convert to float64.
     ndim = 2
     __hash__ = None
+    __array_ufunc__ = None  # so that ``array == sequences`` asks `__eq__`
 
     def __init__(self, values, offsets):
         values = real_array(np.asanyarray(values), "values")
