@@ -12,9 +12,9 @@ import numpy as np
 
 from ._memory import Arena
 from .initializers import glorot_uniform, orthogonal
-from .kernels.batches import load_inputs, load_states, plan_steps
+from .kernels.batches import last_states, load_inputs, load_states, plan_steps
 from .kernels.copies import copy_all, copy_table
-from .kernels.readout import readout, readout_gradient
+from .kernels.gemm import product, product_t
 from .layers.recurrent import Recurrent
 from .parameters import Layout
 
@@ -177,8 +177,11 @@ class Network:
                 load_states(below, D, starts, part["Z"], part["S"], H, layer.n_states)
             layer.forward(packed.part(k), part, starts, training)
             below = part["Z"]
-        arrays = buffers.arrays
-        readout(below, starts, H, packed.arrays["readout.W"], self.n_outputs, arrays["last"], arrays["raw"])
+        last, raw, W = buffers.arrays["last"], buffers.arrays["raw"], packed.arrays["readout.W"]
+        last_states(below, starts, H, last)
+        product(
+            raw, 0, raw.shape[1], last, 0, last.shape[1], W, 0, W.shape[1], len(lengths), self.n_outputs, H + 1, False
+        )
         return starts
 
     def backward(self, packed, buffers, starts, gradient):
@@ -186,7 +189,9 @@ class Network:
         arrays, top = buffers.arrays, len(self.layers) - 1
         N, H, K = starts[1], self.n_last, self.n_outputs
         W_T, dW, dh = packed.arrays["readout.W_T"], gradient.arrays["readout.dW"], arrays[f"{top}.dh"]
-        readout_gradient(arrays["last"], H, W_T, K, arrays["d_raw"], N, dW, dh)
+        last, d_raw = arrays["last"], arrays["d_raw"]
+        product_t(dW, 0, dW.shape[1], last, 0, last.shape[1], d_raw, 0, d_raw.shape[1], H + 1, K, N, False)
+        product(dh, 0, dh.shape[1], d_raw, 0, d_raw.shape[1], W_T, 0, W_T.shape[1], N, H, K, False)
         for k in range(top, -1, -1):
             part = buffers.part(k)
             if k < top:

@@ -61,3 +61,15 @@ def store_states(Z, starts, H, begins, out):
         for n in range(starts[t + 2] - starts[t + 1]):
             for j in range(0, H, lanes):
                 store(out, begins[n] + t, j, H - j, load(Z, starts[t + 1] + n, j, H - j))
+
+
+@kernel
+def last_states(Z, starts, H, last):
+    """last[n] = [h, 1] after the last step of sequence n."""
+    n_steps = starts.shape[0] - 2
+    for t in range(n_steps):
+        longer = starts[t + 3] - starts[t + 2] if t + 1 < n_steps else 0
+        for n in range(longer, starts[t + 2] - starts[t + 1]):
+            for j in range(H):
+                last[n, j] = Z[starts[t + 1] + n, j]
+            last[n, H] = 1

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import lower_builtin, type_callable
 
-from .._jit import MASKED_MEMORY, N_VECTOR_REGISTERS, VECTOR_BYTES, bind
+from .._jit import N_VECTOR_REGISTERS, VECTOR_BYTES, bind
 from .lanes import (
     I64,
     data_pointer,
@@ -26,16 +26,15 @@ from .lanes import (
     vector_type,
 )
 
-# (rows, vectors) of the tiles. `wide` fills the register file without spilling: rows * vectors accumulators, `vectors`
-# of B and one broadcast of A; `narrow` does the columns that would leave it half empty; the others do the last rows. A
-# single row gets more vectors: a multiply-add takes four cycles and two can start in each, so fewer than eight
-# independent chains leave the unit idle.
+# (rows, vectors) of the tiles for many rows, the last few and single ones: the wide tile, and a narrow one for columns
+# that would leave the wide one half empty. The largest fills the register file without spilling: rows * vectors
+# accumulators, `vectors` of B and one broadcast of A. Few rows get more vectors: a multiply-add takes four cycles and
+# two can start in each, so fewer than eight independent chains leave the unit idle.
 TILES = (
-    {"wide": (8, 3), "narrow": (8, 2), "few": (4, 4), "one": (1, 8)}
+    {"many": ((8, 3), (8, 2)), "few": ((4, 4), (4, 2)), "one": ((1, 8), (1, 4))}
     if N_VECTOR_REGISTERS == 32
-    else {"wide": (4, 3), "narrow": (4, 2), "few": (2, 4), "one": (1, 6)}
+    else {"many": ((4, 3), (4, 2)), "few": ((2, 4), (2, 2)), "one": ((1, 6), (1, 3))}
 )
-UNROLL = 4  # inner steps per turn where A is read along its rows: one address computation per row and turn
 K_BLOCK = {"plain": 512, "transposed": 128}  # inner steps per pass over C, so that a panel of B stays in the cache
 
 
@@ -73,15 +72,13 @@ def _make_tile(rows, vectors, transposed):
             lane_mask(builder, builder.sub(columns, ir.Constant(I64, v * vector.count)), vector.count)
             for v in range(vectors)
         ]
-        if MASKED_MEMORY:
-            emit(inner, accumulate, masks)
-        else:
-            full = builder.icmp_signed(">=", columns, ir.Constant(I64, vectors * vector.count))
-            with builder.if_else(full) as (then, otherwise):
-                with then:
-                    emit(inner, accumulate, [None] * vectors)
-                with otherwise:
-                    emit(inner, accumulate, masks)
+        # Masks only for the last columns: even where they are cheap, a masked load takes a slot of the multiply-adds.
+        full = builder.icmp_signed(">=", columns, ir.Constant(I64, vectors * vector.count))
+        with builder.if_else(full) as (then, otherwise):
+            with then:
+                emit(inner, accumulate, [None] * vectors)
+            with otherwise:
+                emit(inner, accumulate, masks)
         return context.get_dummy_value()
 
     return tile
@@ -109,27 +106,23 @@ class _TileCode:
                 for slot in (slot for row in sums for slot in row):
                     builder.store(ir.Constant(self.vector, None), slot)
         a_rows = [self.a if self.transposed else self.at(self.a, self.times(self.lda, m)) for m in self.rows]
-        unroll = 1 if self.transposed else UNROLL
-        done = self.times(builder.sdiv(inner, self.constant(unroll)), unroll)
-        for start, stop, steps in ((self.constant(0), done, unroll), (done, inner, 1))[: 1 if unroll == 1 else 2]:
-            with cgutils.for_range_slice(builder, start, stop, self.constant(steps)) as (k, _):
-                for step in range(steps):
-                    self.multiply_add(builder.add(k, self.constant(step)), k, step, a_rows, masks, sums)
+        with cgutils.for_range(builder, inner) as loop:
+            self.multiply_add(loop.index, a_rows, masks, sums)
         for m in self.rows:
             for v in self.vectors:
                 pointer = self.at(c_rows[m], self.constant(v * self.vector.count))
                 store_vector(builder, builder.load(sums[m][v]), pointer, masks[v])
 
-    def multiply_add(self, k_step, k, step, a_rows, masks, sums):
-        """sums += A[:, k + step] B[k + step, :]."""
+    def multiply_add(self, k, a_rows, masks, sums):
+        """sums += A[:, k] B[k, :]."""
         builder = self.builder
-        b_row = self.at(self.b, builder.mul(k_step, self.ldb))
+        b_row = self.at(self.b, builder.mul(k, self.ldb))
         b_vectors = [self.load(b_row, v, masks) for v in self.vectors]
         for m in self.rows:
             if self.transposed:
-                pointer = self.at(self.at(self.a, builder.mul(k_step, self.lda)), self.constant(m))
+                pointer = self.at(self.at(self.a, builder.mul(k, self.lda)), self.constant(m))
             else:
-                pointer = self.at(self.at(a_rows[m], k), self.constant(step))
+                pointer = self.at(a_rows[m], k)
             scalar = splat(builder, builder.load(pointer, typ=self.vector.element), self.vector.count)
             for v in self.vectors:
                 total = intrinsic(
@@ -186,15 +179,15 @@ def _product(c, c0, ldc, a, a0, lda, b, b0, ldb, M, N, K, accumulate):
 
 def _make_product(name):
     transposed = name == "transposed"
-    tiles = {size: _make_tile(*shape, transposed) for size, shape in TILES.items()}
 
-    def sweep(size, wide, narrow):
-        (rows, n_wide), (_, n_narrow) = TILES[wide], TILES[narrow]
+    def sweep(size):
+        (rows, n_wide), (_, n_narrow) = TILES[size]
+        wide, narrow = (_make_tile(*shape, transposed) for shape in TILES[size])
         constants = {"ROWS": rows, "WIDE": n_wide, "NARROW": n_narrow, "TRANSPOSED": transposed}
-        return bind(_sweep, f"{name}_{size}", wide=tiles[wide], narrow=tiles[narrow], **constants)
+        return bind(_sweep, f"{name}_{size}", wide=wide, narrow=narrow, **constants)
 
-    many, few, one = sweep("many", "wide", "narrow"), sweep("few", "few", "few"), sweep("one", "one", "one")
-    return bind(_product, name, TRANSPOSED=transposed, BLOCK=K_BLOCK[name], many=many, few=few, one=one)
+    sweeps = {size: sweep(size) for size in TILES}
+    return bind(_product, name, TRANSPOSED=transposed, BLOCK=K_BLOCK[name], **sweeps)
 
 
 # C (M, N) = A (M, K) B (K, N), or C += A B where `accumulate`. A matrix is given as the array it lies in, the offset
