@@ -20,20 +20,21 @@ class Arena:
     shapes : dict of str to (n_rows, n_columns)
         Matrices to make; each gets a padded row stride.
     dtype : dtype
+    zeros : bool, default=True
+        Whether they must be 0 at first; else they hold anything, and nobody waits for pages that are not used.
 
     Attributes
     ----------
     arrays : dict of str to ndarray of shape (n_rows, row stride)
-        Zeros at first.
     memory : ndarray of shape (n,)
         All of them, end to end.
     """
 
-    def __init__(self, shapes, dtype):
+    def __init__(self, shapes, dtype, zeros=True):
         itemsize = np.dtype(dtype).itemsize
         strides = {name: padded(columns, dtype) for name, (_, columns) in shapes.items()}
         sizes = {name: max(rows, 1) * strides[name] for name, (rows, _) in shapes.items()}
-        memory = np.zeros(sum(sizes.values()) + LINE // itemsize, dtype)
+        memory = (np.zeros if zeros else np.empty)(sum(sizes.values()) + LINE // itemsize, dtype)
         start = position = -(memory.ctypes.data // itemsize) % (LINE // itemsize)
         self.arrays = {}
         for name, size in sizes.items():

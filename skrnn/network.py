@@ -5,6 +5,7 @@ keeps weights or data: theta comes in, predictions or gradients go out. Shards d
 and their gradients are added in their order, so neither do the results, bit for bit.
 """
 
+from collections import deque
 from functools import lru_cache
 from itertools import pairwise
 
@@ -19,6 +20,7 @@ from .layers.recurrent import Recurrent
 from .parameters import Layout
 
 INNER_CACHE = 32768  # bytes of the first-level cache that a step may fill
+LARGEST_SPARE = 2**20  # bytes of a workspace that is kept between predictions
 
 
 def network_of(cell, weights):
@@ -73,6 +75,7 @@ class Network:
         self.layout = Layout(shapes | {"readout.W": (self.n_last, n_outputs), "readout.b": (n_outputs,)})
         # Where each number goes, found at the first use: it is the same for every theta and every arena.
         self._pack_table = self._unpack_table = None
+        self._spare = deque(maxlen=2)  # workspaces that predictions left; its methods are atomic
 
     @property
     def size(self):
@@ -157,7 +160,27 @@ class Network:
         }
         shapes |= {"last": (n_sequences, self.n_last + 1), "raw": (n_sequences, self.n_outputs)}
         shapes |= {"d_raw": (n_sequences, self.n_outputs)} if training else {}
-        return Arena(shapes, self.dtype)
+        # Back-propagation multiplies rows that no step has written by 0, so these must not be NaN.
+        return Arena(shapes, self.dtype, zeros=training)
+
+    def take_workspace(self, n_steps, n_sequences):
+        """Packed weights and buffers for predictions: (room, packed, buffers), to be given back after use.
+
+        A small workspace is kept for the next prediction: for a single sequence, new memory costs more than its use.
+        """
+        room = n_steps, n_sequences
+        try:
+            workspace = self._spare.popleft()
+        except IndexError:
+            workspace = None
+        if workspace is None or workspace[0][0] < n_steps or workspace[0][1] < n_sequences:
+            workspace = room, self.allocate_packed(), self.allocate_buffers(n_steps, n_sequences, training=False)
+        return workspace
+
+    def give_back(self, workspace):
+        """Keep a workspace for the next `take_workspace`, unless it is large."""
+        if workspace[1].memory.nbytes + workspace[2].memory.nbytes <= LARGEST_SPARE:
+            self._spare.append(workspace)
 
     def forward(self, packed, buffers, values, begins, lengths, training=False):
         """Run one shard; its raw predictions are the first rows of ``buffers.arrays["raw"]``.

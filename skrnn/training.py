@@ -67,19 +67,23 @@ def hidden_states(network, theta, data, pool):
 
 def _run_forward(network, theta, data, indices, pool, collect):
     """Run sequences through the network; ``collect(shard, starts, arrays)`` takes what it wants from each shard."""
-    packed = network.pack(theta, network.allocate_packed())
     order = data.by_length(indices)
-    n_rows = min(PREDICTION_ROWS, len(order))
+    # Rows do not influence each other, so shards may be cut for the threads at hand.
+    n_rows = min(PREDICTION_ROWS, 8 * -(-len(order) // (8 * pool.n_threads)), len(order))
     steps, n_shards = int(data.lengths[order[:n_rows]].sum()), -(-len(order) // n_rows)
     n_threads = min(pool.n_threads, n_shards)
-    buffers = [network.allocate_buffers(steps, n_rows, training=False) for _ in range(n_threads)]
+    workspaces = [network.take_workspace(steps, n_rows) for _ in range(n_threads)]
+    packed = network.pack(theta, workspaces[0][1])
 
     def run(i, worker):
         shard = order[i * n_rows : (i + 1) * n_rows]
-        starts = network.forward(packed, buffers[worker], data.values, data.begins[shard], data.lengths[shard])
-        collect(shard, starts, buffers[worker].arrays)
+        buffers = workspaces[worker][2]
+        starts = network.forward(packed, buffers, data.values, data.begins[shard], data.lengths[shard])
+        collect(shard, starts, buffers.arrays)
 
     pool.run(run, n_shards, n_threads)
+    for workspace in workspaces:
+        network.give_back(workspace)
 
 
 class Objective:
