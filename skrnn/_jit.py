@@ -1,7 +1,7 @@
 """The one place that knows how kernels are compiled: flags, disk cache, and the vector unit of this CPU.
 
-`kernel` compiles a module-level function at its first call, without the GIL, with NumPy's error model and no
-`fastmath` (which would delete NaN checks). `bind` gives a kernel its own copy of a function with other globals: that
+`kernel` compiles a module-level function at its first call, with NumPy's error model and no `fastmath` (which would
+delete NaN checks). `bind` gives a kernel its own copy of a function with other globals: that
 is how one time loop serves every cell, although compiled functions that receive functions never reach a disk cache.
 
 With ``NUMBA_DISABLE_JIT=1`` both return plain Python functions that compute the same.
@@ -25,7 +25,7 @@ KERNEL_SOURCES = ("_jit.py", "kernels/*.py", "cells/*.py", "layers/*.py")
 
 
 def _vector_unit():
-    """Bytes of a vector register, number of them, and whether loads and stores take a lane mask at no cost."""
+    """Bytes of a vector register, number of them, and whether loads and stores take a lane mask as one instruction."""
     triple, _, features = cpu_target.target_context.codegen().magic_tuple()
     if "+avx512f" in features and "+avx512vl" in features:
         return 64, 32, True
@@ -95,10 +95,15 @@ class _Locator(_CacheLocator):
         return cls(py_func, py_file)
 
 
+def _bound_functions(py_func):
+    """The Python functions that were bound into `py_func`."""
+    functions = (getattr(f, "py_func", f) for f in getattr(py_func, "bound", {}).values())
+    return [f for f in functions if isinstance(f, types.FunctionType)]
+
+
 def _foreign_files(py_func):
     """Source files outside the package of `py_func` and of what was bound into it (a user's own cell)."""
-    functions = [py_func, *(getattr(f, "py_func", f) for f in getattr(py_func, "bound", {}).values())]
-    files = {f.__code__.co_filename for f in functions if isinstance(f, types.FunctionType)}
+    files = {f.__code__.co_filename for f in (py_func, *_bound_functions(py_func))}
     return sorted(f for f in files if not Path(f).resolve().is_relative_to(PACKAGE))
 
 
@@ -131,15 +136,20 @@ class _KernelCache(FunctionCache):
             self.disable()
 
 
-def kernel(function):
-    """Compile `function` with the package's flags; cached on disk where there is a place for it."""
+def kernel(function, nogil=False):
+    """Compile `function` with the package's flags; cached on disk where there is a place for it.
+
+    nogil : whether it lets other threads run Python meanwhile. Only for kernels that take long: to give the lock back
+    and to wait for it again takes several times as long as a short kernel, once threads compete for it.
+    """
     if config.DISABLE_JIT:
         return function
-    dispatcher = numba.njit(nogil=True, error_model="numpy", _nrt=False)(function)
+    dispatcher = numba.njit(nogil=nogil, error_model="numpy", _nrt=False)(function)
     resolve = dispatcher.get_call_template
     # Numba would compile a kernel anew for each combination of literal arguments in the calls of other kernels.
     dispatcher.get_call_template = lambda args, kws: resolve([numba_types.unliteral(a) for a in args], kws)
-    if _cache_directory() is not None:
+    # Functions made by one factory differ in what they close over only, which no name of a cache file tells.
+    if _cache_directory() is not None and not any(f.__closure__ for f in _bound_functions(function)):
         try:
             dispatcher._cache = _KernelCache(function)
         except (OSError, TypeError):  # defined at a prompt: there is no source file to watch
@@ -147,7 +157,7 @@ def kernel(function):
     return dispatcher
 
 
-def bind(function, name, **bound):
+def bind(function, name, nogil=False, **bound):
     """A kernel from `function` with the global names in `bound` replaced, e.g. ``forward`` by a cell's own.
 
     `name` tells it from other kernels bound from the same function: it names the cache file.
@@ -156,4 +166,4 @@ def bind(function, name, **bound):
     copy = types.FunctionType(source.__code__, {**source.__globals__, **bound}, source.__name__, source.__defaults__)
     copy.__qualname__ = f"{source.__qualname__}_{name}"
     copy.__module__, copy.__doc__, copy.bound = source.__module__, source.__doc__, bound
-    return kernel(copy)
+    return kernel(copy, nogil)

@@ -8,7 +8,7 @@ import functools
 from numbers import Real
 
 import numpy as np
-from scipy.special import expit, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
@@ -81,6 +81,20 @@ class BaseLoss(BaseEstimator):
                 raise ValueError(f"raw and d_raw need at least {y.shape[0]} rows and {K} columns, got {array.shape}.")
         parameter = float(getattr(self, self._parameter_name)) if self._parameter_name else 0.0
         return float(_kernel(self._kernel_name)(raw, K, y, weight, d_raw, parameter))
+
+    def check_target(self, y):
+        """Refuse a target that the loss is not made for.
+
+        Parameters
+        ----------
+        y : ndarray of shape (n_samples, n_targets)
+            Target in its own units.
+
+        Raises
+        ------
+        ValueError
+            If a value is not possible; by default all are.
+        """
 
     def predict(self, raw):
         """Prediction from raw predictions: the inverse link.
@@ -268,6 +282,10 @@ class Poisson(BaseLoss):
 
     _kernel_name = "poisson"
 
+    def check_target(self, y):
+        if (y < 0).any():
+            raise ValueError(f'The loss "poisson" needs y >= 0; the smallest value is {y.min():g}.')
+
     def predict(self, raw):
         # The number below the logarithm: rounded up, the logarithm of the largest finite number would overflow.
         return np.exp(np.minimum(raw, np.nextafter(np.log(np.finfo(raw.dtype).max), raw.dtype.type(0))))
@@ -302,6 +320,21 @@ class BinomialLogLoss(BaseLoss):
     def predict(self, raw):
         return expit(raw)
 
+    def log_predict(self, raw):
+        """Take the logarithms of `predict`, exact for small probabilities too.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (n_samples, K)
+            Raw predictions.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, K)
+            Log-probabilities.
+        """
+        return log_expit(raw)
+
     def initial_raw(self, y, weight, K=None):
         p = np.clip(super().initial_raw(y, weight), SMALLEST_MEAN, 1 - SMALLEST_MEAN)
         return np.log(p) - np.log1p(-p)
@@ -333,6 +366,21 @@ class MultinomialLogLoss(BaseLoss):
 
     def predict(self, raw):
         return softmax(raw, axis=1)
+
+    def log_predict(self, raw):
+        """Take the logarithms of `predict`, exact for small probabilities too.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (n_samples, K)
+            Raw predictions.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, K)
+            Log-probabilities.
+        """
+        return log_softmax(raw, axis=1)
 
     def initial_raw(self, y, weight, K=None):
         count = np.bincount(y[:, 0].astype(np.intp), weights=weight, minlength=K or 0)

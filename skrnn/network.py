@@ -1,13 +1,16 @@
 """The network: recurrent layers and an affine readout of the last hidden state, over one flat parameter vector.
 
-A mini-batch is cut into shards; a shard goes through the whole network, forward and back, in one thread. Nothing here
-keeps weights or data: theta comes in, predictions or gradients go out. Shards do not depend on the number of threads,
-and their gradients are added in their order, so neither do the results, bit for bit.
+A mini-batch is cut into shards; a shard goes through the whole network, forward and back, in one thread. Theta comes
+in, predictions or gradients go out; a network has no state but memory that it reuses (two workspaces of up to a
+megabyte).
+Shards do not depend on the number of threads, and their gradients are added in their order, so neither do the results,
+bit for bit.
 """
 
 from collections import deque
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,10 +40,18 @@ def network_of(cell, weights):
     return network, network.layout.flatten(weights, network.dtype)
 
 
-@lru_cache(maxsize=32)
+@lru_cache(maxsize=8)
 def _kept_network(cell_class, parameters, *shape):
     """Kept, because for a single sequence making a network takes longer than running it."""
     return Network(cell_class(**dict(parameters)), *shape)
+
+
+class Workspace(NamedTuple):
+    """Memory for predictions: room for so many (steps, sequences, threads), packed weights, buffers of each thread."""
+
+    room: tuple
+    packed: Arena
+    buffers: list
 
 
 class Network:
@@ -163,23 +174,24 @@ class Network:
         # Back-propagation multiplies rows that no step has written by 0, so these must not be NaN.
         return Arena(shapes, self.dtype, zeros=training)
 
-    def take_workspace(self, n_steps, n_sequences):
-        """Packed weights and buffers for predictions: (room, packed, buffers), to be given back after use.
+    def take_workspace(self, n_steps, n_sequences, n_threads):
+        """Packed weights and buffers for a prediction, to be given back after use.
 
-        A small workspace is kept for the next prediction: for a single sequence, new memory costs more than its use.
+        A small one is kept for the next prediction: for a single sequence, new memory costs more than its use.
         """
-        room = n_steps, n_sequences
         try:
             workspace = self._spare.popleft()
         except IndexError:
             workspace = None
-        if workspace is None or workspace[0][0] < n_steps or workspace[0][1] < n_sequences:
-            workspace = room, self.allocate_packed(), self.allocate_buffers(n_steps, n_sequences, training=False)
+        room = n_steps, n_sequences, n_threads
+        if workspace is None or any(has < wanted for has, wanted in zip(workspace.room, room, strict=True)):
+            buffers = [self.allocate_buffers(n_steps, n_sequences, training=False) for _ in range(n_threads)]
+            workspace = Workspace(room, self.allocate_packed(), buffers)
         return workspace
 
     def give_back(self, workspace):
         """Keep a workspace for the next `take_workspace`, unless it is large."""
-        if workspace[1].memory.nbytes + workspace[2].memory.nbytes <= LARGEST_SPARE:
+        if sum(arena.memory.nbytes for arena in (workspace.packed, *workspace.buffers)) <= LARGEST_SPARE:
             self._spare.append(workspace)
 
     def forward(self, packed, buffers, values, begins, lengths, training=False):

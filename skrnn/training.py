@@ -68,22 +68,22 @@ def hidden_states(network, theta, data, pool):
 def _run_forward(network, theta, data, indices, pool, collect):
     """Run sequences through the network; ``collect(shard, starts, arrays)`` takes what it wants from each shard."""
     order = data.by_length(indices)
+    n_threads = min(pool.n_threads, 1 + int(theta.size * data.lengths[order].sum() / WORK_PER_THREAD))
     # Rows do not influence each other, so shards may be cut for the threads at hand.
-    n_rows = min(PREDICTION_ROWS, 8 * -(-len(order) // (8 * pool.n_threads)), len(order))
+    n_rows = min(PREDICTION_ROWS, 8 * -(-len(order) // (8 * n_threads)), len(order))
     steps, n_shards = int(data.lengths[order[:n_rows]].sum()), -(-len(order) // n_rows)
-    n_threads = min(pool.n_threads, n_shards)
-    workspaces = [network.take_workspace(steps, n_rows) for _ in range(n_threads)]
-    packed = network.pack(theta, workspaces[0][1])
+    n_threads = min(n_threads, n_shards)
+    workspace = network.take_workspace(steps, n_rows, n_threads)
+    packed = network.pack(theta, workspace.packed)
 
     def run(i, worker):
         shard = order[i * n_rows : (i + 1) * n_rows]
-        buffers = workspaces[worker][2]
+        buffers = workspace.buffers[worker]
         starts = network.forward(packed, buffers, data.values, data.begins[shard], data.lengths[shard])
         collect(shard, starts, buffers.arrays)
 
     pool.run(run, n_shards, n_threads)
-    for workspace in workspaces:
-        network.give_back(workspace)
+    network.give_back(workspace)
 
 
 class Objective:
@@ -248,13 +248,15 @@ class Training:
         """Train until the monitor, the number of epochs, the user or an overflow ends it; warn if it ended badly."""
         # Overflow is looked for where it counts, once per batch.
         with ShardPool(n_threads) as pool, np.errstate(over="ignore", invalid="ignore"):
-            self._objective = Objective(self.network, self.data, self.loss, alpha, pool, batch_size)
+            max_batch = batch_size if optimizer.stochastic else len(rows)
+            self._objective = Objective(self.network, self.data, self.loss, alpha, pool, max_batch)
             validate = None
             if len(held_out):
                 target, weight = self.data.target[held_out], self.data.weight[held_out]
 
                 def validate(theta):
-                    return self.score(predict_raw(self.network, theta, self.data, pool, held_out), target, weight)
+                    raw = predict_raw(self.network, theta, self.data, pool, held_out)
+                    return self.score(raw, target, weight) if np.isfinite(raw).all() else -np.inf
 
             self.monitor = Monitor(tol, n_iter_no_change, validate, verbose)
             try:
@@ -290,10 +292,14 @@ class Training:
                 total += value * weight[batch].sum()
             if not np.isfinite(theta).all():
                 return _diverged(f"the last batch of epoch {epoch}")
-            self.theta[:] = theta
             if self.monitor.end_epoch(total / weight[rows].sum(), theta):
+                self.theta[:] = theta
                 return None
-        return _not_converged(max_iter)
+        self.theta[:] = theta
+        return (
+            f"Maximum number of iterations ({max_iter}) reached and the training has not converged: raise max_iter, or "
+            "learning_rate_init if the loss still falls slowly."
+        )
 
     def _run_full_batch(self, optimizer, rows, max_iter):
         """Iterations over all sequences at once; returns the text of a warning, or None."""
@@ -310,24 +316,22 @@ class Training:
             if self.monitor.end_epoch(values[-1], self.theta):
                 raise StopIteration
 
-        theta, _, converged, _ = optimizer.minimize(
+        theta, n_iter, converged, message = optimizer.minimize(
             function, self.theta, max_iter=max_iter, tol=self.monitor.tol, callback=callback
         )
-        if not (np.isfinite(theta).all() and np.isfinite(values[-1])):
-            return _diverged(f"iteration {len(self.monitor.loss_curve) + 1}")
-        self.theta[:] = theta
-        return None if converged or self.monitor.stopped else _not_converged(max_iter)
+        if not self.monitor.loss_curve:  # there was nothing to improve
+            self.monitor.end_epoch(values[0], self.theta)
+        if np.isfinite(theta).all():
+            self.theta[:] = theta
+        if converged or self.monitor.stopped:
+            return None
+        if n_iter >= max_iter:
+            return f"Maximum number of iterations ({max_iter}) reached and L-BFGS has not converged: raise max_iter."
+        return f"L-BFGS ended in iteration {n_iter + 1} before it converged: {message}"
 
 
 def _diverged(where):
     return (
         f"Training diverged in {where}: the loss or its gradient is not finite. The last finite weights are kept; "
         "lower learning_rate_init or clip_norm."
-    )
-
-
-def _not_converged(max_iter):
-    return (
-        f"Maximum number of iterations ({max_iter}) reached and the training has not converged: raise max_iter, or "
-        "learning_rate_init if the loss still falls slowly."
     )

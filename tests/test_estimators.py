@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceArray
 from skrnn.cells import LSTM, Elman
-from skrnn.losses import Huber
+from skrnn.losses import Huber, MultinomialLogLoss
 from skrnn.optimizers import SGD
 
 pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
@@ -54,7 +54,7 @@ def test_binary_probabilities_agree_with_the_prediction():
     assert p.shape == (len(X), 2)
     np.testing.assert_allclose(p.sum(axis=1), 1, rtol=1e-6)
     np.testing.assert_array_equal(clf.predict(X), p[:, 1] > 0.5)
-    np.testing.assert_allclose(clf.predict_log_proba(X), np.log(p))
+    np.testing.assert_allclose(clf.predict_log_proba(X), np.log(p), rtol=1e-5)
 
 
 def test_labels_of_an_indicator_matrix_are_independent():
@@ -138,6 +138,41 @@ def test_a_table_is_one_univariate_sequence_per_row():
         table.predict_proba(X), RNNClassifier(**QUICK).fit(X[:, :, np.newaxis], y).predict_proba(X[:, :, np.newaxis])
     )
     assert (table.n_features_in_, table.n_channels_) == (5, 1)
+
+
+def test_univariate_lists_are_sequences_whatever_their_lengths():
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=n) for n in (5, 9, 7, 6, 5, 8)]
+    clf = RNNClassifier(**QUICK).fit(X, [0, 1] * 3)
+    together = clf.predict_proba(X)
+    for i in range(len(X)):
+        np.testing.assert_array_equal(clf.predict_proba(X[i : i + 1])[0], together[i])
+    np.testing.assert_array_equal(clf.predict_proba([X[0], X[4]]), together[[0, 4]])
+    np.testing.assert_array_equal(clf.predict_proba([X[0].tolist()])[0], together[0])
+
+
+def test_one_sequence_that_is_passed_like_a_table_is_refused():
+    X = np.random.default_rng(0).normal(size=(8, 4, 3))
+    clf = RNNClassifier(**QUICK).fit(X, [0, 1] * 4)
+    with pytest.raises(ValueError, match=r"X\[np.newaxis\]"):
+        clf.predict(X[0])
+
+
+def test_values_that_overflow_only_when_standardized_are_named():
+    X = np.random.default_rng(0).normal(size=(8, 4, 1)) * 1e-30
+    clf = RNNClassifier(**QUICK).fit(X, [0, 1] * 4)
+    X[2, 1] = 1e10
+    with pytest.raises(ValueError, match=r"X, standardized, .*sequence 2, step 1, channel 0"):
+        clf.predict(X)
+
+
+def test_small_probabilities_have_logarithms():
+    X = sequences(40, n_channels=1)
+    for y in (np.array([x[-1, 0] > 0 for x in X]), np.digitize([x[-1, 0] for x in X], [-0.5, 0.5])):
+        clf = RNNClassifier(8, solver="lbfgs", max_iter=300, alpha=0, dtype="float64").fit(X, y)
+        log_p = clf.predict_log_proba([1e3 * x for x in X])
+        assert np.isfinite(log_p).all()
+        np.testing.assert_allclose(np.exp(log_p).sum(axis=1), 1)
 
 
 def test_predictions_do_not_depend_on_batch_mates(ragged):
@@ -302,7 +337,19 @@ def test_divergence_keeps_finite_weights_and_says_so(solver):
     reg = RNNRegressor(6, cell="elman", solver=solver, learning_rate_init=1e30, clip_norm=None, random_state=0)
     with pytest.warns(ConvergenceWarning, match="diverged in epoch .*learning_rate_init"):
         reg.fit(X, y)
-    assert all(np.isfinite(w).all() for w in reg.weights_.values())
+    # Those of the last loss that was finite, not the huge ones that the update after it made.
+    assert all(np.abs(w).max() < 100 for w in reg.weights_.values())
+    assert np.isfinite(reg.predict(X)).all()
+
+
+@pytest.mark.filterwarnings("default:Training diverged")
+def test_divergence_seen_by_early_stopping_ends_like_any_other():
+    X = sequences(40)
+    y = np.array([x.sum() for x in X])
+    cell = Elman(activation="relu")
+    reg = RNNRegressor(6, cell=cell, solver="sgd", learning_rate_init=1e12, clip_norm=None, early_stopping=True)
+    with pytest.warns(ConvergenceWarning):
+        reg.set_params(random_state=0).fit(X, y)
     assert np.isfinite(reg.predict(X)).all()
 
 
@@ -374,6 +421,7 @@ def test_bad_sequences_are_named_and_nothing_fitted_is_lost(X, message):
         ([0, 1] * 4, np.full(8, np.nan), "NaN"),
         ([0, 1] * 4, [1.0, 0.0] * 4, "one class"),
         ([[0], [1, 1]] * 4, None, "1 for sequence 0 and 2 for sequence 1"),
+        ([[-1, 1], [1, -1]] * 4, None, "0 and 1 only"),
     ],
 )
 def test_bad_targets_and_weights(y, weight, message):
@@ -387,6 +435,7 @@ def test_bad_targets_and_weights(y, weight, message):
         ({"loss": "poisson"}, "y >= 0"),
         ({"quantile": 0.3}, 'loss="quantile"'),
         ({"loss": Huber(delta=-1.0)}, "delta"),
+        ({"loss": MultinomialLogLoss()}, "RNNClassifier"),
         ({"hidden_layer_sizes": (4, 0)}, "hidden_layer_sizes"),
         ({"hidden_layer_sizes": ()}, "hidden_layer_sizes"),
         ({"hidden_layer_sizes": 2.5}, "hidden_layer_sizes"),
@@ -404,6 +453,26 @@ def test_bad_parameters_are_refused_at_fit(parameters, message):
     reg = RNNRegressor(**(QUICK | parameters))
     with pytest.raises(ValueError, match=message):
         reg.fit(sequences(8), -np.arange(8.0))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "weight", "message"),
+    [
+        ({"class_weight": {0: 0, 1: 0}}, None, "one class"),
+        # Of the two that count, none is held out.
+        ({"early_stopping": True, "validation_fraction": 0.3, "random_state": 1}, [1, 1] + [0] * 18, "weight zero"),
+    ],
+)
+def test_weights_that_leave_nothing_are_refused(parameters, weight, message):
+    with pytest.raises(ValueError, match=message):
+        RNNClassifier(**(QUICK | parameters)).fit(sequences(20), [0, 1] * 10, weight)
+
+
+def test_lbfgs_says_why_it_ended():
+    X = sequences(12)
+    y = np.array([x.sum() for x in X])
+    with pytest.warns(ConvergenceWarning, match=r"iterations \(2\) reached and L-BFGS"):
+        RNNRegressor(4, solver="lbfgs", max_iter=2, random_state=0).fit(X, y)
 
 
 def test_wrong_channels_at_predict_are_counted():

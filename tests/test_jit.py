@@ -14,6 +14,8 @@ from numba.core import config
 
 from skrnn import _jit
 from skrnn._jit import bind, kernel
+from skrnn.cells import LSTM
+from skrnn.layers.recurrent import Recurrent
 
 PACKAGE = Path(__file__).parent.parent / "skrnn"
 compiled_only = pytest.mark.skipif(config.DISABLE_JIT, reason="nothing is compiled")
@@ -320,6 +322,25 @@ def test_bound_kernels_differ_in_their_constants_and_functions():
     assert "step" not in globals()
 
 
+def _inner_of(x):
+    return inner(x)  # noqa: F821 (bound)
+
+
+@pytest.mark.usefixtures("cache")
+def test_functions_of_one_factory_are_kept_apart():
+    """They have the same name, file and code, and differ in what they close over."""
+
+    def make(factor):
+        @kernel
+        def inner(x):
+            return factor * x
+
+        return inner
+
+    for factor in (2.0, 3.0):
+        assert bind(_inner_of, "made", inner=make(factor))(1.0) == factor
+
+
 @pytest.mark.usefixtures("cache")
 def test_kernel_of_a_kernel_is_bound_to_its_source():
     function = bind(kernel(_scaled), "of_kernel", SCALE=7, step=_square)
@@ -331,7 +352,8 @@ def test_kernel_of_a_kernel_is_bound_to_its_source():
 @pytest.mark.usefixtures("cache")
 def test_flags():
     options = _square.targetoptions
-    assert options["nogil"]
+    assert not options["nogil"]
+    assert all(loop.targetoptions["nogil"] for loop in Recurrent(LSTM(), 1, 1).kernels)
     assert options["error_model"] == "numpy"
     assert not options.get("fastmath")
     assert not options.get("parallel")

@@ -15,6 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from ..cells import CELLS, BaseCell, get_cell
 from ..optimizers import OPTIMIZERS, BaseOptimizer, get_optimizer
+from ..sequences import SequenceArray, check_sequences
 from ._validation import validate_sequences
 
 # batch_size="auto": large enough for the processor to work well, small enough for a hundred updates in an epoch.
@@ -233,6 +234,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         loss, target, weight, strata = self._encode_target(y, sample_weight)
         random_state = check_random_state(self.random_state)
         rows, held_out = self._split(len(sequences), strata, random_state)
+        _check_weights(weight, rows, held_out)
         self._fit_standardization(sequences, sample_weight, rows)
 
         n_raw = loss.n_raw(self.n_outputs_)
@@ -322,7 +324,9 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
             self.input_scale_ = np.where(constant, 1.0, scale)
 
     def _standardize(self, sequences, dtype):
-        return np.ascontiguousarray((sequences.values - self.input_mean_) / self.input_scale_, dtype)
+        with np.errstate(over="ignore"):
+            values = np.ascontiguousarray((sequences.values - self.input_mean_) / self.input_scale_, dtype)
+        return check_sequences(SequenceArray(values, sequences.offsets), dtype, name="X, standardized,").values
 
     def hidden_states(self, X):
         """Hidden states of the last recurrent layer at each step.
@@ -361,6 +365,13 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         data = Data(self._standardize(sequences, network.dtype), sequences.offsets)
         with ShardPool(effective_n_jobs(self.n_jobs)) as pool:
             return run(network, theta, data, pool), sequences.offsets
+
+
+def _check_weights(weight, rows, held_out):
+    """Refuse weights that leave nothing to train on or to score."""
+    for part, name in ((rows, "to train on"), (held_out, "held out for early stopping")):
+        if len(part) and weight[part].sum() == 0:
+            raise ValueError(f"All sequences {name} have weight zero (sample_weight times class_weight).")
 
 
 def _one_target_each(y):

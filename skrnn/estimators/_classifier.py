@@ -23,7 +23,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
     {parameters}
     class_weight : dict or "balanced", default=None
         Weights of the classes, in the form ``{{label: weight}}``; "balanced" weighs inversely to their frequency.
-        Multiplied with ``sample_weight``.
+        For an indicator matrix, a list of such dicts, one per label. Multiplied with ``sample_weight``.
 
     Attributes
     ----------
@@ -130,9 +130,8 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         p : ndarray of shape (n_sequences, n_classes)
             Probability of each class in the order of ``classes_``, or of each label.
         """
-        raw = self._predict_raw(X)
-        p = self._loss().predict(raw)
-        return p if self.multilabel_ or raw.shape[1] > 1 else np.hstack([1 - p, p])
+        raw = self._raw_of_classes(X)
+        return self._loss().predict(raw)
 
     def predict_log_proba(self, X):
         """Logarithm of `predict_proba`.
@@ -147,8 +146,13 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         log_p : ndarray of shape (n_sequences, n_classes)
             Log-probabilities.
         """
-        with np.errstate(divide="ignore"):
-            return np.log(self.predict_proba(X))
+        raw = self._raw_of_classes(X)
+        return self._loss().log_predict(raw)
+
+    def _raw_of_classes(self, X):
+        """Raw predictions with a column for each class or label: of two classes, the first has the opposite sign."""
+        raw = self._predict_raw(X)
+        return raw if self.multilabel_ or raw.shape[1] > 1 else np.hstack([-raw, raw])
 
     def _loss(self):
         return BinomialLogLoss() if self.multilabel_ or self.n_outputs_ == 1 else MultinomialLogLoss()
@@ -166,20 +170,22 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
+        if self.class_weight is not None:
+            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+            sample_weight = sample_weight * weights[codes]
         present = np.unique(codes[sample_weight > 0])
         if len(present) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 classes among the sequences with a weight above 0, but there "
                 f"is only one class: {self.classes_[present].tolist()}."
             )
-        if self.class_weight is not None:
-            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-            sample_weight = sample_weight * weights[codes]
         self.n_outputs_ = 1 if len(self.classes_) == 2 else len(self.classes_)
         return self._loss(), codes[:, np.newaxis].astype(np.float64), sample_weight, codes
 
     def _encode_labels(self, y, sample_weight):
         y = check_array(y, dtype=np.float64, input_name="y")
+        if not np.isin(y, (0, 1)).all():
+            raise ValueError(f"A matrix of label indicators holds 0 and 1 only; y holds {np.unique(y)[:5].tolist()}.")
         self.n_outputs_ = y.shape[1]
         self.classes_ = np.arange(y.shape[1])
         if self.class_weight is not None:

@@ -6,9 +6,9 @@ import numpy as np
 from sklearn.base import RegressorMixin, clone
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 
-from ..losses import REGRESSION_LOSSES, BaseLoss, Quantile
+from ..losses import REGRESSION_LOSSES, BaseLoss, BinomialLogLoss, MultinomialLogLoss, Quantile
 from ._base import BaseRNN, document_parameters
 
 
@@ -126,6 +126,8 @@ class RNNRegressor(RegressorMixin, BaseRNN):
         return y if self.two_dimensional_ else y[:, 0]
 
     def _make_loss(self):
+        if isinstance(self.loss, (BinomialLogLoss, MultinomialLogLoss)):
+            raise InvalidParameterError(f"loss={self.loss!r} is for classes: use RNNClassifier.")
         if isinstance(self.loss, BaseLoss):
             self.loss._validate_params()
             return clone(self.loss)
@@ -144,6 +146,7 @@ class RNNRegressor(RegressorMixin, BaseRNN):
         y = y.reshape(len(y), -1)
         self.n_outputs_ = y.shape[1]
         loss = self.loss_function_ = self._make_loss()
+        loss.check_target(y)
         self.target_mean_, self.target_scale_ = np.zeros(self.n_outputs_), np.ones(self.n_outputs_)
         if loss.scales_target:
             with np.errstate(over="ignore", invalid="ignore"):
@@ -152,8 +155,6 @@ class RNNRegressor(RegressorMixin, BaseRNN):
             if not np.isfinite(deviation).all():
                 raise ValueError("y is too large: its variance overflows; rescale it.")
             self.target_scale_ = np.where(deviation > 0, deviation, 1.0)
-        elif (y < 0).any():
-            raise ValueError(f"loss={self.loss!r} needs y >= 0; the smallest value is {y.min():g}.")
         return loss, (y - self.target_mean_) / self.target_scale_, sample_weight, None
 
     def _validation_score(self, raw, target, sample_weight):

@@ -21,8 +21,8 @@ def bound_to(cell):
         name = f"{step.__module__}.{step.__qualname__}.{step_back.__qualname__}_{n_gates}_{n_states}"
         constants = {"N_GATES": n_gates, "N_STATES": n_states}
         _BOUND[key] = (
-            bind(recurrence.forward, name, cell_forward=cell.forward, **constants),
-            bind(recurrence.backward, name, cell_backward=cell.backward, **constants),
+            bind(recurrence.forward, name, nogil=True, cell_forward=cell.forward, **constants),
+            bind(recurrence.backward, name, nogil=True, cell_backward=cell.backward, **constants),
         )
     return _BOUND[key]
 
@@ -30,8 +30,8 @@ def bound_to(cell):
 class Recurrent:
     """A layer of `n_hidden` units of one cell, reading `n_inputs` channels forward in time.
 
-    The layer itself holds no weights and no data: `pack` makes the matrices that all threads read, `buffers` the
-    arrays that one thread writes.
+    The layer itself holds no weights and no data: `packed_shapes` are the matrices that all threads read,
+    `buffer_shapes` the arrays that one thread writes.
     """
 
     def __init__(self, cell, n_inputs, n_hidden):
