@@ -1,7 +1,7 @@
 """The one place that knows how kernels are compiled: flags, disk cache, and the vector unit of this CPU.
 
-`kernel` compiles a module-level function at its first call, with NumPy's error model and no `fastmath` (which would
-delete NaN checks). `bind` gives a kernel its own copy of a function with other globals: that
+`kernel` compiles a module-level function at its first call, without the GIL, with NumPy's error model and no
+`fastmath` (which would delete NaN checks). `bind` gives a kernel its own copy of a function with other globals: that
 is how one time loop serves every cell, although compiled functions that receive functions never reach a disk cache.
 
 With ``NUMBA_DISABLE_JIT=1`` both return plain Python functions that compute the same.
@@ -136,15 +136,11 @@ class _KernelCache(FunctionCache):
             self.disable()
 
 
-def kernel(function, nogil=False):
-    """Compile `function` with the package's flags; cached on disk where there is a place for it.
-
-    nogil : whether it lets other threads run Python meanwhile. Only for kernels that take long: to give the lock back
-    and to wait for it again takes several times as long as a short kernel, once threads compete for it.
-    """
+def kernel(function):
+    """Compile `function` with the package's flags; cached on disk where there is a place for it."""
     if config.DISABLE_JIT:
         return function
-    dispatcher = numba.njit(nogil=nogil, error_model="numpy", _nrt=False)(function)
+    dispatcher = numba.njit(nogil=True, error_model="numpy", _nrt=False)(function)
     resolve = dispatcher.get_call_template
     # Numba would compile a kernel anew for each combination of literal arguments in the calls of other kernels.
     dispatcher.get_call_template = lambda args, kws: resolve([numba_types.unliteral(a) for a in args], kws)
@@ -157,7 +153,7 @@ def kernel(function, nogil=False):
     return dispatcher
 
 
-def bind(function, name, nogil=False, **bound):
+def bind(function, name, **bound):
     """A kernel from `function` with the global names in `bound` replaced, e.g. ``forward`` by a cell's own.
 
     `name` tells it from other kernels bound from the same function: it names the cache file.
@@ -166,4 +162,4 @@ def bind(function, name, nogil=False, **bound):
     copy = types.FunctionType(source.__code__, {**source.__globals__, **bound}, source.__name__, source.__defaults__)
     copy.__qualname__ = f"{source.__qualname__}_{name}"
     copy.__module__, copy.__doc__, copy.bound = source.__module__, source.__doc__, bound
-    return kernel(copy, nogil)
+    return kernel(copy)

@@ -21,8 +21,8 @@ def bound_to(cell):
         name = f"{step.__module__}.{step.__qualname__}.{step_back.__qualname__}_{n_gates}_{n_states}"
         constants = {"N_GATES": n_gates, "N_STATES": n_states}
         _BOUND[key] = (
-            bind(recurrence.forward, name, nogil=True, cell_forward=cell.forward, **constants),
-            bind(recurrence.backward, name, nogil=True, cell_backward=cell.backward, **constants),
+            bind(recurrence.forward, name, cell_forward=cell.forward, **constants),
+            bind(recurrence.backward, name, cell_backward=cell.backward, **constants),
         )
     return _BOUND[key]
 
