@@ -294,7 +294,28 @@ class Poisson(BaseLoss):
         return np.log(np.maximum(super().initial_raw(y, weight), SMALLEST_MEAN))
 
 
-class BinomialLogLoss(BaseLoss):
+class LogLoss(BaseLoss):
+    """Base class of the losses of classes, whose predictions are probabilities."""
+
+    _log_link = None
+
+    def log_predict(self, raw):
+        """Take the logarithms of `predict`, exact for small probabilities too.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (n_samples, K)
+            Raw predictions.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, K)
+            Log-probabilities.
+        """
+        return self._log_link(raw)
+
+
+class BinomialLogLoss(LogLoss):
     r"""Log loss of two classes, or of K labels of which each is there or not [1]_.
 
     .. math::
@@ -316,31 +337,17 @@ class BinomialLogLoss(BaseLoss):
     """
 
     _kernel_name = "log_loss"
+    _log_link = staticmethod(log_expit)
 
     def predict(self, raw):
         return expit(raw)
-
-    def log_predict(self, raw):
-        """Take the logarithms of `predict`, exact for small probabilities too.
-
-        Parameters
-        ----------
-        raw : ndarray of shape (n_samples, K)
-            Raw predictions.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, K)
-            Log-probabilities.
-        """
-        return log_expit(raw)
 
     def initial_raw(self, y, weight, K=None):
         p = np.clip(super().initial_raw(y, weight), SMALLEST_MEAN, 1 - SMALLEST_MEAN)
         return np.log(p) - np.log1p(-p)
 
 
-class MultinomialLogLoss(BaseLoss):
+class MultinomialLogLoss(LogLoss):
     r"""Log loss of K classes that exclude each other [1]_.
 
     .. math::
@@ -363,24 +370,10 @@ class MultinomialLogLoss(BaseLoss):
     """
 
     _kernel_name = "multinomial_log_loss"
+    _log_link = staticmethod(functools.partial(log_softmax, axis=1))
 
     def predict(self, raw):
         return softmax(raw, axis=1)
-
-    def log_predict(self, raw):
-        """Take the logarithms of `predict`, exact for small probabilities too.
-
-        Parameters
-        ----------
-        raw : ndarray of shape (n_samples, K)
-            Raw predictions.
-
-        Returns
-        -------
-        ndarray of shape (n_samples, K)
-            Log-probabilities.
-        """
-        return log_softmax(raw, axis=1)
 
     def initial_raw(self, y, weight, K=None):
         count = np.bincount(y[:, 0].astype(np.intp), weights=weight, minlength=K or 0)

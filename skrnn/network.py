@@ -1,10 +1,10 @@
 """The network: recurrent layers and an affine readout of the last hidden state, over one flat parameter vector.
 
-A mini-batch is cut into shards; a shard goes through the whole network, forward and back, in one thread. Theta comes
-in, predictions or gradients go out; a network has no state but memory that it reuses (two workspaces of up to a
-megabyte).
-Shards do not depend on the number of threads, and their gradients are added in their order, so neither do the results,
-bit for bit.
+A mini-batch is cut into shards; a shard goes through the whole network, forward and back, in one thread. Shards do not
+depend on the number of threads, and their gradients are added in their order, so neither do the results, bit for bit.
+
+Theta comes in, predictions or gradients go out; a network has no state but memory that it reuses (two workspaces of up
+to a megabyte).
 """
 
 from collections import deque

@@ -65,10 +65,15 @@ def hidden_states(network, theta, data, pool):
     return states
 
 
+def _worthwhile_threads(theta, lengths):
+    """Threads for which sequences of these lengths are work enough."""
+    return 1 + int(theta.size * lengths.sum() / WORK_PER_THREAD)
+
+
 def _run_forward(network, theta, data, indices, pool, collect):
     """Run sequences through the network; ``collect(shard, starts, arrays)`` takes what it wants from each shard."""
     order = data.by_length(indices)
-    n_threads = min(pool.n_threads, 1 + int(theta.size * data.lengths[order].sum() / WORK_PER_THREAD))
+    n_threads = min(pool.n_threads, _worthwhile_threads(theta, data.lengths[order]))
     # Rows do not influence each other, so shards may be cut for the threads at hand.
     n_rows = min(PREDICTION_ROWS, 8 * -(-len(order) // (8 * n_threads)), len(order))
     steps, n_shards = int(data.lengths[order[:n_rows]].sum()), -(-len(order) // n_rows)
@@ -126,7 +131,7 @@ class Objective:
         # What the shards need, gathered once: a shard is a slice of it.
         weight = (self.data.weight[order] / total).astype(theta.dtype)
         batch = self.data.begins[order], self.data.lengths[order], self.data.target[order], weight
-        n_threads = 1 + int(theta.size * batch[1].sum() / WORK_PER_THREAD)
+        n_threads = _worthwhile_threads(theta, batch[1])
         n_group = len(self._gradients) * self.n_rows
         for first in range(0, len(order), n_group):
             part = [array[first : first + n_group] for array in batch]

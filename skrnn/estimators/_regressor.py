@@ -8,7 +8,7 @@ from sklearn.metrics import r2_score
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 
-from ..losses import REGRESSION_LOSSES, BaseLoss, BinomialLogLoss, MultinomialLogLoss, Quantile
+from ..losses import REGRESSION_LOSSES, BaseLoss, LogLoss, Quantile
 from ._base import BaseRNN, document_parameters
 
 
@@ -126,7 +126,7 @@ class RNNRegressor(RegressorMixin, BaseRNN):
         return y if self.two_dimensional_ else y[:, 0]
 
     def _make_loss(self):
-        if isinstance(self.loss, (BinomialLogLoss, MultinomialLogLoss)):
+        if isinstance(self.loss, LogLoss):
             raise InvalidParameterError(f"loss={self.loss!r} is for classes: use RNNClassifier.")
         if isinstance(self.loss, BaseLoss):
             self.loss._validate_params()
