@@ -10,7 +10,8 @@ True
 """
 
 from ._version import __version__
+from .convolution import Conv
 from .estimators import RNNClassifier, RNNRegressor
 from .sequences import Sequence, SequenceArray
 
-__all__ = ["RNNClassifier", "RNNRegressor", "Sequence", "SequenceArray", "__version__"]
+__all__ = ["Conv", "RNNClassifier", "RNNRegressor", "Sequence", "SequenceArray", "__version__"]

@@ -137,7 +137,25 @@ class _KernelCache(FunctionCache):
 
 
 def kernel(function):
-    """Compile `function` with the package's flags; cached on disk where there is a place for it."""
+    """Compile a function with the package's flags, at its first call; cached on disk where there is a place for it.
+
+    Parameters
+    ----------
+    function : function
+        A function at the top level of a module, in the part of Python and NumPy that Numba compiles, or one of a cell.
+
+    Returns
+    -------
+    callable
+        What computes the same, compiled; the function itself with ``NUMBA_DISABLE_JIT=1``.
+
+    Examples
+    --------
+    >>> from skrnn.cells import kernel
+    >>> @kernel
+    ... def forward(a, s, h, p):
+    ...     return a, s, a[0]
+    """
     if config.DISABLE_JIT:
         return function
     dispatcher = numba.njit(nogil=True, error_model="numpy", _nrt=False)(function)

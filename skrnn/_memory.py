@@ -43,9 +43,9 @@ class Arena:
         self.memory = memory[start:position]
         self._parts = {}
         for name, array in self.arrays.items():
-            prefix, _, rest = name.partition(".")
+            prefix, _, rest = name.rpartition(".")
             self._parts.setdefault(prefix, {})[rest] = array
 
-    def part(self, number):
-        """The arrays whose names start with ``"{number}."``, by the rest of their names."""
-        return self._parts[str(number)]
+    def part(self, prefix):
+        """The arrays whose names start with ``"{prefix}."``, by the rest of their names; there may be none."""
+        return self._parts.get(prefix, {})

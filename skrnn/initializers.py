@@ -1,51 +1,97 @@
-"""Initial weights, drawn from a NumPy Generator, in float64."""
+"""Initial weights, in float64, drawn from a NumPy Generator.
+
+An initialiser is chosen by name or as an instance, e.g. ``RNNClassifier(recurrent_init=Orthogonal(gain=0.9))``. It
+holds hyper-parameters only, and draws the matrix of one gate at a time: the gates of a cell lie side by side in one
+matrix, but each is a layer of its own.
+"""
+
+from numbers import Integral, Real
+from typing import NamedTuple
 
 import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+
+POSITIVE = Interval(Real, 0, None, closed="neither")
+SHORTEST = 3  # steps: with fewer the interval of `Chrono` would be empty
 
 
-def zeros(rng, shape):
-    """Zeros; `rng` is not used.
+def _uniform(rng, limit, *shape):
+    return rng.uniform(-limit, limit, size=shape)
+
+
+class Scheme(NamedTuple):
+    """How a network gets its initial weights.
 
     Parameters
     ----------
-    rng : numpy.random.Generator
-        Not used.
-    shape : tuple of int
-        Shape of the weights.
+    inputs, recurrent : BaseInitializer
+        For matrices that read inputs, and for those that read the state.
+    biases : BaseBias or None
+        For the biases of gates that remember; None: those of the cell.
+    n_steps : int
+        Steps of the longest training sequence.
 
-    Returns
-    -------
-    ndarray of `shape`
-        Initial weights.
+    Examples
+    --------
+    >>> from skrnn.initializers import GlorotUniform, Orthogonal, Scheme
+    >>> Scheme(GlorotUniform(), Orthogonal(), biases=None, n_steps=50).n_steps
+    50
+    """
+
+    inputs: BaseEstimator
+    recurrent: BaseEstimator
+    biases: BaseEstimator
+    n_steps: int
+
+
+class BaseInitializer(BaseEstimator):
+    """Base class of what draws initial weights.
+
+    An initialiser of your own derives from this class and overrides ``__call__(rng, n_rows, n_columns)``, which returns
+    the matrix of one gate: `n_rows` inputs of each of `n_columns` units.
 
     Examples
     --------
     >>> import numpy as np
-    >>> zeros(np.random.default_rng(0), (2,))
-    array([0., 0.])
+    >>> from skrnn.initializers import BaseInitializer
+    >>> class Ones(BaseInitializer):
+    ...     def __call__(self, rng, n_rows, n_columns):
+    ...         return np.ones((n_rows, n_columns))
+    >>> Ones()(np.random.default_rng(0), 1, 2)
+    array([[1., 1.]])
     """
-    return np.zeros(shape)
+
+    _parameter_constraints = {}
+
+    def __call__(self, rng, n_rows, n_columns):
+        """Draw the matrix of one gate.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            The only source of random numbers.
+        n_rows, n_columns : int
+            Number of inputs of a unit, and of units.
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_columns)
+            Initial weights, float64.
+        """
+        raise NotImplementedError
 
 
-def glorot_uniform(rng, shape, fan_in, fan_out):
-    """Uniform numbers on [-a, a], a = sqrt(6 / (fan_in + fan_out)) [1]_.
+class GlorotUniform(BaseInitializer):
+    r"""Uniform numbers that keep the size of signals and of gradients alike [1]_.
 
-    The variance, 2 / (fan_in + fan_out), keeps the size of signals on the way forward and of gradients on the way back.
+    .. math::
+        W_{ij} \sim U(-a, a), \quad a = \gamma \sqrt{\frac{6}{n_\text{rows} + n_\text{columns}}}
 
     Parameters
     ----------
-    rng : numpy.random.Generator
-        Source of the numbers.
-    shape : tuple of int
-        Shape of the weights.
-    fan_in, fan_out : int
-        Number of inputs and outputs of one unit, which `shape` need not tell: the gates of a cell lie side by side in
-        one matrix.
-
-    Returns
-    -------
-    ndarray of `shape`
-        Initial weights.
+    gain : float, default=1.0
+        :math:`\gamma`, positive.
 
     References
     ----------
@@ -55,30 +101,118 @@ def glorot_uniform(rng, shape, fan_in, fan_out):
     Examples
     --------
     >>> import numpy as np
-    >>> W = glorot_uniform(np.random.default_rng(0), (3, 8), fan_in=3, fan_out=2)
+    >>> from skrnn.initializers import GlorotUniform
+    >>> W = GlorotUniform()(np.random.default_rng(0), 3, 2)
     >>> W.shape, bool(abs(W).max() <= np.sqrt(6 / 5))
-    ((3, 8), True)
+    ((3, 2), True)
     """
-    limit = np.sqrt(6 / (fan_in + fan_out))
-    return rng.uniform(-limit, limit, size=shape)
+
+    _parameter_constraints = {"gain": [POSITIVE]}
+
+    def __init__(self, gain=1.0):
+        self.gain = gain
+
+    def __call__(self, rng, n_rows, n_columns):
+        return _uniform(rng, float(self.gain) * np.sqrt(6 / (n_rows + n_columns)), n_rows, n_columns)
 
 
-def orthogonal(rng, n_rows, n_columns):
-    """Random matrix with orthonormal rows or columns, whichever are fewer [1]_, [2]_.
+class GlorotNormal(BaseInitializer):
+    r"""Normal numbers that keep the size of signals and of gradients alike [1]_.
 
-    A product with it keeps the length of the state, so that neither states nor gradients vanish or explode at first.
+    .. math::
+        W_{ij} \sim N(0, \sigma^2), \quad \sigma = \gamma \sqrt{\frac{2}{n_\text{rows} + n_\text{columns}}}
 
     Parameters
     ----------
-    rng : numpy.random.Generator
-        Source of the numbers.
-    n_rows, n_columns : int
-        Shape of the matrix.
+    gain : float, default=1.0
+        :math:`\gamma`, positive.
 
-    Returns
-    -------
-    ndarray of shape (n_rows, n_columns)
-        Initial weights.
+    References
+    ----------
+    .. [1] X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+       AISTATS, PMLR 9, 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn.initializers import GlorotNormal
+    >>> W = GlorotNormal()(np.random.default_rng(0), 200, 200)
+    >>> print(f"{W.std():.3f} {np.sqrt(2 / 400):.3f}")
+    0.071 0.071
+    """
+
+    _parameter_constraints = {"gain": [POSITIVE]}
+
+    def __init__(self, gain=1.0):
+        self.gain = gain
+
+    def __call__(self, rng, n_rows, n_columns):
+        return rng.normal(0.0, float(self.gain) * np.sqrt(2 / (n_rows + n_columns)), size=(n_rows, n_columns))
+
+
+class HeUniform(BaseInitializer):
+    r"""Uniform numbers that keep the size of signals through rectified linear units [1]_.
+
+    .. math::
+        W_{ij} \sim U(-a, a), \quad a = \sqrt{6 / n_\text{rows}}
+
+    The variance, :math:`2 / n_\text{rows}`, makes up for the half of a signal that these units cut off.
+
+    References
+    ----------
+    .. [1] K. He, X. Zhang, S. Ren and J. Sun, "Delving deep into rectifiers: surpassing human-level performance on
+       ImageNet classification", ICCV, 2015. :arxiv:`1502.01852`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn.initializers import HeUniform
+    >>> W = HeUniform()(np.random.default_rng(0), 6, 2)
+    >>> W.shape, bool(abs(W).max() <= 1)
+    ((6, 2), True)
+    """
+
+    def __call__(self, rng, n_rows, n_columns):
+        return _uniform(rng, np.sqrt(6 / n_rows), n_rows, n_columns)
+
+
+class HeNormal(BaseInitializer):
+    r"""Normal numbers that keep the size of signals through rectified linear units [1]_.
+
+    .. math::
+        W_{ij} \sim N(0, \sigma^2), \quad \sigma = \sqrt{2 / n_\text{rows}}
+
+    References
+    ----------
+    .. [1] K. He, X. Zhang, S. Ren and J. Sun, "Delving deep into rectifiers: surpassing human-level performance on
+       ImageNet classification", ICCV, 2015. :arxiv:`1502.01852`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn.initializers import HeNormal
+    >>> W = HeNormal()(np.random.default_rng(0), 200, 200)
+    >>> print(f"{W.std():.2f} {np.sqrt(2 / 200):.2f}")
+    0.10 0.10
+    """
+
+    def __call__(self, rng, n_rows, n_columns):
+        return rng.normal(0.0, np.sqrt(2 / n_rows), size=(n_rows, n_columns))
+
+
+class Orthogonal(BaseInitializer):
+    r"""Random matrix with orthonormal rows or columns, whichever are fewer [1]_, [2]_.
+
+    .. math::
+        W = \gamma Q, \quad Q Q^T = I \text{ or } Q^T Q = I
+
+    All such matrices are equally likely. At a gain of 1 a product with a square one keeps the length of the state, so
+    that neither states nor gradients vanish or explode at first.
+
+    Parameters
+    ----------
+    gain : float, default=1.0
+        :math:`\gamma`, positive: all singular values.
 
     References
     ----------
@@ -90,11 +224,259 @@ def orthogonal(rng, n_rows, n_columns):
     Examples
     --------
     >>> import numpy as np
-    >>> W = orthogonal(np.random.default_rng(0), 4, 4)
+    >>> from skrnn.initializers import Orthogonal
+    >>> W = Orthogonal()(np.random.default_rng(0), 4, 4)
     >>> bool(np.allclose(W @ W.T, np.eye(4)))
     True
     """
-    q, r = np.linalg.qr(rng.standard_normal((max(n_rows, n_columns), min(n_rows, n_columns))))
-    # The signs that QR chooses are not random; with those of the diagonal of R all directions are equally likely [2].
-    q *= np.copysign(1.0, np.diag(r))
-    return np.ascontiguousarray(q if n_rows >= n_columns else q.T)
+
+    _parameter_constraints = {"gain": [POSITIVE]}
+
+    def __init__(self, gain=1.0):
+        self.gain = gain
+
+    def __call__(self, rng, n_rows, n_columns):
+        q, r = np.linalg.qr(rng.standard_normal((max(n_rows, n_columns), min(n_rows, n_columns))))
+        # The signs that QR chooses are not random; with those of the diagonal of R all matrices are equally likely [2].
+        q *= np.copysign(float(self.gain), np.diag(r))
+        return np.ascontiguousarray(q if n_rows >= n_columns else q.T)
+
+
+class Identity(BaseInitializer):
+    r"""The identity, or a multiple of it [1]_.
+
+    .. math::
+        W_{ij} = s \text{ if } i = j \text{ else } 0
+
+    For the recurrent weights of ``Elman(activation="relu")``: without input each unit then keeps its state, which is
+    the paper's IRNN. A smaller scale forgets sooner. Matrices that are not square hold the identity in their first rows
+    or columns.
+
+    Parameters
+    ----------
+    scale : float, default=1.0
+        The factor s, positive.
+
+    References
+    ----------
+    .. [1] Q. V. Le, N. Jaitly and G. E. Hinton, "A simple way to initialize recurrent networks of rectified linear
+       units", 2015. :arxiv:`1504.00941`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn.initializers import Identity
+    >>> Identity(scale=0.5)(np.random.default_rng(0), 2, 3)
+    array([[0.5, 0. , 0. ],
+           [0. , 0.5, 0. ]])
+    """
+
+    _parameter_constraints = {"scale": [POSITIVE]}
+
+    def __init__(self, scale=1.0):
+        self.scale = scale
+
+    def __call__(self, rng, n_rows, n_columns):
+        return float(self.scale) * np.eye(n_rows, n_columns)
+
+
+class Uniform(BaseInitializer):
+    r"""Uniform numbers within a limit, by default that of a rule of thumb [1]_ with the number of units.
+
+    .. math::
+        W_{ij} \sim U(-a, a), \quad a = 1 / \sqrt{n_\text{columns}} \text{ by default}
+
+    The rule of thumb, equation 1 of [1]_, has the number of inputs instead, which for recurrent weights is the same.
+    The default is what PyTorch does for both matrices of a cell.
+
+    Parameters
+    ----------
+    limit : float, default=None
+        The limit a, positive.
+
+    References
+    ----------
+    .. [1] X. Glorot and Y. Bengio, "Understanding the difficulty of training deep feedforward neural networks",
+       AISTATS, PMLR 9, 2010.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn.initializers import Uniform
+    >>> W = Uniform()(np.random.default_rng(0), 3, 4)
+    >>> W.shape, bool(abs(W).max() <= 0.5)
+    ((3, 4), True)
+    """
+
+    _parameter_constraints = {"limit": [POSITIVE, None]}
+
+    def __init__(self, limit=None):
+        self.limit = limit
+
+    def __call__(self, rng, n_rows, n_columns):
+        limit = 1 / np.sqrt(n_columns) if self.limit is None else float(self.limit)
+        return _uniform(rng, limit, n_rows, n_columns)
+
+
+class Zeros(BaseInitializer):
+    """Zeros.
+
+    As recurrent weights they start a network in which no unit sees what the others remember.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn.initializers import Zeros
+    >>> Zeros()(np.random.default_rng(0), 1, 2)
+    array([[0., 0.]])
+    """
+
+    def __call__(self, rng, n_rows, n_columns):
+        return np.zeros((n_rows, n_columns))
+
+
+class BaseBias(BaseEstimator):
+    """Base class of what draws initial biases of the gates that decide how long a unit remembers.
+
+    One of your own derives from this class and overrides ``__call__(rng, n_units, n_steps)``, which is called once for
+    each layer and direction and returns a number per unit: the larger, the longer that unit is to remember. It goes
+    with a plus to gates that keep the state, with a minus to those that overwrite it.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn.initializers import BaseBias
+    >>> class Twos(BaseBias):
+    ...     def __call__(self, rng, n_units, n_steps):
+    ...         return np.full(n_units, 2.0)
+    >>> Twos()(np.random.default_rng(0), 3, 100)
+    array([2., 2., 2.])
+    """
+
+    _parameter_constraints = {}
+
+    def __call__(self, rng, n_units, n_steps):
+        """Draw a bias for each unit of one layer and direction.
+
+        Parameters
+        ----------
+        rng : numpy.random.Generator
+            The only source of random numbers.
+        n_units : int
+            Number of units.
+        n_steps : int
+            Length of the longest training sequence.
+
+        Returns
+        -------
+        ndarray of shape (n_units,)
+            Bias of a gate that keeps the state, float64.
+        """
+        raise NotImplementedError
+
+
+class Chrono(BaseBias):
+    r"""Biases with which units remember for times from 2 steps up to a whole sequence [1]_.
+
+    .. math::
+        b_j = \log u_j, \quad u_j \sim U(1, T - 1)
+
+    A unit whose gate keeps :math:`\sigma(b_j)` of its state remembers for about :math:`1 + u_j` steps. For an LSTM,
+    b is the bias of the forget gate and -b that of the input gate.
+
+    Parameters
+    ----------
+    max_steps : int, default=None
+        T, at least 3: how far apart things may lie that belong together. None takes the length of the longest training
+        sequence, or 3 if that is shorter.
+
+    References
+    ----------
+    .. [1] C. Tallec and Y. Ollivier, "Can recurrent neural networks warp time?",
+       ICLR, 2018. :arxiv:`1804.11188`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn.initializers import Chrono
+    >>> b = Chrono()(np.random.default_rng(0), 50, n_steps=100)
+    >>> b.shape, bool(b.min() >= 0), bool(b.max() <= np.log(99))
+    ((50,), True, True)
+    """
+
+    _parameter_constraints = {"max_steps": [Interval(Integral, SHORTEST, None, closed="left"), None]}
+
+    def __init__(self, max_steps=None):
+        self.max_steps = max_steps
+
+    def __call__(self, rng, n_units, n_steps):
+        T = max(n_steps, SHORTEST) if self.max_steps is None else self.max_steps
+        return np.log(rng.uniform(1.0, T - 1.0, size=n_units))
+
+
+INITIALIZERS = {
+    "glorot_uniform": GlorotUniform,
+    "glorot_normal": GlorotNormal,
+    "he_uniform": HeUniform,
+    "he_normal": HeNormal,
+    "orthogonal": Orthogonal,
+    "identity": Identity,
+    "uniform": Uniform,
+    "zeros": Zeros,
+}
+BIAS_INITIALIZERS = {"chrono": Chrono}
+
+
+def _get(choice, registry, base, names):
+    if isinstance(choice, base):
+        choice._validate_params()
+        return choice
+    if isinstance(choice, str) and choice in registry:
+        return registry[choice]()
+    raise ValueError(f"{choice!r} is neither one of {', '.join(map(repr, names))} nor an instance of {base.__name__}.")
+
+
+def get_initializer(initializer):
+    """The initialiser of that name, with its default parameters; an instance is returned as it is.
+
+    Parameters
+    ----------
+    initializer : str or BaseInitializer
+        A key of `INITIALIZERS` or an instance.
+
+    Returns
+    -------
+    BaseInitializer
+        What draws the matrices.
+
+    Examples
+    --------
+    >>> from skrnn.initializers import get_initializer
+    >>> get_initializer("orthogonal")
+    Orthogonal()
+    """
+    return _get(initializer, INITIALIZERS, BaseInitializer, INITIALIZERS)
+
+
+def get_bias_initializer(initializer):
+    """The initialiser of biases of that name, with its default parameters; an instance is returned as it is.
+
+    Parameters
+    ----------
+    initializer : str or BaseBias
+        "cell", a key of `BIAS_INITIALIZERS`, or an instance.
+
+    Returns
+    -------
+    BaseBias or None
+        What draws the biases; None for "cell", where they are the constants of the cell.
+
+    Examples
+    --------
+    >>> from skrnn.initializers import get_bias_initializer
+    >>> get_bias_initializer("chrono")
+    Chrono()
+    """
+    if isinstance(initializer, str) and initializer == "cell":
+        return None
+    return _get(initializer, BIAS_INITIALIZERS, BaseBias, ["cell", *BIAS_INITIALIZERS])

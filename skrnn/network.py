@@ -1,4 +1,4 @@
-"""The network: recurrent layers and an affine readout of the last hidden state, over one flat parameter vector.
+"""The network over one flat parameter vector: convolution, recurrent layers, pooling and readout, as far as wanted.
 
 A mini-batch is cut into shards; a shard goes through the whole network, forward and back, in one thread. Shards do not
 depend on the number of threads, and their gradients are added in their order, so neither do the results, bit for bit.
@@ -9,41 +9,47 @@ to a megabyte).
 
 from collections import deque
 from functools import lru_cache
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from ._memory import Arena
-from .initializers import glorot_uniform, orthogonal
-from .kernels.batches import last_states, load_inputs, load_states, plan_steps
+from .kernels.batches import last_states, plan_mirror, plan_rows, plan_steps
 from .kernels.copies import copy_all, copy_table
-from .kernels.gemm import product, product_t
-from .layers.recurrent import Recurrent
+from .kernels.masks import dropout_mask
+from .layers.block import Block
+from .layers.convolution import Convolution
+from .layers.pooling import get_pooling
+from .layers.readout import Readout
 from .parameters import Layout
 
 INNER_CACHE = 32768  # bytes of the first-level cache that a step may fill
 LARGEST_SPARE = 2**20  # bytes of a workspace that is kept between predictions
 
 
-def network_of(cell, weights):
-    """The network that has these named weights, and its theta."""
-    sizes = []
-    while (name := f"layers.{len(sizes)}.forward.W_h") in weights:
-        sizes.append(weights[name].shape[0])
-    n_inputs, b = weights["layers.0.forward.W_x"].shape[0], weights["readout.b"]
-    shape = n_inputs, tuple(sizes), len(b), b.dtype
+def network_of(structure):
+    """The network that a structure describes."""
     try:
-        network = _kept_network(type(cell), tuple(sorted(cell.get_params().items())), *shape)
+        return _kept_network(_ByKey(structure, structure.key()))
     except TypeError:  # a cell with a parameter that cannot be a key, like a list
-        network = Network(cell, *shape)
-    return network, network.layout.flatten(weights, network.dtype)
+        return Network(structure)
+
+
+class _ByKey(NamedTuple):
+    structure: object
+    key: tuple
+
+    def __eq__(self, other):
+        return self.key == other.key
+
+    def __hash__(self):
+        return hash(self.key)
 
 
 @lru_cache(maxsize=8)
-def _kept_network(cell_class, parameters, *shape):
+def _kept_network(described):
     """Kept, because for a single sequence making a network takes longer than running it."""
-    return Network(cell_class(**dict(parameters)), *shape)
+    return Network(described.structure)
 
 
 class Workspace(NamedTuple):
@@ -54,20 +60,40 @@ class Workspace(NamedTuple):
     buffers: list
 
 
+class Noise(NamedTuple):
+    """What the random masks of a shard are drawn from: they depend on neither neighbours nor threads.
+
+    seed : a number of 64 bits that no other update has; identities : a number for each sequence of the shard.
+    """
+
+    seed: int
+    identities: np.ndarray
+
+    def key(self, *which):
+        """Seed of one of the masks."""
+        key = self.seed
+        for number in which:
+            key = (key * 6364136223846793005 + 2 * number + 1) % 2**64
+        return key
+
+
+class Plan(NamedTuple):
+    """Where the steps of a shard lie: see `kernels.recurrence`.
+
+    order : for each direction, the live row of each live row; inputs : the row in the values.
+    """
+
+    starts: np.ndarray
+    order: dict
+    inputs: dict
+
+
 class Network:
-    """Recurrent layers and a readout.
+    """The network that a structure describes.
 
     Parameters
     ----------
-    cell : BaseCell
-    n_inputs : int
-        Channels of a time step.
-    hidden_layer_sizes : sequence of int
-        Units of each recurrent layer, from the input up.
-    n_outputs : int
-        Raw predictions per sequence.
-    dtype : dtype
-        float32 or float64: of theta and of all arithmetic.
+    structure : Structure
 
     Attributes
     ----------
@@ -75,18 +101,33 @@ class Network:
         Names, shapes and places of the parameters in theta.
     """
 
-    def __init__(self, cell, n_inputs, hidden_layer_sizes, n_outputs, dtype):
-        self.dtype, self.n_outputs = np.dtype(dtype), n_outputs
-        sizes = [n_inputs, *hidden_layer_sizes]
-        self.layers = [Recurrent(cell, D, H) for D, H in pairwise(sizes)]
-        self.n_last = sizes[-1]
-        shapes = {}
-        for k, layer in enumerate(self.layers):
-            shapes |= {f"layers.{k}.forward.{name}": shape for name, shape in layer.layout.shapes.items()}
-        self.layout = Layout(shapes | {"readout.W": (self.n_last, n_outputs), "readout.b": (n_outputs,)})
+    def __init__(self, structure):
+        self.structure, self.dtype, self.n_outputs = structure, np.dtype(structure.dtype), structure.n_outputs
+        self.convolution, n_below = None, structure.n_inputs
+        self.parts = {}  # what has weights, by the first part of the weights' names
+        if structure.convolution is not None:
+            self.convolution = self.parts["convolution"] = Convolution(structure.convolution, n_below)
+            n_below = structure.convolution.n_channels
+        self.blocks = []
+        for number in range(len(structure.hidden_layer_sizes)):
+            block = Block(structure, number, n_below)
+            self.parts |= {f"layers.{number}.{name}": part for name, part in block.parts()}
+            self.blocks.append(block)
+            n_below = block.n_outputs
+        self.n_last, directions = n_below, len(block.directions)
+        self.pooling = get_pooling(structure.pooling, n_below, n_below // 2 if directions == 2 else 0)
+        self.readout = None
+        if self.pooling.shapes:
+            self.parts["pooling"] = self.pooling
+        if not structure.puts_out_predictions and structure.n_outputs:
+            self.readout = self.parts["readout"] = Readout(n_below, structure.n_outputs)
+        self.layout = Layout(
+            {f"{prefix}.{name}": s for prefix, part in self.parts.items() for name, s in part.shapes.items()}
+        )
         # Where each number goes, found at the first use: it is the same for every theta and every arena.
         self._pack_table = self._unpack_table = None
         self._spare = deque(maxlen=2)  # workspaces that predictions left; its methods are atomic
+        self._forward_order = np.arange(0)
 
     @property
     def size(self):
@@ -99,82 +140,93 @@ class Network:
         Enough for the products to reuse what they load, enough shards for a few threads, and few enough for the
         pre-activations of a step to stay in the inner cache until the cell has read them.
         """
-        step_bytes = 32 * max(layer.n_columns for layer in self.layers) * self.dtype.itemsize
+        n_columns = max(layer.n_columns for block in self.blocks for layer in block.directions.values())
+        step_bytes = 32 * n_columns * self.dtype.itemsize
         return 32 if n_sequences > 64 and step_bytes <= INNER_CACHE else 16 if n_sequences > 8 else 8
 
     # ---------------------------------------------------------------------------------------------- parameters
-    def initialize(self, rng, raw):
-        """Theta to start from: Glorot input weights, orthogonal recurrent weights, raw predictions near `raw`."""
+    def initialize(self, rng, scheme, raw=0.0):
+        """Theta to start from, by an `initializers.Scheme`; raw predictions start near `raw`."""
         theta = np.zeros(self.size)
         weights = self.layout.views(theta)
-        for layer, named in zip(self.layers, self._by_layer(weights), strict=True):
-            D, H, gates = layer.n_inputs, layer.n_hidden, layer.cell.gates
-            for k, gate in enumerate(gates):
-                columns = slice(k * H, (k + 1) * H)
-                named["W_x"][:, columns] = glorot_uniform(rng, (D, H), D, H)
-                named["W_h"][:, columns] = orthogonal(rng, H, H)
-                named["b"][columns] = layer.cell.initial_bias.get(gate, 0.0)
-        weights["readout.W"][...] = glorot_uniform(rng, (self.n_last, self.n_outputs), self.n_last, self.n_outputs)
-        weights["readout.b"][...] = raw
+        for prefix, part in self.parts.items():
+            part.initialize(_named(weights, prefix, part), rng, scheme)
+        if self.readout:
+            weights["readout.b"][...] = raw
+        elif self.structure.puts_out_predictions:
+            weights[f"layers.{len(self.blocks) - 1}.forward.b_y"][...] = raw
         return theta.astype(self.dtype)
 
-    def _by_layer(self, weights):
-        for k, layer in enumerate(self.layers):
-            yield {name: weights[f"layers.{k}.forward.{name}"] for name in layer.layout.shapes}
+    def bounds(self, n_steps):
+        """Largest absolute values that parameters may have, as pairs (slice of theta, value)."""
+        for prefix, part in self.parts.items():
+            for name, limit in (part.cell.bounds(n_steps) if hasattr(part, "cell") else {}).items():
+                yield self.layout.slice(f"{prefix}.{name}"), limit
+
+    def flatten(self, weights):
+        """Theta from named arrays; ValueError if one is missing, or one too many, or of another shape."""
+        for name in {**self.layout.shapes, **weights}:
+            expected, found = self.layout.shapes.get(name), np.shape(weights[name]) if name in weights else None
+            if expected != found:
+                raise ValueError(
+                    f"weights_[{name!r}] has shape {found}, but the network that was trained has {expected} there. "
+                    "Weights may be replaced by others of the same shape; for another network, fit another estimator."
+                )
+        return self.layout.flatten(weights, self.dtype)
 
     def allocate_packed(self):
         """Room for `pack`."""
-        shapes = {f"{k}.{n}": s for k, layer in enumerate(self.layers) for n, s in layer.packed_shapes().items()}
-        shapes |= {"readout.W": (self.n_last + 1, self.n_outputs), "readout.W_T": (self.n_outputs, self.n_last)}
-        return Arena(shapes, self.dtype)
+        return Arena(_prefixed((prefix, part.packed_shapes()) for prefix, part in self.parts.items()), self.dtype)
 
     def pack(self, theta, arena):
         """Bring theta into the form that the products read; all threads share it."""
         if self._pack_table is None:
-            weights, packed, H, K = self.layout.views(theta), arena.arrays, self.n_last, self.n_outputs
-            pairs = [
-                (weights["readout.W"], packed["readout.W"][:H, :K]),
-                (weights["readout.b"], packed["readout.W"][H, :K]),
-                (weights["readout.W"].T, packed["readout.W_T"][:K, :H]),
-            ]
-            for k, (layer, named) in enumerate(zip(self.layers, self._by_layer(weights), strict=True)):
-                pairs += layer.packing(named, arena.part(k))
+            weights, pairs = self.layout.views(theta), []
+            for prefix, part in self.parts.items():
+                pairs += part.packing(_named(weights, prefix, part), arena.part(prefix))
             self._pack_table = copy_table(pairs, theta, arena.memory)
         copy_all(theta, arena.memory, self._pack_table)
         return arena
 
     def allocate_gradient(self):
         """Room for the gradient of one shard, in packed form."""
-        shapes = {f"{k}.{n}": s for k, layer in enumerate(self.layers) for n, s in layer.gradient_shapes().items()}
-        return Arena(shapes | {"readout.dW": (self.n_last + 1, self.n_outputs)}, self.dtype)
+        return Arena(_prefixed((prefix, part.gradient_shapes()) for prefix, part in self.parts.items()), self.dtype)
 
     def unpack_gradient(self, arena):
         """Gradient over theta from its packed form."""
         gradient = np.empty(self.size, self.dtype)
         if self._unpack_table is None:
-            named, dW, H, K = self.layout.views(gradient), arena.arrays["readout.dW"], self.n_last, self.n_outputs
-            pairs = [(dW[:H, :K], named["readout.W"]), (dW[H, :K], named["readout.b"])]
-            for k, (layer, part) in enumerate(zip(self.layers, self._by_layer(named), strict=True)):
-                pairs += layer.unpacking(arena.part(k), part)
+            named, pairs = self.layout.views(gradient), []
+            for prefix, part in self.parts.items():
+                pairs += part.unpacking(arena.part(prefix), _named(named, prefix, part))
             self._unpack_table = copy_table(pairs, arena.memory, gradient)
         copy_all(arena.memory, gradient, self._unpack_table)
         return gradient
 
-    # ------------------------------------------------------------------------------------------------- shards
-    def allocate_buffers(self, n_steps, n_sequences, training):
+    # ------------------------------------------------------------------------------------------------- memory
+    def allocate_buffers(self, n_steps, n_sequences, training, keep=False):
         """Room for one thread, for shards of at most `n_sequences` sequences of `n_steps` steps in all."""
-        rows = n_steps + n_sequences
-        shapes = {
-            f"{k}.{name}": shape
-            for k, layer in enumerate(self.layers)
-            for name, shape in layer.buffer_shapes(rows, n_sequences, training).items()
-        }
-        shapes |= {"last": (n_sequences, self.n_last + 1), "raw": (n_sequences, self.n_outputs)}
-        shapes |= {"d_raw": (n_sequences, self.n_outputs)} if training else {}
+        rows, N, H = n_steps + n_sequences, n_sequences, self.n_last
+        shapes = _prefixed(
+            (f"layers.{block.number}", block.buffer_shapes(rows, n_steps, n_sequences, training, keep))
+            for block in self.blocks
+        )
+        shapes |= _prefixed([("pooling", self.pooling.buffer_shapes(n_steps, n_sequences, training))])
+        shapes |= {"pooled.h": (N, H + 1), "pooled.raw": (N, self.n_outputs)}
+        if training:
+            shapes |= {"pooled.dh": (N, H), "pooled.d_raw": (N, self.n_outputs)}
+        if training and self.structure.dropout:
+            shapes["pooled.M"] = N, H
+        if self.convolution:
+            shapes |= _prefixed([("convolution", self.convolution.buffer_shapes(n_steps, n_sequences, training))])
+            n_channels = self.structure.convolution.n_channels
+            shapes |= {f"convolution.{name}": (n_steps, n_channels) for name in ("Y", "dY")[: 1 + training]}
         # Back-propagation multiplies rows that no step has written by 0, so these must not be NaN.
-        return Arena(shapes, self.dtype, zeros=training)
+        arena = Arena(shapes, self.dtype, zeros=training)
+        arena.part("pooled")["h"][:, H] = 1  # for the biases of the readout
+        return arena
 
-    def take_workspace(self, n_steps, n_sequences, n_threads):
+    def take_workspace(self, n_steps, n_sequences, n_threads, keep=False):
         """Packed weights and buffers for a prediction, to be given back after use.
 
         A small one is kept for the next prediction: for a single sequence, new memory costs more than its use.
@@ -183,9 +235,9 @@ class Network:
             workspace = self._spare.popleft()
         except IndexError:
             workspace = None
-        room = n_steps, n_sequences, n_threads
+        room = n_steps, n_sequences, n_threads, keep
         if workspace is None or any(has < wanted for has, wanted in zip(workspace.room, room, strict=True)):
-            buffers = [self.allocate_buffers(n_steps, n_sequences, training=False) for _ in range(n_threads)]
+            buffers = [self.allocate_buffers(n_steps, n_sequences, False, keep) for _ in range(n_threads)]
             workspace = Workspace(room, self.allocate_packed(), buffers)
         return workspace
 
@@ -194,42 +246,111 @@ class Network:
         if sum(arena.memory.nbytes for arena in (workspace.packed, *workspace.buffers)) <= LARGEST_SPARE:
             self._spare.append(workspace)
 
-    def forward(self, packed, buffers, values, begins, lengths, training=False):
-        """Run one shard; its raw predictions are the first rows of ``buffers.arrays["raw"]``.
+    # ------------------------------------------------------------------------------------------------- a shard
+    def n_steps(self, lengths):
+        """Steps of the recurrent layers for sequences of these lengths."""
+        return lengths if self.convolution is None else self.structure.convolution.n_steps(lengths)
 
-        Returns the first rows of the steps, which `backward` needs.
+    def _plan(self, begins, lengths):
+        steps = self.n_steps(lengths)
+        starts = np.empty(steps[0] + 2, np.int64)
+        plan_steps(steps, starts)
+        n_live = starts[-1] - starts[1]
+        if len(self._forward_order) < n_live:
+            self._forward_order = np.arange(2 * n_live)
+        order, inputs = {"forward": self._forward_order}, {}
+        if self.structure.bidirectional:
+            order["backward"] = np.empty(n_live, np.int64)
+            plan_mirror(starts, steps, order["backward"])
+        if self.convolution is None:
+            inputs["forward"] = np.empty(n_live, np.int64)
+            plan_rows(starts, begins, inputs["forward"])
+            inputs |= {"backward": inputs["forward"][order["backward"]]} if self.structure.bidirectional else {}
+        return Plan(starts, order, inputs or order)
 
-        values : all steps of all sequences; begins, lengths : where the shard's sequences lie in it, longest first.
+    def forward(
+        self, packed, buffers, values, begins, lengths, *, training=False, noise=None, keep=False, initial=None
+    ):
+        """Run one shard; its raw predictions are the first rows of ``buffers.part("pooled")["raw"]``.
+
+        Returns the plan of the shard, which `backward` needs.
+
+        values : all steps of all sequences; begins, lengths : where the shard's sequences lie in it, longest first;
+        noise : what dropout is drawn from, None for none; keep : whether to keep the outputs of all layers in any
+        case; initial : for each layer a dict of direction to (h, other states) to start from.
         """
-        starts = np.empty(lengths[0] + 2, np.int64)
-        plan_steps(lengths, starts)
-        below = None
-        for k, layer in enumerate(self.layers):
-            part, D, H = buffers.part(k), layer.n_inputs, layer.n_hidden
-            if below is None:
-                load_inputs(values, begins, D, starts, part["Z"], part["S"], H, layer.n_states)
-            else:
-                load_states(below, D, starts, part["Z"], part["S"], H, layer.n_states)
-            layer.forward(packed.part(k), part, starts, training)
-            below = part["Z"]
-        last, raw, W = buffers.arrays["last"], buffers.arrays["raw"], packed.arrays["readout.W"]
-        last_states(below, starts, H, last)
-        product(
-            raw, 0, raw.shape[1], last, 0, last.shape[1], W, 0, W.shape[1], len(lengths), self.n_outputs, H + 1, False
-        )
-        return starts
+        plan, N = self._plan(begins, lengths), len(lengths)
+        X, rows = values, plan.inputs
+        if self.convolution:
+            part = buffers.part("convolution")
+            X = part["Y"]
+            self.convolution.forward(packed.part("convolution"), part, values, begins, lengths, plan.starts, X)
+        for k, block in enumerate(self.blocks):
+            block.forward(packed, buffers, X, rows, plan, training, noise, keep, initial and initial[k])
+            X, rows = block.outputs(buffers), plan.order
+        arrays = buffers.part("pooled")
+        pooled = arrays["h"]
+        if block.keeps_outputs:
+            self.pooling.forward(packed.part("pooling"), buffers.part("pooling"), X, plan.starts, pooled)
+        else:
+            for states, H, column in block.final_states(buffers):
+                last_states(states, plan.starts, H, pooled, column)
+        if self.readout and self.structure.dropout and noise is not None:
+            dropout_mask(
+                noise.key(len(self.blocks)), noise.identities, self.structure.dropout, self.n_last, arrays["M"]
+            )
+            pooled[:N, : self.n_last] *= arrays["M"][:N, : self.n_last]
+        if self.readout:
+            self.readout.forward(packed.part("readout"), pooled, arrays["raw"], N)
+        else:
+            arrays["raw"][:N, : self.n_outputs] = pooled[:N, : self.n_outputs]
+        return plan
 
-    def backward(self, packed, buffers, starts, gradient):
-        """Gradient of one shard, from ``buffers.arrays["d_raw"]``, into `gradient` (see `allocate_gradient`)."""
-        arrays, top = buffers.arrays, len(self.layers) - 1
-        N, H, K = starts[1], self.n_last, self.n_outputs
-        W_T, dW, dh = packed.arrays["readout.W_T"], gradient.arrays["readout.dW"], arrays[f"{top}.dh"]
-        last, d_raw = arrays["last"], arrays["d_raw"]
-        product_t(dW, 0, dW.shape[1], last, 0, last.shape[1], d_raw, 0, d_raw.shape[1], H + 1, K, N, False)
-        product(dh, 0, dh.shape[1], d_raw, 0, d_raw.shape[1], W_T, 0, W_T.shape[1], N, H, K, False)
-        for k in range(top, -1, -1):
-            part = buffers.part(k)
-            if k < top:
-                part["dh"][:N] = 0
-            dX = buffers.part(k - 1)["dH"] if k > 0 else None
-            self.layers[k].backward(packed.part(k), part, starts, gradient.part(k)["dW"], k < top, dX)
+    def backward(self, packed, buffers, plan, gradient, *, noisy=False, keep_dh=False):
+        """Gradient of one shard, from ``buffers.part("pooled")["d_raw"]``, into `gradient` (see `allocate_gradient`).
+
+        noisy : whether `forward` had noise. With `keep_dh` (and `keep` in `forward`), the gradients of all h_t stand
+        in the layers' ``output.dY`` afterwards.
+        """
+        arrays, N, H = buffers.part("pooled"), plan.starts[1], self.n_last
+        d_pooled = arrays["dh"]
+        if self.readout:
+            self.readout.backward(
+                *(packed.part("readout"), arrays["h"], arrays["d_raw"], d_pooled, gradient.part("readout"), N)
+            )
+        else:
+            d_pooled[:N, :H] = arrays["d_raw"][:N, :H]
+        if self.readout and self.structure.dropout and noisy:
+            d_pooled[:N, :H] *= arrays["M"][:N, :H]
+        top = self.blocks[-1]
+        if top.keeps_outputs:
+            self.pooling.backward(
+                *(packed.part("pooling"), buffers.part("pooling"), top.outputs(buffers), plan.starts, arrays["h"]),
+                *(d_pooled, top.output_gradients(buffers), gradient.part("pooling")),
+            )
+        elif keep_dh:
+            top.output_gradients(buffers)[:] = 0
+        top.start_backward(buffers, N, None if top.keeps_outputs else d_pooled)
+        for block in reversed(self.blocks):
+            dX = None
+            if block.number > 0:
+                below = self.blocks[block.number - 1]
+                below.start_backward(buffers, N)
+                dX = below.output_gradients(buffers)
+            elif self.convolution:
+                dX = buffers.part("convolution")["dY"]
+            has_dY = keep_dh or block is not top or top.keeps_outputs
+            block.backward(packed, buffers, plan, gradient, dX, has_dY, keep_dh, noisy)
+        if self.convolution:
+            part = buffers.part("convolution")
+            self.convolution.backward(
+                packed.part("convolution"), part, plan.starts, part["Y"], part["dY"], gradient.part("convolution")
+            )
+
+
+def _named(weights, prefix, part):
+    return {name: weights[f"{prefix}.{name}"] for name in part.shapes}
+
+
+def _prefixed(shapes_of_parts):
+    return {f"{prefix}.{name}": shape for prefix, shapes in shapes_of_parts for name, shape in shapes.items()}

@@ -8,7 +8,7 @@ import functools
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.optimize import minimize
+from scipy.optimize import Bounds, minimize
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
@@ -327,7 +327,7 @@ class LBFGS(BaseOptimizer):
     def __init__(self, memory=10):
         self.memory = memory
 
-    def minimize(self, function, theta, *, max_iter, tol, callback=None):
+    def minimize(self, function, theta, *, max_iter, tol, bounds=(), callback=None):
         """Minimise `function` from `theta`.
 
         Parameters
@@ -342,6 +342,8 @@ class LBFGS(BaseOptimizer):
         tol : float
             Converged when no element of the gradient is larger; or when an iteration improves the value by no more
             than 2.2e-9 of itself.
+        bounds : sequence of (slice, float), default=()
+            Parts of `theta`, each with the largest absolute value that its elements may have.
         callback : callable, default=None
             ``callback(theta)`` after every iteration; it may raise StopIteration to end.
 
@@ -361,11 +363,15 @@ class LBFGS(BaseOptimizer):
             value, gradient = function(x)
             return float(value), np.array(gradient, dtype=np.float64)
 
+        limits = np.full(len(theta), np.inf)
+        for part, limit in bounds:
+            limits[part] = limit
         result = minimize(
             value_and_gradient,
             np.array(theta, dtype=np.float64),
             method="L-BFGS-B",
             jac=True,
+            bounds=Bounds(-limits, limits) if len(bounds) else None,
             callback=callback and (lambda x: callback(x)),  # SciPy passes other things to arguments of some names
             options={"maxcor": self.memory, "maxiter": max_iter, "maxfun": np.inf, "gtol": tol},
         )

@@ -35,6 +35,11 @@ class Layout:
             for (name, shape), a, b in zip(self.shapes.items(), starts, self._ends, strict=False)
         }
 
+    def slice(self, name):
+        """Where the named array lies in the vector."""
+        k = list(self.shapes).index(name)
+        return slice(self._ends[k] - math.prod(self.shapes[name]), self._ends[k])
+
     def flatten(self, arrays, dtype):
         """New vector with the named arrays in their places."""
         theta = np.empty(self.size, dtype)

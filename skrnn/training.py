@@ -1,94 +1,37 @@
 """Training: the objective on a mini-batch, the history that decides when to stop, and the loop over epochs."""
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ._threads import ShardPool
-from .kernels.batches import store_states
+from .inference import predict_raw, worthwhile_threads
+from .kernels.batches import store_rows
+from .network import Noise
 from .optimizers import clip_by_norm
 
-PREDICTION_ROWS = 32  # sequences that go through the network together in prediction
-WORK_PER_THREAD = 3e6  # parameters times steps of a batch that pay for waking a thread, some 20 microseconds
 MAX_SHARDS = 32  # whose gradients are held at a time; a larger batch is worked off in groups
 
 
-class Data:
-    """Sequences in the form that the network reads, with their targets and weights.
+@dataclass(frozen=True)
+class Settings:
+    """How to train: see the parameters of the estimators that have these names.
 
-    Parameters
-    ----------
-    values : ndarray of shape (n_steps, n_channels)
-        Steps of all sequences, in the dtype of the network.
-    offsets : ndarray of shape (n_sequences + 1,)
-        Where each sequence starts in `values`.
-    target : ndarray of shape (n_sequences, n_targets), default=None
-    weight : ndarray of shape (n_sequences,), default=None
+    `clip_norm` is infinite where nothing is clipped.
     """
 
-    def __init__(self, values, offsets, target=None, weight=None):
-        self.values, self.begins, self.lengths = values, offsets[:-1], np.diff(offsets)
-        self.target = None if target is None else np.ascontiguousarray(target, values.dtype)
-        self.weight = weight
-
-    def by_length(self, indices):
-        """The sequences `indices`, longest first."""
-        return indices[np.argsort(-self.lengths[indices], kind="stable")]
-
-    def most_steps(self, n_rows):
-        """Steps that `n_rows` sequences have at most."""
-        return int(np.sort(self.lengths)[-n_rows:].sum())
-
-
-def predict_raw(network, theta, data, pool, indices=None):
-    """Raw predictions (n, K) of the sequences `indices`, in their order; None: of all."""
-    indices = np.arange(len(data.lengths)) if indices is None else indices
-    raw = np.empty((len(data.lengths), network.n_outputs), network.dtype)
-
-    def collect(shard, starts, arrays):
-        raw[shard] = arrays["raw"][: len(shard), : network.n_outputs]
-
-    _run_forward(network, theta, data, indices, pool, collect)
-    return raw[indices]
-
-
-def hidden_states(network, theta, data, pool):
-    """States h_t of the last layer at all steps of all sequences, (n_steps, H), in the order of ``data.values``."""
-    H = network.n_last
-    states = np.empty((len(data.values), H), network.dtype)
-
-    def collect(shard, starts, arrays):
-        store_states(arrays[f"{len(network.layers) - 1}.Z"], starts, H, data.begins[shard], states)
-
-    _run_forward(network, theta, data, np.arange(len(data.lengths)), pool, collect)
-    return states
-
-
-def _worthwhile_threads(theta, lengths):
-    """Threads for which sequences of these lengths are work enough."""
-    return 1 + int(theta.size * lengths.sum() / WORK_PER_THREAD)
-
-
-def _run_forward(network, theta, data, indices, pool, collect):
-    """Run sequences through the network; ``collect(shard, starts, arrays)`` takes what it wants from each shard."""
-    order = data.by_length(indices)
-    n_threads = min(pool.n_threads, _worthwhile_threads(theta, data.lengths[order]))
-    # Rows do not influence each other, so shards may be cut for the threads at hand.
-    n_rows = min(PREDICTION_ROWS, 8 * -(-len(order) // (8 * n_threads)), len(order))
-    steps, n_shards = int(data.lengths[order[:n_rows]].sum()), -(-len(order) // n_rows)
-    n_threads = min(n_threads, n_shards)
-    workspace = network.take_workspace(steps, n_rows, n_threads)
-    packed = network.pack(theta, workspace.packed)
-
-    def run(i, worker):
-        shard = order[i * n_rows : (i + 1) * n_rows]
-        buffers = workspace.buffers[worker]
-        starts = network.forward(packed, buffers, data.values, data.begins[shard], data.lengths[shard])
-        collect(shard, starts, buffers.arrays)
-
-    pool.run(run, n_shards, n_threads)
-    network.give_back(workspace)
+    alpha: float
+    batch_size: int
+    learning_rate: float
+    max_iter: int
+    clip_norm: float
+    shuffle: bool
+    tol: float
+    n_iter_no_change: int
+    n_threads: int
+    verbose: bool
 
 
 class Objective:
@@ -119,8 +62,8 @@ class Objective:
         steps = data.most_steps(self.n_rows)
         self._buffers = [network.allocate_buffers(steps, self.n_rows, training=True) for _ in range(n_threads)]
 
-    def value_and_gradient(self, theta, indices):
-        """Value and gradient at theta on the sequences `indices`."""
+    def value_and_gradient(self, theta, indices, seed=None):
+        """Value and gradient at theta on the sequences `indices`; with a `seed`, of the network with dropout."""
         gradient = self.alpha * self.penalized * theta
         value = 0.5 * float(np.sum(gradient * theta))  # not a BLAS product, whose bits depend on its threads
         total = self.data.weight[indices].sum()
@@ -130,24 +73,24 @@ class Objective:
         order = self.data.by_length(indices)
         # What the shards need, gathered once: a shard is a slice of it.
         weight = (self.data.weight[order] / total).astype(theta.dtype)
-        batch = self.data.begins[order], self.data.lengths[order], self.data.target[order], weight
-        n_threads = _worthwhile_threads(theta, batch[1])
+        batch = order, self.data.begins[order], self.data.lengths[order], self.data.target[order], weight
+        n_threads = worthwhile_threads(theta, batch[2])
         n_group = len(self._gradients) * self.n_rows
         for first in range(0, len(order), n_group):
             part = [array[first : first + n_group] for array in batch]
-            losses, summed = self._run_shards(part, n_threads)
+            losses, summed = self._run_shards(part, n_threads, seed)
             value += losses.sum()
             gradient += self.network.unpack_gradient(summed)
         return value, gradient
 
-    def _run_shards(self, batch, n_threads):
+    def _run_shards(self, batch, n_threads, seed):
         """Losses of the shards of a batch, and the sum of their gradients in packed form."""
         n_shards = -(-len(batch[0]) // self.n_rows)
         losses = np.empty(n_shards)
 
         def run(i, worker):
-            rows = slice(i * self.n_rows, (i + 1) * self.n_rows)
-            losses[i] = self._run_shard(*(array[rows] for array in batch), self._buffers[worker], self._gradients[i])
+            shard = [array[i * self.n_rows : (i + 1) * self.n_rows] for array in batch]
+            losses[i] = self._run_shard(*shard, seed, self._buffers[worker], self._gradients[i])
 
         self.pool.run(run, n_shards, n_threads)
         summed = self._gradients[0]
@@ -155,13 +98,38 @@ class Objective:
             summed.memory += other.memory
         return losses, summed
 
-    def _run_shard(self, begins, lengths, target, weight, buffers, gradient):
+    def _run_shard(self, identities, begins, lengths, target, weight, seed, buffers, gradient):
         """Forward and back; returns the shard's part of the loss."""
-        network, arrays = self.network, buffers.arrays
-        starts = network.forward(self._packed, buffers, self.data.values, begins, lengths, training=True)
+        network, arrays = self.network, buffers.part("pooled")
+        noise = None if seed is None else Noise(seed, identities)
+        plan = network.forward(self._packed, buffers, self.data.values, begins, lengths, training=True, noise=noise)
         value = self.loss.value_and_gradient(arrays["raw"], network.n_outputs, target, weight, arrays["d_raw"])
-        network.backward(self._packed, buffers, starts, gradient)
+        network.backward(self._packed, buffers, plan, gradient, noisy=seed is not None)
         return value
+
+
+def gradient_norms(network, theta, data, loss):
+    """Norms of dL/dh_t, one array (n_steps, n_layers) for each sequence, L its own loss."""
+    n_rows = network.shard_rows(len(data.lengths))
+    offsets = np.cumsum([0, *network.n_steps(data.lengths)])
+    norms = np.empty((offsets[-1], len(network.blocks)), network.dtype)
+    packed, gradient = network.pack(theta, network.allocate_packed()), network.allocate_gradient()
+    buffers = network.allocate_buffers(data.most_steps(n_rows), n_rows, training=True, keep=True)
+    arrays, order = buffers.part("pooled"), data.by_length(np.arange(len(data.lengths)))
+    for first in range(0, len(order), n_rows):
+        shard = order[first : first + n_rows]
+        weight = np.ones(len(shard), network.dtype)
+        begins, lengths = data.begins[shard], data.lengths[shard]
+        plan = network.forward(packed, buffers, data.values, begins, lengths, training=True, keep=True)
+        loss.value_and_gradient(arrays["raw"], network.n_outputs, data.target[shard], weight, arrays["d_raw"])
+        network.backward(packed, buffers, plan, gradient, keep_dh=True)
+        n_live = plan.starts[-1] - plan.starts[1]
+        of_shard = np.empty((n_live, len(network.blocks)), network.dtype)
+        for k, block in enumerate(network.blocks):
+            dh = block.output_gradients(buffers)[:n_live, : block.n_outputs]
+            of_shard[:, k] = np.linalg.norm(dh.astype(np.float64), axis=1)
+        store_rows(of_shard, 0, len(network.blocks), plan.starts, offsets[shard], norms)
+    return np.split(norms, offsets[1:-1])
 
 
 class Monitor:
@@ -218,6 +186,7 @@ class Training:
     loss : BaseLoss
     score : callable
         ``score(raw, target, weight)``, higher is better: of held-out sequences.
+    settings : Settings
 
     Attributes
     ----------
@@ -225,36 +194,22 @@ class Training:
         Finite parameters, whatever happens: the best on the held-out sequences if there are any, else the last, or
         those before the update that made the loss overflow.
     n_updates : int
+    gradient_norms : list of float
+        Norm of the gradient of each update, before it was clipped.
     monitor : Monitor
     """
 
-    def __init__(self, network, theta, data, loss, score):
+    def __init__(self, network, theta, data, loss, score, settings):
         self.network, self.theta, self.data, self.loss, self.score = network, theta, data, loss, score
-        self.n_updates = 0
+        self.settings, self.n_updates, self.gradient_norms = settings, 0, []
 
-    def run(
-        self,
-        optimizer,
-        rows,
-        held_out,
-        rng,
-        *,
-        alpha,
-        batch_size,
-        learning_rate,
-        max_iter,
-        clip_norm,
-        shuffle,
-        tol,
-        n_iter_no_change,
-        n_threads,
-        verbose,
-    ):
+    def run(self, optimizer, rows, held_out, rng):
         """Train until the monitor, the number of epochs, the user or an overflow ends it; warn if it ended badly."""
+        settings = self.settings
         # Overflow is looked for where it counts, once per batch.
-        with ShardPool(n_threads) as pool, np.errstate(over="ignore", invalid="ignore"):
-            max_batch = batch_size if optimizer.stochastic else len(rows)
-            self._objective = Objective(self.network, self.data, self.loss, alpha, pool, max_batch)
+        with ShardPool(settings.n_threads) as pool, np.errstate(over="ignore", invalid="ignore"):
+            max_batch = settings.batch_size if optimizer.stochastic else len(rows)
+            self._objective = Objective(self.network, self.data, self.loss, settings.alpha, pool, max_batch)
             validate = None
             if len(held_out):
                 target, weight = self.data.target[held_out], self.data.weight[held_out]
@@ -263,14 +218,10 @@ class Training:
                     raw = predict_raw(self.network, theta, self.data, pool, held_out)
                     return self.score(raw, target, weight) if np.isfinite(raw).all() else -np.inf
 
-            self.monitor = Monitor(tol, n_iter_no_change, validate, verbose)
+            self.monitor = Monitor(settings.tol, settings.n_iter_no_change, validate, settings.verbose)
             try:
-                if optimizer.stochastic:
-                    problem = self._run_epochs(
-                        optimizer, rows, rng, batch_size, learning_rate, max_iter, clip_norm, shuffle
-                    )
-                else:
-                    problem = self._run_full_batch(optimizer, rows, max_iter)
+                run = self._run_epochs if optimizer.stochastic else self._run_full_batch
+                problem = run(optimizer, rows, rng)
             except KeyboardInterrupt:
                 problem = "Training interrupted by user."
         if self.monitor.best_theta is not None:
@@ -278,22 +229,27 @@ class Training:
         if problem:
             warnings.warn(problem, ConvergenceWarning, stacklevel=4)
 
-    def _run_epochs(self, optimizer, rows, rng, batch_size, learning_rate, max_iter, clip_norm, shuffle):
+    def _run_epochs(self, optimizer, rows, rng):
         """Epochs of mini-batches; returns the text of a warning, or None."""
-        objective, weight = self._objective, self.data.weight
+        settings, objective, weight = self.settings, self._objective, self.data.weight
         theta, state = self.theta.copy(), optimizer.start(self.theta)
-        for epoch in range(1, max_iter + 1):
-            order = rng.permutation(rows) if shuffle else rows
+        bounds = list(self.network.bounds(int(self.data.lengths[rows].max())))
+        for epoch in range(1, settings.max_iter + 1):
+            order = rng.permutation(rows) if settings.shuffle else rows
             total = 0.0
-            for k in range(0, len(order), batch_size):
-                batch = order[k : k + batch_size]
-                value, gradient = objective.value_and_gradient(theta, batch)
-                norm = clip_by_norm(gradient, clip_norm)
+            for k in range(0, len(order), settings.batch_size):
+                batch = order[k : k + settings.batch_size]
+                seed = int(rng.integers(2**63)) if self.network.structure.is_noisy else None
+                value, gradient = objective.value_and_gradient(theta, batch, seed)
+                norm = clip_by_norm(gradient, settings.clip_norm)
                 if not np.isfinite(value + norm):
-                    return _diverged(f"epoch {epoch}, batch {k // batch_size + 1}")
+                    return _diverged(f"epoch {epoch}, batch {k // settings.batch_size + 1}")
+                self.gradient_norms.append(norm)
                 self.theta[:] = theta
                 self.n_updates += 1
-                optimizer.step(theta, gradient, state, self.n_updates, learning_rate, objective.penalized)
+                optimizer.step(theta, gradient, state, self.n_updates, settings.learning_rate, objective.penalized)
+                for part, limit in bounds:
+                    theta[part] = theta[part].clip(-limit, limit)
                 total += value * weight[batch].sum()
             if not np.isfinite(theta).all():
                 return _diverged(f"the last batch of epoch {epoch}")
@@ -302,18 +258,20 @@ class Training:
                 return None
         self.theta[:] = theta
         return (
-            f"Maximum number of iterations ({max_iter}) reached and the training has not converged: raise max_iter, or "
-            "learning_rate_init if the loss still falls slowly."
+            f"Maximum number of iterations ({settings.max_iter}) reached and the training has not converged: raise "
+            "max_iter, or learning_rate_init if the loss still falls slowly."
         )
 
-    def _run_full_batch(self, optimizer, rows, max_iter):
+    def _run_full_batch(self, optimizer, rows, rng):
         """Iterations over all sequences at once; returns the text of a warning, or None."""
-        values = []
+        values, max_iter = [], self.settings.max_iter
+        bounds = list(self.network.bounds(int(self.data.lengths[rows].max())))
 
         def function(theta):
             value, gradient = self._objective.value_and_gradient(theta.astype(self.theta.dtype), rows)
             self.n_updates += 1
             values.append(value)
+            self.gradient_norms.append(float(np.linalg.norm(gradient)))
             return value, gradient
 
         def callback(theta):
@@ -322,7 +280,7 @@ class Training:
                 raise StopIteration
 
         theta, n_iter, converged, message = optimizer.minimize(
-            function, self.theta, max_iter=max_iter, tol=self.monitor.tol, callback=callback
+            function, self.theta, max_iter=max_iter, tol=self.monitor.tol, bounds=bounds, callback=callback
         )
         if not self.monitor.loss_curve:  # there was nothing to improve
             self.monitor.end_epoch(values[0], self.theta)

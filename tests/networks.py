@@ -1,19 +1,48 @@
 """Small random networks and data for tests: builders only."""
 
 import numpy as np
+import reference as ref
 
 from skrnn._threads import ShardPool
-from skrnn.cells import GRU, LSTM, Elman
+from skrnn.cells import GRU, LSTM, MGU, Elman, IndRNN, Jordan
+from skrnn.convolution import Conv
+from skrnn.inference import Data, predict_raw
 from skrnn.losses import SquaredError
 from skrnn.network import Network
-from skrnn.training import Data, Objective, predict_raw
+from skrnn.structure import Structure
+from skrnn.training import Objective
 
-CELLS = {"lstm": LSTM(), "gru": GRU(), "elman": Elman(), "elman_relu": Elman(activation="relu")}  # the oracle's names
+CELLS = {  # by the oracle's names
+    "elman": Elman(),
+    "elman_relu": Elman(activation="relu"),
+    "elman_identity": Elman(activation="identity"),
+    "gru": GRU(),
+    "gru_before": GRU(reset="before"),
+    "indrnn": IndRNN(),
+    "indrnn_tanh": IndRNN(activation="tanh"),
+    "jordan": Jordan(),
+    "jordan_relu_identity": Jordan(activation="relu", output_activation="identity"),
+    "lstm": LSTM(),
+    "lstm_peepholes": LSTM(peepholes=True),
+    "mgu": MGU(),
+    "mgu_no_input": MGU(forget_gate="no_input"),
+    "mgu_no_input_no_bias": MGU(forget_gate="no_input_no_bias"),
+    "mgu_bias_only": MGU(forget_gate="bias_only"),
+}
+# All that may stand around the cells at once; sizes have to be equal for it.
+EVERYTHING = {"bidirectional": True, "pooling": "attention", "layer_norm": True, "residual": True}
+EVERYTHING |= {"convolution": Conv(4, width=3, stride=2, activation="tanh")}
 
 
-def random_network(rng, cell, D, hidden, K, dtype=np.float64, scale=1.0):
-    """A network of `CELLS[cell]`, and weights for it whose products are of size `scale`."""
-    network = Network(CELLS[cell], D, hidden, K, dtype)
+def make_network(cell, D, hidden, K, dtype=np.float64, **options):
+    """A network of `CELLS[cell]`, or of a cell."""
+    cell = CELLS[cell] if isinstance(cell, str) else cell
+    return Network(Structure(cell, D, tuple(hidden), K, np.dtype(dtype).name, **options))
+
+
+def random_network(rng, cell, D, hidden, K, dtype=np.float64, scale=1.0, **options):
+    """A network as `make_network` makes it, and weights for it whose products are of size `scale`."""
+    network = make_network(cell, D, hidden, K, dtype, **options)
     theta = np.empty(network.layout.size)
     for view in network.layout.views(theta).values():
         view[...] = scale / np.sqrt(view.shape[0] if view.ndim == 2 else 1) * rng.normal(size=view.shape)
@@ -36,16 +65,34 @@ def predict(network, theta, sequences, n_threads=1):
 
 
 def value_and_gradient(
-    network, theta, sequences, target, *, weight=None, indices=None, loss=None, alpha=0.0, n_threads=1
+    network, theta, sequences, target, *, weight=None, indices=None, loss=None, alpha=0.0, n_threads=1, seed=None
 ):
     """Value of the objective, by default of squared errors, and its gradient, on all sequences or on `indices`."""
     data = as_data(sequences, target, weight)
     indices = np.arange(len(sequences)) if indices is None else np.asarray(indices)
     with ShardPool(n_threads) as pool:
         objective = Objective(network, data, loss or SquaredError(), alpha, pool, len(indices))
-        return objective.value_and_gradient(theta, indices)
+        return objective.value_and_gradient(theta, indices, seed)
 
 
 def named(network, theta):
     """The arrays of a parameter vector or gradient by their names in `weights_`."""
     return network.layout.views(theta)
+
+
+def oracle_options(structure):
+    """What the oracle has to know of a structure, besides weights and cell."""
+    conv = structure.convolution
+    convolution = None if conv is None else {"stride": conv.stride, "activation": conv.activation}
+    return {"pooling": structure.pooling, "residual": structure.residual, "convolution": convolution}
+
+
+def assert_derivatives(f, network, theta, gradient, rng, rtol=1e-10, atol=1e-12):
+    """That the derivative of f(weights) along a random direction of each named weight is that of `gradient`.
+
+    Tolerances are those of the elements of the gradient.
+    """
+    weights, gradients = named(network, theta.astype(np.float64)), named(network, gradient.astype(np.float64))
+    for name, (v, expected) in ref.directional_derivatives(f, weights, rng).items():
+        error, part = (v * gradients[name]).sum() - expected, gradients[name]
+        assert abs(error) <= (np.abs(v) * (rtol * np.abs(part) + atol)).sum(), (name, error, network.structure)

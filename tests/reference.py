@@ -8,45 +8,17 @@ layer multiplies from the right: x (D,) @ W_x (D, G*H). A gradient of the object
 `a` is `da`. `weights` is a flat dict with the names of the public attribute `weights_`:
 "layers.{l}.forward.W_x", ".W_h", ".b" (and ".b_h" for the GRU), "readout.W", "readout.b". Inside
 one layer the names are "W_x", "W_h", "b", "b_h".
+
+The forward pass of every cell and network is in reference_network.py. Here are the gradients: by
+hand for stacks of LSTM, GRU and Elman layers under a readout of the last step, which prove the
+complex step right, and that (`directional_derivatives`, `complex_step`) for all the rest.
 """
 
 from functools import partial
 
 import numpy as np
-
-# --- Cells: one step forward, (x_t, state_{t-1}) -> state_t, the hidden state first ---------------
-
-
-def sigmoid(a):
-    """1 / (1 + exp(-a)), without overflow at either end."""
-    e = np.exp(-np.abs(a))
-    return np.where(a >= 0, 1, e) / (1 + e)
-
-
-def lstm(x, h, c, W_x, W_h, b):
-    """LSTM step, gates i f g o: x (D,), h (H,), c (H,) -> new (h, c)."""
-    a_i, a_f, a_g, a_o = np.split(x @ W_x + h @ W_h + b, 4)
-    i, f, g, o = sigmoid(a_i), sigmoid(a_f), np.tanh(a_g), sigmoid(a_o)
-    c = f * c + i * g
-    h = o * np.tanh(c)
-    return h, c
-
-
-def gru(x, h, W_x, W_h, b, b_h):
-    """GRU step, reset after, gates r z g, z keeps the past: x (D,), h (H,) -> new (h,)."""
-    x_r, x_z, x_g = np.split(x @ W_x + b, 3)
-    h_r, h_z, h_g = np.split(h @ W_h, 3)
-    r = sigmoid(x_r + h_r)
-    z = sigmoid(x_z + h_z)
-    g = np.tanh(x_g + r * (h_g + b_h))
-    return ((1 - z) * g + z * h,)
-
-
-def elman(x, h, W_x, W_h, b, activation="tanh"):
-    """Elman step with activation "tanh" or "relu": x (D,), h (H,) -> new (h,)."""
-    a = x @ W_x + h @ W_h + b
-    return ({"tanh": np.tanh(a), "relu": np.maximum(a, 0)}[activation],)
-
+from reference_network import *  # noqa: F403
+from reference_network import STEPS, elman, layer_states, layer_weights, raw_predictions, relu, run_stack, sigmoid
 
 # --- Cells: one step back, from d(state_t) to dx_t, d(state_{t-1}) and this step's dweights -------
 
@@ -104,41 +76,24 @@ def elman_backward(x, h, dh_new, W_x, W_h, b, activation="tanh"):
     """Back through `elman(x, h, ...)`: -> dx, (dh,), dweights; the slope of relu at 0 is 0."""
     (h_new,) = elman(x, h, W_x, W_h, b, activation)
     # h_new = act(a), the slope of act in terms of h_new
-    da = dh_new * {"tanh": 1 - h_new**2, "relu": h_new > 0}[activation]
+    da = dh_new * {"tanh": 1 - h_new**2, "relu": h_new > 0, "identity": 1}[activation]
     # a = x W_x + h W_h + b
     dweights = {"W_x": np.outer(x, da), "W_h": np.outer(h, da), "b": da}
     return da @ W_x.T, (da @ W_h.T,), dweights
 
 
-# name: (step, step back, number of state vectors)
-CELLS = {
-    "lstm": (lstm, lstm_backward, 2),
-    "gru": (gru, gru_backward, 1),
-    "elman": (elman, elman_backward, 1),
-    "elman_relu": (
-        partial(elman, activation="relu"),
-        partial(elman_backward, activation="relu"),
-        1,
-    ),
+BACKWARD = {
+    "lstm": lstm_backward,
+    "gru": gru_backward,
+    "elman": elman_backward,
+    "elman_relu": partial(elman_backward, activation="relu"),
+    "elman_identity": partial(elman_backward, activation="identity"),
 }
+# name: (step, step back or None, number of state vectors)
+CELLS = {name: (step, BACKWARD.get(name), n_states) for name, (step, n_states) in STEPS.items()}
 
 
-# --- One layer over one sequence ------------------------------------------------------------------
-
-
-def layer_states(cell, weights, x):
-    """States of one layer on x (T, D): a list of T + 1 tuples, entry 0 is the zero state."""
-    step, _, n_states = CELLS[cell]
-    zero = np.zeros(len(weights["W_h"]), dtype=weights["W_h"].dtype)
-    states = [(zero,) * n_states]
-    for x_t in x:
-        states.append(step(x_t, *states[-1], **weights))
-    return states
-
-
-def run_layer(cell, weights, x):
-    """Hidden states (T, H) of one layer on one sequence x (T, D), from zero state."""
-    return np.array([state[0] for state in layer_states(cell, weights, x)[1:]])
+# --- One layer and one network, back --------------------------------------------------------------
 
 
 def layer_gradient(cell, weights, x, dh):
@@ -154,35 +109,6 @@ def layer_gradient(cell, weights, x, dh):
         for name in dweights:
             dweights[name] += dweights_t[name]
     return dx, dweights
-
-
-# --- The network: a stack of layers and a readout of the last step --------------------------------
-
-
-def layer_weights(weights, layer):
-    """Weights of one layer of the flat dict, under their short names."""
-    prefix = f"layers.{layer}.forward."
-    return {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
-
-
-def run_stack(weights, x, cell):
-    """List [x (T, D), h of layer 0 (T, H), ..., h of the last layer (T, H)] for one sequence."""
-    n_layers = sum(name.endswith(".W_x") for name in weights)
-    outputs = [x]
-    for layer in range(n_layers):
-        outputs.append(run_layer(cell, layer_weights(weights, layer), outputs[-1]))
-    return outputs
-
-
-def readout(h_last, W, b):
-    """Raw prediction (K,) from the last hidden state h_last (H,)."""
-    return h_last @ W + b
-
-
-def raw_predictions(weights, sequences, cell):
-    """Raw predictions (N, K) of a list of N sequences (T_i, D)."""
-    last = [run_stack(weights, x, cell)[-1][-1] for x in sequences]
-    return np.array([readout(h, weights["readout.W"], weights["readout.b"]) for h in last])
 
 
 def sequence_gradient(weights, x, cell, d_raw):
@@ -211,6 +137,12 @@ def raw_gradient(weights, sequences, cell, d_raw):
 
 
 # --- Losses: (raw (N, K), y) -> value per sample (N,), gradient with respect to raw (N, K) --------
+# For complex raw, as in the complex step, only the value means something.
+
+
+def absolute(r):
+    """|r|; of complex numbers that of the real part, which the complex step goes through."""
+    return np.where(np.real(r) < 0, -r, r)
 
 
 def log_loss_binary(raw, y):
@@ -222,7 +154,8 @@ def log_loss_multilabel(raw, y):
     """Binary log loss summed over K labels: raw (N, K), y (N, K) in {0, 1}."""
     # -log sigmoid(raw) where y = 1, -log sigmoid(-raw) where y = 0
     wrong_way = np.where(y == 1, -raw, raw)
-    value = np.logaddexp(0, wrong_way).sum(axis=1)
+    # log(1 + exp(a)), the larger part taken out
+    value = (relu(wrong_way) + np.log1p(np.exp(-absolute(wrong_way)))).sum(axis=1)
     d_wrong_way = sigmoid(wrong_way)
     return value, np.where(y == 1, -d_wrong_way, d_wrong_way)
 
@@ -231,7 +164,7 @@ def log_loss_multinomial(raw, y):
     """-log softmax(raw)[y]: raw (N, K), y (N,) in {0, ..., K - 1}."""
     value, d_raw = np.zeros_like(raw[:, 0]), np.zeros_like(raw)
     for n in range(len(raw)):
-        shifted = raw[n] - raw[n].max()
+        shifted = raw[n] - raw[n].real.max()
         total = np.exp(shifted).sum()
         value[n] = np.log(total) - shifted[y[n]]
         d_raw[n] = np.exp(shifted) / total
@@ -248,14 +181,14 @@ def squared_error(raw, y):
 def absolute_error(raw, y):
     """|raw - y| summed over outputs; the slope at 0 is 0."""
     r = raw - np.reshape(y, raw.shape)
-    return np.abs(r).sum(axis=1), np.sign(r)
+    return absolute(r).sum(axis=1), np.sign(r)
 
 
 def huber(raw, y, delta=1.35):
     """0.5 r^2 where |r| <= delta, delta (|r| - delta / 2) outside, summed over outputs."""
     r = raw - np.reshape(y, raw.shape)
     inside = np.abs(r) <= delta
-    value = np.where(inside, 0.5 * r**2, delta * (np.abs(r) - delta / 2))
+    value = np.where(inside, 0.5 * r**2, delta * (absolute(r) - delta / 2))
     return value.sum(axis=1), np.where(inside, r, delta * np.sign(r))
 
 
@@ -270,7 +203,7 @@ def poisson(raw, y):
 def quantile(raw, y, quantile=0.5):
     """Pinball loss: quantile (y - raw) below y, (1 - quantile) (raw - y) above; slope 0 at y."""
     r = raw - np.reshape(y, raw.shape)
-    value = np.where(r < 0, -quantile * r, (1 - quantile) * r)
+    value = np.where(np.real(r) < 0, -quantile * r, (1 - quantile) * r)
     d_raw = np.zeros_like(r)
     d_raw[r < 0] = -quantile
     d_raw[r > 0] = 1 - quantile
@@ -287,11 +220,11 @@ def weighted_mean(value, d_raw, sample_weight=None):
 
 
 def penalty(weights, alpha):
-    """0.5 alpha sum of squares of every W_x, W_h and readout.W, not of biases, and its gradient."""
+    """0.5 alpha sum of squares of every matrix, not of biases and other vectors, and its gradient."""
     value = 0.0
     dweights = {name: np.zeros_like(theta) for name, theta in weights.items()}
     for name, theta in weights.items():
-        if name.endswith((".W_x", ".W_h", "readout.W")):
+        if name.endswith((".W_x", ".W_h", ".W_y", ".P", ".W")):
             value += 0.5 * alpha * (theta**2).sum()
             dweights[name] = alpha * theta
     return value, dweights
@@ -304,6 +237,12 @@ def objective(weights, sequences, y, cell, loss, sample_weight=None, alpha=0.0):
     dweights = raw_gradient(weights, sequences, cell, d_raw)
     penalty_value, dpenalty = penalty(weights, alpha)
     return value + penalty_value, {name: dweights[name] + dpenalty[name] for name in weights}
+
+
+def objective_value(weights, sequences, y, cell, loss, sample_weight=None, alpha=0.0, **options):
+    """What training minimises, of any network; options as in `raw_predictions`."""
+    value, d_raw = loss(raw_predictions(weights, sequences, cell, **options), y)
+    return weighted_mean(value, d_raw, sample_weight)[0] + penalty(weights, alpha)[0]
 
 
 # --- Numerical gradient ---------------------------------------------------------------------------
@@ -327,6 +266,45 @@ def central_difference(f, theta, eps=1e-6):
         below[index] -= eps
         gradient[index] = (f(above) - f(below)) / (above[index] - below[index])
     return gradient
+
+
+# --- Derivatives by the complex step --------------------------------------------------------------
+
+TINY = 1e-30  # its square is lost beside 1, so that nothing but the derivative is left
+
+
+def complex_step(f, theta):
+    """Gradient of the scalar f(theta), an array or a dict of arrays, exact but for rounding.
+
+    Squire & Trapp (1998): f(theta + i h v).imag / h is the derivative along v. f must be made of
+    functions that take complex numbers, as all in this oracle are.
+    """
+    if isinstance(theta, dict):
+        return {
+            name: complex_step(lambda part, name=name: f({**theta, name: part}), value) for name, value in theta.items()
+        }
+    gradient = np.zeros_like(theta)
+    for index in np.ndindex(theta.shape):
+        v = np.zeros_like(theta)
+        v[index] = 1
+        gradient[index] = derivative_along(f, theta, v)
+    return gradient
+
+
+def derivative_along(f, theta, v):
+    """Derivative of the scalar f at the array theta along v, by the complex step."""
+    value = f(theta + 1j * TINY * v)
+    assert np.iscomplexobj(value), "f has dropped the imaginary part"
+    return value.imag / TINY
+
+
+def directional_derivatives(f, weights, rng):
+    """For each name a random direction v and the derivative of f(weights) along it: (v, number)."""
+    derivatives = {}
+    for name, value in weights.items():
+        v = rng.normal(size=value.shape)
+        derivatives[name] = v, derivative_along(lambda part, name=name: f({**weights, name: part}), value, v)
+    return derivatives
 
 
 # --- Update rules: (theta, g, memory, ...) -> new theta and new memory, arrays --------------------

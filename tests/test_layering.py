@@ -15,11 +15,13 @@ PACKAGE = Path(skrnn.__file__).parent
 LEVELS = [
     {"_jit", "_memory", "_threads", "_version", "parameters", "sequences"},
     {"kernels"},
-    {"cells", "losses", "optimizers", "initializers"},
+    {"cells", "convolution", "losses", "optimizers", "initializers"},
+    {"structure"},
     {"layers"},
     {"network"},
+    {"inference"},
     {"training"},
-    {"estimators"},
+    {"estimators", "interchange", "checks"},
     {"__init__"},
 ]
 LEVEL = {unit: number for number, units in enumerate(LEVELS) for unit in units}
@@ -31,10 +33,15 @@ OUTSIDE = {
     "llvmlite": {"_jit", "kernels"},
     "pandas": {"sequences"},
     "joblib": {"estimators"},
-    "sklearn.base": {"cells", "losses", "optimizers", "estimators"},
-    "sklearn.utils._param_validation": {"cells", "losses", "optimizers", "estimators"},
+    "keras": {"interchange"},
+    "onnx": {"interchange"},
+    "torch": {"interchange"},
+    "sklearn.base": {"cells", "convolution", "losses", "optimizers", "initializers", "estimators"},
+    "sklearn.utils._param_validation": {
+        *{"cells", "convolution", "losses", "optimizers", "initializers", "estimators"},
+    },
     "sklearn.exceptions": {"training", "estimators"},
-    "sklearn": {"estimators"},
+    "sklearn": {"estimators", "interchange"},
 }
 
 

@@ -8,7 +8,8 @@ import pytest
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from skrnn import RNNClassifier
+from skrnn import Conv, RNNClassifier
+from skrnn.cells import GRU, LSTM, MGU
 
 LOADERS = Path(__file__).resolve().parents[2] / "shared" / "data" / "load.py"
 pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
@@ -24,9 +25,35 @@ def test_digits_read_row_by_row():
     assert median_accuracy((parts[0], parts[2]), (parts[1], parts[3]), seeds=3) >= 0.96
 
 
-@pytest.mark.skipif(not LOADERS.exists(), reason="the data sets are not beside the project")
-def test_japanese_vowels():
+@pytest.fixture(scope="module")
+def japanese_vowels():
+    if not LOADERS.exists():
+        pytest.skip("the data sets are not beside the project")
     spec = importlib.util.spec_from_file_location("load", LOADERS)
     load = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(load)
-    assert median_accuracy(load.tsc("JapaneseVowels", "train"), load.tsc("JapaneseVowels", "test")) >= 0.97
+    return load.tsc("JapaneseVowels", "train"), load.tsc("JapaneseVowels", "test")
+
+
+def test_japanese_vowels(japanese_vowels):
+    assert median_accuracy(*japanese_vowels) >= 0.97
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        *({"cell": name} for name in ("elman", "jordan", "gru", "mgu")),
+        *({"cell": cell} for cell in (LSTM(peepholes=True), GRU(reset="before"), MGU(forget_gate="no_input"))),
+        {"cell": "indrnn", "hidden_layer_sizes": (64, 64)},
+        {"bidirectional": True, "pooling": "attention"},
+        {"bidirectional": True, "pooling": "max", "dropout": 0.2, "recurrent_dropout": 0.1, "zoneout": 0.05},
+        {"hidden_layer_sizes": (32, 32, 32), "layer_norm": True, "residual": True},
+        {"convolution": Conv(n_channels=32, width=5, stride=2)},
+        {"bias_init": "chrono"},
+    ],
+    ids=str,
+)
+def test_every_cell_and_option_learns(parameters, japanese_vowels):
+    """Nine speakers by 7 to 29 steps of speech."""
+    train, test = japanese_vowels
+    assert RNNClassifier(random_state=0, **parameters).fit(*train).score(*test) >= 0.92

@@ -1,4 +1,4 @@
-"""Proof of the oracle: reference.py against central differences, PyTorch and scikit-learn."""
+"""Proof of the oracle's gradients, losses and updates: against central differences, PyTorch and scikit-learn."""
 
 from functools import partial
 
@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 LENGTHS = [5, 1, 8, 3]  # ragged, unsorted, with a sequence of one step
 D, H, K = 3, 4, 2
-N_GATES = {"lstm": 4, "gru": 3, "elman": 1, "elman_relu": 1}
+N_GATES = {"lstm": 4, "gru": 3, "elman": 1, "elman_relu": 1, "elman_identity": 1}  # those with a step back by hand
 LOSSES = {
     "log_loss_binary": ref.log_loss_binary,
     "log_loss_multinomial": ref.log_loss_multinomial,
@@ -99,7 +99,7 @@ def test_cells_by_hand():
 
 
 @pytest.mark.parametrize("n_layers", [1, 2])
-@pytest.mark.parametrize("cell", ref.CELLS)
+@pytest.mark.parametrize("cell", N_GATES)
 def test_raw_gradient_equals_central_difference(cell, n_layers, rng):
     weights, sequences = random_weights(rng, cell, n_layers), random_sequences(rng)
     d_raw = rng.normal(size=(len(sequences), K))
@@ -112,7 +112,7 @@ def test_raw_gradient_equals_central_difference(cell, n_layers, rng):
     assert all(np.any(value != 0) for value in gradient.values())
 
 
-@pytest.mark.parametrize("cell", ref.CELLS)
+@pytest.mark.parametrize("cell", N_GATES)
 def test_layer_gradient_equals_central_difference(cell, rng):
     """With an outside gradient at every step, as in many-to-many, and towards the input."""
     weights = ref.layer_weights(random_weights(rng, cell, 1), 0)
@@ -168,7 +168,7 @@ def torch_gradient(network, linear, cell, n_layers):
 
 
 @pytest.mark.parametrize("n_layers", [1, 2])
-@pytest.mark.parametrize("cell", ref.CELLS)
+@pytest.mark.parametrize("cell", sorted(set(N_GATES) - {"elman_identity"}))
 def test_network_equals_torch(cell, n_layers, rng):
     torch = pytest.importorskip("torch")
     weights, sequences = random_weights(rng, cell, n_layers), random_sequences(rng)
@@ -193,7 +193,7 @@ def test_network_equals_torch(cell, n_layers, rng):
         assert_allclose(dx, x_torch.grad.numpy(), **tolerances)
 
 
-@pytest.mark.parametrize("cell", ref.CELLS)
+@pytest.mark.parametrize("cell", N_GATES)
 def test_dtype_is_that_of_the_weights(cell, rng):
     weights = {k: v.astype("float32") for k, v in random_weights(rng, cell, 2).items()}
     sequences = [x.astype("float32") for x in random_sequences(rng)]

@@ -5,23 +5,105 @@ The files are imported when a cell is used, because they bring the compiler with
 
 from importlib import import_module
 
-from ._base import BaseCell
+from sklearn.base import clone
+from sklearn.utils._param_validation import StrOptions
 
-CELLS = {"elman": "Elman", "gru": "GRU", "lstm": "LSTM"}  # name and module -> class
+from ._base import BIAS, BOTH, INPUT, STATE, STATE_WITHOUT_BIAS, BaseCell
 
-__all__ = ["CELLS", "GRU", "LSTM", "BaseCell", "Elman"]
+# Name, which is the module too, -> class.
+CELLS = {"elman": "Elman", "gru": "GRU", "indrnn": "IndRNN", "jordan": "Jordan", "lstm": "LSTM", "mgu": "MGU"}
+
+_registered = {}
+CELL_NAMES = StrOptions(set(CELLS))  # the estimators' constraint on names; its set grows with `register_cell`
+
+__all__ = [
+    "BIAS",
+    "BOTH",
+    "CELLS",
+    "CELL_NAMES",
+    "GRU",
+    "INPUT",
+    "LSTM",
+    "MGU",
+    "STATE",
+    "STATE_WITHOUT_BIAS",
+    "BaseCell",
+    "Elman",
+    "IndRNN",
+    "Jordan",
+    "get_cell",
+    "kernel",
+    "register_cell",
+]
 
 
 def __getattr__(name):
+    if name == "kernel":
+        return import_module(".._jit", __name__).kernel
     for module, cell in CELLS.items():
         if cell == name:
             return getattr(import_module(f".{module}", __name__), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def register_cell(name, cell):
+    """Make a cell of your own known to the estimators by a name.
+
+    Parameters
+    ----------
+    name : str
+        Name for the parameter `cell` of the estimators; not one of the package's own.
+    cell : type
+        Subclass of `BaseCell` whose parameters all have defaults.
+
+    Raises
+    ------
+    ValueError
+        If the name is taken by another cell, or `cell` is not such a class. The same class may come again, also in a
+        new form, as when a notebook runs the lines that define it once more.
+
+    Examples
+    --------
+    >>> from skrnn.cells import GRU, register_cell
+    >>> class MyGRU(GRU):
+    ...     pass
+    >>> register_cell("my_gru", MyGRU)
+    """
+    if not (isinstance(name, str) and name):
+        raise ValueError(f"The name of a cell must be a string that is not empty, not {name!r}.")
+    if not (isinstance(cell, type) and issubclass(cell, BaseCell)):
+        raise ValueError(f"cell must be a subclass of BaseCell, not {cell!r}.")
+    try:
+        cell()
+    except TypeError as error:
+        raise ValueError(f"All parameters of {cell.__name__} need a default, to be used by name: {error}") from error
+    taken = _registered.get(name, cell)
+    if name in CELLS or (taken.__module__, taken.__qualname__) != (cell.__module__, cell.__qualname__):
+        raise ValueError(f"There is a cell of the name {name!r} already: choose another.")
+    _registered[name] = cell
+    CELL_NAMES.options.add(name)
+
+
 def get_cell(cell):
-    """The cell of that name, with its default parameters; an instance is returned as it is."""
-    if not isinstance(cell, BaseCell):
-        return __getattr__(CELLS[cell])()
-    cell._validate_params()
-    return cell
+    """Find a cell by name, with its default parameters; of an instance, make a copy.
+
+    Parameters
+    ----------
+    cell : str or BaseCell
+        Name of a cell, or an instance.
+
+    Returns
+    -------
+    BaseCell
+        New instance.
+
+    Examples
+    --------
+    >>> from skrnn.cells import get_cell
+    >>> get_cell("gru")
+    GRU()
+    """
+    if isinstance(cell, BaseCell):
+        cell._validate_params()
+        return clone(cell)
+    return _registered[cell]() if cell in _registered else __getattr__(CELLS[cell])()

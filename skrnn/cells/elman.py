@@ -9,25 +9,36 @@ from ._base import BOTH, BaseCell
 
 
 @kernel
-def forward_tanh(a, s, h):
+def forward_tanh(a, s, h, p):
     h = tanh(a[0])
     return (h,), s, h
 
 
 @kernel
-def backward_tanh(gates, s_before, s, h_before, h, ds, dh):
-    return (dh * (1 - h * h),), ds, zeros_like(dh)
+def backward_tanh(saved, s_before, h_before, p, ds, dh):
+    (h,) = saved
+    return (dh * (1 - h * h),), ds, zeros_like(dh), p
 
 
 @kernel
-def forward_relu(a, s, h):
+def forward_relu(a, s, h, p):
     h = relu(a[0])
     return (h,), s, h
 
 
 @kernel
-def backward_relu(gates, s_before, s, h_before, h, ds, dh):
-    return (where_positive(h, dh),), ds, zeros_like(dh)
+def backward_relu(saved, s_before, h_before, p, ds, dh):
+    return (where_positive(saved[0], dh),), ds, zeros_like(dh), p
+
+
+@kernel
+def forward_identity(a, s, h, p):
+    return a, s, a[0]
+
+
+@kernel
+def backward_identity(saved, s_before, h_before, p, ds, dh):
+    return (dh,), ds, zeros_like(dh), p
 
 
 class Elman(BaseCell):
@@ -40,13 +51,15 @@ class Elman(BaseCell):
 
     Parameters
     ----------
-    activation : {"tanh", "relu"}, default="tanh"
-        The function :math:`\phi`.
+    activation : {"tanh", "relu", "identity"}, default="tanh"
+        The function :math:`\phi`. "relu" with ``recurrent_init="identity"`` is the IRNN [2]_.
 
     References
     ----------
     .. [1] J. L. Elman, "Finding structure in time",
        Cognitive Science 14(2), 1990.
+    .. [2] Q. V. Le, N. Jaitly, G. E. Hinton, "A simple way to initialize recurrent networks of rectified linear
+       units", 2015. :arxiv:`1504.00941`
 
     Examples
     --------
@@ -58,8 +71,13 @@ class Elman(BaseCell):
 
     gates = ("h",)
     columns = (("h", BOTH),)
-    _parameter_constraints = {"activation": [StrOptions({"tanh", "relu"})]}
-    activations = {"tanh": (forward_tanh, backward_tanh), "relu": (forward_relu, backward_relu)}
+    saves_h = True
+    _parameter_constraints = {"activation": [StrOptions({"tanh", "relu", "identity"})]}
+    activations = {
+        "tanh": (forward_tanh, backward_tanh),
+        "relu": (forward_relu, backward_relu),
+        "identity": (forward_identity, backward_identity),
+    }
 
     def __init__(self, activation="tanh"):
         self.activation = activation

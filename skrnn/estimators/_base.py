@@ -1,8 +1,6 @@
 """What classifier and regressor share: parameters, fit and raw predictions."""
 
-import inspect
 from abc import ABCMeta, abstractmethod
-from itertools import pairwise
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,97 +11,24 @@ from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
-from ..cells import CELLS, BaseCell, get_cell
+from ..cells import CELL_NAMES, BaseCell, get_cell
+from ..convolution import Conv
+from ..initializers import (
+    BIAS_INITIALIZERS,
+    INITIALIZERS,
+    BaseBias,
+    BaseInitializer,
+    Scheme,
+    get_bias_initializer,
+    get_initializer,
+)
 from ..optimizers import OPTIMIZERS, BaseOptimizer, get_optimizer
 from ..sequences import SequenceArray, check_sequences
+from ..structure import Structure
 from ._validation import validate_sequences
 
 # batch_size="auto": large enough for the processor to work well, small enough for a hundred updates in an epoch.
 SMALLEST_BATCH, LARGEST_BATCH, UPDATES_PER_EPOCH = 32, 256, 128
-
-# With {alpha} for the default that differs.
-PARAMETERS = """\
-hidden_layer_sizes : int or sequence of int, default=(64,)
-    Units of each recurrent layer, from the input up.
-cell : {{"lstm", "gru", "elman"}} or BaseCell, default="lstm"
-    Recurrent cell. An instance sets its parameters, for example ``Elman(activation="relu")``.
-solver : {{"adam", "adamw", "rmsprop", "sgd", "lbfgs"}} or instance, default="adam"
-    Optimiser. "lbfgs" uses all sequences in each iteration: for small data.
-alpha : float, default={alpha}
-    Strength of the L2 penalty: alpha / 2 times the sum of squares of the weights (not the biases) is added to the mean
-    loss.
-batch_size : int or "auto", default="auto"
-    Sequences in a mini-batch; "auto" takes n_sequences / 128, but at least 32 and at most 256.
-learning_rate_init : float, default=3e-3
-    Step size of the optimiser; not used by "lbfgs".
-max_iter : int, default=100
-    Largest number of epochs, or of iterations of "lbfgs".
-clip_norm : float or None, default=1.0
-    Gradients with a larger norm (over all parameters) are scaled down to it; not used by "lbfgs".
-shuffle : bool, default=True
-    Whether to draw the mini-batches anew in each epoch.
-tol : float, default=1e-3
-    Training ends when the loss (with `early_stopping` the validation score) has not improved by more than this for
-    `n_iter_no_change` epochs.
-n_iter_no_change : int, default=10
-    Epochs without improvement that are waited for.
-early_stopping : bool, default=False
-    Whether to hold out `validation_fraction` of the sequences, stop by the score on them, and keep the best weights.
-validation_fraction : float, default=0.1
-    Share of the sequences that is held out.
-standardize : bool, default=True
-    Whether to bring each channel to mean 0 and standard deviation 1, by the steps of the training sequences.
-random_state : int, RandomState instance or None, default=None
-    Determines initial weights, mini-batches and the held-out part.
-n_jobs : int or None, default=None
-    Threads; None means 1 unless in a ``joblib.parallel_config`` context, -1 all. The result does not depend on it.
-dtype : {{"float32", "float64"}}, default="float32"
-    Of weights and arithmetic.
-verbose : bool or int, default=False
-    Whether to print the loss of each epoch."""
-
-ATTRIBUTES = """\
-weights_ : dict of str to ndarray
-    The trained network: ``"layers.{l}.forward.W_x"`` (D, G H), ``".W_h"`` (H, G H), ``".b"`` (G H,) and what else the
-    cell has, in the gate order of its documentation; ``"readout.W"`` (H, K), ``"readout.b"`` (K,).
-cell_ : str or BaseCell
-    The cell that was trained.
-input_mean_ : ndarray of shape (n_channels,)
-    Subtracted from the channels.
-input_scale_ : ndarray of shape (n_channels,)
-    By which the channels are divided.
-loss_curve_ : list of float
-    Training loss of each epoch, penalty included.
-loss_ : float
-    Last of them.
-best_loss_ : float or None
-    Smallest of them; None with `early_stopping`.
-validation_scores_ : list of float or None
-    Score on the held-out part after each epoch (accuracy or R^2); None without `early_stopping`.
-best_validation_score_ : float or None
-    Largest of them.
-n_iter_ : int
-    Epochs run.
-t_ : int
-    Updates made.
-n_outputs_ : int
-    Raw predictions of the network for a sequence.
-n_channels_ : int
-    Channels of a time step.
-n_features_in_ : int
-    Columns of a table or frame, else channels.
-feature_names_in_ : ndarray of shape (n_features_in,)
-    Column names, if X was a frame whose column names are all strings."""
-
-
-def document_parameters(cls):
-    """Put the shared parameters and attributes into the docstring of an estimator."""
-    if cls.__doc__:  # there is none with python -OO
-        alpha = inspect.signature(cls).parameters["alpha"].default
-        parameters, attributes = PARAMETERS.format(alpha=alpha), ATTRIBUTES
-        indented = (text.replace("\n", "\n    ") for text in (parameters, attributes))
-        cls.__doc__ = cls.__doc__.format(**dict(zip(("parameters", "attributes"), indented, strict=True)))
-    return cls
 
 
 class BaseRNN(BaseEstimator, metaclass=ABCMeta):
@@ -111,7 +36,19 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
 
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
-        "cell": [StrOptions(set(CELLS)), BaseCell],
+        "cell": [CELL_NAMES, BaseCell],
+        "bidirectional": ["boolean"],
+        "pooling": [StrOptions({"last", "mean", "max", "attention"})],
+        "convolution": [Conv, None],
+        "layer_norm": ["boolean"],
+        "residual": ["boolean"],
+        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "input_dropout": [Interval(Real, 0, 1, closed="left")],
+        "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
+        "zoneout": [Interval(Real, 0, 1, closed="left")],
+        "input_init": [StrOptions(set(INITIALIZERS)), BaseInitializer],
+        "recurrent_init": [StrOptions(set(INITIALIZERS)), BaseInitializer],
+        "bias_init": [StrOptions({"cell", *BIAS_INITIALIZERS}), BaseBias],
         "solver": [StrOptions(set(OPTIMIZERS)), BaseOptimizer],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -135,6 +72,18 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         self,
         hidden_layer_sizes,
         cell,
+        bidirectional,
+        pooling,
+        convolution,
+        layer_norm,
+        residual,
+        dropout,
+        input_dropout,
+        recurrent_dropout,
+        zoneout,
+        input_init,
+        recurrent_init,
+        bias_init,
         solver,
         alpha,
         batch_size,
@@ -154,6 +103,18 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
     ):
         self.hidden_layer_sizes = hidden_layer_sizes
         self.cell = cell
+        self.bidirectional = bidirectional
+        self.pooling = pooling
+        self.convolution = convolution
+        self.layer_norm = layer_norm
+        self.residual = residual
+        self.dropout = dropout
+        self.input_dropout = input_dropout
+        self.recurrent_dropout = recurrent_dropout
+        self.zoneout = zoneout
+        self.input_init = input_init
+        self.recurrent_init = recurrent_init
+        self.bias_init = bias_init
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size
@@ -178,6 +139,10 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
 
         Strata are labels that the validation part holds in the same shares, or None.
         """
+
+    @abstractmethod
+    def _known_target(self, y):
+        """Loss, and y in the form that it reads, for a y like that of `fit`."""
 
     @abstractmethod
     def _validation_score(self, raw, target, sample_weight):
@@ -217,8 +182,9 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
             raise
 
     def _fit(self, X, y, sample_weight):
-        from ..network import Network  # noqa: PLC0415 (brings the compiler)
-        from ..training import Data, Training  # noqa: PLC0415
+        from ..inference import Data  # noqa: PLC0415 (brings the compiler)
+        from ..network import Network  # noqa: PLC0415
+        from ..training import Training  # noqa: PLC0415
 
         sequences = validate_sequences(self, X, self.dtype, reset=True)
         if y is None:
@@ -237,20 +203,79 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         _check_weights(weight, rows, held_out)
         self._fit_standardization(sequences, sample_weight, rows)
 
-        n_raw = loss.n_raw(self.n_outputs_)
-        self.cell_ = self.cell if isinstance(self.cell, str) else clone(self.cell)
-        network = Network(get_cell(self.cell_), self.n_channels_, self._layer_sizes(), n_raw, self.dtype)
+        self.structure_ = self._structure(loss.n_raw(self.n_outputs_))
+        network, optimizer = Network(self.structure_), self._optimizer()
         rng = np.random.default_rng(random_state.randint(2**31 - 1))
-        raw = loss.initial_raw(target[rows], weight[rows], n_raw)
         data = Data(self._standardize(sequences, self.dtype), sequences.offsets, target, weight)
-        training = Training(network, network.initialize(rng, raw), data, loss, self._validation_score)
-        training.run(
-            get_optimizer(self.solver),
-            rows,
-            held_out,
-            rng,
+        raw = loss.initial_raw(target[rows], weight[rows], network.n_outputs)
+        theta = network.initialize(rng, self._scheme(network.n_steps(data.lengths[rows]).max()), raw)
+        training = Training(network, theta, data, loss, self._validation_score, self._settings(len(rows)))
+        training.run(optimizer, rows, held_out, rng)
+        self._set_result(network, training)
+        return self
+
+    def _set_result(self, network, training):
+        self.weights_ = {name: view.copy() for name, view in network.layout.views(training.theta).items()}
+        self.loss_curve_, self.validation_scores_ = training.monitor.loss_curve, training.monitor.validation_scores
+        self.gradient_norm_curve_ = np.array(training.gradient_norms)
+        self.n_iter_, self.t_ = max(len(self.loss_curve_), 1), training.n_updates
+        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
+        if self.validation_scores_ is None:
+            self.best_loss_, self.best_validation_score_ = min(self.loss_curve_, default=np.nan), None
+        else:
+            self.best_loss_, self.best_validation_score_ = None, max(self.validation_scores_, default=np.nan)
+
+    def _structure(self, n_raw):
+        """What the parameters describe."""
+        return Structure(
+            cell=get_cell(self.cell),
+            n_inputs=self.n_channels_,
+            hidden_layer_sizes=self._layer_sizes(),
+            n_outputs=n_raw,
+            dtype=self.dtype,
+            bidirectional=self.bidirectional,
+            pooling=self.pooling,
+            convolution=self._convolution(),
+            layer_norm=self.layer_norm,
+            residual=self.residual,
+            input_dropout=self.input_dropout,
+            dropout=self.dropout,
+            recurrent_dropout=self.recurrent_dropout,
+            zoneout=self.zoneout,
+        )
+
+    def _convolution(self):
+        if self.convolution is None:
+            return None
+        self.convolution._validate_params()
+        return clone(self.convolution)
+
+    def _optimizer(self):
+        optimizer = get_optimizer(self.solver)
+        if self.structure_.is_noisy and not optimizer.stochastic:
+            raise ValueError(
+                f"solver={self.solver!r} needs a loss that does not change from one evaluation to the next, so it does "
+                'not go with dropout or zoneout: use solver="adam", or set them to 0.'
+            )
+        return optimizer
+
+    def _scheme(self, n_steps):
+        """How the network gets its initial weights; n_steps: of the longest training sequence."""
+        biases = get_bias_initializer(self.bias_init)
+        if biases is not None and not self.structure_.cell.remembers:
+            raise ValueError(
+                f"bias_init={self.bias_init!r} sets biases of gates that remember, but "
+                f'{type(self.structure_.cell).__name__} has none: use bias_init="cell", or cell="lstm", "gru" or "mgu".'
+            )
+        return Scheme(get_initializer(self.input_init), get_initializer(self.recurrent_init), biases, int(n_steps))
+
+    def _settings(self, n_sequences):
+        """How to train on so many sequences."""
+        from ..training import Settings  # noqa: PLC0415
+
+        return Settings(
             alpha=self.alpha,
-            batch_size=min(self._batch_size(len(rows)), len(rows)),
+            batch_size=min(self._batch_size(n_sequences), n_sequences),
             learning_rate=self.learning_rate_init,
             max_iter=self.max_iter,
             clip_norm=np.inf if self.clip_norm is None else self.clip_norm,
@@ -260,18 +285,6 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
             n_threads=effective_n_jobs(self.n_jobs),
             verbose=self.verbose,
         )
-        self._set_result(network, training)
-        return self
-
-    def _set_result(self, network, training):
-        self.weights_ = {name: view.copy() for name, view in network.layout.views(training.theta).items()}
-        self.loss_curve_, self.validation_scores_ = training.monitor.loss_curve, training.monitor.validation_scores
-        self.n_iter_, self.t_ = max(len(self.loss_curve_), 1), training.n_updates
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        if self.validation_scores_ is None:
-            self.best_loss_, self.best_validation_score_ = min(self.loss_curve_, default=np.nan), None
-        else:
-            self.best_loss_, self.best_validation_score_ = None, max(self.validation_scores_, default=np.nan)
 
     def _batch_size(self, n_sequences):
         if self.batch_size == "auto":
@@ -285,7 +298,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
                 "hidden_layer_sizes must be a positive number of units, or one for each layer; got "
                 f"{self.hidden_layer_sizes!r}."
             )
-        return sizes.tolist()
+        return tuple(sizes.tolist())
 
     def _split(self, n_sequences, strata, random_state):
         """Rows to train on, and rows held out for early stopping."""
@@ -339,32 +352,97 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         states : list of ndarray of shape (n_steps, n_units)
-            One array for each sequence, as long as it is.
+            One array for each sequence, as long as it is (after a convolution), with the units of both directions side
+            by side.
         """
         check_is_fitted(self)
-        from ..training import hidden_states  # noqa: PLC0415
+        from ..inference import hidden_states  # noqa: PLC0415
 
-        states, offsets = self._run_network(X, hidden_states)
-        return [states[a:b] for a, b in pairwise(offsets)]
+        return self._run_network(X, hidden_states)
+
+    def attention_weights(self, X):
+        """Find the weights of the steps in the mean that the readout gets.
+
+        Parameters
+        ----------
+        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
+            Sequences.
+
+        Returns
+        -------
+        weights : list of ndarray of shape (n_steps,)
+            One array for each sequence; its sum is 1.
+
+        Raises
+        ------
+        ValueError
+            If the network was not trained with ``pooling="attention"``.
+        """
+        check_is_fitted(self)
+        from ..inference import attention_weights  # noqa: PLC0415
+
+        if self.structure_.pooling != "attention":
+            raise ValueError(
+                f'attention_weights needs a network with pooling="attention"; this one was trained with '
+                f"pooling={self.structure_.pooling!r}."
+            )
+        return self._run_network(X, attention_weights)
+
+    def gradient_norms(self, X, y):
+        """Measure how far back in time the gradient of the loss reaches.
+
+        Where these norms fall to 0 towards the first steps, the network cannot learn what depends on them; where they
+        grow, the gradient explodes [1]_.
+
+        Parameters
+        ----------
+        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
+            Sequences.
+        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs)
+            Their targets.
+
+        Returns
+        -------
+        norms : list of ndarray of shape (n_steps, n_layers)
+            For each sequence the Euclidean norm of the derivative of its loss by the outputs h_t of each layer (by the
+            states of each direction, which is what is carried through time).
+
+        References
+        ----------
+        .. [1] R. Pascanu, T. Mikolov, Y. Bengio,
+           "On the difficulty of training recurrent neural networks", ICML 2013. :arxiv:`1211.5063`
+        """
+        check_is_fitted(self)
+        from ..training import gradient_norms  # noqa: PLC0415
+
+        loss, target = self._known_target(y)
+
+        def run(network, theta, data, pool):
+            check_consistent_length(data.lengths, target)
+            data.set_target(target)
+            return gradient_norms(network, theta, data, loss)
+
+        return self._run_network(X, run)
 
     def _predict_raw(self, X):
         """Raw predictions (n_sequences, K) of the fitted network."""
         check_is_fitted(self)
-        from ..training import predict_raw  # noqa: PLC0415
+        from ..inference import predict_raw  # noqa: PLC0415
 
-        return self._run_network(X, predict_raw)[0]
+        return self._run_network(X, predict_raw)
 
     def _run_network(self, X, run):
-        """``run(network, theta, data, pool)`` on the sequences in X; returns its result and their offsets."""
+        """``run(network, theta, data, pool)`` on the sequences in X."""
         from .._threads import ShardPool  # noqa: PLC0415
+        from ..inference import Data  # noqa: PLC0415
         from ..network import network_of  # noqa: PLC0415
-        from ..training import Data  # noqa: PLC0415
 
-        network, theta = network_of(get_cell(self.cell_), self.weights_)
+        network = network_of(self.structure_)
+        theta = network.flatten(self.weights_)
         sequences = validate_sequences(self, X, network.dtype, reset=False)
         data = Data(self._standardize(sequences, network.dtype), sequences.offsets)
         with ShardPool(effective_n_jobs(self.n_jobs)) as pool:
-            return run(network, theta, data, pool), sequences.offsets
+            return run(network, theta, data, pool)
 
 
 def _check_weights(weight, rows, held_out):

@@ -8,7 +8,8 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from ..losses import BinomialLogLoss, MultinomialLogLoss
-from ._base import BaseRNN, document_parameters
+from ._base import BaseRNN
+from ._documentation import document_parameters
 
 
 @document_parameters
@@ -35,6 +36,10 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
     --------
     RNNRegressor : The same for numbers.
 
+    References
+    ----------
+    {references}
+
     Examples
     --------
     >>> import numpy as np
@@ -59,6 +64,18 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         hidden_layer_sizes=(64,),
         cell="lstm",
         *,
+        bidirectional=False,
+        pooling="last",
+        convolution=None,
+        layer_norm=False,
+        residual=False,
+        dropout=0.0,
+        input_dropout=0.0,
+        recurrent_dropout=0.0,
+        zoneout=0.0,
+        input_init="glorot_uniform",
+        recurrent_init="orthogonal",
+        bias_init="cell",
         solver="adam",
         alpha=1e-3,
         batch_size="auto",
@@ -80,6 +97,18 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
             cell=cell,
+            bidirectional=bidirectional,
+            pooling=pooling,
+            convolution=convolution,
+            layer_norm=layer_norm,
+            residual=residual,
+            dropout=dropout,
+            input_dropout=input_dropout,
+            recurrent_dropout=recurrent_dropout,
+            zoneout=zoneout,
+            input_init=input_init,
+            recurrent_init=recurrent_init,
+            bias_init=bias_init,
             solver=solver,
             alpha=alpha,
             batch_size=batch_size,
@@ -191,6 +220,16 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         if self.class_weight is not None:
             sample_weight = sample_weight * compute_sample_weight(self.class_weight, y)
         return self._loss(), y, sample_weight, None
+
+    def _known_target(self, y):
+        y = np.asarray(y)
+        if self.multilabel_:
+            return self._loss(), check_array(y, dtype=np.float64, input_name="y")
+        codes = np.searchsorted(self.classes_, y).clip(0, len(self.classes_) - 1)
+        if (self.classes_[codes] != y).any():
+            unknown = np.unique(y[self.classes_[codes] != y]).tolist()
+            raise ValueError(f"y holds classes that fit has not seen: {unknown}; known are {self.classes_.tolist()}.")
+        return self._loss(), codes[:, np.newaxis].astype(np.float64)
 
     def _validation_score(self, raw, target, sample_weight):
         if self.multilabel_:

@@ -9,7 +9,8 @@ from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 
 from ..losses import REGRESSION_LOSSES, BaseLoss, LogLoss, Quantile
-from ._base import BaseRNN, document_parameters
+from ._base import BaseRNN
+from ._documentation import document_parameters
 
 
 @document_parameters
@@ -43,6 +44,10 @@ class RNNRegressor(RegressorMixin, BaseRNN):
     --------
     RNNClassifier : The same for classes.
 
+    References
+    ----------
+    {references}
+
     Examples
     --------
     >>> import numpy as np
@@ -68,6 +73,18 @@ class RNNRegressor(RegressorMixin, BaseRNN):
         *,
         loss="squared_error",
         quantile=None,
+        bidirectional=False,
+        pooling="last",
+        convolution=None,
+        layer_norm=False,
+        residual=False,
+        dropout=0.0,
+        input_dropout=0.0,
+        recurrent_dropout=0.0,
+        zoneout=0.0,
+        input_init="glorot_uniform",
+        recurrent_init="orthogonal",
+        bias_init="cell",
         solver="adam",
         alpha=3e-3,
         batch_size="auto",
@@ -88,6 +105,18 @@ class RNNRegressor(RegressorMixin, BaseRNN):
         super().__init__(
             hidden_layer_sizes=hidden_layer_sizes,
             cell=cell,
+            bidirectional=bidirectional,
+            pooling=pooling,
+            convolution=convolution,
+            layer_norm=layer_norm,
+            residual=residual,
+            dropout=dropout,
+            input_dropout=input_dropout,
+            recurrent_dropout=recurrent_dropout,
+            zoneout=zoneout,
+            input_init=input_init,
+            recurrent_init=recurrent_init,
+            bias_init=bias_init,
             solver=solver,
             alpha=alpha,
             batch_size=batch_size,
@@ -156,6 +185,12 @@ class RNNRegressor(RegressorMixin, BaseRNN):
                 raise ValueError("y is too large: its variance overflows; rescale it.")
             self.target_scale_ = np.where(deviation > 0, deviation, 1.0)
         return loss, (y - self.target_mean_) / self.target_scale_, sample_weight, None
+
+    def _known_target(self, y):
+        y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y", estimator=self).reshape(len(y), -1)
+        if y.shape[1] != self.n_outputs_:
+            raise ValueError(f"y has {y.shape[1]} outputs for each sequence, but fit saw {self.n_outputs_}.")
+        return self.loss_function_, (y - self.target_mean_) / self.target_scale_
 
     def _validation_score(self, raw, target, sample_weight):
         return r2_score(target, self.loss_function_.predict(raw), sample_weight=sample_weight)

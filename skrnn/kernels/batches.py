@@ -1,4 +1,4 @@
-"""Between sequences and the rows of the time loop (see `recurrence`)."""
+"""Where the steps of a shard lie (see `recurrence`), and moving them between the arrays of neighbouring layers."""
 
 from .._jit import VECTOR_BYTES, kernel
 from .lanes import load, store
@@ -16,60 +16,78 @@ def plan_steps(lengths, starts):
 
 
 @kernel
-def load_inputs(values, begins, D, starts, Z, S, H, n_states):
-    """[1, x_t] into the rows of all steps, and 0 for the state before the first.
+def plan_rows(starts, begins, rows):
+    """For each live row, the row of its step in an array where sequence n begins at row begins[n]."""
+    for t in range(starts.shape[0] - 2):
+        for n in range(starts[t + 2] - starts[t + 1]):
+            rows[starts[t + 1] - starts[1] + n] = begins[n] + t
 
-    begins: first row of each sequence in `values`.
+
+@kernel
+def plan_mirror(starts, lengths, mirror):
+    """For each live row, the live row of the same sequence as far from its end as this one is from its start."""
+    for t in range(starts.shape[0] - 2):
+        for n in range(starts[t + 2] - starts[t + 1]):
+            mirror[starts[t + 1] - starts[1] + n] = starts[lengths[n] - t] - starts[1] + n
+
+
+@kernel
+def load_rows(X, rows, D, M, has_M, starts, Z, S, H, n_states):
+    """[1, x_t] into Z for all steps, and 0 for the states before the first.
+
+    x_t comes from row rows[q] of X for live row q, times row n of the mask M if `has_M`.
     """
     lanes = VECTOR_BYTES // Z.itemsize
-    _start_states(Z, S, starts[1], H, n_states)
-    for t in range(starts.shape[0] - 2):
-        for n in range(starts[t + 2] - starts[t + 1]):
-            row = starts[t] + n
-            Z[row, H] = 1
-            for j in range(0, D, lanes):
-                store(Z, row, H + 1 + j, D - j, load(values, begins[n] + t, j, D - j))
-
-
-@kernel
-def load_states(below, D, starts, Z, S, H, n_states):
-    """The same for a layer whose x_t is the h_t of the layer below; below: its Z."""
-    lanes = VECTOR_BYTES // Z.itemsize
-    _start_states(Z, S, starts[1], H, n_states)
-    for t in range(starts.shape[0] - 2):
-        for n in range(starts[t + 2] - starts[t + 1]):
-            row = starts[t] + n
-            Z[row, H] = 1
-            for j in range(0, D, lanes):
-                store(Z, row, H + 1 + j, D - j, load(below, starts[t + 1] + n, j, D - j))
-
-
-@kernel
-def _start_states(Z, S, N, H, n_states):
-    for n in range(N):
+    for n in range(starts[1]):
         for j in range(H):
             Z[n, j] = 0
         for j in range(H * n_states):
             S[n, j] = 0
+    for t in range(starts.shape[0] - 2):
+        now, live = starts[t], starts[t + 1] - starts[1]
+        for n in range(starts[t + 2] - starts[t + 1]):
+            Z[now + n, H] = 1
+            for j in range(0, D, lanes):
+                x = load(X, rows[live + n], j, D - j)
+                if has_M:
+                    x = x * load(M, n, j, D - j)
+                store(Z, now + n, H + 1 + j, D - j, x)
 
 
 @kernel
-def store_states(Z, starts, H, begins, out):
-    """h_t of all steps into `out`, where sequence n starts at row begins[n]."""
-    lanes = VECTOR_BYTES // Z.itemsize
+def add_rows(dX, rows, D, M, has_M, starts, dY, accumulate):
+    """The way back of `load_rows`: dX, in the rows of Z, into dY, the gradient of what was loaded."""
+    lanes = VECTOR_BYTES // dX.itemsize
+    for t in range(starts.shape[0] - 2):
+        now, live = starts[t], starts[t + 1] - starts[1]
+        for n in range(starts[t + 2] - starts[t + 1]):
+            for j in range(0, D, lanes):
+                m = D - j
+                dx = load(dX, now + n, j, m)
+                if has_M:
+                    dx = dx * load(M, n, j, m)
+                if accumulate:
+                    dx = dx + load(dY, rows[live + n], j, m)
+                store(dY, rows[live + n], j, m, dx)
+
+
+@kernel
+def store_rows(Y, column, width, starts, begins, out):
+    """Columns of the live rows of Y into `out`, where sequence n begins at row begins[n]."""
+    lanes = VECTOR_BYTES // Y.itemsize
     for t in range(starts.shape[0] - 2):
         for n in range(starts[t + 2] - starts[t + 1]):
-            for j in range(0, H, lanes):
-                store(out, begins[n] + t, j, H - j, load(Z, starts[t + 1] + n, j, H - j))
+            for j in range(0, width, lanes):
+                m = width - j
+                store(out, begins[n] + t, j, m, load(Y, starts[t + 1] - starts[1] + n, column + j, m))
 
 
 @kernel
-def last_states(Z, starts, H, last):
-    """last[n] = [h, 1] after the last step of sequence n."""
+def last_states(Z, starts, H, last, column):
+    """last[n, column : column + H] = state after the last step of sequence n."""
     n_steps = starts.shape[0] - 2
     for t in range(n_steps):
         longer = starts[t + 3] - starts[t + 2] if t + 1 < n_steps else 0
         for n in range(longer, starts[t + 2] - starts[t + 1]):
             for j in range(H):
-                last[n, j] = Z[starts[t + 1] + n, j]
-            last[n, H] = 1
+                last[n, column + j] = Z[starts[t + 1] + n, j]

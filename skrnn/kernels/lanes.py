@@ -338,6 +338,41 @@ define(
 define(square_root, 1, lambda builder, a: intrinsic(builder, "llvm.sqrt", a.type, [a]))
 
 
+# ------------------------------------------------------------------------------------- arithmetic of tuples of lanes
+def add_each(a, b):
+    """Tuple of the sums of two tuples of lanes."""
+    return tuple(x + y for x, y in zip(a, b, strict=True))
+
+
+def subtract_each(a, b):
+    """Tuple of the differences of two tuples of lanes."""
+    return tuple(x - y for x, y in zip(a, b, strict=True))
+
+
+def multiply_each(a, b):
+    """Tuple of the products of two tuples of lanes."""
+    return tuple(x * y for x, y in zip(a, b, strict=True))
+
+
+def _define_each(function, build):
+    @type_callable(function)
+    def type_each(context):
+        def typer(a, b):
+            return a if isinstance(a, types.BaseTuple) and len(a) == len(b) else None
+
+        return typer
+
+    @lower_builtin(function, types.BaseTuple, types.BaseTuple)
+    def lower_each(context, builder, sig, args):
+        pairs = ([builder.extract_value(each, k) for each in args] for k in range(len(sig.return_type)))
+        return context.make_tuple(builder, sig.return_type, [build(builder, *pair) for pair in pairs])
+
+
+_define_each(add_each, lambda builder, a, b: builder.fadd(a, b, flags=CONTRACT))
+_define_each(subtract_each, lambda builder, a, b: builder.fsub(a, b, flags=CONTRACT))
+_define_each(multiply_each, lambda builder, a, b: builder.fmul(a, b, flags=CONTRACT))
+
+
 # ------------------------------------------------------------------------------------------------ reductions
 # In NumPy lanes end with the row that they were loaded from, so there is nothing behind it to replace or to leave out.
 def first_lanes(a, active, otherwise):

@@ -1,112 +1,225 @@
-"""One recurrent layer: a cell, its packed weights, and the buffers that a shard needs."""
+"""One recurrent layer in one direction: a cell, its packed weights, and the buffers that a shard needs."""
 
 from functools import cached_property
 
 import numpy as np
 
-from .._jit import bind
-from ..cells._base import INPUT, STATE
+from .._jit import bind, kernel
+from ..cells._base import Sizes
 from ..kernels import recurrence
-from ..parameters import Layout
+from ..kernels.lanes import zeros_like
 
 _BOUND = {}
 
 
-def bound_to(cell):
-    """The time loop, forward and back, bound to the equations of `cell`; made once per pair of equations."""
-    key = cell.forward, cell.backward
+@kernel
+def _no_inner_forward(a, h):
+    return a, h
+
+
+@kernel
+def _no_inner_backward(saved, h_before, shared, du):
+    return saved, zeros_like(du)
+
+
+def bound_to(cell, raw=False, noisy=False):
+    """The time loop, forward and back, bound to the equations of `cell`; made once for each set of them."""
+    equations = {
+        "cell_forward": cell.forward,
+        "cell_backward": cell.backward,
+        "cell_inner_forward": cell.inner_forward or _no_inner_forward,
+        "cell_inner_backward": cell.inner_backward or _no_inner_backward,
+    }
+    n_inner = len(cell.inner)
+    numbers = {
+        "N_GATES": len(cell.columns) - n_inner + cell.n_shared,
+        "N_STATES": len(cell.states),
+        "N_VECTORS": sum(cell.vectors.values()),
+        "N_INNER": n_inner,
+        "N_SHARED": cell.n_shared,
+        "SAVES_H": cell.saves_h,
+        "RAW": raw,
+        "NOISY": noisy,
+    }
+    key = *equations.values(), *numbers.values()
     if key not in _BOUND:
-        n_gates, n_states = len(cell.columns), len(cell.states)
-        step, step_back = (getattr(f, "py_func", f) for f in key)
-        name = f"{step.__module__}.{step.__qualname__}.{step_back.__qualname__}_{n_gates}_{n_states}"
-        constants = {"N_GATES": n_gates, "N_STATES": n_states}
-        _BOUND[key] = (
-            bind(recurrence.forward, name, cell_forward=cell.forward, **constants),
-            bind(recurrence.backward, name, cell_backward=cell.backward, **constants),
-        )
+        functions = [getattr(f, "py_func", f) for f in equations.values()]
+        names = [functions[0].__module__, *(f.__qualname__ for f in functions), *map(int, numbers.values())]
+        name = ".".join(map(str, names))
+        bound = equations | numbers
+        for stage in ("inner_forward", "outer_forward", "inner_backward", "outer_backward"):
+            bound[stage] = bind(getattr(recurrence, stage), name, **equations, **numbers)
+        _BOUND[key] = tuple(bind(loop, name, **bound) for loop in (recurrence.forward, recurrence.backward))
     return _BOUND[key]
 
 
 class Recurrent:
-    """A layer of `n_hidden` units of one cell, reading `n_inputs` channels forward in time.
+    """A layer of one cell, reading `n_inputs` channels in one direction of time.
 
     The layer itself holds no weights and no data: `packed_shapes` are the matrices that all threads read,
     `buffer_shapes` the arrays that one thread writes.
+
+    Parameters
+    ----------
+    cell : BaseCell
+    n_inputs, n_hidden, n_state : int
+        See `Sizes`.
+    raw : bool, default=False
+        Whether it puts out the first state of the cell instead of h.
+    recurrent_dropout, zoneout : float, default=0
     """
 
-    def __init__(self, cell, n_inputs, n_hidden):
-        self.cell, self.n_inputs, self.n_hidden = cell, n_inputs, n_hidden
-        self.n_states = len(cell.states)
-        self.layout = Layout(cell.shapes(n_inputs, n_hidden))
-        self.blocks = cell.blocks(n_inputs, n_hidden)
-        h_columns, x_columns = cell.fed_by(STATE, n_hidden), cell.fed_by(INPUT, n_hidden)
-        self.fed = np.array([*h_columns, *x_columns])
-        self.n_columns = len(cell.columns) * n_hidden
-        self.n_rows = n_hidden + 1 + n_inputs
+    def __init__(self, cell, n_inputs, n_hidden, n_state=None, *, raw=False, recurrent_dropout=0.0, zoneout=0.0):
+        self.cell, self.raw = cell, raw
+        self.sizes = Sizes(n_inputs, n_hidden, n_state or n_hidden)
+        self.recurrent_dropout, self.zoneout = recurrent_dropout, zoneout
+        self.noisy = recurrent_dropout > 0 or zoneout > 0
+        self.n_inputs, self.n_state, self.n_states = n_inputs, self.sizes.n_state, len(cell.states)
+        self.shapes = cell.shapes(self.sizes)
+        self.blocks = cell.blocks(self.sizes)
+        self.fed = np.array([*cell.fed_by("h", self.sizes), *cell.fed_by("x", self.sizes)])
+        self.n_columns = cell.n_columns(self.sizes)
+        self.n_rows = self.n_state + 1 + n_inputs
+        self._first = (len(cell.inner) - cell.n_shared) * n_hidden
+        self._u0 = self.n_columns - self.n_state
+
+    @property
+    def output(self):
+        """The buffer whose rows hold what the layer puts out, and the final states of sequences among them."""
+        return "S" if self.raw else "R" if self.noisy else "Z"
 
     @cached_property
     def kernels(self):
-        return bound_to(self.cell)
+        return bound_to(self.cell, self.raw, self.noisy)
+
+    # ---------------------------------------------------------------------------------------------------- weights
+    def initialize(self, weights, rng, scheme):
+        """Set the named `weights` to initial values, gate by gate."""
+        H, cell = self.n_state, self.cell
+        for gate in cell.gates:
+            for public, piece in cell.public_pieces(self.sizes):
+                if piece.gate != gate:
+                    continue
+                view = weights[piece.name][..., public]
+                if piece.name in {"b", "b_y", "b_h"}:
+                    view[...] = cell.initial_bias.get(gate, 0.0) if piece.name == "b" else 0.0
+                else:
+                    view[...] = (scheme.recurrent if piece.name == "W_h" else scheme.inputs)(rng, *view.shape)
+        if scheme.biases is not None:
+            remembered = scheme.biases(rng, H, scheme.n_steps)
+            for gate, sign in cell.remembers.items():
+                weights["b"][cell.public_columns(self.sizes, "b")[gate]] = sign * remembered
+        for name in cell.vectors:
+            weights[name][...] = cell.initial_vectors(rng, name, weights[name].shape, scheme.n_steps)
 
     def packed_shapes(self):
-        """W for the products of the forward pass, and the transposes of W_h and W_x for the way back."""
+        """W for the products of the forward pass, transposes for the way back, and the weights of single units."""
         h0, h1, x0, x1 = self.fed
-        return {
-            "W": (self.n_rows, self.n_columns),
-            "W_hT": (h1 - h0, self.n_hidden),
-            "W_xT": (x1 - x0, self.n_inputs),
-        }
+        _, n_hidden, n_state = self.sizes
+        shapes = {"W": (self.n_rows, self.n_columns), "W_hT": (h1 - h0, n_state), "W_xT": (x1 - x0, self.n_inputs)}
+        if self.cell.inner:
+            shapes |= {"W_u": (n_hidden, n_state), "W_uT": (n_state, n_hidden)}
+        return shapes | {"p": (1, sum(self.cell.vectors.values()) * n_state)}
 
     def packing(self, weights, packed):
         """Pairs of a view of the named `weights` and a view of the `packed_shapes` that is to hold the same numbers."""
-        h0, _, x0, _ = self.fed
-        for name, public, rows, columns in self.cell.places(self.n_hidden):
-            view = np.atleast_2d(weights[name])[:, public]
-            yield view, packed["W"][: self.n_rows][rows, columns]
-            for transposed, first in (("W_hT", h0), ("W_xT", x0)):
-                if transposed == f"{name}T":
-                    yield view.T, packed[transposed][columns.start - first : columns.stop - first, : len(view)]
+        starts = {"W_hT": self.fed[0], "W_xT": self.fed[2], "W_uT": 0}
+        for public, piece in self.cell.public_pieces(self.sizes):
+            view = np.atleast_2d(weights[piece.name])[:, public]
+            yield view, packed[piece.matrix][piece.rows, piece.columns]
+            transposed = f"{piece.matrix}T" if piece.matrix == "W_u" else f"{piece.name}T"
+            if transposed in starts:
+                first = starts[transposed]
+                yield view.T, packed[transposed][piece.columns.start - first : piece.columns.stop - first, : len(view)]
+        yield from self._vectors(weights, packed["p"])
 
     def unpacking(self, packed_gradient, gradients):
         """Pairs of a view of the gradient in packed form and the view of the named `gradients` that it belongs to."""
-        for name, public, rows, columns in self.cell.places(self.n_hidden):
-            view = np.atleast_2d(gradients[name])[:, public]
-            yield packed_gradient["dW"][: self.n_rows][rows, columns], view
+        for public, piece in self.cell.public_pieces(self.sizes):
+            view = np.atleast_2d(gradients[piece.name])[:, public]
+            yield packed_gradient[f"d{piece.matrix}"][piece.rows, piece.columns], view
+        for view, packed in self._vectors(gradients, packed_gradient["dp"]):
+            yield packed, view
 
-    def buffer_shapes(self, n_rows, n_sequences, training):
-        """Arrays for a shard of so many sequences and rows (steps + 1 each); see `kernels.recurrence`."""
-        shapes = {
-            "Z": (n_rows, self.n_rows),
-            "S": (n_rows, self.n_states * self.n_hidden),
-            "A": (n_rows if training else n_sequences, self.n_columns),
-        }
-        if training:
-            shapes |= {
-                "dh": (n_sequences, self.n_hidden),
-                "ds": (n_sequences, self.n_states * self.n_hidden),
-                "dH": (n_rows, self.n_hidden),
-            }
-        return shapes
+    def _vectors(self, weights, packed):
+        start = 0
+        for name, number in self.cell.vectors.items():
+            for row in np.atleast_2d(weights[name])[:number]:
+                yield row, packed[0, start : start + self.n_state]
+                start += self.n_state
 
     def gradient_shapes(self):
-        """The gradient of ``W`` of `packed_shapes`."""
-        return {"dW": (self.n_rows, self.n_columns)}
+        """The gradient of W, W_u and p of `packed_shapes`."""
+        return {f"d{name}": shape for name, shape in self.packed_shapes().items() if name in {"W", "W_u", "p"}}
 
-    def forward(self, packed, buffers, starts, training):
-        """Run the time loop over a shard whose inputs stand in ``buffers["Z"]``."""
-        names = ("Z", "S", "A")
-        self.kernels[0](*(buffers[n] for n in names), packed["W"], self.blocks, starts, self.n_hidden, training)
+    # ------------------------------------------------------------------------------------------------------ a shard
+    def buffer_shapes(self, n_rows, n_steps, n_sequences, training):
+        """Arrays for a shard of so many sequences, steps, and rows (steps + 1 each); see `kernels.recurrence`."""
+        N, H, Q = n_sequences, self.n_state, self.sizes.n_hidden
+        n_gates = n_rows if training else N
+        shapes = {"Z": (n_rows, self.n_rows), "S": (n_rows, self.n_states * H), "A": (n_gates, self.n_columns)}
+        if self.cell.inner:
+            shapes["U"] = n_gates, Q
+        if self.noisy:
+            shapes |= {"R": (n_rows, H), "M": (N, H), "K": (n_steps if training else 1, (1 + self.n_states) * H)}
+        if training:
+            shapes |= {"dh": (N, H), "ds": (N, self.n_states * H)}
+            if self.cell.inner:
+                shapes |= {"du": (N, Q), "e": (N, self.cell.n_shared * H)}
+            if self.noisy:
+                shapes["dz"] = N, H
+        return shapes
 
-    def backward(self, packed, buffers, starts, dW, has_dH, dX):
-        """Back-propagate through time from ``buffers["dh"]`` and, if `has_dH`, ``buffers["dH"]``.
+    def start(self, buffers, n_sequences, initial=None):
+        """Set the state before the first step, which is 0 so far, to `initial`, a tuple of h and the other states."""
+        H = self.n_state
+        if self.noisy:
+            buffers["R"][:n_sequences, :H] = 0
+        if initial is not None:
+            buffers["Z"][:n_sequences, :H] = initial[0]
+            for k, state in enumerate(initial[1:]):
+                buffers["S"][:n_sequences, k * H : (k + 1) * H] = state
 
-        Fills dW, and dX with the gradients of the inputs unless it is None.
+    def forward(self, packed, buffers, starts, Y, rows, column, *, training):
+        """Run the time loop over a shard whose inputs stand in ``buffers["Z"]``; put out into Y unless it is None.
+
+        rows: for each live row, the row of Y that belongs to it; column: where in Y the output begins.
         """
-        buffers["ds"][:] = 0
+        Z = buffers["Z"]
+        self.kernels[0](
+            *(buffers.get(name, Z) for name in ("Z", "S", "R", "A", "U")),
+            *(packed["W"], packed.get("W_u", Z), packed["p"]),
+            *(self.blocks, starts, self.n_state, self.sizes.n_hidden, self._first, self._u0),
+            *(Z if Y is None else Y, rows, column, Y is not None),
+            *(buffers.get("M", Z), buffers.get("K", Z), training),
+        )
+
+    def start_backward(self, buffers, n_sequences, d_last, column):
+        """Set the gradients of the final states: those of the outputs to columns of `d_last` (None: 0), others to 0."""
+        H, output = self.n_state, "ds" if self.raw else "dh"
+        buffers[output][:n_sequences, :H] = 0 if d_last is None else d_last[:n_sequences, column : column + H]
+        if self.raw:
+            buffers["dh"][:n_sequences] = 0
+        elif self.n_states:
+            buffers["ds"][:n_sequences] = 0
+        if self.noisy:
+            buffers["dz"][:n_sequences] = 0
+
+    def backward(self, packed, buffers, starts, dY, rows, column, keep_dh, dX, gradient):
+        """Back-propagate through time from dY, unless it is None, and from ``buffers["dh"]``, ``buffers["ds"]``.
+
+        Fills `gradient`, and dX with the gradients of the inputs unless it is None.
+        """
+        Z = buffers["Z"]
+        if self.cell.vectors:
+            gradient["dp"][:] = 0
         self.kernels[1](
-            *(buffers[name] for name in ("Z", "S", "A")),
-            *(packed[name] for name in ("W_hT", "W_xT")),
-            *(self.blocks, self.fed, starts, self.n_hidden, 0 if dX is None else self.n_inputs),
-            *(buffers[name] for name in ("dh", "ds", "dH")),
-            *(has_dH, buffers["dH"] if dX is None else dX, dW),
+            *(buffers.get(name, Z) for name in ("Z", "S", "R", "A", "U")),
+            *(packed["W_hT"], packed["W_xT"], packed.get("W_uT", Z), packed["p"]),
+            *(self.blocks, self.fed, starts, self.n_state, 0 if dX is None else self.n_inputs),
+            *(self.sizes.n_hidden, self._first, self._u0),
+            *(buffers["dh"], buffers["ds"], *(buffers.get(name, Z) for name in ("dz", "du", "e"))),
+            *(Z if dY is None else dY, rows, column, dY is not None, keep_dh),
+            *(buffers.get("M", Z), buffers.get("K", Z), Z if dX is None else dX),
+            *(gradient["dW"], gradient.get("dW_u", Z), gradient["dp"]),
         )

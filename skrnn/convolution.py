@@ -1,0 +1,77 @@
+"""A convolution over time in front of the recurrent layers: its parameters."""
+
+from numbers import Integral
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval, StrOptions
+
+
+class Conv(BaseEstimator):
+    r"""Convolution over time, in front of the recurrent layers [1]_.
+
+    Each output channel is a weighted sum over `width` neighbouring steps. Steps outside of a sequence count as zeros,
+    as many on the left as on the right; where `width` is even the right side has one more.
+
+    .. math::
+        y_t = \phi\Big(\sum_{k=0}^{w-1} x_{t s + k - \lfloor (w-1)/2 \rfloor} W_k + b\Big)
+
+    ``W`` (width * n_inputs, n_channels), the weights of one step after those of the other; ``b`` (n_channels,).
+
+    Parameters
+    ----------
+    n_channels : int, default=32
+        Number of output channels.
+    width : int, default=5
+        Number of steps :math:`w` that an output reads.
+    stride : int, default=1
+        Steps :math:`s` from one output to the next. With 2 the sequences that the recurrent layers see are half as
+        long.
+    activation : {"relu", "tanh", "identity"}, default="relu"
+        The function :math:`\phi`.
+
+    References
+    ----------
+    .. [1] A. Waibel, T. Hanazawa, G. Hinton, K. Shikano and K. J. Lang, "Phoneme recognition using time-delay neural
+       networks", IEEE Transactions on Acoustics, Speech, and Signal Processing 37(3), 1989.
+
+    Examples
+    --------
+    >>> from skrnn.convolution import Conv
+    >>> Conv(n_channels=16, width=7, stride=3).n_steps(100)
+    34
+    """
+
+    _parameter_constraints = {
+        "n_channels": [Interval(Integral, 1, None, closed="left")],
+        "width": [Interval(Integral, 1, None, closed="left")],
+        "stride": [Interval(Integral, 1, None, closed="left")],
+        "activation": [StrOptions({"relu", "tanh", "identity"})],
+    }
+
+    def __init__(self, n_channels=32, width=5, stride=1, activation="relu"):
+        self.n_channels = n_channels
+        self.width = width
+        self.stride = stride
+        self.activation = activation
+
+    def n_steps(self, lengths):
+        """Number of steps that are left of sequences.
+
+        Parameters
+        ----------
+        lengths : int or ndarray of int
+            Number of steps of each sequence.
+
+        Returns
+        -------
+        int or ndarray of int
+            A `stride`-th of it, rounded up.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skrnn.convolution import Conv
+        >>> Conv(stride=2).n_steps(np.array([1, 2, 5]))
+        array([1, 1, 3])
+        """
+        return -(-lengths // self.stride)

@@ -1,0 +1,127 @@
+"""What the docstrings of classifier and regressor share."""
+
+import inspect
+
+# With {alpha} for the default that differs.
+PARAMETERS = """\
+hidden_layer_sizes : int or sequence of int, default=(64,)
+    Units of each recurrent layer, from the input up.
+cell : {{"lstm", "gru", "mgu", "elman", "jordan", "indrnn"}} or BaseCell, default="lstm"
+    Recurrent cell; `register_cell` adds names. An instance sets its parameters, for example
+    ``Elman(activation="relu")``.
+bidirectional : bool, default=False
+    Whether each layer also runs from the end of a sequence to its start, with units of its own.
+pooling : {{"last", "mean", "max", "attention"}}, default="last"
+    How the outputs of the last layer at all steps become one vector: those after the last step (of each direction),
+    their mean, the largest of each unit, or their mean with learned weights (`attention_weights`).
+convolution : Conv or None, default=None
+    Convolution over time that the sequences go through first.
+layer_norm : bool, default=False
+    Whether to bring the outputs of each layer at each step to mean 0 and standard deviation 1, followed by a learned
+    gain and shift [1]_.
+residual : bool, default=False
+    Whether each layer but the first adds what it read to what it puts out.
+dropout : float, default=0.0
+    Share of the units that are left out in training between layers and before the readout.
+input_dropout : float, default=0.0
+    Share of the channels that are left out in training.
+recurrent_dropout : float, default=0.0
+    Share of the state that is left out in training in the products of a cell. This and the two above leave out the
+    same units at all steps of a sequence [2]_.
+zoneout : float, default=0.0
+    Share of the state that keeps its value from one step to the next in training, drawn at each step [3]_; for cells
+    that carry their state ("lstm", "gru", "mgu").
+input_init : str or BaseInitializer, default="glorot_uniform"
+    Initial weights of what reads inputs, and of the readout: "glorot_uniform", "glorot_normal", "he_uniform",
+    "he_normal", "orthogonal", "identity", "uniform", "zeros", or an instance.
+recurrent_init : str or BaseInitializer, default="orthogonal"
+    The same for what reads the state.
+bias_init : {{"cell", "chrono"}} or BaseBias, default="cell"
+    Initial biases: those of the cell, or such that gates remember for as long as the sequences last.
+solver : {{"adam", "adamw", "rmsprop", "sgd", "lbfgs"}} or instance, default="adam"
+    Optimiser. "lbfgs" uses all sequences in each iteration: for small data.
+alpha : float, default={alpha}
+    Strength of the L2 penalty: alpha / 2 times the sum of squares of the weights (not the biases) is added to the mean
+    loss.
+batch_size : int or "auto", default="auto"
+    Sequences in a mini-batch; "auto" takes n_sequences / 128, but at least 32 and at most 256.
+learning_rate_init : float, default=3e-3
+    Step size of the optimiser; not used by "lbfgs".
+max_iter : int, default=100
+    Largest number of epochs, or of iterations of "lbfgs".
+clip_norm : float or None, default=1.0
+    Gradients with a larger norm (over all parameters) are scaled down to it; not used by "lbfgs".
+shuffle : bool, default=True
+    Whether to draw the mini-batches anew in each epoch.
+tol : float, default=1e-3
+    Training ends when the loss (with `early_stopping` the validation score) has not improved by more than this for
+    `n_iter_no_change` epochs.
+n_iter_no_change : int, default=10
+    Epochs without improvement that are waited for.
+early_stopping : bool, default=False
+    Whether to hold out `validation_fraction` of the sequences, stop by the score on them, and keep the best weights.
+validation_fraction : float, default=0.1
+    Share of the sequences that is held out.
+standardize : bool, default=True
+    Whether to bring each channel to mean 0 and standard deviation 1, by the steps of the training sequences.
+random_state : int, RandomState instance or None, default=None
+    Determines initial weights, mini-batches and the held-out part.
+n_jobs : int or None, default=None
+    Threads; None means 1 unless in a ``joblib.parallel_config`` context, -1 all. The result does not depend on it.
+dtype : {{"float32", "float64"}}, default="float32"
+    Of weights and arithmetic.
+verbose : bool or int, default=False
+    Whether to print the loss of each epoch."""
+
+ATTRIBUTES = """\
+weights_ : dict of str to ndarray
+    The trained network: ``"layers.{l}.forward.W_x"`` (D, G H), ``".W_h"`` (H, G H), ``".b"`` (G H,) and what else the
+    cell has, in the gate order of its documentation; with ``backward`` for the other direction;
+    ``"layers.{l}.norm.gain"``, ``".norm.shift"`` (H,); ``"convolution.W"``, ``".b"``; ``"pooling.W"`` (H, H), ``".b"``,
+    ``".v"`` (H,); ``"readout.W"`` (H, K), ``"readout.b"`` (K,).
+structure_ : Structure
+    The network that was trained, but for its weights: cell, layers, pooling.
+input_mean_ : ndarray of shape (n_channels,)
+    Subtracted from the channels.
+input_scale_ : ndarray of shape (n_channels,)
+    By which the channels are divided.
+loss_curve_ : list of float
+    Training loss of each epoch, penalty included.
+loss_ : float
+    Last of them.
+best_loss_ : float or None
+    Smallest of them; None with `early_stopping`.
+validation_scores_ : list of float or None
+    Score on the held-out part after each epoch (accuracy or R^2); None without `early_stopping`.
+best_validation_score_ : float or None
+    Largest of them.
+gradient_norm_curve_ : ndarray of shape (n_updates,)
+    Norm of the gradient of each update, before it was clipped.
+n_iter_ : int
+    Epochs run.
+t_ : int
+    Updates made.
+n_outputs_ : int
+    Raw predictions of the network for a sequence.
+n_channels_ : int
+    Channels of a time step.
+n_features_in_ : int
+    Columns of a table or frame, else channels.
+feature_names_in_ : ndarray of shape (n_features_in,)
+    Column names, if X was a frame whose column names are all strings."""
+
+REFERENCES = """\
+.. [1] J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer normalization", 2016. :arxiv:`1607.06450`
+.. [2] Y. Gal, Z. Ghahramani, "A theoretically grounded application of dropout in recurrent neural networks",
+   NeurIPS 2016. :arxiv:`1512.05287`
+.. [3] D. Krueger et al., "Zoneout: regularizing RNNs by randomly preserving hidden activations", ICLR 2017.
+   :arxiv:`1606.01305`"""
+
+
+def document_parameters(cls):
+    """Put the shared parameters and attributes into the docstring of an estimator."""
+    if cls.__doc__:  # there is none with python -OO
+        alpha = inspect.signature(cls).parameters["alpha"].default
+        texts = {"parameters": PARAMETERS.format(alpha=alpha), "attributes": ATTRIBUTES, "references": REFERENCES}
+        cls.__doc__ = cls.__doc__.format(**{name: text.replace("\n", "\n    ") for name, text in texts.items()})
+    return cls

@@ -1,0 +1,176 @@
+"""What a network makes of sequences: predictions, states, attention; without an estimator."""
+
+import numpy as np
+
+from ._threads import ShardPool
+from .kernels.batches import last_states, store_rows
+from .network import Network
+from .structure import Structure
+
+PREDICTION_ROWS = 32  # sequences that go through the network together in prediction
+WORK_PER_THREAD = 3e6  # parameters times steps of a batch that pay for waking a thread, some 20 microseconds
+
+
+class Data:
+    """Sequences in the form that the network reads, with their targets and weights.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n_steps, n_channels)
+        Steps of all sequences, in the dtype of the network.
+    offsets : ndarray of shape (n_sequences + 1,)
+        Where each sequence starts in `values`.
+    target : ndarray of shape (n_sequences, n_targets), default=None
+    weight : ndarray of shape (n_sequences,), default=None
+    """
+
+    def __init__(self, values, offsets, target=None, weight=None):
+        self.values, self.begins, self.lengths = values, offsets[:-1], np.diff(offsets)
+        self.weight = weight
+        self.set_target(target)
+
+    def set_target(self, target):
+        """Give the sequences their targets, or None."""
+        self.target = None if target is None else np.ascontiguousarray(target, self.values.dtype)
+
+    def by_length(self, indices):
+        """The sequences `indices`, longest first."""
+        return indices[np.argsort(-self.lengths[indices], kind="stable")]
+
+    def most_steps(self, n_rows):
+        """Steps that `n_rows` sequences have at most."""
+        return int(np.sort(self.lengths)[-n_rows:].sum())
+
+
+def predict_raw(network, theta, data, pool, indices=None):
+    """Raw predictions (n, K) of the sequences `indices`, in their order; None: of all."""
+    indices = np.arange(len(data.lengths)) if indices is None else indices
+    raw = np.empty((len(data.lengths), network.n_outputs), network.dtype)
+
+    def collect(shard, plan, buffers):
+        raw[shard] = buffers.part("pooled")["raw"][: len(shard), : network.n_outputs]
+
+    _run_forward(network, theta, data, indices, pool, collect)
+    return raw[indices]
+
+
+def hidden_states(network, theta, data, pool):
+    """Outputs h_t of the last layer at all steps, one array (n_steps, H) for each sequence."""
+
+    def collect(plan, buffers, begins, out):
+        store_rows(network.blocks[-1].outputs(buffers), 0, network.n_last, plan.starts, begins, out)
+
+    return _run_steps(network, theta, data, pool, network.n_last, collect)
+
+
+def attention_weights(network, theta, data, pool):
+    """Weights that attention gives to the steps, one array (n_steps,) for each sequence."""
+
+    def collect(plan, buffers, begins, out):
+        store_rows(buffers.part("pooling")["alpha"], 0, 1, plan.starts, begins, out)
+
+    return [weights[:, 0] for weights in _run_steps(network, theta, data, pool, 1, collect)]
+
+
+def run_layers(cell, weights, sequences, initial_h=None, initial_c=None):
+    """Run recurrent layers that have no readout.
+
+    Parameters
+    ----------
+    cell : BaseCell
+    weights : dict of str to ndarray
+        Named as in ``weights_``, ``"layers.0.forward.W_x"`` and so on, of one dtype.
+    sequences : list of ndarray of shape (n_steps, n_inputs)
+    initial_h, initial_c : ndarray of shape (n_layers * n_directions, n_sequences, n_units), default=None
+        States to start from, layer by layer and direction by direction; None: 0.
+
+    Returns
+    -------
+    outputs : list of ndarray of shape (n_steps, n_directions * n_units)
+        Outputs of the last layer.
+    h, c : ndarray of shape (n_layers * n_directions, n_sequences, n_units)
+        States after the last step of each direction; c is None for cells that have none.
+    """
+    n_layers = 1 + max(int(name.split(".")[1]) for name in weights)
+    inputs = [weights[f"layers.{k}.forward.W_x"] for k in range(n_layers)]
+    structure = Structure(
+        cell,
+        n_inputs=len(inputs[0]),
+        hidden_layer_sizes=tuple(cell.count_units(W_x) for W_x in inputs),
+        n_outputs=0,
+        dtype=inputs[0].dtype.name,
+        bidirectional="layers.0.backward.W_x" in weights,
+    )
+    network = Network(structure)
+    values = np.concatenate(sequences, dtype=network.dtype)
+    data = Data(np.ascontiguousarray(values), np.cumsum([0, *map(len, sequences)]))
+    names = [(block.number, name) for block in network.blocks for name in block.directions]
+    n_states = len(cell.states)
+    final = np.zeros((1 + n_states, len(names), len(sequences), max(structure.hidden_layer_sizes)), network.dtype)
+    offsets = data.begins
+    outputs = np.empty((len(values), network.n_last), network.dtype)
+    given = (initial_h, initial_c)[: 1 + n_states]
+
+    def start(shard):
+        initial = [{} for _ in network.blocks]
+        for k, (number, name) in enumerate(names):
+            H = structure.hidden_layer_sizes[number]
+            zero = np.zeros((len(shard), H), network.dtype)
+            initial[number][name] = [zero if each is None else each[k][shard, :H] for each in given]
+        return initial
+
+    def collect(shard, plan, buffers):
+        store_rows(network.blocks[-1].outputs(buffers), 0, network.n_last, plan.starts, offsets[shard], outputs)
+        for k, (number, name) in enumerate(names):
+            part, H = buffers.part(f"layers.{number}.{name}"), structure.hidden_layer_sizes[number]
+            last = np.empty((len(shard), (1 + n_states) * H), network.dtype)
+            last_states(part["Z"], plan.starts, H, last, 0)
+            last_states(part["S"], plan.starts, n_states * H, last, H)
+            final[:, k, shard, :H] = last.reshape(len(shard), -1, H).swapaxes(0, 1)
+
+    with ShardPool(1) as pool:
+        theta, everything = network.flatten(weights), np.arange(len(sequences))
+        _run_forward(network, theta, data, everything, pool, collect, keep=True, start=start)
+    return np.split(outputs, offsets[1:]), final[0], final[1] if n_states else None
+
+
+def worthwhile_threads(theta, lengths):
+    """Threads for which sequences of these lengths are work enough."""
+    return 1 + int(theta.size * lengths.sum() / WORK_PER_THREAD)
+
+
+def _run_steps(network, theta, data, pool, width, collect):
+    """One array (n_steps, width) per sequence, filled by ``collect(plan, buffers, begins, out)`` shard by shard."""
+    offsets = np.cumsum([0, *network.n_steps(data.lengths)])
+    out = np.empty((offsets[-1], width), network.dtype)
+
+    def collect_shard(shard, plan, buffers):
+        collect(plan, buffers, offsets[shard], out)
+
+    _run_forward(network, theta, data, np.arange(len(data.lengths)), pool, collect_shard, keep=True)
+    return np.split(out, offsets[1:-1])
+
+
+def _run_forward(network, theta, data, indices, pool, collect, *, keep=False, start=None):
+    """Run sequences through the network; ``collect(shard, plan, buffers)`` takes what it wants from each shard.
+
+    keep: whether the outputs of all layers are wanted; start: gives the states that a shard starts from.
+    """
+    order = data.by_length(indices)
+    n_threads = min(pool.n_threads, worthwhile_threads(theta, data.lengths[order]))
+    # Rows do not influence each other, so shards may be cut for the threads at hand.
+    n_rows = min(PREDICTION_ROWS, 8 * -(-len(order) // (8 * n_threads)), len(order))
+    steps, n_shards = int(data.lengths[order[:n_rows]].sum()), -(-len(order) // n_rows)
+    n_threads = min(n_threads, n_shards)
+    workspace = network.take_workspace(steps, n_rows, n_threads, keep)
+    packed = network.pack(theta, workspace.packed)
+
+    def run(i, worker):
+        shard = order[i * n_rows : (i + 1) * n_rows]
+        buffers, initial = workspace.buffers[worker], start and start(shard)
+        begins, lengths = data.begins[shard], data.lengths[shard]
+        plan = network.forward(packed, buffers, data.values, begins, lengths, keep=keep, initial=initial)
+        collect(shard, plan, buffers)
+
+    pool.run(run, n_shards, n_threads)
+    network.give_back(workspace)

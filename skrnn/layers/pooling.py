@@ -1,0 +1,150 @@
+"""From the steps of a sequence to one vector. `POOLINGS` gives the ways by name."""
+
+from ..kernels import pooling as kernels
+
+
+class Pooling:
+    """Base: from the rows of all steps, `n_units` columns, to one row of as many columns per sequence.
+
+    Parameters
+    ----------
+    n_units : int
+        Columns of the layer below, both directions together.
+    n_backward : int, default=0
+        How many of them, the last ones, belong to the direction that runs backward in time.
+
+    Attributes
+    ----------
+    shapes : dict of str to tuple of int
+        Names and shapes of the weights.
+    """
+
+    def __init__(self, n_units, n_backward=0):
+        self.n_units, self.n_backward = n_units, n_backward
+        self.shapes = {}
+
+    def initialize(self, weights, rng, scheme):
+        """Set the named `weights`, which are 0 so far, to initial values."""
+
+    def packed_shapes(self):
+        """Matrices that the kernels read."""
+        return {}
+
+    def packing(self, weights, packed):
+        """Pairs of a view of the named `weights` and a view of the `packed_shapes` that is to hold the same numbers."""
+        return []
+
+    def gradient_shapes(self):
+        """The gradients of the weights, in packed form."""
+        return {}
+
+    def unpacking(self, packed_gradient, gradients):
+        """Pairs of a view of the gradient in packed form and the view of the named `gradients` that it belongs to."""
+        return []
+
+    def buffer_shapes(self, n_steps, n_sequences, training):
+        """Arrays for a shard of so many steps and sequences."""
+        return {}
+
+    def forward(self, packed, buffers, Y, starts, pooled):
+        """Fill ``pooled[n, :n_units]`` from the rows Y of the shard."""
+        raise NotImplementedError
+
+    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient):
+        """Overwrite all rows of dY with the gradient of Y, and `gradient` with those of the weights."""
+        raise NotImplementedError
+
+
+class Last(Pooling):
+    """The state of each direction after its own last step, which for the backward one is the first step."""
+
+    def forward(self, packed, buffers, Y, starts, pooled):
+        kernels.last_forward(Y, starts, self.n_units, self.n_backward, pooled)
+
+    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient):
+        kernels.last_backward(starts, self.n_units, self.n_backward, d_pooled, dY)
+
+
+class Mean(Pooling):
+    """The mean over the steps of each sequence."""
+
+    def forward(self, packed, buffers, Y, starts, pooled):
+        kernels.mean_forward(Y, starts, self.n_units, pooled)
+
+    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient):
+        kernels.mean_backward(starts, self.n_units, d_pooled, dY)
+
+
+class Max(Pooling):
+    """The largest value of each unit over the steps of each sequence; the gradient goes to the first of equal ones."""
+
+    def buffer_shapes(self, n_steps, n_sequences, training):
+        return {"argmax": (n_sequences, self.n_units)}
+
+    def forward(self, packed, buffers, Y, starts, pooled):
+        kernels.max_forward(Y, starts, self.n_units, pooled, buffers["argmax"])
+
+    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient):
+        kernels.max_backward(starts, self.n_units, buffers["argmax"], d_pooled, dY)
+
+
+class Attention(Pooling):
+    """Additive attention: a mean with weights that each sequence finds for its steps.
+
+    The weights of the last shard stand in column 0 of the buffer ``alpha``, in the rows of their steps.
+    """
+
+    def __init__(self, n_units, n_backward=0):
+        super().__init__(n_units, n_backward)
+        self.shapes = {"W": (n_units, n_units), "b": (n_units,), "v": (n_units,)}
+
+    def initialize(self, weights, rng, scheme):
+        weights["W"][...] = scheme.inputs(rng, self.n_units, self.n_units)
+        weights["v"][...] = scheme.inputs(rng, self.n_units, 1)[:, 0]
+
+    def packed_shapes(self):
+        H = self.n_units
+        return {"W": (H, H), "W_T": (H, H), "b": (1, H), "v": (1, H)}
+
+    def packing(self, weights, packed):
+        H = self.n_units
+        yield weights["W"], packed["W"][:H, :H]
+        yield weights["W"].T, packed["W_T"][:H, :H]
+        yield weights["b"], packed["b"][0, :H]
+        yield weights["v"], packed["v"][0, :H]
+
+    def gradient_shapes(self):
+        H = self.n_units
+        return {"dW": (H, H), "db": (1, H), "dv": (1, H)}
+
+    def unpacking(self, packed_gradient, gradients):
+        H = self.n_units
+        yield packed_gradient["dW"][:H, :H], gradients["W"]
+        yield packed_gradient["db"][0, :H], gradients["b"]
+        yield packed_gradient["dv"][0, :H], gradients["v"]
+
+    def buffer_shapes(self, n_steps, n_sequences, training):
+        return {
+            "U": (n_steps if training else min(n_steps, kernels.BLOCK), self.n_units),
+            "scores": (1, n_steps),
+            "sums": (2, n_sequences),
+            "alpha": (n_steps, 1),
+        }
+
+    def forward(self, packed, buffers, Y, starts, pooled):
+        weights = (packed[name] for name in ("W", "b", "v"))
+        scratch = (buffers[name] for name in ("U", "scores", "sums", "alpha"))
+        kernels.attention_forward(Y, starts, self.n_units, *weights, *scratch, pooled)
+
+    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient):
+        scratch = (buffers[name] for name in ("U", "scores", "sums", "alpha"))
+        slopes = (gradient[name] for name in ("dW", "db", "dv"))
+        kernels.attention_backward(Y, starts, self.n_units, packed["W_T"], packed["v"], *scratch, d_pooled, dY, *slopes)
+
+
+POOLINGS = {"last": Last, "mean": Mean, "max": Max, "attention": Attention}
+
+
+def get_pooling(name, n_units, n_backward=0):
+    """The pooling of that name for `n_units` columns, the last `n_backward` of which run backward in time."""
+    return POOLINGS[name](n_units, n_backward)

@@ -1,0 +1,116 @@
+"""What a network is made of, as a value: all but its weights."""
+
+from dataclasses import dataclass
+
+from .cells import BaseCell
+from .convolution import Conv
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """Everything that, with the weights, determines what a network computes.
+
+    Parameters
+    ----------
+    cell : BaseCell
+        Cell of all layers.
+    n_inputs : int
+        Channels of a time step.
+    hidden_layer_sizes : tuple of int
+        Units of each layer, from the input up.
+    n_outputs : int
+        Raw predictions for a sequence; 0 for layers without a readout.
+    dtype : str
+        "float32" or "float64".
+    bidirectional : bool, default=False
+        Whether each layer runs in both directions.
+    pooling : {"last", "mean", "max", "attention"}, default="last"
+        How the outputs of the last layer become one vector.
+    convolution : Conv, default=None
+        What the input goes through first.
+    layer_norm, residual : bool, default=False
+        Whether outputs are normalised; whether each layer adds its output to its input.
+    input_dropout, dropout, recurrent_dropout, zoneout : float, default=0.0
+        Rates of what is left out at random in training.
+
+    Raises
+    ------
+    ValueError
+        If two of them contradict each other.
+
+    Examples
+    --------
+    >>> from skrnn.cells import GRU
+    >>> from skrnn.structure import Structure
+    >>> Structure(GRU(), n_inputs=3, hidden_layer_sizes=(16,), n_outputs=1, dtype="float32").pooling
+    'last'
+    """
+
+    cell: BaseCell
+    n_inputs: int
+    hidden_layer_sizes: tuple
+    n_outputs: int
+    dtype: str = "float32"
+    bidirectional: bool = False
+    pooling: str = "last"
+    convolution: Conv = None
+    layer_norm: bool = False
+    residual: bool = False
+    input_dropout: float = 0.0
+    dropout: float = 0.0
+    recurrent_dropout: float = 0.0
+    zoneout: float = 0.0
+
+    def __post_init__(self):
+        name = type(self.cell).__name__
+        if self.zoneout and not self.cell.carries_state:
+            raise ValueError(
+                f"zoneout={self.zoneout} keeps old values of a state that is carried from step to step, but {name} "
+                'computes its state anew at each step: use cell="lstm", "gru" or "mgu", or recurrent_dropout.'
+            )
+        if self.recurrent_dropout and not (self.cell.inner or any("state" in feeds for _, feeds in self.cell.columns)):
+            raise ValueError(
+                f"recurrent_dropout={self.recurrent_dropout} leaves out states in the products of a cell, but {name} "
+                "has no product with the state: use dropout."
+            )
+        if self.residual and len(set(self.hidden_layer_sizes)) > 1:
+            raise ValueError(
+                "residual=True adds what a layer reads to what it puts out, so all layers need the same number of "
+                f"units; got hidden_layer_sizes={self.hidden_layer_sizes}."
+            )
+        if self.puts_out_predictions and (self.residual or self.layer_norm):
+            which = "residual" if self.residual else "layer_norm"
+            raise ValueError(
+                f"{which}=True would change the outputs of the last {name} layer, which are the predictions: set "
+                f"{which}=False."
+            )
+
+    @property
+    def puts_out_predictions(self):
+        """Whether the last layer puts out the raw predictions, so that there is no readout."""
+        return self.cell.is_output and not self.bidirectional and self.n_outputs > 0
+
+    @property
+    def is_noisy(self):
+        """Whether anything is left out at random in training."""
+        return any((self.input_dropout, self.dropout, self.recurrent_dropout, self.zoneout))
+
+    def key(self):
+        """Give a hashable form, equal for structures that compute the same.
+
+        Returns
+        -------
+        tuple
+            The fields, cells and convolutions by class and parameters.
+
+        Raises
+        ------
+        TypeError
+            If a cell has a parameter that cannot be hashed, like a list.
+        """
+        values = tuple(
+            (type(value), *sorted(value.get_params().items())) if hasattr(value, "get_params") else value
+            for value in vars(self).values()
+        )
+        hash(values)
+        return values
