@@ -1,0 +1,110 @@
+"""Recurrent modules of PyTorch."""
+
+import numpy as np
+
+from .. import cells
+from ._layers import RecurrentLayers, from_two_biases, one_size, refuse_backward_only, to_two_biases
+
+GATES = {
+    "RNN": "h",
+    "GRU": "rzg",
+    "LSTM": "ifgo",
+}  # order of the gates' rows; g is the candidate, n in its documentation
+
+
+def _import_torch():
+    try:
+        import torch  # noqa: PLC0415 (an extra)
+    except ImportError as error:
+        raise ImportError(f'PyTorch could not be imported ({error}): pip install "skrnn[torch]"') from error
+    return torch
+
+
+def from_torch(module):
+    """Read the weights of a recurrent module of PyTorch.
+
+    The two biases of each gate in PyTorch are added, except those of a GRU's candidate, where the second one is inside
+    the reset. The dropout of a module and ``batch_first`` are not read: the one is a setting of training, the other
+    of the arrays that it is called with.
+
+    Parameters
+    ----------
+    module : torch.nn.RNN, torch.nn.GRU or torch.nn.LSTM
+        Any number of layers, in one or both directions, with or without biases. Projections (``proj_size``) are
+        refused.
+
+    Returns
+    -------
+    RecurrentLayers
+        With the cell `Elman`, `GRU` or `LSTM`.
+    """
+    torch = _import_torch()
+    kinds = {"RNN": torch.nn.RNN, "GRU": torch.nn.GRU, "LSTM": torch.nn.LSTM}
+    kind = next((kind for kind, cls in kinds.items() if isinstance(module, cls)), None)
+    if kind is None:
+        raise ValueError(
+            f"module is a {type(module).__name__}; it must be a torch.nn.RNN, torch.nn.GRU or torch.nn.LSTM."
+        )
+    if module.proj_size:
+        raise ValueError(f"proj_size={module.proj_size} is not supported: no cell here projects its state.")
+    cell = cells.Elman(module.nonlinearity) if kind == "RNN" else getattr(cells, kind)()
+
+    def array(name):
+        tensor = getattr(module, name).detach().cpu()
+        return (tensor if tensor.dtype == torch.float64 else tensor.float()).numpy()
+
+    weights = {}
+    for layer in range(module.num_layers):
+        for direction, end in (("forward", ""), ("backward", "_reverse"))[: 1 + module.bidirectional]:
+            W_x, W_h = array(f"weight_ih_l{layer}{end}").T, array(f"weight_hh_l{layer}{end}").T
+            no_bias = np.zeros(W_x.shape[1], W_x.dtype)
+            b = [array(f"bias_{part}_l{layer}{end}") if module.bias else no_bias for part in ("ih", "hh")]
+            named = from_two_biases(cell, GATES[kind], W_x, W_h, *b)
+            weights |= {f"layers.{layer}.{direction}.{name}": w for name, w in named.items()}
+    return RecurrentLayers(cell, weights)
+
+
+def to_torch(layers):
+    """Make a recurrent module of PyTorch.
+
+    Parameters
+    ----------
+    layers : RecurrentLayers
+        Layers of one size with the cell ``Elman()``, ``Elman("relu")``, ``GRU()`` or ``LSTM()``.
+
+    Returns
+    -------
+    torch.nn.RNN, torch.nn.GRU or torch.nn.LSTM
+        Module with these weights, in their type, with PyTorch's defaults otherwise: ``batch_first=False``.
+    """
+    torch = _import_torch()
+    cell = layers.cell
+    kind, options = _kind(cell)
+    refuse_backward_only(layers, "PyTorch")
+    n_hidden = one_size(layers, "A module of PyTorch")
+    options |= {"num_layers": layers.n_layers, "bidirectional": layers.bidirectional}
+    options["dtype"] = torch.float64 if layers.dtype == np.float64 else torch.float32
+    # Made without memory first, so that no random numbers are drawn for weights that are replaced.
+    module = getattr(torch.nn, kind)(layers.n_inputs, n_hidden, device="meta", **options).to_empty(device="cpu")
+    with torch.no_grad():
+        for layer in range(layers.n_layers):
+            for direction in layers.directions:
+                end = f"_l{layer}" + ("_reverse" if direction == "backward" else "")
+                W_x, W_h, *b = to_two_biases(cell, GATES[kind], layers.of(layer, direction))
+                for name, w in zip(("weight_ih", "weight_hh", "bias_ih", "bias_hh"), (W_x.T, W_h.T, *b), strict=True):
+                    getattr(module, name + end).copy_(torch.from_numpy(np.ascontiguousarray(w)))
+    return module
+
+
+def _kind(cell):
+    """Class of PyTorch and its options for a cell."""
+    if isinstance(cell, cells.Elman) and cell.activation in ("tanh", "relu"):
+        return "RNN", {"nonlinearity": cell.activation}
+    if isinstance(cell, cells.GRU) and cell.reset == "after":
+        return "GRU", {}
+    if isinstance(cell, cells.LSTM) and not cell.peepholes:
+        return "LSTM", {}
+    raise ValueError(
+        f"PyTorch has no module for {cell!r}; it has those for Elman('tanh'), Elman('relu'), GRU(reset='after') and "
+        "LSTM(peepholes=False)."
+    )
