@@ -84,27 +84,38 @@ class _Locator(_CacheLocator):
         return _cache_directory()
 
     def get_source_stamp(self):
-        return _package_stamp(), *(Path(f).read_bytes() for f in _foreign_files(self._py_func))
+        files = {f.__code__.co_filename for f in _foreign_functions(self._py_func)}
+        return _package_stamp(), *(Path(f).read_bytes() for f in sorted(files))
 
     def get_disambiguator(self):
         name = f"{self._py_func.__module__}.{self._py_func.__qualname__}.{self._py_file}.{config.BOUNDSCHECK}"
-        return hashlib.sha256(name.encode()).hexdigest()[:12]
+        digest = hashlib.sha256(name.encode())
+        for function in _foreign_functions(self._py_func):  # two cells of one file may have functions of one name
+            code = function.__code__
+            digest.update(code.co_code + repr((code.co_name, code.co_names, code.co_consts)).encode())
+        return digest.hexdigest()[:12]
 
     @classmethod
     def from_function(cls, py_func, py_file):
         return cls(py_func, py_file)
 
 
-def _bound_functions(py_func):
-    """The Python functions that were bound into `py_func`."""
-    functions = (getattr(f, "py_func", f) for f in getattr(py_func, "bound", {}).values())
-    return [f for f in functions if isinstance(f, types.FunctionType)]
+@functools.cache
+def _is_foreign(path):
+    return not Path(path).resolve().is_relative_to(PACKAGE)
 
 
-def _foreign_files(py_func):
-    """Source files outside the package of `py_func` and of what was bound into it (a user's own cell)."""
-    files = {f.__code__.co_filename for f in (py_func, *_bound_functions(py_func))}
-    return sorted(f for f in files if not Path(f).resolve().is_relative_to(PACKAGE))
+def _foreign_functions(py_func):
+    """The functions from outside the package that `py_func` may call (a user's own cell), itself among them."""
+    found, waiting = {}, [py_func]
+    while waiting:
+        function = waiting.pop()
+        if function not in found:
+            found[function] = _is_foreign(function.__code__.co_filename)
+            names = function.__code__.co_names
+            called = (getattr(f, "py_func", f) for f in map(function.__globals__.get, names))
+            waiting += [f for f in called if isinstance(f, types.FunctionType)]
+    return [function for function, is_foreign in found.items() if is_foreign]
 
 
 class _CacheImpl(CompileResultCacheImpl):
@@ -163,7 +174,7 @@ def kernel(function):
     # Numba would compile a kernel anew for each combination of literal arguments in the calls of other kernels.
     dispatcher.get_call_template = lambda args, kws: resolve([numba_types.unliteral(a) for a in args], kws)
     # Functions made by one factory differ in what they close over only, which no name of a cache file tells.
-    if _cache_directory() is not None and not any(f.__closure__ for f in _bound_functions(function)):
+    if _cache_directory() is not None and not any(f.__closure__ for f in _foreign_functions(function)):
         try:
             dispatcher._cache = _KernelCache(function)
         except (OSError, TypeError):  # defined at a prompt: there is no source file to watch
@@ -179,5 +190,5 @@ def bind(function, name, **bound):
     source = getattr(function, "py_func", function)
     copy = types.FunctionType(source.__code__, {**source.__globals__, **bound}, source.__name__, source.__defaults__)
     copy.__qualname__ = f"{source.__qualname__}_{name}"
-    copy.__module__, copy.__doc__, copy.bound = source.__module__, source.__doc__, bound
+    copy.__module__, copy.__doc__ = source.__module__, source.__doc__
     return kernel(copy)

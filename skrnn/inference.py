@@ -37,6 +37,10 @@ class Data:
         """The sequences `indices`, longest first."""
         return indices[np.argsort(-self.lengths[indices], kind="stable")]
 
+    def longest(self, indices):
+        """Steps of the longest of the sequences `indices` that have a weight."""
+        return self.lengths[indices[self.weight[indices] > 0]].max()
+
     def most_steps(self, n_rows):
         """Steps that `n_rows` sequences have at most."""
         return int(np.sort(self.lengths)[-n_rows:].sum())
@@ -79,7 +83,7 @@ def run_layers(cell, weights, sequences, initial_h=None, initial_c=None):
     ----------
     cell : BaseCell
     weights : dict of str to ndarray
-        Named as in ``weights_``, ``"layers.0.forward.W_x"`` and so on, of one dtype.
+        Named as in ``weights_``, ``"layers.0.forward.W_x"`` and so on, of one dtype; all layers of one size.
     sequences : list of ndarray of shape (n_steps, n_inputs)
     initial_h, initial_c : ndarray of shape (n_layers * n_directions, n_sequences, n_units), default=None
         States to start from, layer by layer and direction by direction; None: 0.
@@ -92,46 +96,43 @@ def run_layers(cell, weights, sequences, initial_h=None, initial_c=None):
         States after the last step of each direction; c is None for cells that have none.
     """
     n_layers = 1 + max(int(name.split(".")[1]) for name in weights)
-    inputs = [weights[f"layers.{k}.forward.W_x"] for k in range(n_layers)]
+    W_x = weights["layers.0.forward.W_x"]
+    H, n_states = cell.count_units(W_x), len(cell.states)
     structure = Structure(
         cell,
-        n_inputs=len(inputs[0]),
-        hidden_layer_sizes=tuple(cell.count_units(W_x) for W_x in inputs),
+        n_inputs=len(W_x),
+        hidden_layer_sizes=(H,) * n_layers,
         n_outputs=0,
-        dtype=inputs[0].dtype.name,
+        dtype=W_x.dtype.name,
         bidirectional="layers.0.backward.W_x" in weights,
     )
     network = Network(structure)
-    values = np.concatenate(sequences, dtype=network.dtype)
-    data = Data(np.ascontiguousarray(values), np.cumsum([0, *map(len, sequences)]))
-    names = [(block.number, name) for block in network.blocks for name in block.directions]
-    n_states = len(cell.states)
-    final = np.zeros((1 + n_states, len(names), len(sequences), max(structure.hidden_layer_sizes)), network.dtype)
-    offsets = data.begins
-    outputs = np.empty((len(values), network.n_last), network.dtype)
+    values = np.ascontiguousarray(np.concatenate(sequences, dtype=network.dtype))
+    data = Data(values, np.cumsum([0, *map(len, sequences)]))
+    layers = [(block.number, name) for block in network.blocks for name in block.directions]
     given = (initial_h, initial_c)[: 1 + n_states]
+    final = np.empty((1 + n_states, len(layers), len(sequences), H), network.dtype)
+    outputs = np.empty((len(values), network.n_last), network.dtype)
 
     def start(shard):
-        initial = [{} for _ in network.blocks]
-        for k, (number, name) in enumerate(names):
-            H = structure.hidden_layer_sizes[number]
-            zero = np.zeros((len(shard), H), network.dtype)
-            initial[number][name] = [zero if each is None else each[k][shard, :H] for each in given]
+        initial, zero = [{} for _ in network.blocks], np.zeros((len(shard), H), network.dtype)
+        for k, (number, name) in enumerate(layers):
+            initial[number][name] = [zero if each is None else each[k][shard] for each in given]
         return initial
 
     def collect(shard, plan, buffers):
-        store_rows(network.blocks[-1].outputs(buffers), 0, network.n_last, plan.starts, offsets[shard], outputs)
-        for k, (number, name) in enumerate(names):
-            part, H = buffers.part(f"layers.{number}.{name}"), structure.hidden_layer_sizes[number]
-            last = np.empty((len(shard), (1 + n_states) * H), network.dtype)
+        store_rows(network.blocks[-1].outputs(buffers), 0, network.n_last, plan.starts, data.begins[shard], outputs)
+        last = np.empty((len(shard), (1 + n_states) * H), network.dtype)
+        for k, (number, name) in enumerate(layers):
+            part = buffers.part(f"layers.{number}.{name}")
             last_states(part["Z"], plan.starts, H, last, 0)
             last_states(part["S"], plan.starts, n_states * H, last, H)
-            final[:, k, shard, :H] = last.reshape(len(shard), -1, H).swapaxes(0, 1)
+            final[:, k, shard] = last.reshape(len(shard), -1, H).swapaxes(0, 1)
 
     with ShardPool(1) as pool:
         theta, everything = network.flatten(weights), np.arange(len(sequences))
         _run_forward(network, theta, data, everything, pool, collect, keep=True, start=start)
-    return np.split(outputs, offsets[1:]), final[0], final[1] if n_states else None
+    return np.split(outputs, data.begins[1:]), final[0], final[1] if n_states else None
 
 
 def worthwhile_threads(theta, lengths):

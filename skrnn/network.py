@@ -127,7 +127,7 @@ class Network:
         # Where each number goes, found at the first use: it is the same for every theta and every arena.
         self._pack_table = self._unpack_table = None
         self._spare = deque(maxlen=2)  # workspaces that predictions left; its methods are atomic
-        self._forward_order = np.arange(0)
+        self._in_order = np.arange(0)
 
     @property
     def size(self):
@@ -155,10 +155,16 @@ class Network:
             weights["readout.b"][...] = raw
         elif self.structure.puts_out_predictions:
             weights[f"layers.{len(self.blocks) - 1}.forward.b_y"][...] = raw
+        for name, view in weights.items():
+            if not np.isfinite(view).all():
+                raise ValueError(f"Initial weights {name!r} are not finite: check the initialisers.")
         return theta.astype(self.dtype)
 
     def bounds(self, n_steps):
-        """Largest absolute values that parameters may have, as pairs (slice of theta, value)."""
+        """Largest absolute values that parameters may have, as pairs (slice of theta, value).
+
+        n_steps : steps of the longest training sequence, in the recurrent layers.
+        """
         for prefix, part in self.parts.items():
             for name, limit in (part.cell.bounds(n_steps) if hasattr(part, "cell") else {}).items():
                 yield self.layout.slice(f"{prefix}.{name}"), limit
@@ -256,9 +262,10 @@ class Network:
         starts = np.empty(steps[0] + 2, np.int64)
         plan_steps(steps, starts)
         n_live = starts[-1] - starts[1]
-        if len(self._forward_order) < n_live:
-            self._forward_order = np.arange(2 * n_live)
-        order, inputs = {"forward": self._forward_order}, {}
+        in_order = self._in_order  # read once: another thread may replace it
+        if len(in_order) < n_live:
+            in_order = self._in_order = np.arange(2 * n_live)
+        order, inputs = {"forward": in_order}, {}
         if self.structure.bidirectional:
             order["backward"] = np.empty(n_live, np.int64)
             plan_mirror(starts, steps, order["backward"])

@@ -48,8 +48,11 @@ class Layout:
         return theta
 
     def is_weight(self):
-        """Mask over theta that is True for matrices and False for biases, which no penalty shrinks."""
+        """Mask over theta that is True for the matrices of products, whose names start with W.
+
+        No penalty shrinks biases, gains, and weights of single units.
+        """
         mask = np.zeros(self.size, bool)
-        for view in self.views(mask).values():
-            view[...] = view.ndim == 2
+        for name, view in self.views(mask).items():
+            view[...] = name.rpartition(".")[2].startswith("W")
         return mask

@@ -66,7 +66,7 @@ class Structure:
         if self.zoneout and not self.cell.carries_state:
             raise ValueError(
                 f"zoneout={self.zoneout} keeps old values of a state that is carried from step to step, but {name} "
-                'computes its state anew at each step: use cell="lstm", "gru" or "mgu", or recurrent_dropout.'
+                'computes its state anew at each step: use dropout, or a cell like "lstm", "gru" or "mgu".'
             )
         if self.recurrent_dropout and not (self.cell.inner or any("state" in feeds for _, feeds in self.cell.columns)):
             raise ValueError(
@@ -77,6 +77,13 @@ class Structure:
             raise ValueError(
                 "residual=True adds what a layer reads to what it puts out, so all layers need the same number of "
                 f"units; got hidden_layer_sizes={self.hidden_layer_sizes}."
+            )
+        if self.layer_norm and min(self.hidden_layer_sizes) * (1 + self.bidirectional) == 1:
+            raise ValueError("layer_norm=True brings the outputs of a layer to mean 0: it needs two units or more.")
+        if self.puts_out_predictions and len(self.hidden_layer_sizes) == 1 and self.dropout:
+            raise ValueError(
+                f"dropout={self.dropout} leaves out units between layers and before the readout, but a single {name} "
+                "layer has neither: use input_dropout or recurrent_dropout."
             )
         if self.puts_out_predictions and (self.residual or self.layer_norm):
             which = "residual" if self.residual else "layer_norm"
@@ -112,5 +119,6 @@ class Structure:
             (type(value), *sorted(value.get_params().items())) if hasattr(value, "get_params") else value
             for value in vars(self).values()
         )
-        hash(values)
-        return values
+        key = *values, *self.cell.equations().values()
+        hash(key)
+        return key

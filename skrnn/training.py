@@ -206,6 +206,7 @@ class Training:
     def run(self, optimizer, rows, held_out, rng):
         """Train until the monitor, the number of epochs, the user or an overflow ends it; warn if it ended badly."""
         settings = self.settings
+        bounds = list(self.network.bounds(self.network.n_steps(self.data.longest(rows))))
         # Overflow is looked for where it counts, once per batch.
         with ShardPool(settings.n_threads) as pool, np.errstate(over="ignore", invalid="ignore"):
             max_batch = settings.batch_size if optimizer.stochastic else len(rows)
@@ -221,7 +222,7 @@ class Training:
             self.monitor = Monitor(settings.tol, settings.n_iter_no_change, validate, settings.verbose)
             try:
                 run = self._run_epochs if optimizer.stochastic else self._run_full_batch
-                problem = run(optimizer, rows, rng)
+                problem = run(optimizer, rows, rng, bounds)
             except KeyboardInterrupt:
                 problem = "Training interrupted by user."
         if self.monitor.best_theta is not None:
@@ -229,11 +230,10 @@ class Training:
         if problem:
             warnings.warn(problem, ConvergenceWarning, stacklevel=4)
 
-    def _run_epochs(self, optimizer, rows, rng):
+    def _run_epochs(self, optimizer, rows, rng, bounds):
         """Epochs of mini-batches; returns the text of a warning, or None."""
         settings, objective, weight = self.settings, self._objective, self.data.weight
         theta, state = self.theta.copy(), optimizer.start(self.theta)
-        bounds = list(self.network.bounds(int(self.data.lengths[rows].max())))
         for epoch in range(1, settings.max_iter + 1):
             order = rng.permutation(rows) if settings.shuffle else rows
             total = 0.0
@@ -262,10 +262,9 @@ class Training:
             "max_iter, or learning_rate_init if the loss still falls slowly."
         )
 
-    def _run_full_batch(self, optimizer, rows, rng):
+    def _run_full_batch(self, optimizer, rows, rng, bounds):
         """Iterations over all sequences at once; returns the text of a warning, or None."""
         values, max_iter = [], self.settings.max_iter
-        bounds = list(self.network.bounds(int(self.data.lengths[rows].max())))
 
         def function(theta):
             value, gradient = self._objective.value_and_gradient(theta.astype(self.theta.dtype), rows)

@@ -220,11 +220,11 @@ def weighted_mean(value, d_raw, sample_weight=None):
 
 
 def penalty(weights, alpha):
-    """0.5 alpha sum of squares of every matrix, not of biases and other vectors, and its gradient."""
+    """0.5 alpha sum of squares of every matrix of a product, not of biases and weights of units, and its gradient."""
     value = 0.0
     dweights = {name: np.zeros_like(theta) for name, theta in weights.items()}
     for name, theta in weights.items():
-        if name.endswith((".W_x", ".W_h", ".W_y", ".P", ".W")):
+        if name.endswith((".W_x", ".W_h", ".W_y", ".W")):
             value += 0.5 * alpha * (theta**2).sum()
             dweights[name] = alpha * theta
     return value, dweights

@@ -270,6 +270,45 @@ def test_changed_constant_of_a_users_kernel_is_compiled_anew(tmp_path):
 
 
 @compiled_only
+def test_a_changed_helper_of_a_users_kernel_is_compiled_anew(tmp_path):
+    """The helper stands in another file than the function that is bound."""
+    program = (
+        START
+        + """sys.path.insert(0, '.')
+from skrnn._jit import bind
+from users import function
+import users
+print(bind(users.loop, "users", f=function)(10))
+"""
+    )
+    (tmp_path / "users.py").write_text(
+        "from skrnn._jit import kernel\nfrom helpers import helper\n"
+        "@kernel\ndef function(x):\n    return helper(x)\ndef loop(x):\n    return f(x)\n"
+    )
+    for factor in (2, 3):
+        text = f"from skrnn._jit import kernel\n@kernel\ndef helper(x):\n    return {factor} * x\n"
+        (tmp_path / "helpers.py").write_text(text)
+        shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
+        assert run(program, tmp_path / "cache", cwd=tmp_path) == [10 * factor]
+
+
+@compiled_only
+def test_functions_of_one_name_in_one_file_are_kept_apart(tmp_path):
+    """Two cells in one file, both with a function `forward`; each in a process of its own."""
+    (tmp_path / "users.py").write_text(
+        "from skrnn._jit import bind, kernel\n"
+        "@kernel\ndef forward(x):\n    return 2 * x\nfirst = forward\n"
+        "@kernel\ndef forward(x):\n    return 3 * x\nsecond = forward\n"
+        "def loop(x):\n    return f(x)\n"
+    )
+    for name, factor in (("first", 2), ("second", 3)):
+        program = (
+            START + f"sys.path.insert(0, '.')\nimport users\nprint(users.bind(users.loop, 'n', f=users.{name})(10))"
+        )
+        assert run(program, tmp_path / "cache", cwd=tmp_path) == [10 * factor]
+
+
+@compiled_only
 def test_kernels_with_bounds_checks_are_kept_apart(cache, monkeypatch):
     """Else one run with checks would slow down all later ones, or checks would not happen."""
     use_kernel()

@@ -389,10 +389,11 @@ def test_floating_point_mode_is_restored(dtype, n_threads):
 @given(shapes=st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=2).map(tuple), min_size=1))
 @quick
 def test_layout_round_trips(shapes):
-    layout = Layout({str(k): shape for k, shape in enumerate(shapes)})
+    named_shapes = {f"part.{'W' if len(shape) == 2 else 'b'}_{k}": shape for k, shape in enumerate(shapes)}
+    layout = Layout(named_shapes)
     theta = np.random.default_rng(0).normal(size=layout.size)
     views = layout.views(theta)
-    assert {name: view.shape for name, view in views.items()} == {str(k): shape for k, shape in enumerate(shapes)}
+    assert {name: view.shape for name, view in views.items()} == named_shapes
     assert_array_equal(np.concatenate([view.ravel() for view in views.values()]), theta)
     assert all(np.shares_memory(view, theta) for view in views.values())
     assert_array_equal(layout.flatten(views, np.float64), theta)

@@ -101,6 +101,17 @@ class BaseCell(BaseEstimator):
     _inner_names = ("W_h", "b")  # of the weights between u and the column that it feeds, and of that column's bias
     _parameter_constraints = {}
 
+    def equations(self):
+        """Give the functions of the cell, by the names that the time loop has for them.
+
+        Returns
+        -------
+        dict of str to callable or None
+            ``forward``, ``backward``, and those of the inner stage, with ``cell_`` before them.
+        """
+        names = ("forward", "backward", "inner_forward", "inner_backward")
+        return {f"cell_{name}": getattr(self, name) for name in names}
+
     # --------------------------------------------------------------------------------------------- names and shapes
     def shapes(self, sizes):
         """Give names and shapes of the weights of one layer, in the order in which they lie in the parameter vector.

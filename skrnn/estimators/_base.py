@@ -208,7 +208,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         rng = np.random.default_rng(random_state.randint(2**31 - 1))
         data = Data(self._standardize(sequences, self.dtype), sequences.offsets, target, weight)
         raw = loss.initial_raw(target[rows], weight[rows], network.n_outputs)
-        theta = network.initialize(rng, self._scheme(network.n_steps(data.lengths[rows]).max()), raw)
+        theta = network.initialize(rng, self._scheme(network.n_steps(data.longest(rows))), raw)
         training = Training(network, theta, data, loss, self._validation_score, self._settings(len(rows)))
         training.run(optimizer, rows, held_out, rng)
         self._set_result(network, training)
@@ -264,8 +264,8 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         biases = get_bias_initializer(self.bias_init)
         if biases is not None and not self.structure_.cell.remembers:
             raise ValueError(
-                f"bias_init={self.bias_init!r} sets biases of gates that remember, but "
-                f'{type(self.structure_.cell).__name__} has none: use bias_init="cell", or cell="lstm", "gru" or "mgu".'
+                f"bias_init={self.bias_init!r} sets biases of gates that remember, but {self.structure_.cell!r} has "
+                'none: use bias_init="cell", or another cell, like "lstm", "gru" or "mgu".'
             )
         return Scheme(get_initializer(self.input_init), get_initializer(self.recurrent_init), biases, int(n_steps))
 
@@ -353,7 +353,8 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         -------
         states : list of ndarray of shape (n_steps, n_units)
             One array for each sequence, as long as it is (after a convolution), with the units of both directions side
-            by side.
+            by side: what the layer hands on, so with normalisation and residual sum if it has them. The last layer of
+            a Jordan network hands on its raw predictions.
         """
         check_is_fitted(self)
         from ..inference import hidden_states  # noqa: PLC0415
@@ -404,8 +405,9 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         Returns
         -------
         norms : list of ndarray of shape (n_steps, n_layers)
-            For each sequence the Euclidean norm of the derivative of its loss by the outputs h_t of each layer (by the
-            states of each direction, which is what is carried through time).
+            For each sequence the Euclidean norm of the derivative of its loss by the state h_t of each layer, which is
+            what is carried through time, before normalisation; of both directions together. For a Jordan network
+            the state is the output as context, which the loss reaches from the step after.
 
         References
         ----------
@@ -415,7 +417,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         check_is_fitted(self)
         from ..training import gradient_norms  # noqa: PLC0415
 
-        loss, target = self._known_target(y)
+        loss, target = self._known_target(_one_target_each(y))
 
         def run(network, theta, data, pool):
             check_consistent_length(data.lengths, target)

@@ -211,10 +211,15 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         self.n_outputs_ = 1 if len(self.classes_) == 2 else len(self.classes_)
         return self._loss(), codes[:, np.newaxis].astype(np.float64), sample_weight, codes
 
-    def _encode_labels(self, y, sample_weight):
+    @staticmethod
+    def _check_labels(y):
         y = check_array(y, dtype=np.float64, input_name="y")
         if not np.isin(y, (0, 1)).all():
             raise ValueError(f"A matrix of label indicators holds 0 and 1 only; y holds {np.unique(y)[:5].tolist()}.")
+        return y
+
+    def _encode_labels(self, y, sample_weight):
+        y = self._check_labels(y)
         self.n_outputs_ = y.shape[1]
         self.classes_ = np.arange(y.shape[1])
         if self.class_weight is not None:
@@ -222,9 +227,12 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         return self._loss(), y, sample_weight, None
 
     def _known_target(self, y):
-        y = np.asarray(y)
         if self.multilabel_:
-            return self._loss(), check_array(y, dtype=np.float64, input_name="y")
+            y = self._check_labels(y)
+            if y.shape[1] != self.n_outputs_:
+                raise ValueError(f"y has {y.shape[1]} labels for each sequence, but fit saw {self.n_outputs_}.")
+            return self._loss(), y
+        y = column_or_1d(y, warn=True)
         codes = np.searchsorted(self.classes_, y).clip(0, len(self.classes_) - 1)
         if (self.classes_[codes] != y).any():
             unknown = np.unique(y[self.classes_[codes] != y]).tolist()

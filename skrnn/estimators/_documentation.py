@@ -2,11 +2,13 @@
 
 import inspect
 
-# With {alpha} for the default that differs.
+from ..cells import CELLS
+
+# With {alpha} for the default that differs, and {cells} for the names of cells.
 PARAMETERS = """\
 hidden_layer_sizes : int or sequence of int, default=(64,)
     Units of each recurrent layer, from the input up.
-cell : {{"lstm", "gru", "mgu", "elman", "jordan", "indrnn"}} or BaseCell, default="lstm"
+cell : {{{cells}}} or BaseCell, default="lstm"
     Recurrent cell; `register_cell` adds names. An instance sets its parameters, for example
     ``Elman(activation="relu")``.
 bidirectional : bool, default=False
@@ -20,11 +22,12 @@ layer_norm : bool, default=False
     Whether to bring the outputs of each layer at each step to mean 0 and standard deviation 1, followed by a learned
     gain and shift [1]_.
 residual : bool, default=False
-    Whether each layer but the first adds what it read to what it puts out.
+    Whether each layer but the first adds what it read to what it puts out; they need the same number of units.
 dropout : float, default=0.0
     Share of the units that are left out in training between layers and before the readout.
 input_dropout : float, default=0.0
-    Share of the channels that are left out in training.
+    Share of the channels that the first recurrent layer reads (those of a convolution, if there is one) that are left
+    out in training.
 recurrent_dropout : float, default=0.0
     Share of the state that is left out in training in the products of a cell. This and the two above leave out the
     same units at all steps of a sequence [2]_.
@@ -35,14 +38,14 @@ input_init : str or BaseInitializer, default="glorot_uniform"
     Initial weights of what reads inputs, and of the readout: "glorot_uniform", "glorot_normal", "he_uniform",
     "he_normal", "orthogonal", "identity", "uniform", "zeros", or an instance.
 recurrent_init : str or BaseInitializer, default="orthogonal"
-    The same for what reads the state.
+    The same for what reads the state, but for the weights of single units.
 bias_init : {{"cell", "chrono"}} or BaseBias, default="cell"
     Initial biases: those of the cell, or such that gates remember for as long as the sequences last.
 solver : {{"adam", "adamw", "rmsprop", "sgd", "lbfgs"}} or instance, default="adam"
     Optimiser. "lbfgs" uses all sequences in each iteration: for small data.
 alpha : float, default={alpha}
-    Strength of the L2 penalty: alpha / 2 times the sum of squares of the weights (not the biases) is added to the mean
-    loss.
+    Strength of the L2 penalty: alpha / 2 times the sum of squares of the weight matrices is added to the mean loss;
+    biases and weights of single units, like peepholes, are left out.
 batch_size : int or "auto", default="auto"
     Sequences in a mini-batch; "auto" takes n_sequences / 128, but at least 32 and at most 256.
 learning_rate_init : float, default=3e-3
@@ -96,11 +99,11 @@ validation_scores_ : list of float or None
 best_validation_score_ : float or None
     Largest of them.
 gradient_norm_curve_ : ndarray of shape (n_updates,)
-    Norm of the gradient of each update, before it was clipped.
+    Norm of the gradient of each update, before it was clipped; of "lbfgs" of each evaluation of the loss.
 n_iter_ : int
     Epochs run.
 t_ : int
-    Updates made.
+    Updates made, by "lbfgs" evaluations of the loss.
 n_outputs_ : int
     Raw predictions of the network for a sequence.
 n_channels_ : int
@@ -122,6 +125,11 @@ def document_parameters(cls):
     """Put the shared parameters and attributes into the docstring of an estimator."""
     if cls.__doc__:  # there is none with python -OO
         alpha = inspect.signature(cls).parameters["alpha"].default
-        texts = {"parameters": PARAMETERS.format(alpha=alpha), "attributes": ATTRIBUTES, "references": REFERENCES}
+        cells = ", ".join(f'"{name}"' for name in CELLS)
+        texts = {
+            "parameters": PARAMETERS.format(alpha=alpha, cells=cells),
+            "attributes": ATTRIBUTES,
+            "references": REFERENCES,
+        }
         cls.__doc__ = cls.__doc__.format(**{name: text.replace("\n", "\n    ") for name, text in texts.items()})
     return cls

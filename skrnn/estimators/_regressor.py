@@ -190,6 +190,7 @@ class RNNRegressor(RegressorMixin, BaseRNN):
         y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y", estimator=self).reshape(len(y), -1)
         if y.shape[1] != self.n_outputs_:
             raise ValueError(f"y has {y.shape[1]} outputs for each sequence, but fit saw {self.n_outputs_}.")
+        self.loss_function_.check_target(y)
         return self.loss_function_, (y - self.target_mean_) / self.target_scale_
 
     def _validation_score(self, raw, target, sample_weight):

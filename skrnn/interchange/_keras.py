@@ -147,10 +147,10 @@ def to_keras(layers):
 
 def _kind(cell):
     """Class of Keras and its options for a cell."""
-    if isinstance(cell, cells.Elman):
+    if type(cell) is cells.Elman:
         return "SimpleRNN", {"activation": ACTIVATIONS[cell.activation]}
-    if isinstance(cell, cells.GRU):
+    if type(cell) is cells.GRU:
         return "GRU", {"reset_after": cell.reset == "after"}
-    if isinstance(cell, cells.LSTM) and not cell.peepholes:
+    if type(cell) is cells.LSTM and not cell.peepholes:
         return "LSTM", {}
     raise ValueError(f"Keras has no layer for {cell!r}; it has those for Elman, GRU and LSTM(peepholes=False).")

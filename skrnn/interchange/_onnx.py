@@ -185,10 +185,10 @@ def to_onnx(layers):
 
 def _kind(cell):
     """Operator of a cell."""
-    if isinstance(cell, cells.Elman) and cell.activation in ("tanh", "relu"):
+    if type(cell) is cells.Elman and cell.activation in ("tanh", "relu"):
         return "RNN"
     for kind in ("GRU", "LSTM"):
-        if isinstance(cell, getattr(cells, kind)):
+        if type(cell) is getattr(cells, kind):
             return kind
     raise ValueError(f"ONNX has no operator for {cell!r}; it has those for Elman('tanh'), Elman('relu'), GRU and LSTM.")
 

@@ -98,11 +98,11 @@ def to_torch(layers):
 
 def _kind(cell):
     """Class of PyTorch and its options for a cell."""
-    if isinstance(cell, cells.Elman) and cell.activation in ("tanh", "relu"):
+    if type(cell) is cells.Elman and cell.activation in ("tanh", "relu"):
         return "RNN", {"nonlinearity": cell.activation}
-    if isinstance(cell, cells.GRU) and cell.reset == "after":
+    if type(cell) is cells.GRU and cell.reset == "after":
         return "GRU", {}
-    if isinstance(cell, cells.LSTM) and not cell.peepholes:
+    if type(cell) is cells.LSTM and not cell.peepholes:
         return "LSTM", {}
     raise ValueError(
         f"PyTorch has no module for {cell!r}; it has those for Elman('tanh'), Elman('relu'), GRU(reset='after') and "

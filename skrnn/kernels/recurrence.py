@@ -100,7 +100,7 @@ def outer_backward(S, R, A, p, now, then, first, N, H, dh, ds, dz, e, dY, rows, 
                     dh_n = dh_n + load(dY, rows[live + n], y0 + j, m)
             if keep_dh:
                 store(dY, rows[live + n], y0 + j, m, dh_n)
-            if SAVES_H:
+            if SAVES_H:  # noqa: SIM108 (a conditional expression is typed as a whole, for one and for more gates)
                 saved = load_each(R, then + n, j, m, H, 1)
             else:
                 saved = load_each(A, now + n, first + j, m, H, N_GATES)
@@ -131,7 +131,8 @@ def inner_backward(Z, A, now, N, H, Q, du, e, fed_back):
             saved, shared = load_each(A, now + n, j, Q - j, Q, N_INNER), load_each(e, n, j, Q - j, Q, N_SHARED)
             da, dh_n = cell_inner_backward(saved, load(Z, now + n, j, H - j), shared, load(du, n, j, Q - j))
             store_each(A, now + n, j, Q - j, Q, da)
-            store(fed_back, n, j, H - j, load(fed_back, n, j, H - j) + dh_n)
+            if Q == H:  # else no unit of the inner stage reads one of the state
+                store(fed_back, n, j, H - j, load(fed_back, n, j, H - j) + dh_n)
 
 
 # ------------------------------------------------------------------------------------------------------ the time loop

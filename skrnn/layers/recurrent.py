@@ -24,12 +24,8 @@ def _no_inner_backward(saved, h_before, shared, du):
 
 def bound_to(cell, raw=False, noisy=False):
     """The time loop, forward and back, bound to the equations of `cell`; made once for each set of them."""
-    equations = {
-        "cell_forward": cell.forward,
-        "cell_backward": cell.backward,
-        "cell_inner_forward": cell.inner_forward or _no_inner_forward,
-        "cell_inner_backward": cell.inner_backward or _no_inner_backward,
-    }
+    without = {"cell_inner_forward": _no_inner_forward, "cell_inner_backward": _no_inner_backward}
+    equations = {name: function or without[name] for name, function in cell.equations().items()}
     n_inner = len(cell.inner)
     numbers = {
         "N_GATES": len(cell.columns) - n_inner + cell.n_shared,
