@@ -29,6 +29,7 @@ sys.path.insert(0, str(ROOT))  # measure this checkout, whatever is installed
 DOCUMENT = ROOT / "docs" / "benchmarks.rst"
 SECTIONS = {
     "train_step": "One training step",
+    "cells": "All cells, and both directions",
     "inference": "Prediction",
     "cold_start": "Import and first fit",
     "grid_search": "Grid search on threads",
@@ -54,21 +55,24 @@ was measured, whether met or missed.
 COMPILE = """
 import numpy as np
 from skrnn import RNNClassifier
+from skrnn.cells import *
 X, y = np.random.default_rng(0).standard_normal((30, 5, 3)), np.arange(30) % 10
-for cell in ("lstm", "gru", "elman"):
-    for dtype in ("float32", "float64"):
+for cell in {cells}:
+    for dtype in {dtypes}:
         RNNClassifier(8, cell, max_iter=1, dtype=dtype).fit(X, y).predict(X)
+        RNNClassifier((8, 8), cell, bidirectional=True, max_iter=1, dtype=dtype).fit(X, y).predict(X)
 """
 
 
-def compile_kernels():
-    """Compile in another process what is not on disk yet.
+def compile_kernels(cells, dtypes=("float32",)):
+    """Compile in another process what these cells, names or instances, need and is not on disk yet.
 
     Every process but the one that compiles a kernel loads it from disk, and LLVM may have made other code for that one.
     """
     progress("compile kernels")
+    code = COMPILE.format(cells=list(cells), dtypes=list(dtypes))
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    subprocess.run([sys.executable, "-W", "ignore", "-c", COMPILE], env=environment, check=True)
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], env=environment, check=True)
 
 
 # -------------------------------------------------------------------------------------------------------- timing
@@ -85,11 +89,14 @@ TURN = 0.02  # seconds of timed calls in a turn, at least one call
 LONG = 0.05  # seconds from which a call is so long that waking up does not matter
 
 
-def interleave(contenders, quick):
-    """Time the contenders in turns; returns a dict of name to array of seconds, the median of each of its turns."""
+def interleave(contenders, quick, total=4):
+    """Time the contenders in turns; returns a dict of name to array of seconds, the median of each of its turns.
+
+    total: about how many seconds to take, with no fewer than 7 rounds and no more than 25.
+    """
     estimates = {name: _estimate(contender) for name, contender in contenders.items()}
     round_seconds = sum(PAUSE + max(2 * TURN, estimate) for estimate in estimates.values())
-    n_rounds = 2 if quick else int(np.clip(4 / round_seconds, 7, 25))
+    n_rounds = 2 if quick else int(np.clip(total / round_seconds, 7, 25))
     seconds = {name: [] for name in contenders}
     for _ in range(n_rounds):
         for name, contender in contenders.items():

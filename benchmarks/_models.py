@@ -9,13 +9,15 @@ import torch
 from _harness import Contender
 
 from skrnn.cells import get_cell
+from skrnn.inference import Data
+from skrnn.initializers import GlorotUniform, Orthogonal, Scheme
 from skrnn.losses import MultinomialLogLoss
 from skrnn.network import Network
 from skrnn.optimizers import Adam, clip_by_norm
-from skrnn.training import Data, Objective
+from skrnn.structure import Structure
+from skrnn.training import Objective
 
-CELLS = ("lstm", "gru", "elman")
-N_GATES = {"lstm": 4, "gru": 3, "elman": 1}
+CELLS = ("lstm", "gru", "elman")  # those that PyTorch and ONNX Runtime have
 GRID = (  # batch, T, inputs, hidden
     (32, 50, 8, 32),
     (32, 100, 1, 64),
@@ -46,23 +48,32 @@ class Problem:
 
     Parameters
     ----------
-    cell : {"lstm", "gru", "elman"}
+    cell : str or BaseCell
+        For PyTorch's own layers and ONNX, one of `CELLS`.
     shape : tuple of int
         Number of sequences, steps, inputs, hidden units.
     dtype : {"float32", "float64"}
     ragged : bool, default=False
         Lengths uniform in 10 .. T, sorted: packing then costs PyTorch least.
+    n_layers : int, default=1
+    bidirectional : bool, default=False
+    n_classes : int, default=10
     """
 
-    def __init__(self, cell, shape, dtype="float32", ragged=False):
+    def __init__(
+        self, cell, shape, dtype="float32", ragged=False, *, n_layers=1, bidirectional=False, n_classes=N_CLASSES
+    ):
         N, T, D, H = shape
         rng = np.random.default_rng(0)
         self.cell, self.shape = cell, shape
         self.lengths = -np.sort(-rng.integers(SHORTEST, T + 1, N)) if ragged else np.full(N, T)
         self.x = rng.standard_normal((T, N, D)).astype(dtype)
-        self.labels = rng.integers(0, N_CLASSES, N)
-        self.network = Network(get_cell(cell), D, [H], N_CLASSES, dtype)
-        self.theta = self.network.initialize(rng, np.zeros(N_CLASSES))
+        self.labels = rng.integers(0, n_classes, N)
+        self.structure = Structure(
+            get_cell(cell), D, (H,) * n_layers, n_classes, dtype=dtype, bidirectional=bidirectional
+        )
+        self.network = Network(self.structure)
+        self.theta = self.network.initialize(rng, Scheme(GlorotUniform(), Orthogonal(), None, T))
         self.weights = self.network.layout.views(self.theta)
 
     def data(self):
@@ -74,11 +85,15 @@ class Problem:
     def flops(self):
         """Floating-point operations of the matrix products of a training step, biases and readout not counted.
 
-        Forward, gradients of states and weights; none of the inputs, which nothing needs.
+        A product with a matrix of n weights takes 2 n operations for a step of a sequence, and as many each for the
+        gradients of the weights and of what is multiplied; nothing needs those of the inputs of the first layer.
         """
-        D, H = self.shape[2:]
-        G = N_GATES[self.cell]
-        return int(self.lengths.sum()) * (6 * G * H * (H + D) - 2 * G * H * D)
+        n = 0
+        for name, array in self.weights.items():
+            layer, matrix = name.split(".")[1], name.split(".")[-1]
+            if matrix in {"W_x", "W_h", "W_y"}:
+                n += array.size * (4 if (layer, matrix) == ("0", "W_x") else 6)
+        return int(self.lengths.sum()) * n
 
 
 # -------------------------------------------------------------------------------------------------------- skrnn
@@ -87,48 +102,60 @@ def skrnn_step(problem, pool):
     data, theta = problem.data(), problem.theta.copy()
     objective = Objective(problem.network, data, MultinomialLogLoss(), 0.0, pool, len(data.lengths))
     optimizer, rows, number = Adam(), np.arange(len(data.lengths)), itertools.count(1)
-    state = optimizer.start(theta)
+    state, bounds = optimizer.start(theta), list(problem.network.bounds(problem.shape[1]))
 
     def step():
         value, gradient = objective.value_and_gradient(theta, rows)
         clip_by_norm(gradient, CLIP_NORM)
         optimizer.step(theta, gradient, state, next(number), LEARNING_RATE)
+        for part, limit in bounds:
+            theta[part] = theta[part].clip(-limit, limit)
         return value, gradient
 
     return step
 
 
 # ------------------------------------------------------------------------------------------------------ PyTorch
+DIRECTIONS = ("forward", ""), ("backward", "_reverse")  # our names, and suffixes of PyTorch's
+
+
+def load(pairs):
+    """Set parameters of PyTorch to arrays."""
+    with torch.no_grad():
+        for parameter, values in pairs:
+            parameter.copy_(torch.tensor(values))
+
+
 class TorchModel(torch.nn.Module):
     """The network of a problem; reads (T, N, D) or a packed batch, which is PyTorch's faster layout."""
 
     def __init__(self, problem):
         super().__init__()
-        D, H = problem.shape[2:]
+        structure = problem.structure
+        D, H, n_layers = structure.n_inputs, structure.hidden_layer_sizes[0], len(structure.hidden_layer_sizes)
         layer = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "elman": torch.nn.RNN}[problem.cell]
-        dtype = torch.float64 if problem.x.dtype == np.float64 else torch.float32
-        self.rnn, self.readout = layer(D, H, dtype=dtype), torch.nn.Linear(H, N_CLASSES, dtype=dtype)
-        self._load(problem.weights, H)
-
-    def _load(self, weights, H):
-        bias_hh = np.zeros_like(weights["layers.0.forward.b"])
-        if "layers.0.forward.b_h" in weights:
-            bias_hh[-H:] = weights["layers.0.forward.b_h"]
-        pairs = (
-            (self.rnn.weight_ih_l0, weights["layers.0.forward.W_x"].T),
-            (self.rnn.weight_hh_l0, weights["layers.0.forward.W_h"].T),
-            (self.rnn.bias_ih_l0, weights["layers.0.forward.b"]),
-            (self.rnn.bias_hh_l0, bias_hh),
-            (self.readout.weight, weights["readout.W"].T),
-            (self.readout.bias, weights["readout.b"]),
-        )
+        dtype, self.n_directions = getattr(torch, structure.dtype), 2 if structure.bidirectional else 1
+        self.rnn = layer(D, H, n_layers, bidirectional=structure.bidirectional, dtype=dtype)
+        self.readout = torch.nn.Linear(self.n_directions * H, structure.n_outputs, dtype=dtype)
         with torch.no_grad():
-            for parameter, values in pairs:
-                parameter.copy_(torch.tensor(values))
+            for name, parameter in self.rnn.named_parameters():
+                if name.startswith("bias_hh"):
+                    parameter.zero_()
+            if problem.cell == "gru":  # in one layer and direction, which is all that is measured
+                self.rnn.bias_hh_l0[-H:] = torch.tensor(problem.weights["layers.0.forward.b_h"])
+        load(self.pairs(problem.weights))
+
+    def pairs(self, named):
+        """Each parameter with what belongs to it among the `named` arrays, without the second bias of a layer."""
+        for k, (direction, suffix) in itertools.product(range(self.rnn.num_layers), DIRECTIONS[: self.n_directions]):
+            for name, own in (("weight_ih", "W_x"), ("weight_hh", "W_h"), ("bias_ih", "b")):
+                yield getattr(self.rnn, f"{name}_l{k}{suffix}"), named[f"layers.{k}.{direction}.{own}"].T
+        yield from ((self.readout.weight, named["readout.W"].T), (self.readout.bias, named["readout.b"]))
 
     def forward(self, x):
         states = self.rnn(x)[1]  # after the last step of each sequence; a little faster than the last row of all steps
-        return self.readout((states[0] if isinstance(states, tuple) else states)[-1])
+        states = states[0] if isinstance(states, tuple) else states
+        return self.readout(states[-1] if self.n_directions == 1 else torch.cat((states[-2], states[-1]), dim=1))
 
 
 class PaddedTorchModel(TorchModel):
@@ -145,8 +172,46 @@ class PaddedTorchModel(TorchModel):
         return self.readout(self.rnn(x)[0][self.last])
 
 
-def torch_step(model, problem, packed=False):
-    """A training step of PyTorch."""
+class IndRNNLayer(torch.nn.Module):
+    """An IndRNN layer as one writes it in PyTorch, which has none; the product with the inputs of all steps is one."""
+
+    def __init__(self, n_inputs, n_hidden):
+        super().__init__()
+        self.inputs, self.w = torch.nn.Linear(n_inputs, n_hidden), torch.nn.Parameter(torch.empty(n_hidden))
+
+    def forward(self, x):
+        a = self.inputs(x)
+        h, outputs = torch.zeros_like(a[0]), []
+        for a_t in a.unbind(0):  # a[t] would take T times as long on the way back
+            h = torch.relu(a_t + self.w * h)
+            outputs.append(h)
+        return torch.stack(outputs)
+
+
+class TorchIndRNN(torch.nn.Module):
+    """The network of a problem whose cell is IndRNN; reads (T, N, D)."""
+
+    def __init__(self, problem):
+        super().__init__()
+        structure = problem.structure
+        sizes = structure.n_inputs, *structure.hidden_layer_sizes
+        self.layers = torch.nn.Sequential(*itertools.starmap(IndRNNLayer, itertools.pairwise(sizes)))
+        self.readout = torch.nn.Linear(sizes[-1], structure.n_outputs)
+        load(self.pairs(problem.weights))
+
+    def pairs(self, named):
+        """Each parameter with what belongs to it among the `named` arrays."""
+        for k, layer in enumerate(self.layers):
+            W, w, b = (named[f"layers.{k}.forward.{name}"] for name in ("W_x", "w_h", "b"))
+            yield from ((layer.inputs.weight, W.T), (layer.w, w), (layer.inputs.bias, b))
+        yield from ((self.readout.weight, named["readout.W"].T), (self.readout.bias, named["readout.b"]))
+
+    def forward(self, x):
+        return self.readout(self.layers(x)[-1])
+
+
+def torch_step(model, problem, packed=False, bounds=()):
+    """A training step of PyTorch; `bounds`: parameters, and largest absolute values that they may have."""
     x, labels, lengths = torch.tensor(problem.x), torch.tensor(problem.labels), torch.tensor(problem.lengths)
     parameters = list(model.parameters())
     optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=True)
@@ -158,6 +223,9 @@ def torch_step(model, problem, packed=False):
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, CLIP_NORM, foreach=True)
         optimizer.step()
+        with torch.no_grad():
+            for parameter, limit in bounds:
+                parameter.clamp_(-limit, limit)
         return loss
 
     return step
@@ -171,12 +239,13 @@ def check_same_step(problem, own_step, model, step):
     """Both sides must compute the same loss and gradient, or there is nothing to compare. Takes a step of each."""
     value, gradient = own_step()
     loss = step().item()
-    own = problem.network.layout.views(gradient)["layers.0.forward.W_h"]
-    other = model.rnn.weight_hh_l0.grad.numpy().T
-    # Of length 1: the norm that clipping goes by counts both of PyTorch's biases.
-    own, other = own / np.linalg.norm(own), other / np.linalg.norm(other)
-    if not (np.isclose(value, loss, rtol=1e-4) and np.linalg.norm(own - other) < 1e-3):
-        raise RuntimeError(f"skrnn and PyTorch differ: loss {value} and {loss}, gradients {own} and {other}")
+    if not np.isclose(value, loss, rtol=1e-4):
+        raise RuntimeError(f"skrnn and PyTorch differ: loss {value} and {loss}")
+    for parameter, own in model.pairs(problem.network.layout.views(gradient)):
+        # Of length 1: the norm that clipping goes by counts both of PyTorch's biases.
+        own, other = own / np.linalg.norm(own), parameter.grad.numpy() / np.linalg.norm(parameter.grad)
+        if not np.linalg.norm(own - other) < 1e-3:
+            raise RuntimeError(f"skrnn and PyTorch differ: gradients {own} and {other}")
 
 
 # --------------------------------------------------------------------------------------------------------- ONNX

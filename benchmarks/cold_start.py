@@ -15,7 +15,7 @@ import tempfile
 
 from _harness import ROOT, at_most, goals, parse_arguments, progress, report, table
 
-CELLS = ("lstm", "gru", "elman")
+CELLS = ("lstm", "gru", "elman", "mgu", "jordan", "indrnn")
 IMPORT_RATIO, FIRST_EVER_SECONDS, FIRST_EXTRA_SECONDS = 1.3, 8, 0.5
 IMPORT = """
 import time

@@ -13,7 +13,7 @@ from sklearn.model_selection import GridSearchCV
 
 from skrnn import RNNClassifier
 
-CELLS = ("lstm", "gru", "elman")
+CELLS = ("lstm", "gru", "elman", "mgu", "jordan", "indrnn")
 JOBS = {"1 job": ("threading", 1), "2 threads": ("threading", 2), "2 processes": ("loky", 2)}
 THREADS_FASTER = 1.8
 
@@ -47,7 +47,7 @@ def measure(cell, quick):
 
 def main():
     arguments = parse_arguments(__doc__, cells=CELLS)
-    compile_kernels()
+    compile_kernels(CELLS)
     rows, wanted = [], []
     for cell in arguments.cells:
         seconds = measure(cell, arguments.quick)

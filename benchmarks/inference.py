@@ -31,7 +31,7 @@ from _models import CELLS, N_CLASSES, POINTS, Problem, TorchModel, grid, onnx_se
 
 from skrnn import RNNClassifier
 from skrnn._threads import ShardPool
-from skrnn.training import predict_raw
+from skrnn.inference import predict_raw
 
 RATIO_LEAST, RATIO_MEAN = 1, 1.5
 ONE_SEQUENCE = (1, 100, 8, 32)
@@ -114,10 +114,11 @@ def network_alone(problem):
     network, data = problem.network, problem.data()
     packed = network.pack(problem.theta, network.allocate_packed())
     buffers = network.allocate_buffers(len(data.values), 1, training=False)
+    raw = buffers.part("pooled")["raw"]
 
     def run():
         network.forward(packed, buffers, data.values, data.begins, data.lengths)
-        return buffers.arrays["raw"][:1, :N_CLASSES]
+        return raw[:1, :N_CLASSES]
 
     return run
 
@@ -151,7 +152,7 @@ def one_sequence(cells, quick):
 
 def main():
     arguments = parse_arguments(__doc__, cells=CELLS, points=POINTS)
-    compile_kernels()
+    compile_kernels(CELLS)
     parts, wanted = batches(arguments.cells, arguments.points, arguments.quick)
     single, wanted_single = one_sequence(arguments.cells, arguments.quick)
     report("inference", __doc__, [*parts, single, goals(wanted + wanted_single)], arguments.write)

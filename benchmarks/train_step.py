@@ -130,7 +130,7 @@ def goal_rows(cell, kind, results):
 def main():
     arguments = parse_arguments(__doc__, cells=CELLS, kinds=KINDS, points=POINTS)
     shapes = grid(arguments.points, arguments.quick)
-    compile_kernels()
+    compile_kernels(CELLS, ("float32", "float64"))
     parts, wanted = [], []
     with ShardPool(1) as one, ShardPool(2) as two:
         for kind in arguments.kinds:

@@ -355,7 +355,7 @@ class NeedsParameter(Leaky):
 
 
 class VectorFromNowhere(IndRNN):
-    def initial_vectors(self, rng, name, shape, n_steps):
+    def initial_vectors(self, rng, name, shape, n_steps, is_last):
         return np.random.normal(size=shape)
 
 

@@ -69,6 +69,21 @@ def test_a_last_jordan_layer_puts_out_predictions(option):
     assert not structure("elman", **{option: True}).puts_out_predictions
 
 
+def test_layer_norm_needs_two_units():
+    for sizes in ((1,), (4, 1)):
+        with pytest.raises(ValueError, match=r"layer_norm=True .* needs two units or more"):
+            structure(sizes=sizes, layer_norm=True)
+        assert structure(sizes=sizes, layer_norm=True, bidirectional=True).layer_norm
+
+
+def test_dropout_needs_a_place():
+    with pytest.raises(ValueError, match=r"dropout=0\.5 .* a single Jordan layer has neither: use input_dropout"):
+        structure("jordan", sizes=(4,), dropout=0.5)
+    for options in ({"bidirectional": True, "dropout": 0.5}, {"input_dropout": 0.5}, {"recurrent_dropout": 0.5}):
+        assert structure("jordan", sizes=(4,), **options).is_noisy
+    assert structure("jordan", sizes=(4, 4), dropout=0.5).is_noisy
+
+
 # ---------------------------------------------------------------------------------------------------------------- keys
 DIFFERENT = [
     *({"cell": "lstm"}, {"cell": "lstm_peepholes"}, {"cell": "gru_before"}, {"sizes": (4,)}, {"n_outputs": 1}),

@@ -10,7 +10,8 @@ import pytest
 from numba.core import config
 
 ROOT = Path(__file__).parent.parent
-LANES, NETWORKS = ["lanes", "activations"], ["gemm", "cells", "network"]
+LANES = ["lanes", "activations"]
+NETWORKS = ["gemm", "masks", "convolution", "normalization", "pooling", "cells", "network", "noise"]
 AVX2 = (
     "+64bit,+avx,+avx2,+bmi,+bmi2,+cmov,+cx16,+cx8,+f16c,+fma,+fxsr,+lzcnt,+mmx,+movbe,+popcnt,+sse,+sse2,+sse3,+sse4.1,"
     "+sse4.2,+ssse3,+xsave,-avx512bw,-avx512cd,-avx512dq,-avx512f,-avx512vl"
