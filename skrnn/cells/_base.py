@@ -292,7 +292,7 @@ class BaseCell(BaseEstimator):
         return (fed[0].start, fed[-1].stop) if fed else (0, 0)
 
     # ---------------------------------------------------------------------------------------------- initial weights
-    def initial_vectors(self, rng, name, shape, n_steps):
+    def initial_vectors(self, rng, name, shape, n_steps, is_last):
         """Give initial values of one of `vectors`; zeros unless a cell says otherwise.
 
         Parameters
@@ -305,6 +305,8 @@ class BaseCell(BaseEstimator):
             Its shape.
         n_steps : int
             Steps of the longest training sequence.
+        is_last : bool
+            Whether nothing but the state after the last step is made use of.
 
         Returns
         -------

@@ -41,7 +41,9 @@ class IndRNN(BaseCell):
 
     ``W_x`` (D, H), ``w_h`` (H,), ``b`` (H,). Over T steps the gradient of a unit is multiplied by up to
     :math:`|w_h|^T`. So :math:`|w_h| \le 2^{1/T}` is kept after every update, with T the longest training sequence:
-    it neither explodes nor, near the bound, vanishes. The weights start between 0 and 1. Stack two layers or more.
+    it neither explodes nor, near the bound, vanishes. The weights start between 0 and the bound; in a last layer of
+    which only the state after the last step is used, between :math:`2^{-1/T}` and the bound, so that it remembers from
+    the start. Stack two layers or more.
 
     Parameters
     ----------
@@ -78,8 +80,9 @@ class IndRNN(BaseCell):
     def backward(self):
         return self.activations[self.activation][1]
 
-    def initial_vectors(self, rng, name, shape, n_steps):
-        return rng.uniform(0, 1, shape)
+    def initial_vectors(self, rng, name, shape, n_steps, is_last):
+        bound = 2.0 ** (1 / n_steps)
+        return rng.uniform(1 / bound if is_last else 0, bound, shape)
 
     def bounds(self, n_steps):
         return {"w_h": 2.0 ** (1 / n_steps)}

@@ -35,6 +35,7 @@ class Block:
                 H,
                 n_state,
                 raw=raw,
+                is_last=is_last and structure.pooling == "last",
                 recurrent_dropout=structure.recurrent_dropout,
                 zoneout=structure.zoneout,
             )

@@ -62,11 +62,15 @@ class Recurrent:
         See `Sizes`.
     raw : bool, default=False
         Whether it puts out the first state of the cell instead of h.
+    is_last : bool, default=False
+        Whether only its state after the last step is made use of.
     recurrent_dropout, zoneout : float, default=0
     """
 
-    def __init__(self, cell, n_inputs, n_hidden, n_state=None, *, raw=False, recurrent_dropout=0.0, zoneout=0.0):
-        self.cell, self.raw = cell, raw
+    def __init__(
+        self, cell, n_inputs, n_hidden, n_state=None, *, raw=False, is_last=False, recurrent_dropout=0.0, zoneout=0.0
+    ):
+        self.cell, self.raw, self.is_last = cell, raw, is_last
         self.sizes = Sizes(n_inputs, n_hidden, n_state or n_hidden)
         self.recurrent_dropout, self.zoneout = recurrent_dropout, zoneout
         self.noisy = recurrent_dropout > 0 or zoneout > 0
@@ -106,7 +110,7 @@ class Recurrent:
             for gate, sign in cell.remembers.items():
                 weights["b"][cell.public_columns(self.sizes, "b")[gate]] = sign * remembered
         for name in cell.vectors:
-            weights[name][...] = cell.initial_vectors(rng, name, weights[name].shape, scheme.n_steps)
+            weights[name][...] = cell.initial_vectors(rng, name, weights[name].shape, scheme.n_steps, self.is_last)
 
     def packed_shapes(self):
         """W for the products of the forward pass, transposes for the way back, and the weights of single units."""
