@@ -11,9 +11,10 @@ resolution, T = 196, 8000 images to train on; read from the folder SKRNN_DATA, l
 
 Every network has about 4500 weights, in one layer, or in two where its name has a 2. *irnn* is an Elman network with
 ReLU, the identity as recurrent matrix at first and small input weights, *lstm_chrono* an LSTM with chrono
-initialisation, *indrnn_2_log* an IndRNN with ``initial_memory="log_uniform"``. Training: Adam, batches of 32, gradients clipped to norm 1, no penalty, inputs not standardised, 10 % of
-the sequences held out. Training sequences are drawn once, 10 000 of them (6000 for T = 2000), not anew for each batch
-as in some of the papers. The weights that were best on the held-out sequences are judged on a fresh test set.
+initialisation, *indrnn_2_log* an IndRNN with ``initial_memory="log_uniform"``. Training: Adam, batches of 32, gradients
+clipped to norm 1, no penalty, inputs not standardised, 10 % of the sequences held out. Training sequences are drawn
+once, 10 000 of them (6000 for T = 2000), not anew for each batch as in some of the papers. The weights that were best
+on the held-out sequences are judged on a fresh test set.
 
 A run ends at its largest number of updates or when its share of the hour is over; earlier, in the epoch after the one
 in which the score on the held-out sequences is enough: R^2 of 0.98 for adding (an error of 2 % of the trivial one),
