@@ -1,12 +1,11 @@
 """Convolution over time, in front of the recurrent layers."""
 
 from ..kernels.convolution import BACKWARD, FORWARD, gather_windows
+from ._part import Part
 
 
-class Convolution:
+class Convolution(Part):
     """The engine's side of a `Conv` that reads `n_inputs` channels.
-
-    Like every layer it holds no weights and no data (see `Recurrent`).
 
     Parameters
     ----------
@@ -22,7 +21,6 @@ class Convolution:
         self.shapes = {"W": (self.n_rows - 1, self.n_units), "b": (self.n_units,)}
 
     def initialize(self, weights, rng, scheme):
-        """Set the named `weights`, which are 0 so far, to initial values."""
         weights["W"][...] = scheme.inputs(rng, self.n_rows - 1, self.n_units)
 
     def packed_shapes(self):
@@ -30,7 +28,6 @@ class Convolution:
         return {"W": (self.n_rows, self.n_units)}
 
     def packing(self, weights, packed):
-        """Pairs of a view of the named `weights` and a view of the `packed_shapes` that is to hold the same numbers."""
         yield from zip((weights["W"], weights["b"]), self._parts(packed["W"]), strict=True)
 
     def gradient_shapes(self):
@@ -38,7 +35,6 @@ class Convolution:
         return {"dW": (self.n_rows, self.n_units)}
 
     def unpacking(self, packed_gradient, gradients):
-        """Pairs of a view of the gradient in packed form and the view of the named `gradients` that it belongs to."""
         yield from zip(self._parts(packed_gradient["dW"]), (gradients["W"], gradients["b"]), strict=True)
 
     def _parts(self, packed):

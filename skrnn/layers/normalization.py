@@ -1,20 +1,17 @@
 """Layer normalisation: the units of a step by their own mean and variance."""
 
 from ..kernels.normalization import normalize, normalize_backward
+from ._part import Part
 
 
-class Normalization:
-    """Layer normalisation over `n_units` columns, in place on the rows of all steps.
-
-    Like every layer it holds no weights and no data (see `Recurrent`).
-    """
+class Normalization(Part):
+    """Layer normalisation over `n_units` columns, in place on the rows of all steps."""
 
     def __init__(self, n_units):
         self.n_units = n_units
         self.shapes = {"gain": (n_units,), "shift": (n_units,)}
 
     def initialize(self, weights, rng, scheme):
-        """Set the gain to 1; the shift stays 0."""
         weights["gain"][...] = 1
 
     def packed_shapes(self):
@@ -22,7 +19,6 @@ class Normalization:
         return {"affine": (2, self.n_units)}
 
     def packing(self, weights, packed):
-        """Pairs of a view of the named `weights` and a view of the `packed_shapes` that is to hold the same numbers."""
         for row, name in enumerate(self.shapes):
             yield weights[name], packed["affine"][row, : self.n_units]
 
@@ -31,7 +27,6 @@ class Normalization:
         return {"d_affine": (2, self.n_units)}
 
     def unpacking(self, packed_gradient, gradients):
-        """Pairs of a view of the gradient in packed form and the view of the named `gradients` that it belongs to."""
         for row, name in enumerate(self.shapes):
             yield packed_gradient["d_affine"][row, : self.n_units], gradients[name]
 

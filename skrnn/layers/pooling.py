@@ -1,9 +1,10 @@
 """From the steps of a sequence to one vector. `POOLINGS` gives the ways by name."""
 
 from ..kernels import pooling as kernels
+from ._part import Part
 
 
-class Pooling:
+class Pooling(Part):
     """Base: from the rows of all steps, `n_units` columns, to one row of as many columns per sequence.
 
     Parameters
@@ -12,35 +13,10 @@ class Pooling:
         Columns of the layer below, both directions together.
     n_backward : int, default=0
         How many of them, the last ones, belong to the direction that runs backward in time.
-
-    Attributes
-    ----------
-    shapes : dict of str to tuple of int
-        Names and shapes of the weights.
     """
 
     def __init__(self, n_units, n_backward=0):
         self.n_units, self.n_backward = n_units, n_backward
-        self.shapes = {}
-
-    def initialize(self, weights, rng, scheme):
-        """Set the named `weights`, which are 0 so far, to initial values."""
-
-    def packed_shapes(self):
-        """Matrices that the kernels read."""
-        return {}
-
-    def packing(self, weights, packed):
-        """Pairs of a view of the named `weights` and a view of the `packed_shapes` that is to hold the same numbers."""
-        return []
-
-    def gradient_shapes(self):
-        """The gradients of the weights, in packed form."""
-        return {}
-
-    def unpacking(self, packed_gradient, gradients):
-        """Pairs of a view of the gradient in packed form and the view of the named `gradients` that it belongs to."""
-        return []
 
     def buffer_shapes(self, n_steps, n_sequences, training):
         """Arrays for a shard of so many steps and sequences."""

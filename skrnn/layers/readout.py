@@ -1,9 +1,10 @@
 """Affine readout: from one vector per sequence to its raw predictions."""
 
 from ..kernels.gemm import product, product_t
+from ._part import Part
 
 
-class Readout:
+class Readout(Part):
     """``raw = pooled W + b``; the vectors come with a last column of 1, and W is packed with b as its last row.
 
     Parameters
@@ -16,7 +17,6 @@ class Readout:
         self.shapes = {"W": (n_inputs, n_outputs), "b": (n_outputs,)}
 
     def initialize(self, weights, rng, scheme):
-        """Set W to initial values; b stays 0."""
         weights["W"][...] = scheme.inputs(rng, self.n_inputs, self.n_outputs)
 
     def packed_shapes(self):
@@ -24,7 +24,6 @@ class Readout:
         return {"W": (self.n_inputs + 1, self.n_outputs), "W_T": (self.n_outputs, self.n_inputs)}
 
     def packing(self, weights, packed):
-        """Pairs of views of weights and packed weights that hold the same numbers."""
         H, K = self.n_inputs, self.n_outputs
         yield weights["W"], packed["W"][:H, :K]
         yield weights["b"], packed["W"][H, :K]
@@ -35,7 +34,6 @@ class Readout:
         return {"dW": (self.n_inputs + 1, self.n_outputs)}
 
     def unpacking(self, packed_gradient, gradients):
-        """Pairs of views of the gradient in packed form and by names."""
         H, K = self.n_inputs, self.n_outputs
         yield packed_gradient["dW"][:H, :K], gradients["W"]
         yield packed_gradient["dW"][H, :K], gradients["b"]

@@ -8,6 +8,7 @@ from .._jit import bind, kernel
 from ..cells._base import Sizes
 from ..kernels import recurrence
 from ..kernels.lanes import zeros_like
+from ._part import Part
 
 _BOUND = {}
 
@@ -49,11 +50,10 @@ def bound_to(cell, raw=False, noisy=False):
     return _BOUND[key]
 
 
-class Recurrent:
+class Recurrent(Part):
     """A layer of one cell, reading `n_inputs` channels in one direction of time.
 
-    The layer itself holds no weights and no data: `packed_shapes` are the matrices that all threads read,
-    `buffer_shapes` the arrays that one thread writes.
+    `buffer_shapes` are the arrays that one thread writes.
 
     Parameters
     ----------
@@ -94,7 +94,6 @@ class Recurrent:
 
     # ---------------------------------------------------------------------------------------------------- weights
     def initialize(self, weights, rng, scheme):
-        """Set the named `weights` to initial values, gate by gate."""
         H, cell = self.n_state, self.cell
         for gate in cell.gates:
             for public, piece in cell.public_pieces(self.sizes):
@@ -122,7 +121,6 @@ class Recurrent:
         return shapes | {"p": (1, sum(self.cell.vectors.values()) * n_state)}
 
     def packing(self, weights, packed):
-        """Pairs of a view of the named `weights` and a view of the `packed_shapes` that is to hold the same numbers."""
         starts = {"W_hT": self.fed[0], "W_xT": self.fed[2], "W_uT": 0}
         for public, piece in self.cell.public_pieces(self.sizes):
             view = np.atleast_2d(weights[piece.name])[:, public]
@@ -134,7 +132,6 @@ class Recurrent:
         yield from self._vectors(weights, packed["p"])
 
     def unpacking(self, packed_gradient, gradients):
-        """Pairs of a view of the gradient in packed form and the view of the named `gradients` that it belongs to."""
         for public, piece in self.cell.public_pieces(self.sizes):
             view = np.atleast_2d(gradients[piece.name])[:, public]
             yield packed_gradient[f"d{piece.matrix}"][piece.rows, piece.columns], view

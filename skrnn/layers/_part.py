@@ -1,0 +1,34 @@
+"""What has weights in a network."""
+
+
+class Part:
+    """Base of everything in a network that may have weights.
+
+    A part holds sizes only, no weights and no data: theta, packed weights, gradients and buffers come in.
+
+    Attributes
+    ----------
+    shapes : dict of str to tuple of int
+        Names and shapes of its weights in theta.
+    """
+
+    shapes = {}
+
+    def initialize(self, weights, rng, scheme):
+        """Set the named `weights`, which are 0 so far, to initial values, by an `initializers.Scheme`."""
+
+    def packed_shapes(self):
+        """Names and sizes (rows, columns) of the matrices that products read, transposes among them."""
+        return {}
+
+    def packing(self, weights, packed):
+        """Pairs of a view of the named `weights` and a view of the `packed_shapes` that is to hold the same numbers."""
+        return []
+
+    def gradient_shapes(self):
+        """Names and sizes of the gradients of packed weights."""
+        return {}
+
+    def unpacking(self, packed_gradient, gradients):
+        """Pairs of a view of the gradient in packed form and the view of the named `gradients` that it belongs to."""
+        return []
