@@ -1,6 +1,5 @@
 """Independently recurrent network."""
 
-import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
 from .._jit import kernel
@@ -42,16 +41,13 @@ class IndRNN(BaseCell):
 
     ``W_x`` (D, H), ``w_h`` (H,), ``b`` (H,). Over T steps the gradient of a unit is multiplied by up to
     :math:`|w_h|^T`. So :math:`|w_h| \le 2^{1/T}` is kept after every update, with T the longest training sequence:
-    it neither explodes nor, near the bound, vanishes. Stack two layers or more.
+    it neither explodes nor, near the bound, vanishes. :math:`w_h` starts between 0 and the bound, but in a last layer
+    of which only the state after the last step is used between :math:`2^{-1/T}` and the bound. Stack two layers or more.
 
     Parameters
     ----------
     activation : {"relu", "tanh"}, default="relu"
         The function :math:`\phi`.
-    initial_memory : {"uniform", "log_uniform"}, default="uniform"
-        How :math:`w_h` starts. "uniform", as in the paper: between 0 and the bound, and in a last layer of which only
-        the state after the last step is used between :math:`2^{-1/T}` and the bound. "log_uniform": such that units
-        forget by a factor of e in 1 to T steps, all orders of magnitude alike; long sequences are learned sooner.
 
     References
     ----------
@@ -69,15 +65,11 @@ class IndRNN(BaseCell):
     columns = (("h", INPUT),)
     vectors = {"w_h": 1}
     saves_h = True
-    _parameter_constraints = {
-        "activation": [StrOptions({"relu", "tanh"})],
-        "initial_memory": [StrOptions({"uniform", "log_uniform"})],
-    }
+    _parameter_constraints = {"activation": [StrOptions({"relu", "tanh"})]}
     activations = {"relu": (forward_relu, backward_relu), "tanh": (forward_tanh, backward_tanh)}
 
-    def __init__(self, activation="relu", initial_memory="uniform"):
+    def __init__(self, activation="relu"):
         self.activation = activation
-        self.initial_memory = initial_memory
 
     @property
     def forward(self):
@@ -88,8 +80,6 @@ class IndRNN(BaseCell):
         return self.activations[self.activation][1]
 
     def initial_vectors(self, rng, name, shape, n_steps, is_last):
-        if self.initial_memory == "log_uniform":
-            return np.exp(-np.exp(-rng.uniform(0, np.log(n_steps), shape)))
         bound = 2.0 ** (1 / n_steps)
         return rng.uniform(1 / bound if is_last else 0, bound, shape)
 
