@@ -42,7 +42,8 @@ class IndRNN(BaseCell):
     ``W_x`` (D, H), ``w_h`` (H,), ``b`` (H,). Over T steps the gradient of a unit is multiplied by up to
     :math:`|w_h|^T`. So :math:`|w_h| \le 2^{1/T}` is kept after every update, with T the longest training sequence:
     it neither explodes nor, near the bound, vanishes. :math:`w_h` starts between 0 and the bound, but in a last layer
-    of which only the state after the last step is used between :math:`2^{-1/T}` and the bound. Stack two layers or more.
+    of which only the state after the last step is used between :math:`2^{-1/T}` and the bound. Stack two layers or
+    more.
 
     Parameters
     ----------
