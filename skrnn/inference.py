@@ -20,18 +20,41 @@ class Data:
         Steps of all sequences, in the dtype of the network.
     offsets : ndarray of shape (n_sequences + 1,)
         Where each sequence starts in `values`.
-    target : ndarray of shape (n_sequences, n_targets), default=None
-    weight : ndarray of shape (n_sequences,), default=None
+    target : ndarray of shape (n_rows, n_targets), default=None
+        A row for each sequence, or for each step.
+    weight : ndarray of shape (n_rows,), default=None
+        Weights of these rows; None: 1.
+
+    Attributes
+    ----------
+    weight : ndarray of shape (n_sequences,)
+        Weights of the sequences: of one whose steps have targets, the sum of theirs.
+    row_weight : ndarray of shape (n_rows,)
     """
 
     def __init__(self, values, offsets, target=None, weight=None):
-        self.values, self.begins, self.lengths = values, offsets[:-1], np.diff(offsets)
-        self.weight = weight
-        self.set_target(target)
+        self.values, self.offsets, self.begins, self.lengths = values, offsets, offsets[:-1], np.diff(offsets)
+        self.set_target(target, weight)
 
-    def set_target(self, target):
-        """Give the sequences their targets, or None."""
-        self.target = None if target is None else np.ascontiguousarray(target, self.values.dtype)
+    def set_target(self, target, weight=None):
+        """Give the sequences or their steps targets, or None, and weights."""
+        self.target = self.row_weight = self.weight = None
+        if target is None:
+            return
+        self.target = np.ascontiguousarray(target, self.values.dtype)
+        self.row_weight = self.weight = np.ones(len(target)) if weight is None else weight
+        if len(target) > len(self.lengths):
+            self.weight = np.add.reduceat(self.row_weight, self.begins)
+
+    def target_rows(self, indices):
+        """Rows of the targets of the sequences `indices`, in their order."""
+        return indices if len(self.target) == len(self.lengths) else self.step_rows(indices)
+
+    def step_rows(self, indices):
+        """Rows of the steps of the sequences `indices`, in their order."""
+        lengths = self.lengths[indices]
+        ends = np.cumsum(lengths)
+        return np.arange(lengths.sum()) + np.repeat(self.begins[indices] - ends + lengths, lengths)
 
     def by_length(self, indices):
         """The sequences `indices`, longest first."""
@@ -47,15 +70,19 @@ class Data:
 
 
 def predict_raw(network, theta, data, pool, indices=None):
-    """Raw predictions (n, K) of the sequences `indices`, in their order; None: of all."""
-    indices = np.arange(len(data.lengths)) if indices is None else indices
-    raw = np.empty((len(data.lengths), network.n_outputs), network.dtype)
+    """Raw predictions of the sequences `indices`, in their order; None: of all.
+
+    One row (K,) for each sequence, or where the network has predictions for each step, for each of their steps.
+    """
+    indices, keeps_steps = np.arange(len(data.lengths)) if indices is None else indices, network.pooling.keeps_steps
+    raw = np.empty((len(data.values if keeps_steps else data.lengths), network.n_outputs), network.dtype)
 
     def collect(shard, plan, buffers):
-        raw[shard] = buffers.part("pooled")["raw"][: len(shard), : network.n_outputs]
+        rows = network.prediction_rows(plan, shard)
+        raw[rows] = buffers.part("pooled")["raw"][: len(rows), : network.n_outputs]
 
     _run_forward(network, theta, data, indices, pool, collect)
-    return raw[indices]
+    return raw[data.step_rows(indices) if keeps_steps else indices]
 
 
 def hidden_states(network, theta, data, pool):

@@ -1,4 +1,4 @@
-"""The network over one flat parameter vector: convolution, recurrent layers, pooling and readout, as far as wanted.
+"""The network over one flat parameter vector: front, recurrent layers, pooling and readout, as far as wanted.
 
 A mini-batch is cut into shards; a shard goes through the whole network, forward and back, in one thread. Shards do not
 depend on the number of threads, and their gradients are added in their order, so neither do the results, bit for bit.
@@ -19,6 +19,8 @@ from .kernels.copies import copy_all, copy_table
 from .kernels.masks import dropout_mask
 from .layers.block import Block
 from .layers.convolution import Convolution
+from .layers.decay import Decay
+from .layers.embedding import Embedding
 from .layers.pooling import get_pooling
 from .layers.readout import Readout
 from .parameters import Layout
@@ -80,12 +82,13 @@ class Noise(NamedTuple):
 class Plan(NamedTuple):
     """Where the steps of a shard lie: see `kernels.recurrence`.
 
-    order : for each direction, the live row of each live row; inputs : the row in the values.
+    order : for each direction, the live row of each live row; rows : its row in the values, None where the network
+    has other steps than they.
     """
 
     starts: np.ndarray
     order: dict
-    inputs: dict
+    rows: np.ndarray
 
 
 class Network:
@@ -103,11 +106,12 @@ class Network:
 
     def __init__(self, structure):
         self.structure, self.dtype, self.n_outputs = structure, np.dtype(structure.dtype), structure.n_outputs
-        self.convolution, n_below = None, structure.n_inputs
         self.parts = {}  # what has weights, by the first part of the weights' names
-        if structure.convolution is not None:
-            self.convolution = self.parts["convolution"] = Convolution(structure.convolution, n_below)
-            n_below = structure.convolution.n_channels
+        self.front_name, self.front = _front(structure)
+        n_below = structure.n_inputs
+        if self.front:
+            self.parts[self.front_name] = self.front
+            n_below = self.front.n_outputs
         self.blocks = []
         for number in range(len(structure.hidden_layer_sizes)):
             block = Block(structure, number, n_below)
@@ -218,15 +222,14 @@ class Network:
             for block in self.blocks
         )
         shapes |= _prefixed([("pooling", self.pooling.buffer_shapes(n_steps, n_sequences, training))])
-        shapes |= {"pooled.h": (N, H + 1), "pooled.raw": (N, self.n_outputs)}
+        P = n_steps if self.pooling.keeps_steps else N
+        shapes |= {"pooled.h": (P, H + 1), "pooled.raw": (P, self.n_outputs)}
         if training:
-            shapes |= {"pooled.dh": (N, H), "pooled.d_raw": (N, self.n_outputs)}
+            shapes |= {"pooled.dh": (P, H), "pooled.d_raw": (P, self.n_outputs)}
         if training and self.structure.dropout:
             shapes["pooled.M"] = N, H
-        if self.convolution:
-            shapes |= _prefixed([("convolution", self.convolution.buffer_shapes(n_steps, n_sequences, training))])
-            n_channels = self.structure.convolution.n_channels
-            shapes |= {f"convolution.{name}": (n_steps, n_channels) for name in ("Y", "dY")[: 1 + training]}
+        if self.front:
+            shapes |= _prefixed([(self.front_name, self.front.buffer_shapes(n_steps, n_sequences, training))])
         # Back-propagation multiplies rows that no step has written by 0, so these must not be NaN.
         arena = Arena(shapes, self.dtype, zeros=training)
         arena.part("pooled")["h"][:, H] = 1  # for the biases of the readout
@@ -255,7 +258,11 @@ class Network:
     # ------------------------------------------------------------------------------------------------- a shard
     def n_steps(self, lengths):
         """Steps of the recurrent layers for sequences of these lengths."""
-        return lengths if self.convolution is None else self.structure.convolution.n_steps(lengths)
+        return lengths if self.structure.convolution is None else self.structure.convolution.n_steps(lengths)
+
+    def prediction_rows(self, plan, shard):
+        """Where the raw predictions of the sequences `shard` belong: their numbers, or the rows of their steps."""
+        return plan.rows if self.pooling.keeps_steps else shard
 
     def _plan(self, begins, lengths):
         steps = self.n_steps(lengths)
@@ -265,20 +272,20 @@ class Network:
         in_order = self._in_order  # read once: another thread may replace it
         if len(in_order) < n_live:
             in_order = self._in_order = np.arange(2 * n_live)
-        order, inputs = {"forward": in_order}, {}
+        order, rows = {"forward": in_order}, None
         if self.structure.bidirectional:
             order["backward"] = np.empty(n_live, np.int64)
             plan_mirror(starts, steps, order["backward"])
-        if self.convolution is None:
-            inputs["forward"] = np.empty(n_live, np.int64)
-            plan_rows(starts, begins, inputs["forward"])
-            inputs |= {"backward": inputs["forward"][order["backward"]]} if self.structure.bidirectional else {}
-        return Plan(starts, order, inputs or order)
+        if self.structure.steps_are_kept:
+            rows = np.empty(n_live, np.int64)
+            plan_rows(starts, begins, rows)
+        return Plan(starts, order, rows)
 
     def forward(
         self, packed, buffers, values, begins, lengths, *, training=False, noise=None, keep=False, initial=None
     ):
-        """Run one shard; its raw predictions are the first rows of ``buffers.part("pooled")["raw"]``.
+        """Run one shard; its raw predictions are the first rows of ``buffers.part("pooled")["raw"]``, one for each
+        sequence, or for each live row where the pooling keeps the steps.
 
         Returns the plan of the shard, which `backward` needs.
 
@@ -286,12 +293,8 @@ class Network:
         noise : what dropout is drawn from, None for none; keep : whether to keep the outputs of all layers in any
         case; initial : for each layer a dict of direction to (h, other states) to start from.
         """
-        plan, N = self._plan(begins, lengths), len(lengths)
-        X, rows = values, plan.inputs
-        if self.convolution:
-            part = buffers.part("convolution")
-            X = part["Y"]
-            self.convolution.forward(packed.part("convolution"), part, values, begins, lengths, plan.starts, X)
+        plan = self._plan(begins, lengths)
+        X, rows = self._inputs(packed, buffers, values, begins, lengths, plan)
         for k, block in enumerate(self.blocks):
             block.forward(packed, buffers, X, rows, plan, training, noise, keep, initial and initial[k])
             X, rows = block.outputs(buffers), plan.order
@@ -306,12 +309,24 @@ class Network:
             dropout_mask(
                 noise.key(len(self.blocks)), noise.identities, self.structure.dropout, self.n_last, arrays["M"]
             )
-            pooled[:N, : self.n_last] *= arrays["M"][:N, : self.n_last]
+            self.pooling.mask(pooled, arrays["M"], plan.starts)
+        n_rows = self.pooling.n_rows(plan.starts)
         if self.readout:
-            self.readout.forward(packed.part("readout"), pooled, arrays["raw"], N)
+            self.readout.forward(packed.part("readout"), pooled, arrays["raw"], n_rows)
         else:
-            arrays["raw"][:N, : self.n_outputs] = pooled[:N, : self.n_outputs]
+            arrays["raw"][:n_rows, : self.n_outputs] = pooled[:n_rows, : self.n_outputs]
         return plan
+
+    def _inputs(self, packed, buffers, values, begins, lengths, plan):
+        """What the first layer reads, and for each direction the row of it for each live row."""
+        if self.front:
+            part = buffers.part(self.front_name)
+            self.front.forward(packed.part(self.front_name), part, values, begins, lengths, plan)
+            return part["Y"], plan.order
+        rows = {"forward": plan.rows}
+        if self.structure.bidirectional:
+            rows["backward"] = plan.rows[plan.order["backward"]]
+        return values, rows
 
     def backward(self, packed, buffers, plan, gradient, *, noisy=False, keep_dh=False):
         """Gradient of one shard, from ``buffers.part("pooled")["d_raw"]``, into `gradient` (see `allocate_gradient`).
@@ -319,16 +334,16 @@ class Network:
         noisy : whether `forward` had noise. With `keep_dh` (and `keep` in `forward`), the gradients of all h_t stand
         in the layers' ``output.dY`` afterwards.
         """
-        arrays, N, H = buffers.part("pooled"), plan.starts[1], self.n_last
-        d_pooled = arrays["dh"]
+        arrays, H = buffers.part("pooled"), self.n_last
+        d_pooled, n_rows = arrays["dh"], self.pooling.n_rows(plan.starts)
         if self.readout:
             self.readout.backward(
-                *(packed.part("readout"), arrays["h"], arrays["d_raw"], d_pooled, gradient.part("readout"), N)
+                *(packed.part("readout"), arrays["h"], arrays["d_raw"], d_pooled, gradient.part("readout"), n_rows)
             )
         else:
-            d_pooled[:N, :H] = arrays["d_raw"][:N, :H]
+            d_pooled[:n_rows, :H] = arrays["d_raw"][:n_rows, :H]
         if self.readout and self.structure.dropout and noisy:
-            d_pooled[:N, :H] *= arrays["M"][:N, :H]
+            self.pooling.mask(d_pooled, arrays["M"], plan.starts)
         top = self.blocks[-1]
         if top.keeps_outputs:
             self.pooling.backward(
@@ -337,22 +352,31 @@ class Network:
             )
         elif keep_dh:
             top.output_gradients(buffers)[:] = 0
-        top.start_backward(buffers, N, None if top.keeps_outputs else d_pooled)
+        top.start_backward(buffers, plan.starts[1], None if top.keeps_outputs else d_pooled)
         for block in reversed(self.blocks):
             dX = None
             if block.number > 0:
                 below = self.blocks[block.number - 1]
-                below.start_backward(buffers, N)
+                below.start_backward(buffers, plan.starts[1])
                 dX = below.output_gradients(buffers)
-            elif self.convolution:
-                dX = buffers.part("convolution")["dY"]
+            elif self.front:
+                dX = buffers.part(self.front_name)["dY"]
             has_dY = keep_dh or block is not top or top.keeps_outputs
             block.backward(packed, buffers, plan, gradient, dX, has_dY, keep_dh, noisy)
-        if self.convolution:
-            part = buffers.part("convolution")
-            self.convolution.backward(
-                packed.part("convolution"), part, plan.starts, part["Y"], part["dY"], gradient.part("convolution")
-            )
+        if self.front:
+            parts = (arena.part(self.front_name) for arena in (packed, buffers))
+            self.front.backward(*parts, plan, gradient.part(self.front_name))
+
+
+def _front(structure):
+    """Name and part of what the sequences go through first; None for neither."""
+    if structure.convolution is not None:
+        return "convolution", Convolution(structure.convolution, structure.n_inputs)
+    if structure.embeddings:
+        return "embedding", Embedding(structure.embeddings, structure.n_inputs)
+    if structure.decay:
+        return "decay", Decay(structure.n_inputs)
+    return None, None
 
 
 def _named(weights, prefix, part):

@@ -24,10 +24,15 @@ class Structure:
         "float32" or "float64".
     bidirectional : bool, default=False
         Whether each layer runs in both directions.
-    pooling : {"last", "mean", "max", "attention"}, default="last"
-        How the outputs of the last layer become one vector.
+    pooling : {"last", "mean", "max", "attention", "steps"}, default="last"
+        How the outputs of the last layer become one vector; with "steps" they do not, and each step has predictions.
     convolution : Conv, default=None
         What the input goes through first.
+    embeddings : tuple of (int, int, int), default=()
+        Channels that hold codes: number of the channel, codes, and numbers that each code is turned into.
+    decay : bool, default=False
+        Whether the input has three columns for each variable (last value that was seen, whether it was now, time
+        since), and the last values decay.
     layer_norm, residual : bool, default=False
         Whether outputs are normalised; whether each layer adds its output to its input.
     input_dropout, dropout, recurrent_dropout, zoneout : float, default=0.0
@@ -54,6 +59,8 @@ class Structure:
     bidirectional: bool = False
     pooling: str = "last"
     convolution: Conv = None
+    embeddings: tuple = ()
+    decay: bool = False
     layer_norm: bool = False
     residual: bool = False
     input_dropout: float = 0.0
@@ -63,6 +70,16 @@ class Structure:
 
     def __post_init__(self):
         name = type(self.cell).__name__
+        if (self.convolution is not None) + bool(self.embeddings) + self.decay > 1:
+            raise ValueError(
+                "A convolution, embeddings (tokens, categorical_features) and missing=\"decay\" all want to be first: use "
+                "one of them."
+            )
+        if self.pooling == "steps" and not self.steps_are_kept:
+            raise ValueError(
+                f"convolution={self.convolution!r} leaves fewer steps than the targets have: use stride=1 for a target "
+                "at each step."
+            )
         if self.zoneout and not self.cell.carries_state:
             raise ValueError(
                 f"zoneout={self.zoneout} keeps old values of a state that is carried from step to step, but {name} "
@@ -96,6 +113,16 @@ class Structure:
     def puts_out_predictions(self):
         """Whether the last layer puts out the raw predictions, so that there is no readout."""
         return self.cell.is_output and not self.bidirectional and self.n_outputs > 0
+
+    @property
+    def has_front(self):
+        """Whether the sequences go through anything before the recurrent layers."""
+        return self.convolution is not None or bool(self.embeddings) or self.decay
+
+    @property
+    def steps_are_kept(self):
+        """Whether the recurrent layers have the steps of the sequences."""
+        return self.convolution is None or self.convolution.stride == 1
 
     @property
     def is_noisy(self):

@@ -71,26 +71,22 @@ class Objective:
             return value, gradient
         self.network.pack(theta, self._packed)
         order = self.data.by_length(indices)
-        # What the shards need, gathered once: a shard is a slice of it.
-        weight = (self.data.weight[order] / total).astype(theta.dtype)
-        batch = order, self.data.begins[order], self.data.lengths[order], self.data.target[order], weight
-        n_threads = worthwhile_threads(theta, batch[2])
+        n_threads = worthwhile_threads(theta, self.data.lengths[order])
         n_group = len(self._gradients) * self.n_rows
         for first in range(0, len(order), n_group):
-            part = [array[first : first + n_group] for array in batch]
-            losses, summed = self._run_shards(part, n_threads, seed)
+            losses, summed = self._run_shards(order[first : first + n_group], total, n_threads, seed)
             value += losses.sum()
             gradient += self.network.unpack_gradient(summed)
         return value, gradient
 
-    def _run_shards(self, batch, n_threads, seed):
-        """Losses of the shards of a batch, and the sum of their gradients in packed form."""
-        n_shards = -(-len(batch[0]) // self.n_rows)
+    def _run_shards(self, order, total, n_threads, seed):
+        """Losses of the shards of the sequences `order`, and the sum of their gradients in packed form."""
+        n_shards = -(-len(order) // self.n_rows)
         losses = np.empty(n_shards)
 
         def run(i, worker):
-            shard = [array[i * self.n_rows : (i + 1) * self.n_rows] for array in batch]
-            losses[i] = self._run_shard(*shard, seed, self._buffers[worker], self._gradients[i])
+            shard = order[i * self.n_rows : (i + 1) * self.n_rows]
+            losses[i] = self._run_shard(shard, total, seed, self._buffers[worker], self._gradients[i])
 
         self.pool.run(run, n_shards, n_threads)
         summed = self._gradients[0]
@@ -98,12 +94,17 @@ class Objective:
             summed.memory += other.memory
         return losses, summed
 
-    def _run_shard(self, identities, begins, lengths, target, weight, seed, buffers, gradient):
-        """Forward and back; returns the shard's part of the loss."""
-        network, arrays = self.network, buffers.part("pooled")
-        noise = None if seed is None else Noise(seed, identities)
-        plan = network.forward(self._packed, buffers, self.data.values, begins, lengths, training=True, noise=noise)
-        value = self.loss.value_and_gradient(arrays["raw"], network.n_outputs, target, weight, arrays["d_raw"])
+    def _run_shard(self, shard, total, seed, buffers, gradient):
+        """Forward and back; returns the shard's part of the loss, `total` being the weight of the batch."""
+        network, data, arrays = self.network, self.data, buffers.part("pooled")
+        noise = None if seed is None else Noise(seed, shard)
+        begins, lengths = data.begins[shard], data.lengths[shard]
+        plan = network.forward(self._packed, buffers, data.values, begins, lengths, training=True, noise=noise)
+        rows = network.prediction_rows(plan, shard)
+        weight = (data.row_weight[rows] / total).astype(network.dtype)
+        value = self.loss.value_and_gradient(
+            arrays["raw"], network.n_outputs, data.target[rows], weight, arrays["d_raw"]
+        )
         network.backward(self._packed, buffers, plan, gradient, noisy=seed is not None)
         return value
 
@@ -118,10 +119,11 @@ def gradient_norms(network, theta, data, loss):
     arrays, order = buffers.part("pooled"), data.by_length(np.arange(len(data.lengths)))
     for first in range(0, len(order), n_rows):
         shard = order[first : first + n_rows]
-        weight = np.ones(len(shard), network.dtype)
         begins, lengths = data.begins[shard], data.lengths[shard]
         plan = network.forward(packed, buffers, data.values, begins, lengths, training=True, keep=True)
-        loss.value_and_gradient(arrays["raw"], network.n_outputs, data.target[shard], weight, arrays["d_raw"])
+        rows = network.prediction_rows(plan, shard)
+        weight = np.ones(len(rows), network.dtype)
+        loss.value_and_gradient(arrays["raw"], network.n_outputs, data.target[rows], weight, arrays["d_raw"])
         network.backward(packed, buffers, plan, gradient, keep_dh=True)
         n_live = plan.starts[-1] - plan.starts[1]
         of_shard = np.empty((n_live, len(network.blocks)), network.dtype)
@@ -213,7 +215,8 @@ class Training:
             self._objective = Objective(self.network, self.data, self.loss, settings.alpha, pool, max_batch)
             validate = None
             if len(held_out):
-                target, weight = self.data.target[held_out], self.data.weight[held_out]
+                target_rows = self.data.target_rows(held_out)
+                target, weight = self.data.target[target_rows], self.data.row_weight[target_rows]
 
                 def validate(theta):
                     raw = predict_raw(self.network, theta, self.data, pool, held_out)

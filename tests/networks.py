@@ -55,8 +55,7 @@ def random_sequences(rng, lengths, D, dtype=np.float64):
 
 def as_data(sequences, target=None, weight=None):
     offsets = np.cumsum([0, *map(len, sequences)])
-    weight = np.ones(len(sequences)) if weight is None else np.asarray(weight, float)
-    return Data(np.concatenate(sequences), offsets, target, weight)
+    return Data(np.concatenate(sequences), offsets, target, None if weight is None else np.asarray(weight, float))
 
 
 def predict(network, theta, sequences, n_threads=1):

@@ -6,7 +6,8 @@ anything but real parts, no conjugate.
 
 `weights` has the names of the public attribute `weights_`. They tell which parts a network has:
 "layers.{l}.backward.*" (a second direction), "layers.{l}.norm.gain" and ".norm.shift",
-"convolution.W" and ".b", "pooling.W", ".b" and ".v", "readout.W" and ".b".
+"convolution.W" and ".b", "embedding.{channel}", "decay.w" and ".b", "pooling.W", ".b" and ".v",
+"readout.W" and ".b".
 """
 
 from functools import partial
@@ -185,6 +186,30 @@ def convolve(x, W, b, stride=1, activation="relu"):
     return np.array(y)
 
 
+def embed(x, tables):
+    """The channels of x (D,) that have no table, then row x[c] of the table of each other channel c."""
+    plain = [x[c] for c in range(len(x)) if str(c) not in tables]
+    return np.concatenate([plain, *(tables[c][int(x[int(c)].real)] for c in sorted(tables, key=int))])
+
+
+def decayed(x, w, b):
+    """x (3 C,) holds last values v, whether they were seen now m, and times since d: v decayed, and m, (2 C,)."""
+    v, m, d = np.split(x, 3)
+    rate = relu(w * d + b)
+    return np.concatenate([m * v + (1 - m) * np.exp(-rate) * v, m])
+
+
+def front(weights, x, convolution=None):
+    """What the first layer reads in the place of x (T, D)."""
+    if "convolution.W" in weights:
+        return convolve(x, weights["convolution.W"], weights["convolution.b"], **convolution or {})
+    if tables := named_below(weights, "embedding."):
+        return np.array([embed(x_t, tables) for x_t in x])
+    if "decay.w" in weights:
+        return np.array([decayed(x_t, weights["decay.w"], weights["decay.b"]) for x_t in x])
+    return x
+
+
 def layer_norm(h, gain, shift):
     """Mean 0 and variance 1 over the units of h (n_out,), then gain and shift (n_out,)."""
     centred = h - h.mean()
@@ -275,13 +300,12 @@ def check_names(weights, cell, initial, masks, nudges):
 def run_stack(weights, x, cell, residual=False, convolution=None, initial=None, masks=None, zoneout=0.0, nudges=None):
     """List [x (T, D), output of layer 0 (T, n_out), ..., of the last] for one sequence.
 
-    Entry 0 is what the convolution made of x if the network has one. Outputs are normalised, have
+    Entry 0 is what the front made of x if the network has one. Outputs are normalised, have
     the residual added, and are before dropout. Options of `forward` but for pooling.
     """
     initial, masks, nudges = initial or {}, masks or {}, nudges or {}
     check_names(weights, cell, initial, masks, nudges)
-    if "convolution.W" in weights:
-        x = convolve(x, weights["convolution.W"], weights["convolution.b"], **convolution or {})
+    x = front(weights, x, convolution)
     directions = ("forward", "backward") if is_bidirectional(weights) else ("forward",)
     outputs = [x]
     for layer in range(n_layers_of(weights)):
@@ -294,10 +318,12 @@ def run_stack(weights, x, cell, residual=False, convolution=None, initial=None, 
 
 
 def pool(weights, x, cell, pooling, **options):
-    """Pooled vector (n_out,) of one sequence."""
+    """Pooled vector (n_out,) of one sequence, or with "steps" those of all steps (T, n_out)."""
     y = run_stack(weights, x, cell, **options)[-1]
     if pooling == "last":
         return ends(y, is_bidirectional(weights))
+    if pooling == "steps":
+        return y
     if pooling == "mean":
         return y.sum(axis=0) / len(y)
     if pooling == "max":
@@ -308,9 +334,9 @@ def pool(weights, x, cell, pooling, **options):
 
 
 def forward(weights, x, cell, *, pooling="last", **options):
-    """Raw prediction (K,) of a network for one sequence x (T, D).
+    """Raw prediction (K,) of a network for one sequence x (T, D), or (T, K) with "steps".
 
-    pooling : "last", "mean", "max" or "attention"
+    pooling : "last", "mean", "max", "attention" or "steps"
     residual : whether each layer but the first adds what it was given, default False
     convolution : dict of "stride" and "activation", default 1 and "relu"
     initial : dict of "layers.{l}.{direction}.h" and ".c" to (H,), default zeros
@@ -343,11 +369,12 @@ def readout(pooled, W, b):
 
 
 def raw_predictions(weights, sequences, cell, *, initial=None, masks=None, nudges=None, **structure):
-    """Raw predictions (N, K) of a list of N sequences (T_i, D).
+    """Raw predictions (N, K) of a list of N sequences (T_i, D), or (sum of T_i, K) with "steps".
 
     initial, masks and nudges are lists of N dicts as `forward` takes them; structure are its other
     options.
     """
     none = [None] * len(sequences)
     rows = zip(sequences, initial or none, masks or none, nudges or none, strict=True)
-    return np.array([forward(weights, x, cell, initial=i, masks=m, nudges=n, **structure) for x, i, m, n in rows])
+    raw = [forward(weights, x, cell, initial=i, masks=m, nudges=n, **structure) for x, i, m, n in rows]
+    return np.concatenate(raw) if structure.get("pooling") == "steps" else np.array(raw)

@@ -36,6 +36,18 @@ def _running(starts, t):
     return starts[t + 2] - starts[t + 1] if t + 2 < starts.shape[0] else 0
 
 
+# ------------------------------------------------------------------------------------------------------ all steps
+@kernel
+def mask_steps(Y, M, starts, H):
+    """Multiply the rows of sequence n by row n of M."""
+    lanes = VECTOR_BYTES // Y.itemsize
+    for t in range(starts.shape[0] - 2):
+        first = starts[t + 1] - starts[1]
+        for n in range(_running(starts, t)):
+            for j in range(0, H, lanes):
+                store(Y, first + n, j, H - j, load(Y, first + n, j, H - j) * load(M, n, j, H - j))
+
+
 # ------------------------------------------------------------------------------------------------------ last step
 @kernel
 def last_forward(Y, starts, H, H_backward, pooled):

@@ -32,3 +32,30 @@ class Part:
     def unpacking(self, packed_gradient, gradients):
         """Pairs of a view of the gradient in packed form and the view of the named `gradients` that it belongs to."""
         return []
+
+
+class Front(Part):
+    """Base of what sequences go through before the recurrent layers.
+
+    Attributes
+    ----------
+    n_outputs : int
+        Channels that it puts out, into the buffer ``Y``; the gradient comes in ``dY``.
+    """
+
+    n_outputs = 0
+
+    def buffer_shapes(self, n_steps, n_sequences, training):
+        """Arrays for a shard of so many steps behind the front."""
+        return {name: (n_steps, self.n_outputs) for name in ("Y", "dY")[: 1 + training]}
+
+    def forward(self, packed, buffers, values, begins, lengths, plan):
+        """Fill the live rows of ``Y``.
+
+        values : all steps of all sequences; begins, lengths : where those of the shard lie in it.
+        """
+        raise NotImplementedError
+
+    def backward(self, packed, buffers, plan, gradient):
+        """Fill `gradient` from ``dY``, which may be overwritten."""
+        raise NotImplementedError

@@ -46,7 +46,7 @@ class Block:
         self.normalization = Normalization(self.n_outputs) if structure.layer_norm else None
         self.residual = structure.residual and number > 0
         self.dropout = structure.dropout if number > 0 else structure.input_dropout
-        self.passes_gradients = number > 0 or structure.convolution is not None
+        self.passes_gradients = number > 0 or structure.has_front
         # The states after the last step are at hand in any case; other outputs have to be kept.
         self.keeps_outputs = not is_last or structure.pooling != "last" or structure.layer_norm or self.residual
 

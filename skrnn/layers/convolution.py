@@ -1,10 +1,10 @@
 """Convolution over time, in front of the recurrent layers."""
 
 from ..kernels.convolution import BACKWARD, FORWARD, gather_windows
-from ._part import Part
+from ._part import Front
 
 
-class Convolution(Part):
+class Convolution(Front):
     """The engine's side of a `Conv` that reads `n_inputs` channels.
 
     Parameters
@@ -15,47 +15,45 @@ class Convolution(Part):
     """
 
     def __init__(self, conv, n_inputs):
-        self.n_inputs, self.n_units = n_inputs, conv.n_channels
+        self.n_inputs, self.n_outputs = n_inputs, conv.n_channels
         self.width, self.stride, self.activation = conv.width, conv.stride, conv.activation
         self.n_rows = conv.width * n_inputs + 1
-        self.shapes = {"W": (self.n_rows - 1, self.n_units), "b": (self.n_units,)}
+        self.shapes = {"W": (self.n_rows - 1, self.n_outputs), "b": (self.n_outputs,)}
 
     def initialize(self, weights, rng, scheme):
-        weights["W"][...] = scheme.inputs(rng, self.n_rows - 1, self.n_units)
+        weights["W"][...] = scheme.inputs(rng, self.n_rows - 1, self.n_outputs)
 
     def packed_shapes(self):
         """W, and b as its last row."""
-        return {"W": (self.n_rows, self.n_units)}
+        return {"W": (self.n_rows, self.n_outputs)}
 
     def packing(self, weights, packed):
         yield from zip((weights["W"], weights["b"]), self._parts(packed["W"]), strict=True)
 
     def gradient_shapes(self):
         """The gradient of ``W`` of `packed_shapes`."""
-        return {"dW": (self.n_rows, self.n_units)}
+        return {"dW": (self.n_rows, self.n_outputs)}
 
     def unpacking(self, packed_gradient, gradients):
         yield from zip(self._parts(packed_gradient["dW"]), (gradients["W"], gradients["b"]), strict=True)
 
     def _parts(self, packed):
-        return packed[: self.n_rows - 1, : self.n_units], packed[self.n_rows - 1, : self.n_units]
+        return packed[: self.n_rows - 1, : self.n_outputs], packed[self.n_rows - 1, : self.n_outputs]
 
     def buffer_shapes(self, n_steps, n_sequences, training):
         """Arrays for a shard of so many steps after the convolution."""
-        return {"X": (n_steps, self.n_rows)}
+        return {"X": (n_steps, self.n_rows), **super().buffer_shapes(n_steps, n_sequences, training)}
 
-    def forward(self, packed, buffers, values, begins, lengths, starts, Y):
-        """Fill the rows of Y.
-
-        values : C-contiguous, (all steps, n_inputs); begins, lengths : where the sequences of the shard lie in it;
-        starts : of their new lengths, see `Conv.n_steps`.
-        """
-        X, W = buffers["X"], packed["W"]
+    def forward(self, packed, buffers, values, begins, lengths, plan):
+        """Fill the rows of ``Y``; `values` are C-contiguous."""
+        X, starts = buffers["X"], plan.starts
         windows = values.reshape(1, -1), self.n_inputs, begins, lengths, self.width, self.stride
         gather_windows(*windows, starts, X)
-        FORWARD[self.activation](X, starts[-1] - starts[1], self.n_rows, W, self.n_units, Y)
-
-    def backward(self, packed, buffers, starts, Y, dY, gradient):
-        """Turn the gradient of Y in dY into that of the pre-activations, and fill `gradient`."""
         n_rows = starts[-1] - starts[1]
-        BACKWARD[self.activation](buffers["X"], n_rows, self.n_rows, self.n_units, Y, dY, gradient["dW"])
+        FORWARD[self.activation](X, n_rows, self.n_rows, packed["W"], self.n_outputs, buffers["Y"])
+
+    def backward(self, packed, buffers, plan, gradient):
+        """Turn ``dY`` into the gradient of the pre-activations, and fill `gradient`."""
+        X, Y, dY = (buffers[name] for name in ("X", "Y", "dY"))
+        n_rows = plan.starts[-1] - plan.starts[1]
+        BACKWARD[self.activation](X, n_rows, self.n_rows, self.n_outputs, Y, dY, gradient["dW"])

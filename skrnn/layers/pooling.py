@@ -13,7 +13,14 @@ class Pooling(Part):
         Columns of the layer below, both directions together.
     n_backward : int, default=0
         How many of them, the last ones, belong to the direction that runs backward in time.
+
+    Attributes
+    ----------
+    keeps_steps : bool
+        Whether there is a row for each live row instead.
     """
+
+    keeps_steps = False
 
     def __init__(self, n_units, n_backward=0):
         self.n_units, self.n_backward = n_units, n_backward
@@ -21,6 +28,15 @@ class Pooling(Part):
     def buffer_shapes(self, n_steps, n_sequences, training):
         """Arrays for a shard of so many steps and sequences."""
         return {}
+
+    def n_rows(self, starts):
+        """Rows of `pooled` for a shard."""
+        return starts[1]
+
+    def mask(self, pooled, M, starts):
+        """Multiply the rows of each sequence n by row n of M."""
+        N, H = starts[1], self.n_units
+        pooled[:N, :H] *= M[:N, :H]
 
     def forward(self, packed, buffers, Y, starts, pooled):
         """Fill ``pooled[n, :n_units]`` from the rows Y of the shard."""
@@ -118,7 +134,27 @@ class Attention(Pooling):
         kernels.attention_backward(Y, starts, self.n_units, packed["W_T"], packed["v"], *scratch, d_pooled, dY, *slopes)
 
 
-POOLINGS = {"last": Last, "mean": Mean, "max": Max, "attention": Attention}
+class Steps(Pooling):
+    """No pooling: each step has its own row."""
+
+    keeps_steps = True
+
+    def n_rows(self, starts):
+        return starts[-1] - starts[1]
+
+    def mask(self, pooled, M, starts):
+        kernels.mask_steps(pooled, M, starts, self.n_units)
+
+    def forward(self, packed, buffers, Y, starts, pooled):
+        n_rows, H = self.n_rows(starts), self.n_units
+        pooled[:n_rows, :H] = Y[:n_rows, :H]
+
+    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient):
+        n_rows, H = self.n_rows(starts), self.n_units
+        dY[:n_rows, :H] = d_pooled[:n_rows, :H]
+
+
+POOLINGS = {"last": Last, "mean": Mean, "max": Max, "attention": Attention, "steps": Steps}
 
 
 def get_pooling(name, n_units, n_backward=0):

@@ -1,0 +1,51 @@
+"""Values that were last seen some time ago decay to the mean, as fast as is learned."""
+
+from ..kernels.fronts import decay_backward, decay_forward
+from ._part import Front
+
+
+class Decay(Front):
+    """The decay of inputs of a GRU-D; `preprocessing` of missing values makes what it reads.
+
+    A variable that was not measured at a step is what it was when last seen, times exp(-max(0, w d + b)), d the time
+    since; as the variables are standardised, that is a decay to their mean. Indicators of what was measured follow.
+
+    Parameters
+    ----------
+    n_inputs : int
+        Three times the number of variables.
+    """
+
+    def __init__(self, n_inputs):
+        self.n_variables = n_inputs // 3
+        self.n_outputs = 2 * self.n_variables
+        self.shapes = {"w": (self.n_variables,), "b": (self.n_variables,)}
+
+    def initialize(self, weights, rng, scheme):
+        weights["w"][...] = rng.uniform(0, 1, self.n_variables)
+
+    def packed_shapes(self):
+        """[w; b]."""
+        return {"p": (2, self.n_variables)}
+
+    def packing(self, weights, packed):
+        for k, name in enumerate("wb"):
+            yield weights[name], packed["p"][k, : self.n_variables]
+
+    def gradient_shapes(self):
+        """The gradient of [w; b]."""
+        return {"dp": (2, self.n_variables)}
+
+    def unpacking(self, packed_gradient, gradients):
+        for k, name in enumerate("wb"):
+            yield packed_gradient["dp"][k, : self.n_variables], gradients[name]
+
+    def buffer_shapes(self, n_steps, n_sequences, training):
+        """The inputs in live rows, and what all fronts have."""
+        return {"X": (n_steps, 3 * self.n_variables), **super().buffer_shapes(n_steps, n_sequences, training)}
+
+    def forward(self, packed, buffers, values, begins, lengths, plan):
+        decay_forward(values, plan.rows, len(plan.rows), self.n_variables, packed["p"], buffers["X"], buffers["Y"])
+
+    def backward(self, packed, buffers, plan, gradient):
+        decay_backward(buffers["X"], len(plan.rows), self.n_variables, packed["p"], buffers["dY"], gradient["dp"])

@@ -1,0 +1,70 @@
+"""Channels that hold codes become vectors that are learned."""
+
+import numpy as np
+
+from ..kernels.fronts import add_up, copy_channels, look_up
+from ._part import Front
+
+
+class Embedding(Front):
+    """A table for each channel of codes; other channels pass through, and come first.
+
+    Weights are called by the number of the channel. They start with variance 1, like standardised channels.
+
+    Parameters
+    ----------
+    embeddings : tuple of (int, int, int)
+        Number of the channel, number of codes, and numbers that stand for a code.
+    n_inputs : int
+        Channels of the values.
+    """
+
+    def __init__(self, embeddings, n_inputs):
+        self.embeddings = embeddings
+        coded = np.array([channel for channel, _, _ in embeddings], np.int64)
+        self.n_coded, self.n_plain = len(coded), n_inputs - len(coded)
+        self.plain, self.coded = np.setdiff1d(np.arange(n_inputs), coded), coded
+        self.n_outputs = self.n_plain + sum(n_dims for _, _, n_dims in embeddings)
+        self.shapes = {str(channel): (n_codes, n_dims) for channel, n_codes, n_dims in embeddings}
+
+    def initialize(self, weights, rng, scheme):
+        for table in weights.values():
+            table[...] = rng.uniform(-np.sqrt(3), np.sqrt(3), table.shape)
+
+    def packed_shapes(self):
+        """The tables."""
+        return dict(self.shapes)
+
+    def packing(self, weights, packed):
+        for name, (n_codes, n_dims) in self.shapes.items():
+            yield weights[name], packed[name][:n_codes, :n_dims]
+
+    def gradient_shapes(self):
+        """Those of the tables."""
+        return dict(self.shapes)
+
+    def unpacking(self, packed_gradient, gradients):
+        for name, (n_codes, n_dims) in self.shapes.items():
+            yield packed_gradient[name][:n_codes, :n_dims], gradients[name]
+
+    def buffer_shapes(self, n_steps, n_sequences, training):
+        """The codes of each live row, and what all fronts have."""
+        return {"codes": (n_steps, self.n_coded), **super().buffer_shapes(n_steps, n_sequences, training)}
+
+    def forward(self, packed, buffers, values, begins, lengths, plan):
+        Y, codes, n_rows = buffers["Y"], buffers["codes"], len(plan.rows)
+        copy_channels(values, plan.rows, n_rows, self.plain, Y)
+        copy_channels(values, plan.rows, n_rows, self.coded, codes)
+        for k, (name, n_dims, column) in enumerate(self._columns()):
+            look_up(codes, k, n_rows, packed[name], n_dims, Y, column)
+
+    def backward(self, packed, buffers, plan, gradient):
+        for k, (name, n_dims, column) in enumerate(self._columns()):
+            add_up(buffers["codes"], k, len(plan.rows), buffers["dY"], column, n_dims, gradient[name])
+
+    def _columns(self):
+        """For each table its name, its width and its first column of Y."""
+        column = self.n_plain
+        for name, (_, n_dims) in self.shapes.items():
+            yield name, n_dims, column
+            column += n_dims
