@@ -2,14 +2,16 @@
 
 import numpy as np
 
-from ._array import (
+from ._array import SequenceArray
+from ._steps import (
+    SPLIT,
     Sequence,
-    SequenceArray,
     check_not_empty,
     is_sequence,
-    parsed_array,
+    is_text,
     real_array,
     refuse_masked,
+    step_array,
 )
 
 
@@ -24,11 +26,13 @@ def as_sequence_array(X):
         - a `SequenceArray`, returned as it is;
         - a 3-D array; trailing steps in which every channel is NaN are padding;
         - a list or tuple of arrays, nested lists or `Sequence` cells of shape
-          (n_steps, n_channels) or (n_steps,); but flat rows of one length are a table;
+          (n_steps, n_channels) or (n_steps,); but flat rows of numbers of one length are a table;
         - a Series or an object array of such cells;
         - a data frame (pandas, polars) or an object array of several columns, some with such
           cells: the sequences of a row, equally long, are put side by side as channels, its
           numbers are static covariates, repeated at each step.
+
+        The steps are numbers or tokens (str). NaN is accepted.
 
     Returns
     -------
@@ -38,7 +42,8 @@ def as_sequence_array(X):
     Raises
     ------
     ValueError
-        If `X` holds sequences with a fault; the message names the first such sequence.
+        If `X` holds sequences with a fault; the message names the first such sequence. Texts that are not
+        split into tokens are a fault.
 
     Examples
     --------
@@ -50,6 +55,8 @@ def as_sequence_array(X):
     SequenceArray(2 sequences, 1 to 3 steps, 1 channel, float64)
     >>> as_sequence_array([[1, 2, 3], [4, 5, 6]]) is None
     True
+    >>> as_sequence_array([list("abc"), list("def")])
+    SequenceArray(2 sequences, 3 steps, 1 channel, str)
     """
     if isinstance(X, SequenceArray):
         return X
@@ -59,6 +66,7 @@ def as_sequence_array(X):
     elif hasattr(X, "__array__") and getattr(X, "ndim", 0) > 2:
         sequences = _from_padded(X)
     else:
+        _refuse_texts(X)
         sequences = _from_columns(_columns(X))
     if sequences is not None:
         _check_steps(sequences)
@@ -88,7 +96,7 @@ def check_sequences(sequences, dtype, *, name="X"):
     Raises
     ------
     ValueError
-        If there is no sequence or no channel, a sequence has no step, or a value is NaN,
+        If there is no sequence or no channel, a sequence has no step, or a value is a token (str), NaN,
         infinite or too large for `dtype`; the message says which.
 
     Examples
@@ -107,6 +115,8 @@ def check_sequences(sequences, dtype, *, name="X"):
     _check_steps(sequences)
     if sequences.n_channels == 0:
         raise ValueError(f"the sequences of {name} have no channel.")
+    if is_text(sequences.values):
+        raise ValueError(f"{name} holds tokens (str), numbers are needed: encode them first, with a TokenEncoder.")
     # One layout, because each new one makes Numba compile its kernels again. Whether an array
     # owns its memory is no part of the type, so views are not copied.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -146,18 +156,32 @@ def _from_padded(X):
             f"Found array with dim {X.ndim}: a batch of sequences has 3 dimensions, (n_sequences, n_steps, n_channels)."
         )
     check_not_empty(X.shape)
-    return SequenceArray.from_padded(parsed_array(X, "X"))
+    return SequenceArray.from_padded(step_array(X, "X"))
 
 
 def _from_items(items):
     check_not_empty((len(items),))
+    _refuse_text(items[0])
     if not any(map(is_sequence, items)) or _is_table(items):
         return None
     return SequenceArray.from_list(items)
 
 
+def _refuse_texts(X):
+    """Raise if a Series or a 1-D array holds texts that are not split."""
+    if len(getattr(X, "shape", ())) == 1 and getattr(getattr(X, "dtype", None), "kind", "O") in "OUT":
+        _refuse_text(next((cell for cell in X if not _is_missing(cell)), None))
+
+
+def _refuse_text(cell):
+    if isinstance(cell, str):
+        raise ValueError(f"X holds texts, the first is {cell[:20]!r}; a sequence is a list of tokens. {SPLIT}")
+
+
 def _is_table(items):
     if not all(map(_is_row, items)) or len({len(item) for item in items}) > 1:
+        return False
+    if any(isinstance(next(iter(item), None), str) for item in items):
         return False
     for i, item in enumerate(items):
         refuse_masked(item, f"row {i}")
@@ -198,12 +222,22 @@ def _from_columns(columns):
         (name, _named(name, SequenceArray.from_list if is_sequential else _static, column))
         for (name, column), is_sequential in zip(columns, sequential, strict=True)
     ]
+    _refuse_mixture(parts)
     lengths = _common_lengths([part for part in parts if isinstance(part[1], SequenceArray)])
     channels = [
         part.values if isinstance(part, SequenceArray) else np.repeat(part, lengths)[:, np.newaxis] for _, part in parts
     ]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     return SequenceArray(np.concatenate(channels, axis=1), offsets)
+
+
+def _refuse_mixture(parts):
+    kinds = {is_text(getattr(part, "values", part)): name for name, part in parts}
+    if len(kinds) > 1:
+        raise ValueError(
+            f"column {kinds[True]!r} holds tokens (str), column {kinds[False]!r} numbers: a frame holds only one of "
+            "both. Encode the tokens as numbers first, with a TokenEncoder."
+        )
 
 
 def _common_lengths(parts):

@@ -1,0 +1,167 @@
+"""One sequence: what may be one, its steps as an array, and the opaque cell that holds it."""
+
+import numpy as np
+
+ITEM_SHAPE = "a sequence is an array of shape (n_steps, n_channels) or (n_steps,)."
+SPLIT = "Split texts into characters or words: [list(text) for text in X] or [text.split() for text in X]."
+
+
+class Sequence:
+    """One sequence as an opaque scalar: the cell of object arrays and data frames.
+
+    NumPy must see a scalar here, or it would unpack the cell into the array that holds it.
+    Hence no ``__len__``, no ``__getitem__`` and no ``__array__``; the numbers are in ``values``.
+
+    Parameters
+    ----------
+    values : array-like of shape (n_steps, n_channels) or (n_steps,)
+        The time steps: numbers, or tokens (str).
+
+    Attributes
+    ----------
+    values : ndarray of shape (n_steps, n_channels)
+        The time steps: float32, float64 or str.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn.sequences import Sequence
+    >>> cell = Sequence([[1, 2], [3, 4], [5, 6]])
+    >>> cell
+    Sequence(3 steps, 2 channels)
+    >>> cell == Sequence(np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]]))
+    True
+    """
+
+    __slots__ = ("values",)
+
+    def __init__(self, values):
+        steps = sequence_steps(values, "a Sequence")
+        self.values = steps.reshape(-1, 1) if steps.ndim == 1 else steps
+
+    # scikit-learn looks for NaN with ``X != X`` on object arrays: the answer must be a plain
+    # bool, and a cell must equal itself whatever it holds.
+    def __eq__(self, other):
+        if self is other:
+            return True
+        if not isinstance(other, Sequence):
+            return False
+        return same_values(self.values, other.values)
+
+    def __hash__(self):
+        # Equal cells may differ in dtype and in the sign of zero, so only the shape is hashed.
+        return hash(self.values.shape)
+
+    def __repr__(self):
+        n_steps, n_channels = self.values.shape
+        return f"Sequence({count(n_steps, 'step')}, {count(n_channels, 'channel')})"
+
+
+def is_sequence(cell):
+    """Whether `cell` can be a sequence: a `Sequence`, a list, or an array that is not 0-D."""
+    if isinstance(cell, (Sequence, list, tuple)):
+        return True
+    return hasattr(cell, "__array__") and len(getattr(cell, "shape", ())) > 0
+
+
+def real_array(values, what):
+    """Return `values` in native float32 (if it was float32) or float64; refuse all but numbers."""
+    refuse_masked(values, what)
+    dtype = values.dtype
+    if dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: {what} has dtype {dtype}.")
+    if dtype.kind not in "biuf":
+        raise ValueError(f"{what} must hold real numbers, got dtype {dtype}.")
+    return np.asarray(values, dtype=np.float32 if dtype.type is np.float32 else np.float64)
+
+
+def step_array(data, what):
+    """Return nested lists, or an array of any kind, as `real_array` does, or as an array of str."""
+    try:
+        if isinstance(data, (list, tuple)) and data and isinstance(data[0], np.ma.MaskedArray):
+            data = np.ma.stack(data)  # asanyarray would drop the masks
+        array = np.asanyarray(data)
+        if array.dtype.kind in "OT":
+            # The cells of a data frame are often arrays of arrays; tolist lets NumPy join them.
+            data = array.tolist()
+            array = np.array(data)
+        tokens = _tokens(data, array)
+        if tokens is None and array.dtype.kind == "O":
+            array = array.astype(np.float64)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(f"{what} is not an array of real numbers: {error}") from error
+    if tokens is None:
+        return real_array(array, what)
+    _check_tokens(tokens, what)
+    return np.asarray(array if array.dtype.kind == "U" else tokens, dtype=str)
+
+
+def _tokens(data, array):
+    """Return the leaves of `data`, which NumPy made `array` of, if there is a str among them."""
+    if array.dtype.kind not in "OU":
+        return None
+    if data is array:
+        return array
+    leaves = np.array(data, dtype=object)
+    return leaves if any(isinstance(leaf, str) for leaf in leaves.flat) else None
+
+
+def _check_tokens(tokens, what):
+    """Raise if anything but str stands among them, which NumPy would turn into str without a word."""
+    refuse_masked(tokens, what)
+    if tokens.dtype.kind == "U":
+        return
+    leaves = tokens.ravel().tolist()
+    try:
+        if "\0" not in "".join(leaves):
+            return
+    except TypeError:
+        pass
+    for i, token in enumerate(leaves):
+        step = i // (tokens.size // len(tokens))
+        if not isinstance(token, str):
+            raise ValueError(
+                f"{what}, step {step} holds {token!r} of type {type(token).__name__} beside tokens (str): "
+                "a sequence holds only numbers or only tokens."
+            )
+        if token.endswith("\0"):
+            raise ValueError(f"{what}, step {step}: the token {token!r} ends with NUL, which NumPy arrays cannot hold.")
+
+
+def is_text(values):
+    """Whether `values` holds tokens."""
+    return values.dtype.kind == "U"
+
+
+def same_values(a, b):
+    """Whether two arrays of steps are equal; NaN equals NaN."""
+    return is_text(a) == is_text(b) and np.array_equal(a, b, equal_nan=not is_text(a))
+
+
+def sequence_steps(item, what):
+    """Return the steps of one sequence as a 1-D or 2-D array of float32, float64 or str."""
+    if isinstance(item, Sequence):
+        return item.values
+    if not is_sequence(item) and not isinstance(item, np.ndarray):
+        found = "None" if item is None else f"of type {type(item).__name__}"
+        raise ValueError(f"{what} is {found}; {ITEM_SHAPE}" + (f" {SPLIT}" if isinstance(item, str) else ""))
+    steps = step_array(item, what)
+    if steps.ndim not in (1, 2):
+        raise ValueError(f"{what} has shape {steps.shape}; {ITEM_SHAPE}")
+    return steps
+
+
+def refuse_masked(values, what):
+    """Raise if `values` hides entries behind a mask, which NumPy would silently drop."""
+    if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
+        raise ValueError(f"{what} is a masked array with masked entries: fill or remove them.")
+
+
+def check_not_empty(shape):
+    """Raise as scikit-learn does if there is no sample."""
+    if shape[0] == 0:
+        raise ValueError(f"Found array with 0 sample(s) (shape={shape}) while a minimum of 1 is required.")
+
+
+def count(n, noun):
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
