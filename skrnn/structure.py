@@ -72,8 +72,8 @@ class Structure:
         name = type(self.cell).__name__
         if (self.convolution is not None) + bool(self.embeddings) + self.decay > 1:
             raise ValueError(
-                "A convolution, embeddings (tokens, categorical_features) and missing=\"decay\" all want to be first: use "
-                "one of them."
+                'A convolution, vectors of codes (tokens, categorical_features) and missing="decay" all want to be the '
+                "first that reads X: use one of them."
             )
         if self.pooling == "steps" and not self.steps_are_kept:
             raise ValueError(

@@ -10,6 +10,7 @@ from skrnn._memory import Arena
 from skrnn.convolution import Conv
 from skrnn.kernels.batches import plan_steps
 from skrnn.layers.convolution import Convolution
+from skrnn.network import Plan
 
 LENGTHS = [9, 8, 8, 5, 3, 2, 1, 1]
 ACTIVATIONS = {"relu": lambda a: np.maximum(a, 0), "tanh": np.tanh, "identity": lambda a: a}
@@ -58,18 +59,20 @@ class Shard:
     def rows(self, n):
         return self.starts[1 : self.new_lengths[n] + 1] - self.starts[1] + n
 
+    @property
+    def plan(self):
+        return Plan(self.starts, {}, None)
+
     def forward(self):
-        self.Y = self.allocate({"Y": (self.n_rows + 2, self.conv.n_channels)})["Y"]
-        place = self.values, self.begins, self.lengths, self.starts
-        self.layer.forward(self.packed, self.buffers, *place, self.Y)
-        return self.by_sequence(self.Y)
+        self.layer.forward(self.packed, self.buffers, self.values, self.begins, self.lengths, self.plan)
+        return self.by_sequence(self.buffers["Y"])
 
     def backward(self, dy):
         """Gradients of the pre-activations of each sequence, and of the weights."""
-        dY, gradient = np.full_like(self.Y, np.nan), self.allocate(self.layer.gradient_shapes())
+        dY, gradient = self.buffers["dY"], self.allocate(self.layer.gradient_shapes())
         for n, d in enumerate(dy):
             dY[self.rows(n), : self.conv.n_channels] = d
-        self.layer.backward(self.packed, self.buffers, self.starts, self.Y, dY, gradient)
+        self.layer.backward(self.packed, self.buffers, self.plan, gradient)
         named = {name: np.full(shape, np.nan, self.dtype) for name, shape in self.layer.shapes.items()}
         for view, target in self.layer.unpacking(gradient, named):
             target[...] = view

@@ -16,7 +16,7 @@ LEVELS = [
     {"_jit", "_memory", "_threads", "_version", "parameters", "sequences"},
     {"kernels"},
     {"cells", "convolution", "losses", "optimizers", "initializers"},
-    {"structure"},
+    {"structure", "inputs"},
     {"layers"},
     {"network"},
     {"inference"},

@@ -103,7 +103,7 @@ def test_classes_equal_torch():
 
 
 def test_a_step_without_weight_has_no_influence():
-    network, theta, sequences, target, rng = problem("gru", "both directions")
+    network, theta, sequences, target, _ = problem("gru", "both directions")
     weight = np.ones(len(target))
     weight[[2, 6]] = 0
     expected = value_and_gradient(network, theta, sequences, target, weight=weight)

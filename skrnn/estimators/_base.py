@@ -9,7 +9,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_consistent_length, check_random_state
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from ..cells import CELL_NAMES, BaseCell, get_cell
 from ..convolution import Conv
@@ -22,10 +22,12 @@ from ..initializers import (
     get_bias_initializer,
     get_initializer,
 )
+from ..inputs import fit_inputs
 from ..optimizers import OPTIMIZERS, BaseOptimizer, get_optimizer
-from ..sequences import SequenceArray, check_sequences
+from ..sequences._ragged import check_same_lengths, ragged_values, split_steps
 from ..structure import Structure
-from ._validation import validate_sequences
+from ._targets import is_per_step, one_target_each, row_weights, rows_of_steps
+from ._validation import channel_numbers, holds_tokens, validate_sequences
 
 # batch_size="auto": large enough for the processor to work well, small enough for a hundred updates in an epoch.
 SMALLEST_BATCH, LARGEST_BATCH, UPDATES_PER_EPOCH = 32, 256, 128
@@ -39,6 +41,11 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         "cell": [CELL_NAMES, BaseCell],
         "bidirectional": ["boolean"],
         "pooling": [StrOptions({"last", "mean", "max", "attention"})],
+        "categorical_features": ["array-like", Integral, str, None],
+        "embedding_dim": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "min_count": [Interval(Integral, 1, None, closed="left")],
+        "missing": [StrOptions({"error", "mask", "decay"})],
+        "time_channel": [Integral, str, None],
         "convolution": [Conv, None],
         "layer_norm": ["boolean"],
         "residual": ["boolean"],
@@ -74,6 +81,11 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         cell,
         bidirectional,
         pooling,
+        categorical_features,
+        embedding_dim,
+        min_count,
+        missing,
+        time_channel,
         convolution,
         layer_norm,
         residual,
@@ -105,6 +117,11 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         self.cell = cell
         self.bidirectional = bidirectional
         self.pooling = pooling
+        self.categorical_features = categorical_features
+        self.embedding_dim = embedding_dim
+        self.min_count = min_count
+        self.missing = missing
+        self.time_channel = time_channel
         self.convolution = convolution
         self.layer_norm = layer_norm
         self.residual = residual
@@ -156,10 +173,10 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         ----------
         X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
             Training sequences.
-        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs)
-            Targets.
-        sample_weight : array-like of shape (n_sequences,), default=None
-            Weight of each sequence in the loss; None weighs all alike.
+        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or ragged
+            Targets; ragged: for each sequence an array or list with a target for each of its steps.
+        sample_weight : array-like of shape (n_sequences,), or ragged, default=None
+            Weight of each sequence, or step, in the loss; None weighs all alike.
 
         Returns
         -------
@@ -186,30 +203,30 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         from ..network import Network  # noqa: PLC0415
         from ..training import Training  # noqa: PLC0415
 
-        sequences = validate_sequences(self, X, self.dtype, reset=True)
+        sequences = validate_sequences(self, X, self.dtype, missing=self.missing, reset=True)
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
         check_consistent_length(sequences, y)
-        y = _one_target_each(y)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(
-                sample_weight, sequences.lengths, dtype=np.float64, ensure_non_negative=True
-            )
-        else:
-            sample_weight = np.ones(len(sequences))
-        loss, target, weight, strata = self._encode_target(y, sample_weight)
+        offsets = sequences.offsets
+        self.per_step_ = is_per_step(y, offsets)
+        y = rows_of_steps(y, offsets) if self.per_step_ else one_target_each(y)
+        weight, sequence_weight = row_weights(sample_weight, offsets, self.per_step_)
+        loss, target, weight, strata = self._encode_target(y, weight)
         random_state = check_random_state(self.random_state)
-        rows, held_out = self._split(len(sequences), strata, random_state)
-        _check_weights(weight, rows, held_out)
-        self._fit_standardization(sequences, sample_weight, rows)
+        rows, held_out = self._split(len(sequences), None if self.per_step_ else strata, random_state)
+        _check_weights(np.add.reduceat(weight, offsets[:-1]) if self.per_step_ else weight, rows, held_out)
+        self._fit_inputs(sequences, sequence_weight, rows)
 
         self.structure_ = self._structure(loss.n_raw(self.n_outputs_))
         network, optimizer = Network(self.structure_), self._optimizer()
         rng = np.random.default_rng(random_state.randint(2**31 - 1))
-        data = Data(self._standardize(sequences, self.dtype), sequences.offsets, target, weight)
-        raw = loss.initial_raw(target[rows], weight[rows], network.n_outputs)
+        data = Data(self.inputs_.encode(sequences, self.dtype), offsets, target, weight)
+        of_rows = data.target_rows(rows)
+        raw = loss.initial_raw(target[of_rows], weight[of_rows], network.n_outputs)
         theta = network.initialize(rng, self._scheme(network.n_steps(data.longest(rows))), raw)
-        training = Training(network, theta, data, loss, self._validation_score, self._settings(len(rows)))
+        # The penalty stands against the loss of a sequence, which is that of all its steps if they have targets.
+        alpha = self.alpha * len(offsets[1:]) / len(target)
+        training = Training(network, theta, data, loss, self._validation_score, self._settings(len(rows), alpha))
         training.run(optimizer, rows, held_out, rng)
         self._set_result(network, training)
         return self
@@ -229,13 +246,15 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         """What the parameters describe."""
         return Structure(
             cell=get_cell(self.cell),
-            n_inputs=self.n_channels_,
+            n_inputs=self.inputs_.n_columns,
             hidden_layer_sizes=self._layer_sizes(),
             n_outputs=n_raw,
             dtype=self.dtype,
             bidirectional=self.bidirectional,
-            pooling=self.pooling,
+            pooling=self._pooling(),
             convolution=self._convolution(),
+            embeddings=self.inputs_.embeddings(self.embedding_dim),
+            decay=self.missing == "decay",
             layer_norm=self.layer_norm,
             residual=self.residual,
             input_dropout=self.input_dropout,
@@ -243,6 +262,14 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
             recurrent_dropout=self.recurrent_dropout,
             zoneout=self.zoneout,
         )
+
+    def _pooling(self):
+        if self.per_step_ and self.pooling != "last":
+            raise ValueError(
+                f"pooling={self.pooling!r} makes one vector of all steps, but y has a target for each step: leave out "
+                "pooling, or pass one target for each sequence."
+            )
+        return "steps" if self.per_step_ else self.pooling
 
     def _convolution(self):
         if self.convolution is None:
@@ -269,12 +296,12 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
             )
         return Scheme(get_initializer(self.input_init), get_initializer(self.recurrent_init), biases, int(n_steps))
 
-    def _settings(self, n_sequences):
+    def _settings(self, n_sequences, alpha):
         """How to train on so many sequences."""
         from ..training import Settings  # noqa: PLC0415
 
         return Settings(
-            alpha=self.alpha,
+            alpha=alpha,
             batch_size=min(self._batch_size(n_sequences), n_sequences),
             learning_rate=self.learning_rate_init,
             max_iter=self.max_iter,
@@ -315,31 +342,32 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         return np.sort(rows), np.sort(held_out)
 
     # ------------------------------------------------------------------------------------------------ prediction
-    def _fit_standardization(self, sequences, sample_weight, rows):
-        """Mean and scale of each channel over the steps of the training rows, weighted as their sequences are."""
-        self.input_mean_ = np.zeros(sequences.n_channels)
-        self.input_scale_ = np.ones(sequences.n_channels)
-        if self.standardize:
-            in_rows = np.zeros(len(sequences))
-            in_rows[rows] = sample_weight[rows]
-            weight = np.repeat(in_rows, sequences.lengths)
-            values = sequences.values.astype(np.float64, copy=False)
-            with np.errstate(over="ignore", invalid="ignore"):
-                self.input_mean_ = np.average(values, axis=0, weights=weight)
-                scale = np.sqrt(np.average(np.square(values - self.input_mean_), axis=0, weights=weight))
-            if not np.isfinite(scale).all():
-                raise ValueError(
-                    f"Input X: the values of channel {np.isfinite(scale).argmin()} are too large, their variance "
-                    "overflows; rescale them or set standardize=False."
-                )
-            # A channel that is constant but for rounding must not be blown up.
-            constant = scale <= 10 * np.finfo(sequences.values.dtype).eps * np.abs(self.input_mean_)
-            self.input_scale_ = np.where(constant, 1.0, scale)
-
-    def _standardize(self, sequences, dtype):
-        with np.errstate(over="ignore"):
-            values = np.ascontiguousarray((sequences.values - self.input_mean_) / self.input_scale_, dtype)
-        return check_sequences(SequenceArray(values, sequences.offsets), dtype, name="X, standardized,").values
+    def _fit_inputs(self, sequences, sequence_weight, rows):
+        """Learn from the training rows how channels become numbers."""
+        in_rows = np.zeros(len(sequences))
+        in_rows[rows] = sequence_weight[rows]
+        is_text = holds_tokens(sequences)
+        if is_text and (self.categorical_features is not None or self.time_channel is not None):
+            raise ValueError("X holds tokens (str) only: leave out categorical_features and time_channel.")
+        categorical = channel_numbers(self, self.categorical_features, "categorical_features")
+        time_channel = next(iter(channel_numbers(self, self.time_channel, "time_channel")), None)
+        if time_channel in categorical:
+            raise ValueError(f"Channel {time_channel} cannot be both the time_channel and one of categorical_features.")
+        self.inputs_ = fit_inputs(
+            sequences,
+            in_rows,
+            standardize=self.standardize,
+            missing=self.missing,
+            time_channel=time_channel,
+            categorical=range(sequences.n_channels) if is_text else categorical,
+            min_count=self.min_count if is_text else 1,
+        )
+        self.input_mean_, self.input_scale_ = self.inputs_.mean, self.inputs_.scale
+        vars(self).pop("vocabulary_", None)
+        if is_text:
+            known = self.inputs_.categories.values()
+            codes = [{token: code for code, token in enumerate(tokens.tolist(), 1)} for tokens in known]
+            self.vocabulary_ = codes[0] if len(codes) == 1 else codes
 
     def hidden_states(self, X):
         """Hidden states of the last recurrent layer at each step.
@@ -399,8 +427,8 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         ----------
         X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
             Sequences.
-        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs)
-            Their targets.
+        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or ragged
+            Their targets, as in `fit`.
 
         Returns
         -------
@@ -417,21 +445,28 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         check_is_fitted(self)
         from ..training import gradient_norms  # noqa: PLC0415
 
-        loss, target = self._known_target(_one_target_each(y))
+        rows, offsets = ragged_values(y) if self.per_step_ else (one_target_each(y), None)
+        loss, target = self._known_target(rows)
 
         def run(network, theta, data, pool):
-            check_consistent_length(data.lengths, target)
+            if self.per_step_:
+                check_same_lengths(offsets, data.offsets, "y", "X")
+            check_consistent_length(data.lengths, y)
             data.set_target(target)
             return gradient_norms(network, theta, data, loss)
 
         return self._run_network(X, run)
 
-    def _predict_raw(self, X):
-        """Raw predictions (n_sequences, K) of the fitted network."""
+    def _predict(self, X, decode):
+        """What `decode` makes of raw predictions (n, K); where steps have predictions, one array for each sequence."""
         check_is_fitted(self)
         from ..inference import predict_raw  # noqa: PLC0415
 
-        return self._run_network(X, predict_raw)
+        def run(network, theta, data, pool):
+            rows = decode(predict_raw(network, theta, data, pool))
+            return split_steps(rows, data.offsets) if self.per_step_ else rows
+
+        return self._run_network(X, run)
 
     def _run_network(self, X, run):
         """``run(network, theta, data, pool)`` on the sequences in X."""
@@ -441,8 +476,8 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
 
         network = network_of(self.structure_)
         theta = network.flatten(self.weights_)
-        sequences = validate_sequences(self, X, network.dtype, reset=False)
-        data = Data(self._standardize(sequences, network.dtype), sequences.offsets)
+        sequences = validate_sequences(self, X, network.dtype, missing=self.inputs_.missing, reset=False)
+        data = Data(self.inputs_.encode(sequences, network.dtype), sequences.offsets)
         with ShardPool(effective_n_jobs(self.n_jobs)) as pool:
             return run(network, theta, data, pool)
 
@@ -452,14 +487,3 @@ def _check_weights(weight, rows, held_out):
     for part, name in ((rows, "to train on"), (held_out, "held out for early stopping")):
         if len(part) and weight[part].sum() == 0:
             raise ValueError(f"All sequences {name} have weight zero (sample_weight times class_weight).")
-
-
-def _one_target_each(y):
-    """Refuse a y whose rows have different lengths."""
-    if isinstance(y, (list, tuple)) and len({np.size(row) for row in y}) > 1:
-        i = next(i for i, row in enumerate(y) if np.size(row) != np.size(y[0]))
-        raise ValueError(
-            f"y must have the same number of targets for each sequence, but has {np.size(y[0])} for sequence 0 and "
-            f"{np.size(y[i])} for sequence {i}."
-        )
-    return y

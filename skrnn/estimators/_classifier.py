@@ -6,10 +6,12 @@ from sklearn.metrics import accuracy_score
 from sklearn.utils import assert_all_finite, check_array, column_or_1d, compute_class_weight, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
+from sklearn.utils.validation import check_is_fitted
 
 from ..losses import BinomialLogLoss, MultinomialLogLoss
 from ._base import BaseRNN
 from ._documentation import document_parameters
+from ._targets import scored_rows
 
 
 @document_parameters
@@ -66,6 +68,11 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         *,
         bidirectional=False,
         pooling="last",
+        categorical_features=None,
+        embedding_dim="auto",
+        min_count=1,
+        missing="error",
+        time_channel=None,
         convolution=None,
         layer_norm=False,
         residual=False,
@@ -99,6 +106,11 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
             cell=cell,
             bidirectional=bidirectional,
             pooling=pooling,
+            categorical_features=categorical_features,
+            embedding_dim=embedding_dim,
+            min_count=min_count,
+            missing=missing,
+            time_channel=time_channel,
             convolution=convolution,
             layer_norm=layer_norm,
             residual=residual,
@@ -141,10 +153,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         y : ndarray of shape (n_sequences,) or (n_sequences, n_labels)
             Predicted classes or indicators.
         """
-        raw = self._predict_raw(X)
-        if self.multilabel_:
-            return (raw > 0).astype(np.int64)
-        return self.classes_[self._decide(raw)]
+        return self._predict(X, self._labels)
 
     def predict_proba(self, X):
         """Predict probabilities.
@@ -159,8 +168,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         p : ndarray of shape (n_sequences, n_classes)
             Probability of each class in the order of ``classes_``, or of each label.
         """
-        raw = self._raw_of_classes(X)
-        return self._loss().predict(raw)
+        return self._predict(X, lambda raw: self._loss().predict(self._of_classes(raw)))
 
     def predict_log_proba(self, X):
         """Logarithm of `predict_proba`.
@@ -175,12 +183,37 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
         log_p : ndarray of shape (n_sequences, n_classes)
             Log-probabilities.
         """
-        raw = self._raw_of_classes(X)
-        return self._loss().log_predict(raw)
+        return self._predict(X, lambda raw: self._loss().log_predict(self._of_classes(raw)))
 
-    def _raw_of_classes(self, X):
+    def score(self, X, y, sample_weight=None):
+        """Accuracy; where each step has a target, the share of steps that are right.
+
+        Parameters
+        ----------
+        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
+            Sequences.
+        y : array-like of shape (n_sequences,) or (n_sequences, n_labels), or ragged
+            True classes or indicators.
+        sample_weight : array-like of shape (n_sequences,), or ragged, default=None
+            Weights of sequences or steps.
+
+        Returns
+        -------
+        float
+            Between 0 and 1.
+        """
+        check_is_fitted(self)
+        if not self.per_step_:
+            return super().score(X, y, sample_weight)
+        y, predicted, weight = scored_rows(y, self.predict(X), sample_weight)
+        return float(accuracy_score(y, predicted, sample_weight=weight))
+
+    def _labels(self, raw):
+        """Classes or indicators from raw predictions."""
+        return (raw > 0).astype(np.int64) if self.multilabel_ else self.classes_[self._decide(raw)]
+
+    def _of_classes(self, raw):
         """Raw predictions with a column for each class or label: of two classes, the first has the opposite sign."""
-        raw = self._predict_raw(X)
         return raw if self.multilabel_ or raw.shape[1] > 1 else np.hstack([-raw, raw])
 
     def _loss(self):

@@ -16,6 +16,21 @@ bidirectional : bool, default=False
 pooling : {{"last", "mean", "max", "attention"}}, default="last"
     How the outputs of the last layer at all steps become one vector: those after the last step (of each direction),
     their mean, the largest of each unit, or their mean with learned weights (`attention_weights`).
+categorical_features : array-like of int, str or bool, default=None
+    Channels of codes, by number, column name or mask: integers from 0 on, each of which becomes a vector that is
+    learned. Codes that were not seen in training share one vector.
+embedding_dim : int or "auto", default="auto"
+    Numbers in the vector of a code or token; "auto" takes 1.6 n^0.56 for n of them, at most 64.
+min_count : int, default=1
+    How often a token (X of str) must occur in training to get a vector of its own; all others share one. With 2, that
+    one is trained, on the tokens that occur once.
+missing : {{"error", "mask", "decay"}}, default="error"
+    What becomes of NaN. "error" refuses them. "mask" sets them to the mean, and adds for each channel whether it was
+    measured, and the time since it last was. "decay" takes the last value that was measured, which decays to the mean
+    as fast as is learned [4]_, and adds whether it was measured.
+time_channel : int or str, default=None
+    Channel that holds the time of each step, in any unit; the network reads the time since the step before. None
+    takes the steps to be equally far apart.
 convolution : Conv or None, default=None
     Convolution over time that the sequences go through first.
 layer_norm : bool, default=False
@@ -26,8 +41,8 @@ residual : bool, default=False
 dropout : float, default=0.0
     Share of the units that are left out in training between layers and before the readout.
 input_dropout : float, default=0.0
-    Share of the channels that the first recurrent layer reads (those of a convolution, if there is one) that are left
-    out in training.
+    Share of the channels that the first recurrent layer reads (those of a convolution or of vectors of codes, if
+    there are any) that are left out in training.
 recurrent_dropout : float, default=0.0
     Share of the state that is left out in training in the products of a cell. This and the two above leave out the
     same units at all steps of a sequence [2]_.
@@ -45,7 +60,8 @@ solver : {{"adam", "adamw", "rmsprop", "sgd", "lbfgs"}} or instance, default="ad
     Optimiser. "lbfgs" uses all sequences in each iteration: for small data.
 alpha : float, default={alpha}
     Strength of the L2 penalty: alpha / 2 times the sum of squares of the weight matrices is added to the mean loss;
-    biases and weights of single units, like peepholes, are left out.
+    biases and weights of single units, like peepholes, are left out. Where steps have targets, alpha is divided by the
+    mean number of steps.
 batch_size : int or "auto", default="auto"
     Sequences in a mini-batch; "auto" takes n_sequences / 128, but at least 32 and at most 256.
 learning_rate_init : float, default=3e-3
@@ -84,6 +100,14 @@ weights_ : dict of str to ndarray
     ``".v"`` (H,); ``"readout.W"`` (H, K), ``"readout.b"`` (K,).
 structure_ : Structure
     The network that was trained, but for its weights: cell, layers, pooling.
+vocabulary_ : dict of str to int
+    Codes of the tokens, 0 being that of all others; only for sequences of tokens. A list of dicts if each step has
+    several tokens.
+per_step_ : bool
+    Whether y had a target for each step.
+inputs_ : Inputs
+    How channels become numbers: means, scales, and for each channel of codes or tokens (``inputs_.categories``) the
+    values in the order of their codes 1, 2, ...
 input_mean_ : ndarray of shape (n_channels,)
     Subtracted from the channels.
 input_scale_ : ndarray of shape (n_channels,)
@@ -118,7 +142,9 @@ REFERENCES = """\
 .. [2] Y. Gal, Z. Ghahramani, "A theoretically grounded application of dropout in recurrent neural networks",
    NeurIPS 2016. :arxiv:`1512.05287`
 .. [3] D. Krueger et al., "Zoneout: regularizing RNNs by randomly preserving hidden activations", ICLR 2017.
-   :arxiv:`1606.01305`"""
+   :arxiv:`1606.01305`
+.. [4] Z. Che et al., "Recurrent neural networks for multivariate time series with missing values", Scientific Reports
+   8:6085, 2018. :arxiv:`1606.01865`"""
 
 
 def document_parameters(cls):

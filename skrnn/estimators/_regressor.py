@@ -7,10 +7,12 @@ from sklearn.base import RegressorMixin, clone
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from ..losses import REGRESSION_LOSSES, BaseLoss, LogLoss, Quantile
 from ._base import BaseRNN
 from ._documentation import document_parameters
+from ._targets import scored_rows
 
 
 @document_parameters
@@ -75,6 +77,11 @@ class RNNRegressor(RegressorMixin, BaseRNN):
         quantile=None,
         bidirectional=False,
         pooling="last",
+        categorical_features=None,
+        embedding_dim="auto",
+        min_count=1,
+        missing="error",
+        time_channel=None,
         convolution=None,
         layer_norm=False,
         residual=False,
@@ -107,6 +114,11 @@ class RNNRegressor(RegressorMixin, BaseRNN):
             cell=cell,
             bidirectional=bidirectional,
             pooling=pooling,
+            categorical_features=categorical_features,
+            embedding_dim=embedding_dim,
+            min_count=min_count,
+            missing=missing,
+            time_channel=time_channel,
             convolution=convolution,
             layer_norm=layer_norm,
             residual=residual,
@@ -150,7 +162,33 @@ class RNNRegressor(RegressorMixin, BaseRNN):
         y : ndarray of shape (n_sequences,) or (n_sequences, n_outputs)
             Predictions, in the shape of the y that was fitted.
         """
-        raw = self._predict_raw(X)
+        return self._predict(X, self._numbers)
+
+    def score(self, X, y, sample_weight=None):
+        """Coefficient of determination R^2; where each step has a target, over all steps.
+
+        Parameters
+        ----------
+        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
+            Sequences.
+        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or ragged
+            True targets.
+        sample_weight : array-like of shape (n_sequences,), or ragged, default=None
+            Weights of sequences or steps.
+
+        Returns
+        -------
+        float
+            At most 1; 0 for the mean of y as the prediction.
+        """
+        check_is_fitted(self)
+        if not self.per_step_:
+            return super().score(X, y, sample_weight)
+        y, predicted, weight = scored_rows(y, self.predict(X), sample_weight)
+        return r2_score(y, predicted, sample_weight=weight)
+
+    def _numbers(self, raw):
+        """Predictions in the unit of the target."""
         y = self.loss_function_.predict(raw) * self.target_scale_ + self.target_mean_
         return y if self.two_dimensional_ else y[:, 0]
 

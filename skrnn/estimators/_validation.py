@@ -6,8 +6,8 @@ from sklearn.utils.validation import validate_data
 from ..sequences import SequenceArray, as_sequence_array, check_sequences
 
 
-def validate_sequences(estimator, X, dtype, *, reset):
-    """The sequences in X in their own precision, known to be finite in `dtype` too.
+def validate_sequences(estimator, X, dtype, *, missing, reset):
+    """The sequences in X in their own precision, known to be finite in `dtype` too, but for NaN if some are `missing`.
 
     Sets (`reset`) or compares ``n_features_in_``, ``feature_names_in_`` and ``n_channels_`` of the estimator. A 2-D
     table is one univariate sequence of fixed length per row, and behaves for scikit-learn as any table does.
@@ -16,7 +16,8 @@ def validate_sequences(estimator, X, dtype, *, reset):
     if sequences is None and not reset and _is_list_of_sequences(X, estimator):
         sequences = SequenceArray.from_list(X)
     if sequences is None:
-        table = validate_data(estimator, X, reset=reset, dtype=[np.float64, np.float32])
+        finite = True if missing == "error" else "allow-nan"
+        table = validate_data(estimator, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=finite)
         if not reset and estimator.n_channels_ > 1:
             raise ValueError(
                 f"X is a 2-D table, which holds a univariate sequence in each row, but {type(estimator).__name__} was "
@@ -29,7 +30,8 @@ def validate_sequences(estimator, X, dtype, *, reset):
     elif reset:
         estimator.n_features_in_ = sequences.n_channels
         vars(estimator).pop("feature_names_in_", None)
-    check_sequences(sequences, dtype)
+    if not holds_tokens(sequences):
+        check_sequences(sequences, dtype, allow_nan=missing != "error")
     if reset:
         estimator.n_channels_ = sequences.n_channels
     elif sequences.n_channels != estimator.n_channels_:
@@ -37,7 +39,38 @@ def validate_sequences(estimator, X, dtype, *, reset):
             f"X has {sequences.n_channels} channels per step, but {type(estimator).__name__} was fitted on "
             f"{estimator.n_channels_}."
         )
+    elif holds_tokens(sequences) != bool(estimator.inputs_.is_text):
+        kinds = ("tokens (str)", "numbers")[:: 1 if holds_tokens(sequences) else -1]
+        raise ValueError(f"X holds {kinds[0]}, but {type(estimator).__name__} was fitted on {kinds[1]}.")
     return sequences
+
+
+def holds_tokens(sequences):
+    """Whether the steps are tokens, not numbers."""
+    return sequences.values.dtype.kind == "U"
+
+
+def channel_numbers(estimator, which, name):
+    """Numbers of the channels that a parameter `name` gives by number, by the name of a column, or as a mask."""
+    if which is None:
+        return []
+    which, names = np.atleast_1d(which), list(getattr(estimator, "feature_names_in_", []))
+    n_channels = estimator.n_channels_
+    if which.dtype.kind == "b":
+        if which.shape != (n_channels,):
+            raise ValueError(f"{name} as a mask needs an entry for each of {n_channels} channels, got {which.shape}.")
+        return np.flatnonzero(which).tolist()
+    if which.dtype.kind == "U" and len(names) != n_channels:
+        raise ValueError(f"{name}={which.tolist()!r} names columns, but X has no column name for each channel.")
+    channels = []
+    for one in which.tolist():
+        known = names if isinstance(one, str) else range(-n_channels, n_channels)
+        if one not in known:
+            raise ValueError(f"{name}: there is no channel {one!r}; X has {names or n_channels} channels.")
+        channels.append(names.index(one) if isinstance(one, str) else one % n_channels)
+    if len(set(channels)) < len(channels):
+        raise ValueError(f"{name}={which.tolist()!r} names a channel twice.")
+    return channels
 
 
 def _is_list_of_sequences(X, estimator):

@@ -47,7 +47,7 @@ class Front(Part):
 
     def buffer_shapes(self, n_steps, n_sequences, training):
         """Arrays for a shard of so many steps behind the front."""
-        return {name: (n_steps, self.n_outputs) for name in ("Y", "dY")[: 1 + training]}
+        return dict.fromkeys(("Y", "dY")[: 1 + training], (n_steps, self.n_outputs))
 
     def forward(self, packed, buffers, values, begins, lengths, plan):
         """Fill the live rows of ``Y``.

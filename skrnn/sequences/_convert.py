@@ -73,7 +73,7 @@ def as_sequence_array(X):
     return sequences
 
 
-def check_sequences(sequences, dtype, *, name="X"):
+def check_sequences(sequences, dtype, *, name="X", allow_nan=False):
     """Check that every sequence can be computed with, and lay the arrays out for the kernels.
 
     Parameters
@@ -87,6 +87,9 @@ def check_sequences(sequences, dtype, *, name="X"):
     name : str, default="X"
         What the error messages call the data.
 
+    allow_nan : bool, default=False
+        Whether NaN may stand for missing values.
+
     Returns
     -------
     SequenceArray
@@ -96,8 +99,8 @@ def check_sequences(sequences, dtype, *, name="X"):
     Raises
     ------
     ValueError
-        If there is no sequence or no channel, a sequence has no step, or a value is a token (str), NaN,
-        infinite or too large for `dtype`; the message says which.
+        If there is no sequence or no channel, a sequence has no step, or a value is a token (str), NaN
+        that is not allowed, infinite or too large for `dtype`; the message says which.
 
     Examples
     --------
@@ -124,7 +127,7 @@ def check_sequences(sequences, dtype, *, name="X"):
         # A sum is several times faster than a mask; if it overflows, the mask decides.
         suspicious = not np.isfinite(values.sum())
     if suspicious:
-        _refuse_non_finite(sequences, values, name)
+        _refuse_non_finite(sequences, values, name, allow_nan)
     return SequenceArray(values, np.require(sequences.offsets, np.int64, ["C", "A", "W"]))
 
 
@@ -134,9 +137,11 @@ def _check_steps(sequences):
         raise ValueError(f"sequence {int(empty.argmax())} has no time step.")
 
 
-def _refuse_non_finite(sequences, values, name):
+def _refuse_non_finite(sequences, values, name, allow_nan):
     """Raise, naming the first entry of `values` that is not finite, if there is one."""
     finite = np.isfinite(values)
+    if allow_nan:
+        finite |= np.isnan(sequences.values)
     if finite.all():
         return
     row, channel = divmod(int(finite.argmin()), sequences.n_channels)

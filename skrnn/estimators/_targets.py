@@ -1,0 +1,68 @@
+"""Targets and weights as rows: one for each sequence, or one for each step of all sequences."""
+
+import numpy as np
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import _check_sample_weight
+
+from ..sequences import SequenceArray
+from ..sequences._ragged import check_same_lengths, ragged_values, step_weights
+from ..sequences._steps import is_sequence
+
+
+def is_per_step(y, offsets):
+    """Whether y has a target for each step: it is ragged, or a list or object array of arrays, or has three dimensions.
+
+    A list of equally long rows of numbers, like a matrix, has several targets for each sequence.
+    """
+    if isinstance(y, SequenceArray):
+        return True
+    if isinstance(y, np.ndarray) and y.dtype.kind != "O":
+        return y.ndim == 3
+    if hasattr(y, "columns") or getattr(y, "ndim", 1) != 1 or not is_sequence(next(iter(y), None)):
+        return False
+    if not isinstance(y, (list, tuple)):
+        return True
+    lengths = [len(row) if is_sequence(row) else -1 for row in y]
+    if len(set(lengths)) > 1:
+        return True
+    holds_steps = isinstance(y[0], np.ndarray) or isinstance(next(iter(y[0]), None), (str, list, tuple, np.ndarray))
+    return holds_steps and np.array_equal(lengths, np.diff(offsets))
+
+
+def rows_of_steps(y, offsets):
+    """Targets of all steps, one below the other."""
+    values, found = ragged_values(y)
+    check_same_lengths(found, offsets, "y", "X")
+    return values
+
+
+def row_weights(sample_weight, offsets, per_step):
+    """Weight of each target, and of each sequence."""
+    lengths = np.diff(offsets)
+    if sample_weight is None:
+        return np.ones(lengths.sum() if per_step else len(lengths)), np.ones(len(lengths))
+    if per_step and is_per_step(sample_weight, offsets):
+        weight = step_weights(sample_weight, offsets).astype(np.float64)
+        if (weight < 0).any() or weight.sum() == 0:
+            raise ValueError("sample_weight must not be negative, and the weights of all steps must not be zero.")
+        return weight, np.add.reduceat(weight, offsets[:-1])
+    weight = _check_sample_weight(sample_weight, lengths, dtype=np.float64, ensure_non_negative=True)
+    return np.repeat(weight, lengths) if per_step else weight, weight
+
+
+def one_target_each(y):
+    """Refuse a y whose rows have different lengths."""
+    if isinstance(y, (list, tuple)) and len({np.size(row) for row in y}) > 1:
+        i = next(i for i, row in enumerate(y) if np.size(row) != np.size(y[0]))
+        raise ValueError(
+            f"y must have the same number of targets for each sequence, but has {np.size(y[0])} for sequence 0 and "
+            f"{np.size(y[i])} for sequence {i}."
+        )
+    return y
+
+
+def scored_rows(y, predictions, sample_weight):
+    """Targets, predictions and weights of all steps, for a score."""
+    check_consistent_length(y, predictions)
+    predicted, offsets = ragged_values(predictions, "predictions")
+    return rows_of_steps(y, offsets), predicted, step_weights(sample_weight, offsets)

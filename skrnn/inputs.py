@@ -1,0 +1,243 @@
+"""From the channels of sequences to the numbers that a network reads.
+
+What is learned from the training sequences is an `Inputs`: means and scales, codes of tokens and categories, and how
+missing values are dealt with. It is the only place that knows in which order the columns come.
+"""
+
+import numpy as np
+
+from .sequences import SequenceArray, check_sequences
+from .sequences._vocabulary import encode_tokens, learn_vocabulary
+
+LARGEST_EMBEDDING = 64
+
+
+def default_embedding_dim(n_codes):
+    """Numbers that stand for one of `n_codes` codes: 1.6 n^0.56, a rule of thumb of practitioners, up to 64."""
+    return int(min(LARGEST_EMBEDDING, max(2, round(1.6 * n_codes**0.56))))
+
+
+class Inputs:
+    """Encoding of channels as numbers, as `fit_inputs` has learned it.
+
+    The columns of `encode` are: the channels of numbers, standardised; with a time channel the time since the step
+    before, standardised; with ``missing="mask"`` or "decay" after all these as many columns that are 1 where a value
+    was measured, and as many of the time since it last was; then the codes of tokens and categories.
+
+    Parameters
+    ----------
+    n_channels : int
+        Channels of the sequences.
+    missing : {"error", "mask", "decay"}
+        What becomes of NaN: it is refused; it becomes 0, which is the mean; it becomes the last value that was seen,
+        for the network to let it decay.
+    time_channel : int or None
+        Channel that holds time stamps.
+    categories : dict of int to ndarray
+        For each channel of codes the values that got one, in the order of the codes 1, 2, ...; 0 is for all others.
+    mean, scale : ndarray of shape (n_channels,)
+        What is subtracted from the channels and by what they are divided: 0 and 1 for those of codes. At the place of
+        the time channel, those of the time since the step before.
+    time_scale : ndarray of shape (n_numbers,) or None
+        By what the times since columns of numbers were last seen are divided.
+    """
+
+    def __init__(self, n_channels, missing, time_channel, categories, mean, scale, time_scale):
+        self.n_channels, self.missing, self.time_channel = n_channels, missing, time_channel
+        self.categories, self.mean, self.scale, self.time_scale = categories, mean, scale, time_scale
+
+    @property
+    def numbers(self):
+        """Channels of numbers, the time channel last."""
+        numbers = [c for c in range(self.n_channels) if c not in self.categories and c != self.time_channel]
+        return np.array(numbers + ([] if self.time_channel is None else [self.time_channel]), np.intp)
+
+    @property
+    def is_text(self):
+        """Whether the sequences are of tokens."""
+        return any(known.dtype.kind == "U" for known in self.categories.values())
+
+    @property
+    def n_columns(self):
+        """Columns that the network gets."""
+        return len(self.numbers) * (1 if self.missing == "error" else 3) + len(self.categories)
+
+    def embeddings(self, n_dims):
+        """Description of the columns of codes, as `Structure` wants it; `n_dims`: numbers per code, or "auto"."""
+        first = self.n_columns - len(self.categories)
+        sizes = [len(known) + 1 for known in self.categories.values()]
+        return tuple(
+            (first + k, size, default_embedding_dim(size) if n_dims == "auto" else n_dims)
+            for k, size in enumerate(sizes)
+        )
+
+    def encode(self, sequences, dtype):
+        """The numbers that the network reads, (n_steps, n_columns), finite in `dtype`."""
+        if not self.categories and self.missing == "error" and self.time_channel is None:
+            with np.errstate(over="ignore"):
+                values = (sequences.values - self.mean) / self.scale
+        else:
+            values = np.hstack([*self._numbers(sequences), *self._codes(sequences)])
+        with np.errstate(over="ignore"):
+            values = np.ascontiguousarray(values, dtype)
+        return check_sequences(SequenceArray(values, sequences.offsets), dtype, name="X, standardized,").values
+
+    def _numbers(self, sequences):
+        """Columns of numbers, and what comes with them."""
+        numbers = self.numbers
+        if not len(numbers):
+            return
+        values = numbers_and_gaps(sequences, numbers, self.time_channel)
+        with np.errstate(over="ignore"):
+            values = (values - self.mean[numbers]) / self.scale[numbers]
+        if self.missing == "error":
+            yield values
+            return
+        seen = ~np.isnan(values)
+        last = last_seen(seen, sequences.offsets)
+        if self.missing == "decay":
+            values = np.take_along_axis(values, last, axis=0)
+        yield np.where(np.isnan(values), 0, values)
+        yield seen
+        times = step_times(sequences, self.time_channel)
+        yield (times[:, np.newaxis] - times[last]) / self.time_scale
+
+    def _codes(self, sequences):
+        for channel, known in self.categories.items():
+            yield encode_tokens(sequences.values[:, channel], known)[:, np.newaxis]
+
+
+def fit_inputs(sequences, weight, *, standardize=True, missing="error", time_channel=None, categorical=(), min_count=1):
+    """Learn an `Inputs` from sequences.
+
+    Parameters
+    ----------
+    sequences : SequenceArray
+    weight : ndarray of shape (n_sequences,)
+        Of each sequence in means and scales; those of weight 0 are not looked at.
+    standardize : bool
+    missing, time_channel :
+        See `Inputs`.
+    categorical : sequence of int
+        Channels of codes.
+    min_count : int
+        How often a token must occur in order to get a code of its own.
+    """
+    n_channels = sequences.n_channels
+    rows = np.repeat(weight, sequences.lengths)
+    categories = {c: _known(sequences, c, rows > 0, min_count) for c in categorical}
+    inputs = Inputs(n_channels, missing, time_channel, categories, np.zeros(n_channels), np.ones(n_channels), None)
+    numbers = inputs.numbers
+    if not len(numbers):
+        return inputs
+    values = numbers_and_gaps(sequences, numbers, time_channel)
+    if standardize:
+        inputs.mean[numbers], inputs.scale[numbers] = _mean_and_scale(values, rows, numbers, missing != "error")
+    if missing != "error":
+        inputs.time_scale = _time_scale(sequences, ~np.isnan(values), rows, time_channel)
+    return inputs
+
+
+def numbers_and_gaps(sequences, numbers, time_channel):
+    """Channels of numbers; in the place of time stamps, which come last, the time since the step before."""
+    whole = np.array_equal(numbers, np.arange(sequences.n_channels))
+    values = sequences.values if whole else sequences.values[:, numbers]
+    values = values.astype(np.float64, copy=False)
+    if time_channel is not None:
+        values = values.copy()
+        values[:, -1] = np.diff(step_times(sequences, time_channel), prepend=0)
+        values[sequences.offsets[:-1], -1] = 0
+    return values
+
+
+def step_times(sequences, time_channel):
+    """Time of each step: its number, or what the time channel holds; these must rise within a sequence."""
+    if time_channel is None:
+        return np.arange(len(sequences.values), dtype=np.float64)
+    times = sequences.values[:, time_channel].astype(np.float64)
+    wrong = ~np.isfinite(times)
+    rises = np.diff(times) > 0
+    rises[sequences.offsets[1:-1] - 1] = True
+    wrong[1:] |= ~rises
+    if wrong.any():
+        row = int(wrong.argmax())
+        i, step = _place(sequences, row)
+        before = "" if step == 0 else f" after {times[row - 1]:g}"
+        raise ValueError(
+            f"The time stamps in channel {time_channel} must be finite and rise from step to step; sequence {i}, step "
+            f"{step} has {times[row]:g}{before}."
+        )
+    return times
+
+
+def last_seen(seen, offsets):
+    """For each entry of `seen` (n_steps, C) the row of the last one that is True, at least the sequence's first row."""
+    first = np.repeat(offsets[:-1], np.diff(offsets))[:, np.newaxis]
+    rows = np.arange(len(seen))[:, np.newaxis]
+    return np.maximum.accumulate(np.where(seen, rows, first), axis=0)
+
+
+def _mean_and_scale(values, weight, channels, may_be_missing):
+    """Weighted mean and standard deviation of columns; NaN counts for nothing where it may."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if may_be_missing:
+            seen = ~np.isnan(values)
+            total = (weight[:, np.newaxis] * seen).sum(axis=0)
+            share = weight[:, np.newaxis] * seen / np.where(total > 0, total, 1)
+            filled = np.where(seen, values, 0)
+            mean = (share * filled).sum(axis=0)
+            scale = np.sqrt((share * np.where(seen, filled - mean, 0) ** 2).sum(axis=0))
+        else:
+            mean = np.average(values, axis=0, weights=weight)
+            scale = np.sqrt(np.average(np.square(values - mean), axis=0, weights=weight))
+    if not np.isfinite(scale).all():
+        raise ValueError(
+            f"Input X: the values of channel {channels[np.isfinite(scale).argmin()]} are too large, their variance "
+            "overflows; rescale them or set standardize=False."
+        )
+    # A channel that is constant but for rounding must not be blown up.
+    constant = scale <= 10 * np.finfo(values.dtype).eps * np.abs(mean)
+    return mean, np.where(constant, 1.0, scale)
+
+
+def _time_scale(sequences, seen, weight, time_channel):
+    """Mean time since each column was last seen, over the steps at which it is not seen; 1 if it always is."""
+    times = step_times(sequences, time_channel)
+    since = times[:, np.newaxis] - times[last_seen(seen, sequences.offsets)]
+    count = weight[:, np.newaxis] * (since > 0)
+    total = count.sum(axis=0)
+    mean = (count * since).sum(axis=0) / np.where(total > 0, total, 1)
+    return np.where(mean > 0, mean, 1.0)
+
+
+def _known(sequences, channel, rows, min_count):
+    """The values of a channel of codes that get a code, from the rows that count."""
+    values = sequences.values[:, channel]
+    if values.dtype.kind != "U":
+        _check_codes(sequences, channel)
+    known = learn_vocabulary(values[rows], min_count)
+    if not len(known):
+        raise ValueError(
+            f"No token occurs {min_count} times in the training sequences, so the vocabulary has the unknown entry "
+            f"only: lower min_count={min_count}."
+        )
+    return known
+
+
+def _check_codes(sequences, channel):
+    """Refuse values that are no codes."""
+    values = sequences.values[:, channel]
+    wrong = ~((values >= 0) & (values == np.floor(values)) & (values < np.inf))
+    if wrong.any():
+        row = int(wrong.argmax())
+        i, step = _place(sequences, row)
+        raise ValueError(
+            f"The categorical channel {channel} must hold integers from 0 on; sequence {i}, step {step} has "
+            f"{values[row]:g}."
+        )
+
+
+def _place(sequences, row):
+    """Number of the sequence and of its step of a row."""
+    i = int(np.searchsorted(sequences.offsets, row, side="right")) - 1
+    return i, int(row - sequences.offsets[i])
