@@ -104,6 +104,8 @@ class Inputs:
 
     def _codes(self, sequences):
         for channel, known in self.categories.items():
+            if known.dtype.kind != "U":
+                _check_codes(sequences, channel)
             yield encode_tokens(sequences.values[:, channel], known)[:, np.newaxis]
 
 

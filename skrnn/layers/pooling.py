@@ -154,9 +154,9 @@ class Steps(Pooling):
         dY[:n_rows, :H] = d_pooled[:n_rows, :H]
 
 
-POOLINGS = {"last": Last, "mean": Mean, "max": Max, "attention": Attention, "steps": Steps}
+POOLINGS = {"last": Last, "mean": Mean, "max": Max, "attention": Attention}
 
 
 def get_pooling(name, n_units, n_backward=0):
-    """The pooling of that name for `n_units` columns, the last `n_backward` of which run backward in time."""
-    return POOLINGS[name](n_units, n_backward)
+    """The pooling of that name, or "steps", for `n_units` columns; the last `n_backward` run backward in time."""
+    return {**POOLINGS, "steps": Steps}[name](n_units, n_backward)
