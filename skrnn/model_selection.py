@@ -145,7 +145,8 @@ def _checked_times(groups):
     missing = times != times
     if missing.any():
         raise ValueError(f"the time of sample {int(missing.argmax())} in groups is missing.")
-    return times.astype(np.int64) if times.dtype.kind == "u" else times
+    # short and unsigned integers could not be as low as a time minus the gap
+    return times.astype(np.int64) if times.dtype.kind in "iu" else times
 
 
 def _checked_gap(gap, dtype):

@@ -126,8 +126,16 @@ def test_dates_of_polars():
     assert [len(train) for train, _ in splits(TimeBlockSplit(2), times)] == [4, 8]
 
 
-def test_unsigned_and_fractional_times():
-    assert len(splits(TimeBlockSplit(2, gap=3, test_size=1), np.arange(8, dtype=np.uint8))) == 2
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint64])
+@pytest.mark.parametrize("gap", [5, 300])
+def test_times_before_all_that_the_dtype_holds(dtype, gap):
+    times = np.arange(8, dtype=dtype)
+    with pytest.raises(ValueError, match="has no training sample"):
+        splits(TimeBlockSplit(1, gap=gap, test_size=4), times)
+    assert splits(TimeBlockSplit(1, gap=3, test_size=4), times)[0][0].tolist() == [0]
+
+
+def test_fractional_times():
     assert [train.tolist() for train, _ in splits(TimeBlockSplit(1, gap=0.5), [0.0, 0.6, 1.0])] == [[0]]
 
 
