@@ -16,7 +16,7 @@ LEVELS = [
     {"_jit", "_memory", "_threads", "_version", "parameters", "sequences"},
     {"kernels"},
     {"cells", "convolution", "losses", "optimizers", "initializers"},
-    {"structure", "inputs"},
+    {"inputs", "metrics", "model_selection", "structure"},
     {"layers"},
     {"network"},
     {"inference"},
@@ -41,7 +41,7 @@ OUTSIDE = {
         *{"cells", "convolution", "losses", "optimizers", "initializers", "estimators"},
     },
     "sklearn.exceptions": {"training", "estimators"},
-    "sklearn": {"estimators", "interchange"},
+    "sklearn": {"estimators", "interchange", "metrics", "model_selection"},
 }
 
 

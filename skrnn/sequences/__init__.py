@@ -2,6 +2,7 @@
 
 from ._array import SequenceArray
 from ._convert import as_sequence_array, check_sequences
+from ._ragged import ragged_array
 from ._steps import Sequence
 
-__all__ = ["Sequence", "SequenceArray", "as_sequence_array", "check_sequences"]
+__all__ = ["Sequence", "SequenceArray", "as_sequence_array", "check_sequences", "ragged_array"]

@@ -3,9 +3,8 @@
 import numpy as np
 
 from ._array import SequenceArray
-from ._steps import Sequence, check_not_empty, is_sequence, refuse_masked
-
-CELL = "per-step targets are a 1-D array or list for each sequence, with one entry per time step."
+from ._layout import offsets_of
+from ._steps import Sequence, check_not_empty, count, is_sequence, is_text, refuse_masked, sequence_steps
 
 
 def ragged_array(y):
@@ -56,7 +55,7 @@ def ragged_values(y, name="y"):
     ----------
     y : {list of arrays, list of lists, object array, Series, SequenceArray, array of shape (n_sequences, n_steps)}
         Numbers or strings, for each time step one, or a row of numbers. A Series is one of pandas, with arrays, lists
-        or `Sequence` cells, or one of polars with lists.
+        or `Sequence` cells, or one of polars with lists. Integers stay integers, except in a `SequenceArray`.
 
     name : str, default="y"
         What the error messages call the targets.
@@ -84,22 +83,25 @@ def ragged_values(y, name="y"):
     if empty.any():
         raise ValueError(f"sequence {int(empty.argmax())} of {name} has no time step.")
     _check_finite(values, offsets, name)
-    is_column = values.ndim == 2 and values.shape[1] == 1
-    return (values[:, 0] if is_column else values), offsets
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim > 1 and is_text(values):
+        raise ValueError(f"{name} has {values.shape[1]} strings per time step: as targets, strings are one per step.")
+    return values, offsets
 
 
 def check_same_lengths(offsets, reference, name, reference_name):
     """Raise if two packed batches differ in the number of sequences or in a length; the first one is named."""
     if len(offsets) != len(reference):
-        found, expected = len(offsets) - 1, len(reference) - 1
-        raise ValueError(f"{name} has {found} sequences, but {reference_name} has {expected}.")
+        found, expected = count(len(offsets) - 1, "sequence"), len(reference) - 1
+        raise ValueError(f"{name} has {found}, but {reference_name} has {expected}.")
     lengths, expected = np.diff(offsets), np.diff(reference)
     differs = lengths != expected
     if differs.any():
         i = int(differs.argmax())
         raise ValueError(
-            f"sequence {i} has {lengths[i]} steps in {name}, but {expected[i]} in {reference_name}: one entry per "
-            "time step is needed in both."
+            f"sequence {i} has {count(lengths[i], 'step')} in {name}, but {expected[i]} in {reference_name}: both need "
+            "one entry per time step."
         )
 
 
@@ -122,7 +124,7 @@ def sequence_weights(sample_weight, n_sequences):
         return None
     if _is_ragged(sample_weight):
         raise ValueError(
-            "sample_weight must hold one number per sequence; here time steps have no weights of their own."
+            "sample_weight must hold one number per sequence; weights of single steps have no meaning here."
         )
     weights = np.asarray(sample_weight)
     if weights.shape != (n_sequences,) or weights.dtype.kind not in "biuf":
@@ -146,60 +148,34 @@ def _is_ragged(sample_weight):
 
 def _pack(y, name):
     refuse_masked(y, name)
-    if hasattr(y, "columns"):
-        raise ValueError(f"{name} is a data frame: pass the one column that holds the {CELL}")
+    if hasattr(y, "columns") or not np.iterable(y):
+        raise ValueError(f"{name} is of type {type(y).__name__}; per-step targets are one array or list per sequence.")
     if isinstance(y, np.ndarray) and y.dtype.kind in "biufU" and y.ndim in (2, 3):
         n, n_steps = y.shape[:2]
-        return y.reshape(n * n_steps, *y.shape[2:]), np.arange(n + 1) * n_steps
-    if not np.iterable(y):
-        raise ValueError(f"{name} is of type {type(y).__name__}; {CELL}")
-    cells = [_steps(item, f"sequence {i} of {name}") for i, item in enumerate(y)]
+        return y.reshape(n * n_steps, *y.shape[2:]), offsets_of([n_steps] * n)
+    cells = [_target_steps(item, f"sequence {i} of {name}") for i, item in enumerate(y)]
     check_not_empty((len(cells),))
     for i, cell in enumerate(cells):
         _check_alike(cell, cells[0], i, name)
-    return np.concatenate(cells), np.concatenate([[0], np.cumsum([len(cell) for cell in cells])])
+    return np.concatenate(cells), offsets_of([len(cell) for cell in cells])
 
 
-def _steps(item, what):
-    """Return one sequence of targets as an array of numbers or strings."""
-    if isinstance(item, Sequence):
-        return item.values
-    refuse_masked(item, what)
-    if not is_sequence(item):
-        raise ValueError(f"{what} is {'None' if item is None else 'of type ' + type(item).__name__}; {CELL}")
-    try:
-        steps = np.asarray(item)
-    except ValueError as error:
-        raise ValueError(f"{what} is not an array: {error}") from None
+def _target_steps(item, what):
+    """Like `sequence_steps`, but integers, which may be classes, stay what they are."""
+    steps = sequence_steps(item, what)
     if steps.size == 0:
         raise ValueError(f"{what} has no time step.")
-    if steps.dtype.kind in "OT" or (steps.dtype.kind == "U" and not isinstance(item, np.ndarray)):
-        steps = _parsed(steps, np.asarray(item, dtype=object), what)
-    if steps.ndim not in (1, 2) or (steps.ndim == 2 and steps.dtype.kind == "U"):
-        raise ValueError(f"{what} has shape {steps.shape}; {CELL}")
-    if steps.dtype.kind not in "biufU":
-        raise ValueError(f"{what} must hold numbers or strings, got dtype {steps.dtype}.")
-    return steps
-
-
-def _parsed(steps, objects, what):
-    """Strings or numbers out of Python objects; NumPy by itself would turn 1 beside "a" into "1"."""
-    is_string = np.array([isinstance(entry, str) for entry in objects.flat], dtype=bool)
-    if is_string.all():
-        return steps.astype(str)
-    if is_string.any():
-        step = int((is_string != is_string[0]).argmax())
-        kinds = [type(objects.flat[j]).__name__ for j in (0, step)]
-        raise ValueError(f"{what} is of mixed type: {kinds[0]} at step 0, {kinds[1]} at step {step}.")
-    try:
-        return steps.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{what} must hold numbers or strings: {error}") from None
+    if is_text(steps) or isinstance(item, Sequence):
+        return steps
+    given = np.asarray(item)
+    if given.dtype.kind == "O":
+        given = np.array(given.tolist())
+    return given if given.dtype.kind in "biu" else steps
 
 
 def _check_alike(cell, first, i, name):
-    if (cell.dtype.kind == "U") != (first.dtype.kind == "U"):
-        kinds = ["strings" if steps.dtype.kind == "U" else "numbers" for steps in (cell, first)]
+    if is_text(cell) != is_text(first):
+        kinds = ["strings" if is_text(steps) else "numbers" for steps in (cell, first)]
         raise ValueError(f"sequence {i} of {name} holds {kinds[0]}, sequence 0 holds {kinds[1]}.")
     if cell.shape[1:] != first.shape[1:]:
         raise ValueError(

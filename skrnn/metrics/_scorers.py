@@ -1,0 +1,78 @@
+"""The metrics as scorers, for ``scoring=`` of scikit-learn's tools."""
+
+from sklearn.metrics import make_scorer
+
+from ._spans import span_f1_score
+from ._steps import (
+    sequence_accuracy_score,
+    step_accuracy_score,
+    step_f1_score,
+    step_mean_squared_error,
+    step_r2_score,
+)
+
+SCORERS = {
+    "sequence_accuracy": (sequence_accuracy_score, {}),
+    "span_f1": (span_f1_score, {}),
+    "span_f1_macro": (span_f1_score, {"average": "macro"}),
+    "step_accuracy": (step_accuracy_score, {}),
+    "step_f1_macro": (step_f1_score, {}),
+    "step_f1_weighted": (step_f1_score, {"average": "weighted"}),
+    "step_neg_mean_squared_error": (step_mean_squared_error, {"greater_is_better": False}),
+    "step_r2": (step_r2_score, {}),
+}
+
+
+def get_scorer(scoring):
+    """Make the scorer of a name.
+
+    scikit-learn has no place where other packages could add names, so ``scoring="span_f1"`` is not possible, but
+    ``scoring=get_scorer("span_f1")`` is. For several scores pass a dict of names and scorers.
+
+    Parameters
+    ----------
+    scoring : str
+        One of `get_scorer_names`.
+
+    Returns
+    -------
+    callable
+        Scorer ``scorer(estimator, X, y_true, sample_weight=None)`` that predicts and scores; higher is better. It is
+        new each time, so that ``set_score_request`` does not change others.
+
+    Raises
+    ------
+    ValueError
+        If there is no scorer of that name.
+
+    See Also
+    --------
+    sklearn.metrics.make_scorer : Make a scorer of a metric with parameters of your own.
+
+    Examples
+    --------
+    >>> from skrnn.metrics import get_scorer
+    >>> get_scorer("step_f1_macro")
+    make_scorer(step_f1_score, response_method='predict')
+    """
+    if not isinstance(scoring, str) or scoring not in SCORERS:
+        raise ValueError(f"{scoring!r} is no scorer of skrnn.metrics; there are {', '.join(get_scorer_names())}.")
+    metric, keywords = SCORERS[scoring]
+    return make_scorer(metric, **keywords)
+
+
+def get_scorer_names():
+    """List the names that `get_scorer` knows.
+
+    Returns
+    -------
+    list of str
+        Names in alphabetical order.
+
+    Examples
+    --------
+    >>> from skrnn.metrics import get_scorer_names
+    >>> get_scorer_names()[:3]
+    ['sequence_accuracy', 'span_f1', 'span_f1_macro']
+    """
+    return sorted(SCORERS)

@@ -1,0 +1,224 @@
+"""Metrics of entities, which are spans of time steps marked by IOB tags."""
+
+import numpy as np
+from sklearn.metrics import f1_score, precision_recall_fscore_support
+
+from ..sequences._ragged import sequence_weights
+from ..sequences._steps import is_text
+from ._flatten import flatten_pair
+
+OUTSIDE, BEGIN, INSIDE = 0, 1, 2
+POSITIONS = {"O": OUTSIDE, "B": BEGIN, "I": INSIDE}
+NO_SPAN = -1  # the label of a true span that is not found, and of a predicted one that is not there
+
+
+def span_f1_score(y_true, y_pred, *, labels=None, average="micro", sample_weight=None, zero_division="warn"):
+    """F1 score of entities in IOB tags, counted as the script conlleval counts.
+
+    A predicted entity is right if its first step, its last step and its type are [1]_. Tags are "O" outside of
+    entities, "B-type" where one begins and "I-type" where it goes on, or "B" and "I" if there is one type only. A
+    tag "I-type" that continues no entity of its type begins one, so both customs, IOB1 and IOB2, are read.
+
+    Parameters
+    ----------
+    y_true : {object array of arrays, list of arrays or lists, Series} of n_sequences
+        The right tag of each time step.
+
+    y_pred : like `y_true`
+        Predicted tags, for the same steps.
+
+    labels : array-like of str, default=None
+        Types to average over, and their order if ``average=None``. If None, all types of `y_true` and `y_pred`,
+        sorted. Entities without a type have the type "".
+
+    average : {"micro", "macro", "weighted"} or None, default="micro"
+        "micro" counts all entities together, as conlleval does; "macro" gives each type the same weight, "weighted"
+        weighs it by the number of its true entities; None returns one score per type.
+
+    sample_weight : array-like of shape (n_sequences,), default=None
+        Weight of each sequence, which all its entities have.
+
+    zero_division : {"warn", 0.0, 1.0, numpy.nan}, default="warn"
+        The score if there is no entity, neither true nor predicted; "warn" is 0 with a warning.
+
+    Returns
+    -------
+    float or ndarray of shape (n_types,)
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If `y_true` and `y_pred` differ in a length, or a tag is none of the above; the message names the sequence.
+
+    See Also
+    --------
+    span_precision_recall_fscore_support : Also precision, recall and numbers of entities.
+    step_f1_score : F1 score of the tags as such.
+
+    References
+    ----------
+    .. [1] E. F. Tjong Kim Sang, S. Buchholz,
+       "Introduction to the CoNLL-2000 shared task: chunking", CoNLL 2000. :arxiv:`cs/0009008`
+
+    Examples
+    --------
+    >>> from skrnn.metrics import span_f1_score
+    >>> y_true = [["O", "B-city", "I-city", "O", "B-day"], ["B-day"]]
+    >>> y_pred = [["O", "B-city", "O", "O", "B-day"], ["B-day"]]
+    >>> round(span_f1_score(y_true, y_pred), 3)
+    0.667
+    """
+    keywords = {"labels": labels, "average": average, "sample_weight": sample_weight, "zero_division": zero_division}
+    return _scored(f1_score, y_true, y_pred, **keywords)
+
+
+def span_precision_recall_fscore_support(
+    y_true, y_pred, *, beta=1.0, labels=None, average="micro", sample_weight=None, zero_division="warn"
+):
+    """Precision, recall, F-score and number of entities in IOB tags, counted as the script conlleval counts.
+
+    Which entities are right is said at `span_f1_score`.
+
+    Parameters
+    ----------
+    y_true : {object array of arrays, list of arrays or lists, Series} of n_sequences
+        The right tag of each time step.
+
+    y_pred : like `y_true`
+        Predicted tags, for the same steps.
+
+    beta : float, default=1.0
+        How many times as much recall counts as precision in the F-score.
+
+    labels : array-like of str, default=None
+        Types to average over, and their order if ``average=None``. If None, all types of `y_true` and `y_pred`,
+        sorted. Entities without a type have the type "".
+
+    average : {"micro", "macro", "weighted"} or None, default="micro"
+        "micro" counts all entities together, as conlleval does; "macro" gives each type the same weight, "weighted"
+        weighs it by the number of its true entities; None returns arrays with one entry per type.
+
+    sample_weight : array-like of shape (n_sequences,), default=None
+        Weight of each sequence, which all its entities have.
+
+    zero_division : {"warn", 0.0, 1.0, numpy.nan}, default="warn"
+        What stands for 0/0, as the precision if no entity is predicted; "warn" is 0 with a warning.
+
+    Returns
+    -------
+    precision : float or ndarray of shape (n_types,)
+        Share of the predicted entities that are right.
+
+    recall : float or ndarray of shape (n_types,)
+        Share of the true entities that are found.
+
+    fscore : float or ndarray of shape (n_types,)
+        Weighted harmonic mean of the two.
+
+    support : None or ndarray of shape (n_types,)
+        Number of true entities of each type; None if averaged.
+
+    Raises
+    ------
+    ValueError
+        If `y_true` and `y_pred` differ in a length, or a tag is none of IOB; the message names the sequence.
+
+    Examples
+    --------
+    >>> from skrnn.metrics import span_precision_recall_fscore_support
+    >>> y_true = [["O", "B-city", "I-city", "O", "B-day"], ["B-day", "O"]]
+    >>> y_pred = [["O", "B-city", "I-city", "O", "B-day"], ["B-day", "B-day"]]
+    >>> precision, recall, fscore, support = span_precision_recall_fscore_support(y_true, y_pred, average=None)
+    >>> print(precision.round(2), recall, support)  # of the types city and day
+    [1.   0.67] [1. 1.] [1 2]
+    """
+    keywords = {"labels": labels, "average": average, "sample_weight": sample_weight, "zero_division": zero_division}
+    return _scored(precision_recall_fscore_support, y_true, y_pred, beta=beta, **keywords)
+
+
+def _scored(metric, y_true, y_pred, *, labels, average, sample_weight, **keywords):
+    """A metric of scikit-learn, whose samples are the true spans and the wrongly predicted ones."""
+    if average not in ("micro", "macro", "weighted", None):
+        raise ValueError(f'average must be "micro", "macro", "weighted" or None, got {average!r}.')
+    true, pred, offsets = flatten_pair(y_true, y_pred)
+    if not is_text(true):
+        raise ValueError("y_true and y_pred must hold IOB tags, which are strings like 'B-city'; they hold numbers.")
+    types, (true, pred) = _read_tags(true, pred, offsets)
+    codes = _codes_of(types, labels)
+    true, pred, steps = _events(_spans(*true, offsets), _spans(*pred, offsets))
+    weight = sequence_weights(sample_weight, len(offsets) - 1)
+    if weight is not None:
+        weight = weight[np.searchsorted(offsets, steps, side="right") - 1]
+    if not codes:
+        if average is None:
+            raise ValueError("y_true and y_pred have no entity: with average=None there is no type to score.")
+        codes = [len(types)]  # of a type that does not occur: scikit-learn knows what to say of 0/0
+    if len(true) == 0:
+        true, pred, weight = [NO_SPAN], [NO_SPAN], None
+    return metric(true, pred, labels=codes, average=average, sample_weight=weight, **keywords)
+
+
+def _read_tags(true, pred, offsets):
+    """Types in alphabetical order; then for both (position, code of the type) of each step."""
+    tags, codes = np.unique(np.concatenate([true, pred]), return_inverse=True)
+    parts = [str(tag).partition("-")[::2] for tag in tags]
+    is_tag = np.array([position in POSITIONS and (position != "O" or not kind) for position, kind in parts])[codes]
+    if not is_tag.all():
+        step = int(is_tag.argmin())
+        _refuse_tag(str(tags[codes[step]]), step, offsets)
+    types = sorted({kind for position, kind in parts if position != "O"})
+    code_of = {kind: code for code, kind in enumerate(types)}
+    positions = np.array([POSITIONS[position] for position, _ in parts])[codes]
+    kinds = np.array([code_of.get(kind, NO_SPAN) if position != "O" else NO_SPAN for position, kind in parts])[codes]
+    return types, zip(np.split(positions, 2), np.split(kinds, 2), strict=True)
+
+
+def _refuse_tag(tag, step, offsets):
+    name, step = ("y_true", step) if step < offsets[-1] else ("y_pred", step - offsets[-1])
+    i = int(np.searchsorted(offsets, step, side="right")) - 1
+    raise ValueError(
+        f"{name} has the tag {tag!r} in sequence {i}, step {step - offsets[i]}: tags are 'O', 'B', 'I', or 'B-' and "
+        "'I-' before a type."
+    )
+
+
+def _codes_of(types, labels):
+    """Code of each type in `labels`; those that do not occur get codes of their own."""
+    if labels is None:
+        return list(range(len(types)))
+    if len(labels) == 0:
+        raise ValueError("labels must hold the types of entities to average over; it is empty.")
+    known = [*types, *(label for label in labels if label not in types)]
+    return [known.index(label) for label in labels]
+
+
+def _spans(position, kind, offsets):
+    """First step, last step and type of each span."""
+    # outside, kind is NO_SPAN: a step of the type of the step before has a span before it
+    goes_on = position == INSIDE
+    goes_on[offsets[:-1]] = False
+    goes_on[1:] &= kind[1:] == kind[:-1]
+    inside = position != OUTSIDE
+    start = np.flatnonzero(inside & ~goes_on)
+    stop = np.flatnonzero(inside & ~np.append(goes_on[1:], False))
+    return start, stop, kind[start]
+
+
+def _events(true, pred):
+    """True and predicted type of each event, and the step at which it begins.
+
+    Events are the true spans, found or not, and the predicted spans that are not there.
+    """
+    (start, stop, kind), (start_pred, stop_pred, kind_pred) = true, pred
+    _, i, j = np.intersect1d(start, start_pred, assume_unique=True, return_indices=True)
+    equal = (stop[i] == stop_pred[j]) & (kind[i] == kind_pred[j])
+    found = np.full(len(start), NO_SPAN)
+    found[i[equal]] = kind[i[equal]]
+    wrong = np.ones(len(start_pred), dtype=bool)
+    wrong[j[equal]] = False
+    return (
+        np.append(kind, np.full(wrong.sum(), NO_SPAN)),
+        np.append(found, kind_pred[wrong]),
+        np.append(start, start_pred[wrong]),
+    )

@@ -1,0 +1,211 @@
+"""Metrics over all time steps of all sequences, each step one sample to scikit-learn, and of whole sequences."""
+
+import numpy as np
+from sklearn.metrics import accuracy_score, f1_score, mean_squared_error, r2_score
+
+from ..sequences._ragged import sequence_weights, step_weights
+from ._flatten import flatten_pair
+
+
+def step_accuracy_score(y_true, y_pred, *, sample_weight=None):
+    """Share of the time steps whose label is right.
+
+    A long sequence counts for more than a short one.
+
+    Parameters
+    ----------
+    y_true : {object array of arrays, list of arrays or lists, Series, SequenceArray} of n_sequences
+        The right label of each time step.
+
+    y_pred : like `y_true`
+        Predicted labels, for the same steps.
+
+    sample_weight : array-like of shape (n_sequences,) or ragged like `y_true`, default=None
+        Weight of each sequence, which all its steps have, or of each step.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If `y_true` and `y_pred` differ in a length; the message names the first such sequence.
+
+    See Also
+    --------
+    sequence_accuracy_score : Share of the sequences that are right from end to end.
+    sklearn.metrics.accuracy_score : One label per sequence.
+
+    Examples
+    --------
+    >>> from skrnn.metrics import step_accuracy_score
+    >>> step_accuracy_score([["DET", "NOUN", "VERB"], ["VERB"]], [["DET", "VERB", "VERB"], ["VERB"]])
+    0.75
+    """
+    true, pred, offsets = flatten_pair(y_true, y_pred)
+    return accuracy_score(true, pred, sample_weight=step_weights(sample_weight, offsets))
+
+
+def step_f1_score(y_true, y_pred, *, labels=None, average="macro", sample_weight=None, zero_division="warn"):
+    """F1 score of the labels of time steps.
+
+    Parameters
+    ----------
+    y_true : {object array of arrays, list of arrays or lists, Series, SequenceArray} of n_sequences
+        The right label of each time step.
+
+    y_pred : like `y_true`
+        Predicted labels, for the same steps.
+
+    labels : array-like, default=None
+        Labels to average over, and their order if ``average=None``. If None, all labels of `y_true` and `y_pred`.
+
+    average : {"macro", "micro", "weighted", "samples"} or None, default="macro"
+        As in `sklearn.metrics.f1_score`; "macro" gives each label the same weight, None returns one score per label.
+
+    sample_weight : array-like of shape (n_sequences,) or ragged like `y_true`, default=None
+        Weight of each sequence, which all its steps have, or of each step.
+
+    zero_division : {"warn", 0.0, 1.0, numpy.nan}, default="warn"
+        The score of a label that neither occurs nor is predicted; "warn" is 0 with a warning.
+
+    Returns
+    -------
+    float or ndarray of shape (n_labels,)
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If `y_true` and `y_pred` differ in a length; the message names the first such sequence.
+
+    See Also
+    --------
+    span_f1_score : F1 score of entities, which may be several steps long.
+    sklearn.metrics.f1_score : One label per sequence.
+
+    Examples
+    --------
+    >>> from skrnn.metrics import step_f1_score
+    >>> y_true, y_pred = [[0, 0, 1], [1, 0]], [[0, 1, 1], [1, 0]]
+    >>> step_f1_score(y_true, y_pred, average=None)
+    array([0.8, 0.8])
+    """
+    true, pred, offsets = flatten_pair(y_true, y_pred)
+    weight = step_weights(sample_weight, offsets)
+    return f1_score(true, pred, labels=labels, average=average, sample_weight=weight, zero_division=zero_division)
+
+
+def sequence_accuracy_score(y_true, y_pred, *, sample_weight=None):
+    """Share of the sequences all of whose steps are right.
+
+    Parameters
+    ----------
+    y_true : {object array of arrays, list of arrays or lists, Series, SequenceArray} of n_sequences
+        The right label of each time step.
+
+    y_pred : like `y_true`
+        Predicted labels, for the same steps.
+
+    sample_weight : array-like of shape (n_sequences,), default=None
+        Weight of each sequence.
+
+    Returns
+    -------
+    float
+        Between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        If `y_true` and `y_pred` differ in a length; the message names the first such sequence.
+
+    Examples
+    --------
+    >>> from skrnn.metrics import sequence_accuracy_score
+    >>> sequence_accuracy_score([["DET", "NOUN", "VERB"], ["VERB"]], [["DET", "VERB", "VERB"], ["VERB"]])
+    0.5
+    """
+    true, pred, offsets = flatten_pair(y_true, y_pred)
+    is_right = (true == pred).reshape(len(true), -1).all(axis=1)
+    is_right = np.logical_and.reduceat(is_right, offsets[:-1])
+    weight = sequence_weights(sample_weight, len(is_right))
+    return accuracy_score(np.ones_like(is_right), is_right, sample_weight=weight)
+
+
+def step_r2_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
+    """Coefficient of determination over the time steps of all sequences.
+
+    The model it compares with predicts the mean of all steps.
+
+    Parameters
+    ----------
+    y_true : {object array of arrays, list of arrays or lists, Series, SequenceArray} of n_sequences
+        The right value, or row of values, of each time step.
+
+    y_pred : like `y_true`
+        Predicted values, for the same steps.
+
+    sample_weight : array-like of shape (n_sequences,) or ragged like `y_true`, default=None
+        Weight of each sequence, which all its steps have, or of each step.
+
+    multioutput : {"uniform_average", "variance_weighted", "raw_values"} or array-like, default="uniform_average"
+        How the scores of several outputs are averaged; as in `sklearn.metrics.r2_score`.
+
+    Returns
+    -------
+    float or ndarray of shape (n_outputs,)
+        At most 1.
+
+    Raises
+    ------
+    ValueError
+        If `y_true` and `y_pred` differ in a length; the message names the first such sequence.
+
+    Examples
+    --------
+    >>> from skrnn.metrics import step_r2_score
+    >>> step_r2_score([[1.0, 2.0, 3.0], [4.0]], [[1.5, 2.0, 3.0], [3.5]])
+    0.9
+    """
+    true, pred, offsets = flatten_pair(y_true, y_pred)
+    return r2_score(true, pred, sample_weight=step_weights(sample_weight, offsets), multioutput=multioutput)
+
+
+def step_mean_squared_error(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
+    """Mean squared error over the time steps of all sequences.
+
+    Parameters
+    ----------
+    y_true : {object array of arrays, list of arrays or lists, Series, SequenceArray} of n_sequences
+        The right value, or row of values, of each time step.
+
+    y_pred : like `y_true`
+        Predicted values, for the same steps.
+
+    sample_weight : array-like of shape (n_sequences,) or ragged like `y_true`, default=None
+        Weight of each sequence, which all its steps have, or of each step.
+
+    multioutput : {"uniform_average", "raw_values"} or array-like, default="uniform_average"
+        How the errors of several outputs are averaged; as in `sklearn.metrics.mean_squared_error`.
+
+    Returns
+    -------
+    float or ndarray of shape (n_outputs,)
+        At least 0, in the square of the unit of y.
+
+    Raises
+    ------
+    ValueError
+        If `y_true` and `y_pred` differ in a length; the message names the first such sequence.
+
+    Examples
+    --------
+    >>> from skrnn.metrics import step_mean_squared_error
+    >>> step_mean_squared_error([[1.0, 2.0, 3.0], [4.0]], [[1.5, 2.0, 3.0], [3.5]])
+    0.125
+    """
+    true, pred, offsets = flatten_pair(y_true, y_pred)
+    return mean_squared_error(true, pred, sample_weight=step_weights(sample_weight, offsets), multioutput=multioutput)
