@@ -4,4 +4,23 @@ from ._array import SequenceArray
 from ._convert import as_sequence_array, check_sequences
 from ._steps import Sequence
 
-__all__ = ["Sequence", "SequenceArray", "as_sequence_array", "check_sequences"]
+__all__ = [
+    "Sequence",
+    "SequenceArray",
+    "SequenceDtype",
+    "SequenceExtensionArray",
+    "as_sequence_array",
+    "check_sequences",
+]
+
+
+def __getattr__(name):
+    if name in ("SequenceDtype", "SequenceExtensionArray"):
+        from . import _pandas  # noqa: PLC0415 (brings pandas)
+
+        return getattr(_pandas, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

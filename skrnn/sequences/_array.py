@@ -5,11 +5,13 @@ import numbers
 
 import numpy as np
 
+from ._display import html_table
+from ._exchange import Exchange
 from ._layout import checked_lengths, checked_offsets, gather, offsets_of, row_key, valid_lengths
 from ._steps import Sequence, check_not_empty, count, is_text, real_array, same_values, sequence_steps, step_array
 
 
-class SequenceArray:
+class SequenceArray(Exchange):
     """Sequences of unequal length, packed: the steps of all of them, one below the other.
 
     Sequence ``i`` is ``values[offsets[i]:offsets[i + 1]]``. To scikit-learn the container is
@@ -132,6 +134,9 @@ class SequenceArray:
             parts.append(span + count(longest, "step"))
         parts += [count(self.n_channels, "channel"), "str" if is_text(self.values) else str(self.values.dtype)]
         return f"SequenceArray({', '.join(parts)})"
+
+    def _repr_html_(self):
+        return html_table(self, repr(self))
 
     def copy(self):
         """Copy the sequences.

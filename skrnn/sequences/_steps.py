@@ -64,6 +64,11 @@ def is_sequence(cell):
     return hasattr(cell, "__array__") and len(getattr(cell, "shape", ())) > 0
 
 
+def is_missing(cell):
+    """Whether `cell` is None, NaN or what pandas uses besides."""
+    return cell is None or type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and cell != cell)
+
+
 def real_array(values, what):
     """Return `values` in native float32 (if it was float32) or float64; refuse all but numbers."""
     refuse_masked(values, what)
