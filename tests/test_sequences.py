@@ -175,6 +175,10 @@ def test_cell():
     assert (cell == [1, 2, 3]) is False
     assert Sequence([np.nan]) == Sequence([np.nan])
     assert hash(Sequence([0.0])) == hash(Sequence([-0.0]))
+    assert hash(Sequence([np.nan, 0.1])) == hash(Sequence([float("nan"), 0.1]))
+    assert hash(Sequence(np.float32([0.1]))) == hash(Sequence(np.float64(np.float32([0.1]))))
+    assert hash(Sequence(np.zeros((0, 2)))) == hash(Sequence(np.zeros((0, 2))))
+    assert len({hash(Sequence([i, 0])) for i in range(9)}) == 9
     assert pickle.loads(pickle.dumps(cell)) == cell
     assert np.asarray([cell, cell]).shape == (2,)
     with pytest.raises(ValueError, match=r"a Sequence has shape \(1, 1, 1\)"):

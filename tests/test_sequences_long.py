@@ -174,6 +174,9 @@ def test_kinds_of_times(times):
 def test_an_hour_that_the_clock_shows_twice():
     hours = pd.date_range("2020-10-25 00:00", periods=5, freq="h", tz="UTC").tz_convert("Europe/Berlin")
     assert_same(pack(visits(hour=hours), columns="pulse", step="1h")[0], [[1, 2, 3], [4, 5]])
+    message = r"row 1 \(time 2020-10-25 02:00:00\+02:00\) is earlier than row 0 \(time 2020-10-25 02:00:00\+01:00\)"
+    with pytest.raises(ValueError, match=message):
+        pack(visits(hour=hours[[1, 0, 2, 3, 4]]))
 
 
 # -- what is refused ---------------------------------------------------------------------------
@@ -233,7 +236,7 @@ def test_duplicates_and_gaps_are_refused_after_sorting_too():
         (
             pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-04", "2020-01-01", "2020-01-02"]),
             "1D",
-            "to row 2 (time 2020-01-04T00:00:00.000000) it is 2 days 00:00:00, the step should be 1 days 00:00:00",
+            "to row 2 (time 2020-01-04 00:00:00) it is 2 days 00:00:00, the step should be 1 days 00:00:00",
         ),
         ([0, 1, 2, 5, 6], 0, "step must be positive, got 0"),
         ([0, 1, 2, 5, 6], -1, "step must be positive, got -1"),

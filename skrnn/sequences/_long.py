@@ -18,13 +18,18 @@ class _Rows:
     codes: np.ndarray  # number of the instance
     times: np.ndarray | None
     order: np.ndarray  # row of the frame
+    given: object  # the column of times, in the words of the user
     remedy: str
 
     def instance(self, k):
         return f"instance {self.ids[self.order[k]]}"
 
+    def time(self, k):
+        row = int(self.order[k])
+        return self.given.iloc[row] if hasattr(self.given, "iloc") else self.given[row]
+
     def at(self, k):
-        return f"row {self.order[k]} (time {self.times[k]})"
+        return f"row {self.order[k]} (time {self.time(k)})"
 
 
 def pack_long(df, *, instance, time, columns, sort, step):
@@ -38,7 +43,7 @@ def pack_long(df, *, instance, time, columns, sort, step):
         order = np.lexsort((codes,) if times is None else (times, codes))
         codes, times = codes[order], None if times is None else times[order]
     remedy = f"{_sorted_call(df, instance, time)} or sort=True"
-    rows = _Rows(ids, codes, times, order, remedy)
+    rows = _Rows(ids, codes, times, order, None if times is None else _column(df, time), remedy)
     _check_contiguous(rows)
     if times is not None:
         _check_order(rows)
@@ -158,7 +163,7 @@ def _check_order(rows):
     k = int(bad.argmax())
     if rows.times[k + 1] == rows.times[k]:
         raise ValueError(
-            f"{rows.instance(k)}: rows {rows.order[k]} and {rows.order[k + 1]} have the same time {rows.times[k]}. "
+            f"{rows.instance(k)}: rows {rows.order[k]} and {rows.order[k + 1]} have the same time {rows.time(k)}. "
             "Keep one of them, or average them with groupby."
         )
     raise ValueError(f"{rows.instance(k)}: {rows.at(k + 1)} is earlier than {rows.at(k)}. Use {rows.remedy}.")

@@ -33,7 +33,8 @@ class SequenceDtype(ExtensionDtype):
     # Not NaN or NA: scikit-learn looks for missing cells with ``X != X``, which must be a plain bool.
     na_value = None
 
-    def construct_array_type(self=None):
+    @classmethod
+    def construct_array_type(cls):
         """Say which array holds this dtype.
 
         Returns
@@ -42,6 +43,9 @@ class SequenceDtype(ExtensionDtype):
             `SequenceExtensionArray`.
         """
         return SequenceExtensionArray
+
+    def __repr__(self):
+        return "SequenceDtype()"
 
     def __from_arrow__(self, array):
         values, offsets = _arrow.from_arrow(array, allow_missing=True)
