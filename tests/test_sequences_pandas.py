@@ -77,6 +77,8 @@ def test_missing_cells(values):
         ([[1.0], [[1.0, 2.0]]], "sequence 1 has shape (1, 2), sequence 0 has shape (1,)"),
         ([[1.0], ["a"]], "sequence 1 must hold real numbers"),
         ([[1.0], 3], "sequence 1 is of type int"),
+        ([None, [1.0], "text"], "sequence 2 is of type str"),
+        ([None, "text"], "sequence 1 is of type str"),
     ],
 )
 def test_bad_cells(cells, message):

@@ -7,7 +7,7 @@ from pandas.api.indexers import check_array_indexer
 
 from . import _arrow
 from ._array import SequenceArray
-from ._steps import Sequence, is_missing, is_sequence
+from ._steps import Sequence, is_missing, is_sequence, sequence_steps
 
 
 @register_extension_dtype
@@ -222,12 +222,12 @@ class SequenceExtensionArray(ExtensionArray):
 
 def _pack(cells):
     """Pack cells, some perhaps missing."""
-    present = np.array([not is_missing(cell) for cell in cells], dtype=bool)
-    if not present.any():
+    present = [not is_missing(cell) for cell in cells]
+    if not any(present):
         return SequenceArray(np.zeros((0, 1)), np.zeros(len(cells) + 1, dtype=np.int64))
-    packed = SequenceArray.from_list([cell for cell, is_present in zip(cells, present, strict=True) if is_present])
-    ends = np.cumsum(present)
-    return SequenceArray(packed.values, packed.offsets[np.concatenate([[0], ends])])
+    first = present.index(True)
+    nothing = sequence_steps(cells[first], f"sequence {first}")[:0]
+    return SequenceArray.from_list([cell if found else nothing for cell, found in zip(cells, present, strict=True)])
 
 
 def _concatenate(parts):
