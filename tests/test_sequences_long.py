@@ -62,6 +62,31 @@ def test_ids_are_those_of_the_frame():
     assert pack(to_polars(visits()))[1].equals(pl.Series("id", ["b", "a"]))
 
 
+@pytest.mark.parametrize("convert", [to_pandas, to_polars])
+def test_sequences_in_the_order_of_other_ids(convert):
+    for order in (["a", "b"], np.array(["a", "b"]), pd.Index(["a", "b"]), pd.Series(["a", "b"], index=[7, 7])):
+        X, ids = pack(convert(visits()), ids=order)
+        assert list(ids) == ["a", "b"]
+        assert_same(X, EXPECTED[::-1])
+    assert_same(pack(convert(visits()), ids=["b", "a"])[0], EXPECTED)
+
+
+@pytest.mark.parametrize(
+    ("ids", "message"),
+    [
+        (["a", "c", "b"], "instance c has no row. Leave it out of ids."),
+        ([1, 2], "instance 1 has no row"),
+        (["b"], "instance a has rows, but is not among ids. Drop or name it."),
+        (["a", "b", "a"], "the ids must differ, a occurs more than once"),
+        ([], "instance b has rows, but is not among ids"),
+    ],
+)
+@pytest.mark.parametrize("convert", [to_pandas, to_polars])
+def test_other_ids_must_be_the_same(ids, message, convert):
+    with pytest.raises(ValueError, match=re.escape(message)):
+        pack(convert(visits()), ids=ids)
+
+
 def test_levels_of_an_index():
     X, ids = pack(visits().set_index(["id", "hour"]))
     assert_same(X, EXPECTED)

@@ -7,7 +7,7 @@ class Exchange:
     """The conversions of `SequenceArray` that need pandas, polars or pyarrow, each imported when it is called."""
 
     @classmethod
-    def from_long(cls, df, *, instance, time=None, columns=None, sort=False, step=None):
+    def from_long(cls, df, *, instance, time=None, columns=None, ids=None, sort=False, step=None):
         """Pack a frame in long format: one row per time step.
 
         Parameters
@@ -27,6 +27,11 @@ class Exchange:
             The columns that become channels, of numbers or of tokens (str). If None, all but
             `instance` and `time`; name `time` here to have it as a channel, too.
 
+        ids : array-like of shape (n_sequences,), default=None
+            The instances in the order in which their sequences are wanted, for example the index of a table of
+            targets. Each must have rows, and all rows must be theirs. If None, they come as they appear, or, if
+            sorted, in the order of their ids.
+
         sort : bool, default=False
             Whether to sort the rows by `instance`, then by `time`; rows that tie keep their order.
 
@@ -37,17 +42,17 @@ class Exchange:
         Returns
         -------
         X : SequenceArray
-            The sequences, in the order in which the instances appear (if sorted, in the order of their
-            ids). NaN and null among numbers become NaN.
+            The sequences. NaN and null among numbers become NaN.
 
         ids : pandas.Index or polars.Series of shape (n_sequences,)
-            The instance of each sequence, by which targets and static columns are aligned.
+            The instance of each sequence.
 
         Raises
         ------
         ValueError
-            If the rows of an instance are apart, times decrease, repeat or leave a gap, or an id or a time is
-            missing. The message says which instance and row; rows count from 0 in the frame as it was given.
+            If the rows of an instance are apart, times decrease, repeat or leave a gap, an id or a time is
+            missing, or an instance has no rows. The message says which instance and row; rows count from 0 in the
+            frame as it was given.
 
         Examples
         --------
@@ -61,14 +66,17 @@ class Exchange:
         ...     }
         ... )
         >>> X, ids = SequenceArray.from_long(visits, instance="patient", time="hour")
-        >>> X
-        SequenceArray(2 sequences, 2 to 3 steps, 1 channel, float64)
+        >>> X.lengths
+        array([3, 2])
+        >>> ids
+        Index(['b', 'a'], dtype=..., name='patient')
 
-        Targets in the order of the sequences:
+        Sequences in the order of the targets:
 
-        >>> outcomes = pd.DataFrame({"died": [0, 1]}, index=["a", "b"])
-        >>> outcomes.loc[ids, "died"].to_numpy()
-        array([1, 0])
+        >>> died = pd.Series([0, 1], index=["a", "b"])
+        >>> X, _ = SequenceArray.from_long(visits, instance="patient", time="hour", ids=died.index)
+        >>> X.lengths
+        array([2, 3])
 
         A gap:
 
@@ -77,10 +85,14 @@ class Exchange:
             ...
         ValueError: instance b: from row 1 (time 1) to row 2 (time 3) it is 2, the step should be 1...
         """
-        from ._long import pack_long  # noqa: PLC0415 (brings pandas)
+        from ._long import pack_long, positions_of  # noqa: PLC0415 (brings pandas)
 
-        values, offsets, ids = pack_long(df, instance=instance, time=time, columns=columns, sort=sort, step=step)
-        return cls(values, offsets), ids
+        values, offsets, found = pack_long(df, instance=instance, time=time, columns=columns, sort=sort, step=step)
+        X = cls(values, offsets)
+        if ids is None:
+            return X, found
+        order = positions_of(ids, found)
+        return X[order], found[order]
 
     def to_long(self, ids=None, *, instance="instance", time="step", columns=None):
         """Unpack into a pandas frame in long format: one row per time step.

@@ -55,6 +55,20 @@ def pack_long(df, *, instance, time, columns, sort, step):
     return (values[order] if sort else values), offsets, _ids_at(df, instance, order[starts])
 
 
+def positions_of(wanted, found):
+    """Return where the wanted ids stand among those found; both must be the same but for their order."""
+    wanted, found = pd.Index(wanted), pd.Index(found)
+    if not wanted.is_unique:
+        raise ValueError(f"the ids must differ, {wanted[wanted.duplicated()][0]} occurs more than once.")
+    positions = found.get_indexer(wanted)
+    if (positions < 0).any():
+        raise ValueError(f"instance {wanted[(positions < 0).argmax()]} has no row. Leave it out of ids.")
+    others = ~found.isin(wanted)
+    if others.any():
+        raise ValueError(f"instance {found[others.argmax()]} has rows, but is not among ids. Drop or name it.")
+    return positions
+
+
 def unpack_long(sequences, ids, *, instance, time, columns):
     """Return a pandas frame with one row per step; see `SequenceArray.to_long`."""
     n, lengths = len(sequences), sequences.lengths
