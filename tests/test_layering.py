@@ -32,6 +32,8 @@ OUTSIDE = {
     "numba": {"_jit", "kernels"},
     "llvmlite": {"_jit", "kernels"},
     "pandas": {"sequences"},
+    "polars": {"sequences"},
+    "pyarrow": {"sequences"},
     "joblib": {"estimators"},
     "keras": {"interchange"},
     "onnx": {"interchange"},

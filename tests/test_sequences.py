@@ -3,18 +3,20 @@
 import copy
 import pickle
 import re
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from joblib import Parallel, delayed
 from numpy.testing import assert_array_equal
 from ragged import assert_same, objects, quick, ragged, ragged_lists
 from sklearn.model_selection import train_test_split
 from sklearn.utils import _safe_indexing, check_array, indexable, shuffle
 
-from skrnn.sequences import Sequence, SequenceArray, as_sequence_array
+from skrnn.sequences import Sequence, SequenceArray, as_sequence_array, check_sequences
 
 
 @pytest.fixture
@@ -173,6 +175,10 @@ def test_cell():
     assert (cell == [1, 2, 3]) is False
     assert Sequence([np.nan]) == Sequence([np.nan])
     assert hash(Sequence([0.0])) == hash(Sequence([-0.0]))
+    assert hash(Sequence([np.nan, 0.1])) == hash(Sequence([float("nan"), 0.1]))
+    assert hash(Sequence(np.float32([0.1]))) == hash(Sequence(np.float64(np.float32([0.1]))))
+    assert hash(Sequence(np.zeros((0, 2)))) == hash(Sequence(np.zeros((0, 2))))
+    assert len({hash(Sequence([i, 0])) for i in range(9)}) == 9
     assert pickle.loads(pickle.dumps(cell)) == cell
     assert np.asarray([cell, cell]).shape == (2,)
     with pytest.raises(ValueError, match=r"a Sequence has shape \(1, 1, 1\)"):
@@ -442,3 +448,45 @@ def test_check_array_keeps_the_cells(X):
     cells = check_array(X, dtype="numeric")
     assert cells.dtype == object
     assert as_sequence_array(cells) == X
+
+
+def test_joblib_shares_the_values_between_processes(X):
+    def look(sequences):
+        kind = type(sequences.values).__name__, sequences.values.flags.writeable
+        return *kind, sequences[[2, 0]], check_sequences(sequences, np.float32)
+
+    for kind, writeable, selected, checked in Parallel(n_jobs=2, max_nbytes=1)(delayed(look)(X) for _ in range(2)):
+        assert kind == "memmap"
+        assert not writeable
+        assert selected == X[[2, 0]]
+        assert checked.values.flags.carray
+        assert_array_equal(checked.values, X.values.astype(np.float32))
+
+
+# -- in notebooks ------------------------------------------------------------------------------
+
+
+def rows_of(html):
+    parsed = ElementTree.fromstring(html)
+    return ["|".join(cell.text or "" for cell in row) for row in parsed.find("tbody")]
+
+
+def test_html():
+    X = SequenceArray([[1, 2], [3.25, 4], [5, np.nan], [7, 8], [9, 1e9]], [0, 4, 5])
+    assert rows_of(X._repr_html_()) == ["0|4|[1, 2], [3.25, 4], [5, nan], …", "1|1|[9, 1e+09]"]
+    assert "SequenceArray(2 sequences, 1 to 4 steps, 2 channels, float64)" in X._repr_html_()
+    assert rows_of(X[:0]._repr_html_()) == []
+
+
+def test_html_is_short(X):
+    wide = SequenceArray(np.zeros((1, 9)), [0, 1])
+    assert rows_of(wide._repr_html_()) == ["0|1|[0, 0, 0, 0, …]"]
+    rows = rows_of(X._repr_html_())
+    assert len(rows) == 6
+    assert rows[-1] == "…||2 more"
+
+
+def test_html_of_tokens_is_escaped():
+    X = SequenceArray.from_list([["<b>", "&"], ["it"]])
+    assert rows_of(X._repr_html_()) == ["0|2|<b>, &", "1|1|it"]
+    assert "<b>" not in X._repr_html_()

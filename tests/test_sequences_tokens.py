@@ -193,7 +193,16 @@ def test_cells(X):
 
 def test_padding_of_tokens(X):
     assert X.to_padded()[0, :, 0].tolist() == ["the", "cat", "", ""]
-    assert X.to_padded(fill_value="<>")[2, :, 0].tolist() == ["it", "<>", "<>", "<>"]
+    assert X.to_padded(fill_value="<nothing>")[2, :, 0].tolist() == ["it", *["<nothing>"] * 3]
+    with pytest.raises(ValueError, match="fill_value must be a str, as the tokens are, got nan"):
+        X.to_padded(fill_value=np.nan)
+
+
+def test_an_empty_list_has_no_kind():
+    nothing = np.array([], dtype="U1")
+    assert SequenceArray.from_list([nothing, [1.5, 2]]) == SequenceArray([1.5, 2], [0, 0, 2])
+    assert SequenceArray.from_list([[], ["ab"]]) == SequenceArray(["ab"], [0, 0, 1])
+    assert_array_equal(SequenceArray.from_list([nothing, []]).lengths, [0, 0])
 
 
 def test_concatenate(X):

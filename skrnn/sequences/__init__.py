@@ -5,4 +5,24 @@ from ._convert import as_sequence_array, check_sequences
 from ._ragged import ragged_array
 from ._steps import Sequence
 
-__all__ = ["Sequence", "SequenceArray", "as_sequence_array", "check_sequences", "ragged_array"]
+__all__ = [
+    "Sequence",
+    "SequenceArray",
+    "SequenceDtype",
+    "SequenceExtensionArray",
+    "as_sequence_array",
+    "check_sequences",
+    "ragged_array",
+]
+
+
+def __getattr__(name):
+    if name in ("SequenceDtype", "SequenceExtensionArray"):
+        from . import _pandas  # noqa: PLC0415 (brings pandas)
+
+        return getattr(_pandas, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

@@ -5,11 +5,13 @@ import numbers
 
 import numpy as np
 
+from ._display import html_table
+from ._exchange import Exchange
 from ._layout import checked_lengths, checked_offsets, gather, offsets_of, row_key, valid_lengths
 from ._steps import Sequence, check_not_empty, count, is_text, real_array, same_values, sequence_steps, step_array
 
 
-class SequenceArray:
+class SequenceArray(Exchange):
     """Sequences of unequal length, packed: the steps of all of them, one below the other.
 
     Sequence ``i`` is ``values[offsets[i]:offsets[i + 1]]``. To scikit-learn the container is
@@ -133,6 +135,9 @@ class SequenceArray:
         parts += [count(self.n_channels, "channel"), "str" if is_text(self.values) else str(self.values.dtype)]
         return f"SequenceArray({', '.join(parts)})"
 
+    def _repr_html_(self):
+        return html_table(self, repr(self))
+
     def copy(self):
         """Copy the sequences.
 
@@ -176,7 +181,7 @@ class SequenceArray:
         arrays = [sequence_steps(item, f"sequence {i}") for i, item in enumerate(sequences)]
         check_not_empty((len(arrays),))
         if any(map(is_text, arrays)):
-            arrays = _text_only(arrays)
+            arrays = _one_kind(arrays)
         if len({array.shape[1:] for array in arrays}) > 1:
             _refuse_other_channels(arrays)
         return cls(np.concatenate(arrays), offsets_of([len(array) for array in arrays]))
@@ -291,25 +296,30 @@ class SequenceArray:
         array([[1., 2.],
                [3., 0.]])
         """
+        dtype = self.values.dtype
         if fill_value is None:
             fill_value = "" if is_text(self.values) else np.nan
+        if is_text(self.values):
+            if not isinstance(fill_value, str):
+                raise ValueError(f"fill_value must be a str, as the tokens are, got {fill_value!r}.")
+            dtype = np.result_type(dtype, np.asarray(fill_value).dtype)
         longest = self.lengths.max(initial=0)
-        padded = np.full((len(self), longest, self.n_channels), fill_value, self.values.dtype)
+        padded = np.full((len(self), longest, self.n_channels), fill_value, dtype)
         padded[np.arange(longest) < self.lengths[:, np.newaxis]] = self.values
         return padded
 
 
-def _text_only(arrays):
-    """Return the arrays, some of tokens; raise, naming the first sequence of another kind than the first one."""
+def _one_kind(arrays):
+    """Return the arrays, all of numbers or all of tokens; raise, naming the first sequence of another kind."""
     # An empty list has no kind.
-    first = next(array for array in arrays if array.shape != (0,))
+    first = next((array for array in arrays if array.shape != (0,)), arrays[0])
     for i, array in enumerate(arrays):
         if array.shape != (0,) and is_text(array) != is_text(first):
-            kinds = ("real numbers", "tokens (str)") if is_text(array) else ("tokens (str)", "real numbers")
+            kind = "tokens (str)" if is_text(first) else "real numbers"
             raise ValueError(
-                f"sequence {i} must hold {kinds[0]}, got dtype {array.dtype}: sequences before it hold {kinds[0]}."
+                f"sequence {i} must hold {kind}, got dtype {array.dtype}: sequences before it hold {kind}."
             )
-    return [array if is_text(array) else array.astype("U1") for array in arrays]
+    return [first.ravel()[:0] if array.shape == (0,) else array for array in arrays]
 
 
 def _refuse_other_channels(arrays):

@@ -3,14 +3,18 @@
 import numpy as np
 
 from ._array import SequenceArray
+from ._arrow import list_column
+from ._layout import place
 from ._steps import (
     SPLIT,
     Sequence,
     check_not_empty,
+    is_missing,
     is_sequence,
     is_text,
     real_array,
     refuse_masked,
+    sequence_steps,
     step_array,
 )
 
@@ -29,8 +33,8 @@ def as_sequence_array(X):
           (n_steps, n_channels) or (n_steps,); but flat rows of numbers of one length are a table;
         - a Series or an object array of such cells;
         - a data frame (pandas, polars) or an object array of several columns, some with such
-          cells: the sequences of a row, equally long, are put side by side as channels, its
-          numbers are static covariates, repeated at each step.
+          cells or with columns of lists (polars, Arrow): the sequences of a row, equally long, are
+          put side by side as channels, its numbers are static covariates, repeated at each step.
 
         The steps are numbers or tokens (str). NaN is accepted.
 
@@ -145,14 +149,13 @@ def _refuse_non_finite(sequences, values, name, allow_nan):
     if finite.all():
         return
     row, channel = divmod(int(finite.argmin()), sequences.n_channels)
-    i = int(np.searchsorted(sequences.offsets, row, side="right")) - 1
-    place = f"sequence {i}, step {row - sequences.offsets[i]}, channel {channel}."
+    where = "sequence {}, step {}, channel {}.".format(*place(sequences.offsets, row), channel)
     original = sequences.values[row, channel]
     if np.isnan(original):
-        raise ValueError(f"Input {name} contains NaN: {place}")
+        raise ValueError(f"Input {name} contains NaN: {where}")
     if np.isinf(original):
-        raise ValueError(f"Input {name} contains infinity: {place}")
-    raise ValueError(f"Input {name} contains {original:g}, which is too large for {values.dtype}: {place}")
+        raise ValueError(f"Input {name} contains infinity: {where}")
+    raise ValueError(f"Input {name} contains {original:g}, which is too large for {values.dtype}: {where}")
 
 
 def _from_padded(X):
@@ -175,7 +178,7 @@ def _from_items(items):
 def _refuse_texts(X):
     """Raise if a Series or a 1-D array holds texts that are not split."""
     if len(getattr(X, "shape", ())) == 1 and getattr(getattr(X, "dtype", None), "kind", "O") in "OUT":
-        _refuse_text(next((cell for cell in X if not _is_missing(cell)), None))
+        _refuse_text(next((cell for cell in X if not is_missing(cell)), None))
 
 
 def _refuse_text(cell):
@@ -222,9 +225,9 @@ def _from_columns(columns):
     if not any(sequential):
         return None
     if len(columns) == 1:
-        return SequenceArray.from_list(columns[0][1])
+        return _packed(columns[0][1])
     parts = [
-        (name, _named(name, SequenceArray.from_list if is_sequential else _static, column))
+        (name, _named(name, _packed if is_sequential else _static, column))
         for (name, column), is_sequential in zip(columns, sequential, strict=True)
     ]
     _refuse_mixture(parts)
@@ -245,6 +248,26 @@ def _refuse_mixture(parts):
         )
 
 
+def _packed_column(column):
+    """Return the sequences of a pandas column of the dtype "sequence", else None."""
+    packed = getattr(getattr(column, "array", None), "sequences", None)
+    return packed if isinstance(packed, SequenceArray) else None
+
+
+def _packed(column):
+    """Return the sequences of a column, of one that is packed already without a look at its cells."""
+    packed = _packed_column(column)
+    if packed is not None:
+        missing = packed.lengths == 0
+        if missing.any():
+            sequence_steps(None, f"sequence {missing.argmax()}")  # raises
+        return packed
+    lists = list_column(column)
+    if lists is not None:
+        return SequenceArray.from_arrow(lists)
+    return SequenceArray.from_list(column)
+
+
 def _common_lengths(parts):
     """Return the lengths of the sequences, which all columns must agree on."""
     first, lengths = parts[0][0], parts[0][1].lengths
@@ -263,11 +286,9 @@ def _is_sequence_column(column):
     """Judge by the first cell that is not missing."""
     if getattr(column.dtype, "kind", "O") != "O":
         return False
-    return is_sequence(next((cell for cell in column if not _is_missing(cell)), None))
-
-
-def _is_missing(cell):
-    return cell is None or (isinstance(cell, float) and np.isnan(cell))
+    if _packed_column(column) is not None or list_column(column) is not None:
+        return True
+    return is_sequence(next((cell for cell in column if not is_missing(cell)), None))
 
 
 def _static(column):

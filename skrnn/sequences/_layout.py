@@ -11,6 +11,12 @@ def offsets_of(lengths):
     return offsets
 
 
+def place(offsets, row):
+    """Return the sequence that a row of the values belongs to, and its step there."""
+    i = int(np.searchsorted(offsets, row, side="right")) - 1
+    return i, int(row - offsets[i])
+
+
 def checked_offsets(offsets, n_steps_total):
     offsets = np.asarray(offsets)
     if offsets.ndim != 1 or offsets.dtype.kind not in "iu" or len(offsets) == 0:

@@ -49,8 +49,9 @@ class Sequence:
         return same_values(self.values, other.values)
 
     def __hash__(self):
-        # Equal cells may differ in dtype and in the sign of zero, so only the shape is hashed.
-        return hash(self.values.shape)
+        # Equal cells may differ in dtype and in the sign of zero, neither of which changes the hash of a number.
+        ends = [*self.values[:1].ravel().tolist(), *self.values[-1:].ravel().tolist()]
+        return hash((self.values.shape, *("NaN" if value != value else value for value in ends)))
 
     def __repr__(self):
         n_steps, n_channels = self.values.shape
@@ -62,6 +63,11 @@ def is_sequence(cell):
     if isinstance(cell, (Sequence, list, tuple)):
         return True
     return hasattr(cell, "__array__") and len(getattr(cell, "shape", ())) > 0
+
+
+def is_missing(cell):
+    """Whether `cell` is None, NaN or what pandas uses besides."""
+    return cell is None or type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and cell != cell)
 
 
 def real_array(values, what):
