@@ -20,7 +20,7 @@ PACKAGE = Path(skrnn.__file__).parent
 PROJECT = Path(__file__).resolve().parents[1]
 MODULES = (
     *("skrnn", "skrnn.cells", "skrnn.checks", "skrnn.convolution", "skrnn.initializers", "skrnn.interchange"),
-    *("skrnn.losses", "skrnn.optimizers", "skrnn.sequences", "skrnn.structure"),
+    *("skrnn.losses", "skrnn.optimizers", "skrnn.preprocessing", "skrnn.sequences", "skrnn.structure"),
 )
 ESTIMATORS = (RNNClassifier, RNNRegressor)
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -21,6 +21,7 @@ LEVELS = [
     {"network"},
     {"inference"},
     {"training"},
+    {"preprocessing"},
     {"estimators", "interchange", "checks"},
     {"__init__"},
 ]
@@ -36,12 +37,12 @@ OUTSIDE = {
     "keras": {"interchange"},
     "onnx": {"interchange"},
     "torch": {"interchange"},
-    "sklearn.base": {"cells", "convolution", "losses", "optimizers", "initializers", "estimators"},
+    "sklearn.base": {"cells", "convolution", "losses", "optimizers", "initializers", "preprocessing", "estimators"},
     "sklearn.utils._param_validation": {
-        *{"cells", "convolution", "losses", "optimizers", "initializers", "estimators"},
+        *{"cells", "convolution", "losses", "optimizers", "initializers", "preprocessing", "estimators"},
     },
     "sklearn.exceptions": {"training", "estimators"},
-    "sklearn": {"estimators", "interchange"},
+    "sklearn": {"estimators", "interchange", "preprocessing"},
 }
 
 
