@@ -1,0 +1,48 @@
+"""Which tokens are known, and their codes."""
+
+from collections import Counter
+
+import numpy as np
+
+UNKNOWN = 0
+
+
+def learn_vocabulary(tokens, min_count):
+    """Learn the tokens that appear often enough.
+
+    Parameters
+    ----------
+    tokens : ndarray of str of shape (n_tokens,)
+        All tokens, each as often as it appears.
+
+    min_count : int
+        How often a token must appear to be known.
+
+    Returns
+    -------
+    dict of str to int
+        The code of each known token, from 1 in the order of falling counts, then of the alphabet. Code 0
+        is all others'.
+
+    Raises
+    ------
+    ValueError
+        If no token appears often enough.
+    """
+    counts = Counter(tokens.tolist())
+    known = sorted((token for token, n in counts.items() if n >= min_count), key=lambda token: (-counts[token], token))
+    if not known:
+        found = (
+            "there is none"
+            if not counts
+            else "the most frequent, {!r}, appears {} times".format(*counts.most_common(1)[0])
+        )
+        raise ValueError(f"no token appears min_count={min_count} times: {found}. Lower min_count.")
+    return {token: code for code, token in enumerate(known, start=UNKNOWN + 1)}
+
+
+def encode_tokens(tokens, vocabulary):
+    """Return the codes (n_tokens,) of int64 of an array of tokens (n_tokens,); 0 where a token is unknown."""
+    # Measured: quicker than sorting, for vocabularies of 80 and of 30,000.
+    codes = (vocabulary.get(token, UNKNOWN) for token in tokens.tolist())
+    return np.fromiter(codes, dtype=np.int64, count=len(tokens))
