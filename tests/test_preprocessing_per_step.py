@@ -289,6 +289,19 @@ def test_a_transformer_that_drops_rows(rows):
         PerStep(FunctionTransformer(lambda steps: steps[rows])).fit(X).transform(X)
 
 
+def test_a_table_for_sequences_of_several_channels():
+    with pytest.raises(ValueError, match=r"X is a 2-D table, .* fitted on sequences of 2 channels"):
+        PerStep(StandardScaler()).fit(X).transform(np.ones((3, 2)))
+
+
+def test_what_was_fitted_stays_if_a_fit_fails():
+    per_step = PerStep(PCA(2)).fit(X)
+    before = per_step.transform(X)
+    with pytest.raises(ValueError, match="n_components=2"):
+        per_step.fit(ragged([2, 3], n_channels=1))
+    assert per_step.transform(X) == before
+
+
 def test_what_is_no_transformer():
     with pytest.raises(ValueError, match="'transformer' parameter of PerStep must be an object implementing"):
         PerStep("scale").fit(X)

@@ -113,6 +113,14 @@ def test_a_vocabulary_of_nothing():
         TokenEncoder(min_count=5).fit(TEXT)
 
 
+def test_what_was_fitted_stays_if_a_fit_fails():
+    encoder = TokenEncoder(min_count=2).fit(pd.DataFrame({"text": TEXT}))
+    with pytest.raises(ValueError, match="min_count=2"):
+        encoder.fit([["a"]])
+    assert encoder.feature_names_in_.tolist() == ["text"]
+    assert encoder.n_entries_ == 5
+
+
 @pytest.mark.parametrize("arguments", [{"min_count": 0}, {"min_count": 1.5}, {"unknown": None}])
 def test_bad_parameters(arguments):
     with pytest.raises(ValueError, match=f"'{next(iter(arguments))}' parameter of TokenEncoder"):

@@ -244,6 +244,13 @@ def test_sliding_window_keeps_missing_values_and_names():
         sliding.transform(frame[["b", "a"]])
 
 
+def test_what_was_fitted_stays_if_a_fit_fails():
+    sliding = SlidingWindow(2).fit(pd.DataFrame({"a": [1.0], "b": [2.0]}))
+    with pytest.raises(ValueError, match="infinity"):
+        sliding.fit(pd.DataFrame({"c": [np.inf]}))
+    assert sliding.feature_names_in_.tolist() == ["a", "b"]
+
+
 def test_sliding_window_refuses_sequences_and_infinity():
     for X in (SequenceArray.from_list([[1, 2], [3]]), np.zeros((2, 3, 4)), [[1.0], [2.0, 3.0]]):
         with pytest.raises(ValueError, match="X holds sequences, but SlidingWindow cuts one series"):

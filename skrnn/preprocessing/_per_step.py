@@ -12,7 +12,8 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ..sequences import Sequence, SequenceArray, as_sequence_array, check_sequences
-from ._base import BaseSequenceTransformer, pack
+from ._base import BaseSequenceTransformer
+from ._validation import pack, validate_sequences
 
 NEEDS_STEP_TARGETS = (
     "the transformer requires y to be passed, with a target for each step, but y is None or has one for each sequence: "
@@ -104,11 +105,7 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
             If X cannot be used, or the transformer needs a y for each step and gets none; the message says which
             sequence. Errors of the transformer about NaN and infinity say where they stand.
         """
-        sequences, arguments, params = self._prepare(X, y, params, "fit")
-        transformer = clone(self.transformer)
-        with _fault_located(sequences):
-            transformer.fit(sequences.values, *arguments, **params)
-        self.transformer_ = transformer
+        self._fit("fit", X, y, params)
         return self
 
     def fit_transform(self, X, y=None, **params):
@@ -130,11 +127,7 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
         """
         if not hasattr(self.transformer, "fit_transform"):
             return self.fit(X, y, **params).transform(X)
-        sequences, arguments, params = self._prepare(X, y, params, "fit_transform")
-        transformer = clone(self.transformer)
-        with _fault_located(sequences):
-            output = transformer.fit_transform(sequences.values, *arguments, **params)
-        self.transformer_ = transformer
+        sequences, output = self._fit("fit_transform", X, y, params)
         return self._packed(output, sequences)
 
     def transform(self, X):
@@ -151,7 +144,7 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
             The sequences, as long as they were.
         """
         check_is_fitted(self)
-        sequences = self._sequences(X, reset=False)
+        sequences = validate_sequences(self, X, reset=False)
         with _fault_located(sequences):
             output = self.transformer_.transform(sequences.values)
         return self._packed(output, sequences)
@@ -219,17 +212,24 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
             tags.non_deterministic = inner.non_deterministic
         return tags
 
-    def _prepare(self, X, y, params, method):
-        """The sequences, (y per step,) or (), and the parameters of the fit per step."""
+    def _fit(self, method, X, y, params):
+        """The sequences in X, and what ``transformer.fit`` or ``transformer.fit_transform`` returns for their steps."""
         self._validate_params()
         if get_config()["enable_metadata_routing"]:
             params = process_routing(self, method, **params).transformer.fit
-        sequences = self._sequences(X, reset=True)
-        targets = _step_values(y, "y", sequences)
-        if targets is None and get_tags(self).target_tags.required:
-            raise ValueError(NEEDS_STEP_TARGETS)
-        params = {name: _repeated(value, name, sequences) for name, value in params.items()}
-        return sequences, () if targets is None else (targets,), params
+        transformer = clone(self.transformer)
+        with self._unchanged_by_errors():
+            sequences = validate_sequences(self, X, reset=True)
+            targets = _step_values(y, "y", sequences)
+            if targets is None and get_tags(self).target_tags.required:
+                raise ValueError(NEEDS_STEP_TARGETS)
+            params = {name: _repeated(value, name, sequences) for name, value in params.items()}
+            with _fault_located(sequences):
+                output = getattr(transformer, method)(
+                    sequences.values, *([] if targets is None else [targets]), **params
+                )
+            self.transformer_ = transformer
+        return sequences, output
 
     def _packed(self, output, sequences):
         steps = np.asarray(output.toarray() if hasattr(output, "toarray") else output)

@@ -8,9 +8,10 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..sequences import as_sequence_array
-from ._base import FLOATS, BaseSequenceTransformer
+from ._base import BaseSequenceTransformer
 from ._cut import cut
 from ._times import times_of
+from ._validation import FLOATS
 
 
 class SlidingWindow(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_output_keys=None):
@@ -78,7 +79,8 @@ class SlidingWindow(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_out
             The fitted transformer.
         """
         self._validate_params()
-        self._rows(X, reset=True)
+        with self._unchanged_by_errors():
+            self._rows(X, reset=True)
         return self
 
     def transform(self, X):

@@ -10,7 +10,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..sequences import SequenceArray, as_sequence_array
 from ..sequences._steps import is_text
 from ..sequences._vocabulary import encode_tokens, learn_vocabulary
-from ._base import BaseSequenceTransformer, pack
+from ._base import BaseSequenceTransformer
+from ._validation import pack
 
 
 class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_output_keys=None):
@@ -79,7 +80,6 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
             If X holds anything but sequences of tokens; the message says which sequence and step. If no token appears
             `min_count` times.
         """
-        self._validate_params()
         self._learn(X)
         return self
 
@@ -98,7 +98,6 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
         SequenceArray
             Codes, as floats in one channel.
         """
-        self._validate_params()
         return self._encoded(self._learn(X))
 
     def transform(self, X):
@@ -174,8 +173,10 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
         return sequences
 
     def _learn(self, X):
-        sequences = self._tokens(X, reset=True)
-        self.vocabulary_ = learn_vocabulary(sequences.values[:, 0], self.min_count)
+        self._validate_params()
+        with self._unchanged_by_errors():
+            sequences = self._tokens(X, reset=True)
+            self.vocabulary_ = learn_vocabulary(sequences.values[:, 0], self.min_count)
         self.n_entries_ = len(self.vocabulary_) + 1
         return sequences
 
