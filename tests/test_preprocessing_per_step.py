@@ -11,7 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from ragged import assert_same, objects, quick, ragged, ragged_lists
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import make_column_transformer
-from sklearn.decomposition import PCA
+from sklearn.decomposition import NMF, PCA
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
@@ -25,6 +25,7 @@ from sklearn.preprocessing import (
     StandardScaler,
     TargetEncoder,
 )
+from sklearn.utils import get_tags
 
 from skrnn import Sequence, SequenceArray
 from skrnn.preprocessing import PerStep
@@ -108,10 +109,17 @@ def test_a_table_holds_univariate_sequences():
     assert per_step.transform([[1.0, 2.0], [3.0]]).lengths.tolist() == [2, 1]
 
 
-def test_a_list_of_one_length_is_read_as_what_was_fitted():
-    items = [np.arange(3.0), np.arange(2.0)]
-    per_step = PerStep(StandardScaler()).fit(items)
-    assert_same(per_step.transform([items[0], items[0]]), [per_step.transform(items)[0]] * 2)
+@pytest.mark.parametrize(
+    ("fitted_on", "items"),
+    [
+        ([[0.0, 1.0, 2.0], [0.0, 1.0]], [[0.0, 1.0], [2.0, 3.0]]),
+        (np.arange(12.0).reshape(3, 4), [np.array([0.0, 1.0]), np.array([2.0, 3.0])]),
+    ],
+    ids=["fitted on sequences", "list of arrays"],
+)
+def test_a_list_that_could_be_a_table_is_read_as_sequences(fitted_on, items):
+    per_step = PerStep(FunctionTransformer()).fit(fitted_on)
+    assert_same(per_step.transform(items), items)
 
 
 def test_the_input_stays_as_it_is():
@@ -300,6 +308,10 @@ def test_what_was_fitted_stays_if_a_fit_fails():
     with pytest.raises(ValueError, match="n_components=2"):
         per_step.fit(ragged([2, 3], n_channels=1))
     assert per_step.transform(X) == before
+    fresh = PerStep(PCA(2))
+    with pytest.raises(ValueError, match="n_components=2"):
+        fresh.fit(ragged([2, 3], n_channels=1))
+    assert vars(fresh) == vars(PerStep(fresh.transformer))
 
 
 def test_what_is_no_transformer():
@@ -326,6 +338,8 @@ def test_names_of_channels():
     assert PerStep(PCA(1)).fit(frame).get_feature_names_out().tolist() == ["pca0"]
     assert PerStep(StandardScaler()).fit(X).get_feature_names_out().tolist() == ["x0", "x1"]
     assert PerStep(StandardScaler()).fit(np.ones((5, 3))).get_feature_names_out().tolist() == ["x0"]
+    table = pd.DataFrame(np.ones((5, 3)), columns=["t0", "t1", "t2"])  # the columns are steps
+    assert PerStep(StandardScaler()).fit(table).get_feature_names_out().tolist() == ["x0"]
     with pytest.raises(ValueError, match="input_features is not equal to feature_names_in_"):
         per_step.get_feature_names_out(["c", "d"])
     with pytest.raises(ValueError, match="feature names should match"):
@@ -338,6 +352,15 @@ def test_set_output_changes_nothing():
     for output in ("pandas", "polars"):
         with sklearn.config_context(transform_output=output):
             assert isinstance(make_pipeline(PerStep(StandardScaler()), PerStep(PCA())).fit_transform(X), SequenceArray)
+
+
+def test_tags_are_those_of_the_transformer():
+    assert get_tags(PerStep(StandardScaler())).input_tags.allow_nan
+    assert not get_tags(PerStep(PCA())).input_tags.allow_nan
+    assert get_tags(PerStep(NMF())).input_tags.positive_only
+    assert get_tags(PerStep(TargetEncoder())).target_tags.required
+    assert get_tags(PerStep(StandardScaler())).transformer_tags.preserves_dtype == ["float64", "float32"]
+    assert get_tags(PerStep(WithoutFitTransform())).transformer_tags is not None
 
 
 def test_pickles():

@@ -209,7 +209,6 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
             tags.input_tags.positive_only = inner.input_tags.positive_only
             tags.target_tags.required = inner.target_tags.required
             tags.transformer_tags = inner.transformer_tags or tags.transformer_tags
-            tags.non_deterministic = inner.non_deterministic
         return tags
 
     def _fit(self, method, X, y, params):
