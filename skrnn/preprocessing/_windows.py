@@ -76,7 +76,7 @@ def make_windows(series, *, window, horizon=1, stride=1, target=None, context=No
         channels in any case.
     context : same form as `series`, default=None
         What came before each series, for example the training part before the test part: its last `window` steps are
-        read by the first windows, so that every step of `series` is a target. They are never targets themselves.
+        read by the first windows, so that every step of `series` can be a target. They are no targets themselves.
 
     Returns
     -------
