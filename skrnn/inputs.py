@@ -33,8 +33,8 @@ class Inputs:
         for the network to let it decay.
     time_channel : int or None
         Channel that holds time stamps.
-    categories : dict of int to ndarray
-        For each channel of codes the values that got one, in the order of the codes 1, 2, ...; 0 is for all others.
+    categories : dict of int to dict
+        For each channel of tokens or categories their codes 1, 2, ...; 0 is for all others.
     mean, scale : ndarray of shape (n_channels,)
         What is subtracted from the channels and by what they are divided: 0 and 1 for those of codes. At the place of
         the time channel, those of the time since the step before.
@@ -55,7 +55,7 @@ class Inputs:
     @property
     def is_text(self):
         """Whether the sequences are of tokens."""
-        return any(known.dtype.kind == "U" for known in self.categories.values())
+        return any(isinstance(next(iter(known)), str) for known in self.categories.values())
 
     @property
     def n_columns(self):
@@ -104,7 +104,7 @@ class Inputs:
 
     def _codes(self, sequences):
         for channel, known in self.categories.items():
-            if known.dtype.kind != "U":
+            if not self.is_text:
                 _check_codes(sequences, channel)
             yield encode_tokens(sequences.values[:, channel], known)[:, np.newaxis]
 
@@ -213,17 +213,11 @@ def _time_scale(sequences, seen, weight, time_channel):
 
 
 def _known(sequences, channel, rows, min_count):
-    """The values of a channel of codes that get a code, from the rows that count."""
+    """Codes of the values of a channel, from the rows that count."""
     values = sequences.values[:, channel]
     if values.dtype.kind != "U":
         _check_codes(sequences, channel)
-    known = learn_vocabulary(values[rows], min_count)
-    if not len(known):
-        raise ValueError(
-            f"No token occurs {min_count} times in the training sequences, so the vocabulary has the unknown entry "
-            f"only: lower min_count={min_count}."
-        )
-    return known
+    return learn_vocabulary(values[rows], min_count)
 
 
 def _check_codes(sequences, channel):

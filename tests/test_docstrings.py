@@ -20,8 +20,8 @@ PACKAGE = Path(skrnn.__file__).parent
 PROJECT = Path(__file__).resolve().parents[1]
 MODULES = (
     *("skrnn", "skrnn.cells", "skrnn.checks", "skrnn.convolution", "skrnn.initializers", "skrnn.interchange"),
-    *("skrnn.losses", "skrnn.metrics", "skrnn.model_selection", "skrnn.optimizers", "skrnn.sequences"),
-    "skrnn.structure",
+    *("skrnn.losses", "skrnn.metrics", "skrnn.model_selection", "skrnn.optimizers", "skrnn.preprocessing"),
+    *("skrnn.sequences", "skrnn.structure"),
 )
 ESTIMATORS = (RNNClassifier, RNNRegressor)
 FILES = sorted(PACKAGE.rglob("*.py"))

@@ -21,6 +21,8 @@ LEVELS = [
     {"network"},
     {"inference"},
     {"training"},
+    {"_validation"},
+    {"preprocessing"},
     {"estimators", "interchange", "checks"},
     {"__init__"},
 ]
@@ -38,12 +40,12 @@ OUTSIDE = {
     "keras": {"interchange"},
     "onnx": {"interchange"},
     "torch": {"interchange"},
-    "sklearn.base": {"cells", "convolution", "losses", "optimizers", "initializers", "estimators"},
+    "sklearn.base": {"cells", "convolution", "losses", "optimizers", "initializers", "preprocessing", "estimators"},
     "sklearn.utils._param_validation": {
-        *{"cells", "convolution", "losses", "optimizers", "initializers", "estimators"},
+        *{"cells", "convolution", "losses", "optimizers", "initializers", "preprocessing", "estimators"},
     },
     "sklearn.exceptions": {"training", "estimators"},
-    "sklearn": {"estimators", "interchange", "metrics", "model_selection"},
+    "sklearn": {"_validation", "estimators", "interchange", "metrics", "model_selection", "preprocessing"},
 }
 
 

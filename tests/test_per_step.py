@@ -210,7 +210,7 @@ def test_tokens_equal_codes():
     codes = SequenceArray.from_list([[int(word[1:]) for word in words] for words in WORDS])
     of_tokens = RNNClassifier(**SHORT).fit(WORDS, LABELS)
     of_codes = RNNClassifier(**SHORT, categorical_features=[0]).fit(codes, LABELS)
-    assert_array_equal(of_codes.inputs_.categories[0], [int(word[1:]) for word in of_tokens.vocabulary_])
+    assert of_codes.inputs_.categories[0] == {int(word[1:]): code for word, code in of_tokens.vocabulary_.items()}
     for p, q in zip(of_tokens.predict_proba(WORDS), of_codes.predict_proba(codes), strict=True):
         assert_array_equal(p, q)
 
@@ -234,7 +234,7 @@ def test_categories_by_column_name():
         ({"categorical_features": [1], "time_channel": 1}, X, "cannot be both"),
         ({"categorical_features": [0]}, X, "categorical channel 0 must hold integers"),
         ({"categorical_features": [0]}, WORDS, "holds tokens .* only"),
-        ({"min_count": 10**6}, WORDS, "lower min_count"),
+        ({"min_count": 10**6}, WORDS, "Lower min_count"),
         ({"min_count": 0}, WORDS, "'min_count' parameter"),
         ({"missing": "mean"}, X, "'missing' parameter"),
         ({"time_channel": 0}, X, "must be finite and rise"),

@@ -27,7 +27,7 @@ from ..optimizers import OPTIMIZERS, BaseOptimizer, get_optimizer
 from ..sequences._ragged import check_same_lengths, ragged_values, split_steps
 from ..structure import Structure
 from ._targets import is_per_step, one_target_each, row_weights, rows_of_steps
-from ._validation import channel_numbers, holds_tokens, validate_sequences
+from ._validation import channel_numbers, holds_tokens, validate_inputs
 
 # batch_size="auto": large enough for the processor to work well, small enough for a hundred updates in an epoch.
 SMALLEST_BATCH, LARGEST_BATCH, UPDATES_PER_EPOCH = 32, 256, 128
@@ -203,7 +203,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         from ..network import Network  # noqa: PLC0415
         from ..training import Training  # noqa: PLC0415
 
-        sequences = validate_sequences(self, X, self.dtype, missing=self.missing, reset=True)
+        sequences = validate_inputs(self, X, self.dtype, missing=self.missing, reset=True)
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
         check_consistent_length(sequences, y)
@@ -365,8 +365,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         self.input_mean_, self.input_scale_ = self.inputs_.mean, self.inputs_.scale
         vars(self).pop("vocabulary_", None)
         if is_text:
-            known = self.inputs_.categories.values()
-            codes = [{token: code for code, token in enumerate(tokens.tolist(), 1)} for tokens in known]
+            codes = list(self.inputs_.categories.values())
             self.vocabulary_ = codes[0] if len(codes) == 1 else codes
 
     def hidden_states(self, X):
@@ -476,7 +475,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
 
         network = network_of(self.structure_)
         theta = network.flatten(self.weights_)
-        sequences = validate_sequences(self, X, network.dtype, missing=self.inputs_.missing, reset=False)
+        sequences = validate_inputs(self, X, network.dtype, missing=self.inputs_.missing, reset=False)
         data = Data(self.inputs_.encode(sequences, network.dtype), sequences.offsets)
         with ShardPool(effective_n_jobs(self.n_jobs)) as pool:
             return run(network, theta, data, pool)

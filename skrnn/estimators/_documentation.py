@@ -106,8 +106,8 @@ vocabulary_ : dict of str to int
 per_step_ : bool
     Whether y had a target for each step.
 inputs_ : Inputs
-    How channels become numbers: means, scales, and for each channel of codes or tokens (``inputs_.categories``) the
-    values in the order of their codes 1, 2, ...
+    How channels become numbers: means, scales, and for each channel of categories or tokens the codes
+    (``inputs_.categories``).
 input_mean_ : ndarray of shape (n_channels,)
     Subtracted from the channels.
 input_scale_ : ndarray of shape (n_channels,)

@@ -1,46 +1,22 @@
-"""From what users pass to what the network reads, with errors that say where the trouble is."""
+"""What only estimators of networks ask of sequences, and of parameters that name channels."""
 
 import numpy as np
-from sklearn.utils.validation import validate_data
 
-from ..sequences import SequenceArray, as_sequence_array, check_sequences
+from .._validation import validate_sequences
+from ..sequences import check_sequences
 
 
-def validate_sequences(estimator, X, dtype, *, missing, reset):
+def validate_inputs(estimator, X, dtype, *, missing, reset):
     """The sequences in X in their own precision, known to be finite in `dtype` too, but for NaN if some are `missing`.
 
-    Sets (`reset`) or compares ``n_features_in_``, ``feature_names_in_`` and ``n_channels_`` of the estimator. A 2-D
-    table is one univariate sequence of fixed length per row, and behaves for scikit-learn as any table does.
+    Sets or compares what `validate_sequences` does.
     """
-    sequences = as_sequence_array(X)
-    if sequences is None and not reset and _is_list_of_sequences(X, estimator):
-        sequences = SequenceArray.from_list(X)
-    if sequences is None:
-        finite = True if missing == "error" else "allow-nan"
-        table = validate_data(estimator, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=finite)
-        if not reset and estimator.n_channels_ > 1:
-            raise ValueError(
-                f"X is a 2-D table, which holds a univariate sequence in each row, but {type(estimator).__name__} was "
-                f"fitted on sequences of {estimator.n_channels_} channels. For one sequence pass X[np.newaxis]."
-            )
-        n, T = table.shape
-        sequences = SequenceArray(table.reshape(-1, 1), np.arange(n + 1) * T)
-    elif hasattr(X, "columns"):
-        validate_data(estimator, X, reset=reset, skip_check_array=True)
-    elif reset:
-        estimator.n_features_in_ = sequences.n_channels
-        vars(estimator).pop("feature_names_in_", None)
-    if not holds_tokens(sequences):
+    sequences = validate_sequences(estimator, X, reset=reset)
+    is_text = holds_tokens(sequences)
+    if not is_text:
         check_sequences(sequences, dtype, allow_nan=missing != "error")
-    if reset:
-        estimator.n_channels_ = sequences.n_channels
-    elif sequences.n_channels != estimator.n_channels_:
-        raise ValueError(
-            f"X has {sequences.n_channels} channels per step, but {type(estimator).__name__} was fitted on "
-            f"{estimator.n_channels_}."
-        )
-    elif holds_tokens(sequences) != bool(estimator.inputs_.is_text):
-        kinds = ("tokens (str)", "numbers")[:: 1 if holds_tokens(sequences) else -1]
+    if not reset and is_text != estimator.inputs_.is_text:
+        kinds = ("tokens (str)", "numbers") if is_text else ("numbers", "tokens (str)")
         raise ValueError(f"X holds {kinds[0]}, but {type(estimator).__name__} was fitted on {kinds[1]}.")
     return sequences
 

@@ -1,20 +1,48 @@
-"""Codes of tokens: which tokens get one, and which."""
+"""Which tokens are known, and their codes."""
+
+from collections import Counter
 
 import numpy as np
 
+UNKNOWN = 0
+
 
 def learn_vocabulary(tokens, min_count):
-    """Distinct entries of a 1-D array that occur at least `min_count` times: the most frequent first, then in order."""
-    known, counts = np.unique(tokens, return_counts=True)
-    known, counts = known[counts >= min_count], counts[counts >= min_count]
-    return known[np.lexsort((np.arange(len(known)), -counts))]
+    """Learn the tokens that appear often enough.
+
+    Parameters
+    ----------
+    tokens : ndarray of str of shape (n_tokens,)
+        All tokens, each as often as it appears.
+
+    min_count : int
+        How often a token must appear to be known.
+
+    Returns
+    -------
+    dict of str to int
+        The code of each known token, from 1 in the order of falling counts, then of the alphabet. Code 0
+        is all others'.
+
+    Raises
+    ------
+    ValueError
+        If no token appears often enough.
+    """
+    counts = Counter(tokens.tolist())
+    known = sorted((token for token, n in counts.items() if n >= min_count), key=lambda token: (-counts[token], token))
+    if not known:
+        found = (
+            "there is none"
+            if not counts
+            else "the most frequent, {!r}, appears {} times".format(*counts.most_common(1)[0])
+        )
+        raise ValueError(f"no token appears min_count={min_count} times: {found}. Lower min_count.")
+    return {token: code for code, token in enumerate(known, start=UNKNOWN + 1)}
 
 
-def encode_tokens(tokens, known):
-    """Codes 1, 2, ... of the entries of a 1-D array in the order of `known`, 0 for all others."""
-    if not len(known):
-        return np.zeros(len(tokens), np.intp)
-    order = np.argsort(known)
-    place = np.searchsorted(known, tokens, sorter=order).clip(max=len(known) - 1)
-    codes = order[place]
-    return np.where(known[codes] == tokens, codes + 1, 0)
+def encode_tokens(tokens, vocabulary):
+    """Return the codes (n_tokens,) of int64 of an array of tokens (n_tokens,); 0 where a token is unknown."""
+    # Measured: quicker than sorting, for vocabularies of 80 and of 30,000.
+    codes = (vocabulary.get(token, UNKNOWN) for token in tokens.tolist())
+    return np.fromiter(codes, dtype=np.int64, count=len(tokens))

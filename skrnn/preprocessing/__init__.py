@@ -1,0 +1,8 @@
+"""From series, tables and texts to sequences, and from sequences to sequences, in the manner of scikit-learn."""
+
+from ._per_step import PerStep
+from ._sliding_window import SlidingWindow
+from ._token_encoder import TokenEncoder
+from ._windows import Windows, make_windows
+
+__all__ = ["PerStep", "SlidingWindow", "TokenEncoder", "Windows", "make_windows"]

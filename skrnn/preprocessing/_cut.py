@@ -1,0 +1,13 @@
+"""Sequences cut out of a long array of steps."""
+
+import numpy as np
+
+from ..sequences import SequenceArray
+from ..sequences._layout import offsets_of
+
+
+def cut(values, starts, lengths):
+    """Sequence i is ``values[starts[i]:starts[i] + lengths[i]]``; they may overlap."""
+    offsets = offsets_of(lengths)
+    rows = np.repeat(starts - offsets[:-1], lengths) + np.arange(offsets[-1])
+    return SequenceArray(values[rows], offsets)

@@ -1,0 +1,289 @@
+"""``PerStep``: a transformer of rows, put on the time steps of sequences."""
+
+from contextlib import contextmanager
+
+import numpy as np
+from sklearn import get_config
+from sklearn.base import clone
+from sklearn.utils import check_consistent_length, get_tags
+from sklearn.utils._param_validation import HasMethods
+from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+
+from ..sequences import Sequence, SequenceArray, as_sequence_array, check_sequences
+from ._base import BaseSequenceTransformer
+from .._validation import pack, validate_sequences
+
+NEEDS_STEP_TARGETS = (
+    "the transformer requires y to be passed, with a target for each step, but y is None or has one for each sequence: "
+    "pass sequences as long as those of X, as a SequenceArray if all are equally long."
+)
+
+
+def _inner_has(method):
+    def check(per_step):
+        # getattr raises the AttributeError that says what is missing
+        getattr(getattr(per_step, "transformer_", per_step.transformer), method)
+        return True
+
+    return check
+
+
+class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
+    """Put a transformer of scikit-learn on the time steps of sequences.
+
+    To the transformer each time step is a sample and each channel a feature: it is fitted on the steps of all
+    sequences, one below the other, and what it makes of them becomes sequences of the same lengths. Padding is no step,
+    and never seen. Where one sequence ends and the next begins is not seen either.
+
+    Parameters
+    ----------
+    transformer : estimator
+        Has ``fit`` and ``transform``, and gives one row for each that it gets. Not changed: a clone of it is fitted.
+
+    Attributes
+    ----------
+    transformer_ : estimator
+        The fitted transformer.
+    n_channels_ : int
+        Width of a time step.
+    n_features_in_ : int
+        Number of columns of a table or data frame seen in `fit`; otherwise the number of channels.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Names of the columns, if `X` was a data frame with names that are str.
+
+    See Also
+    --------
+    SlidingWindow : From the rows of a series to sequences.
+
+    Notes
+    -----
+    ``set_output`` has no effect, since sequences do not fit into a table of numbers. Sparse output of the transformer
+    is made dense.
+
+    Examples
+    --------
+    >>> from sklearn.preprocessing import StandardScaler
+    >>> from skrnn.preprocessing import PerStep
+    >>> X = [[[1.0, 10.0], [3.0, 30.0]], [[2.0, 20.0], [2.0, 20.0], [2.0, 20.0]]]
+    >>> scaler = PerStep(StandardScaler(with_std=False)).fit(X)
+    >>> scaler.transform(X)
+    SequenceArray(2 sequences, 2 to 3 steps, 2 channels, float64)
+    >>> scaler.transform(X)[0]
+    array([[ -1., -10.],
+           [  1.,  10.]])
+    """
+
+    _parameter_constraints = {"transformer": [HasMethods(["fit", "transform"])]}
+
+    def __init__(self, transformer):
+        self.transformer = transformer
+
+    def fit(self, X, y=None, **params):
+        """Fit the transformer on the steps of all sequences.
+
+        Parameters
+        ----------
+        X : {SequenceArray, list of arrays, array-like of shape (n_sequences, n_steps, n_channels), frame, 2-D table}
+            Sequences.
+        y : {SequenceArray, list of arrays} or array-like of shape (n_sequences,), default=None
+            Goes to the transformer if it has a target for each step; targets of whole sequences do not.
+        **params : dict
+            Go to ``transformer.fit``, as with `sample_weight`: what has one value for each sequence is repeated for
+            its steps, sequences of one value per step are put one below the other. With metadata routing, only what
+            the transformer requests.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If X cannot be used, or the transformer needs a y for each step and gets none; the message says which
+            sequence. Errors of the transformer about NaN and infinity say where they stand.
+        """
+        self._fit("fit", X, y, params)
+        return self
+
+    def fit_transform(self, X, y=None, **params):
+        """Fit the transformer and transform the sequences by its own ``fit_transform``, if it has one.
+
+        Parameters
+        ----------
+        X : {SequenceArray, list of arrays, array-like of shape (n_sequences, n_steps, n_channels), frame, 2-D table}
+            Sequences.
+        y : {SequenceArray, list of arrays} or array-like of shape (n_sequences,), default=None
+            As in `fit`.
+        **params : dict
+            As in `fit`.
+
+        Returns
+        -------
+        SequenceArray
+            The sequences, as long as they were.
+        """
+        if not hasattr(self.transformer, "fit_transform"):
+            return self.fit(X, y, **params).transform(X)
+        sequences, output = self._fit("fit_transform", X, y, params)
+        return self._packed(output, sequences)
+
+    def transform(self, X):
+        """Transform the steps of sequences.
+
+        Parameters
+        ----------
+        X : {SequenceArray, list of arrays, array-like of shape (n_sequences, n_steps, n_channels), frame, 2-D table}
+            Sequences with the channels of those in `fit`.
+
+        Returns
+        -------
+        SequenceArray
+            The sequences, as long as they were.
+        """
+        check_is_fitted(self)
+        sequences = validate_sequences(self, X, reset=False)
+        with _fault_located(sequences):
+            output = self.transformer_.transform(sequences.values)
+        return self._packed(output, sequences)
+
+    @available_if(_inner_has("inverse_transform"))
+    def inverse_transform(self, X):
+        """Transform back, by ``inverse_transform`` of the transformer.
+
+        Parameters
+        ----------
+        X : {SequenceArray, list of arrays, array-like of shape (n_sequences, n_steps, n_channels), frame, 2-D table}
+            Sequences as `transform` returns them.
+
+        Returns
+        -------
+        SequenceArray
+            The sequences, as long as they were.
+        """
+        check_is_fitted(self)
+        sequences = pack(X)
+        with _fault_located(sequences):
+            output = self.transformer_.inverse_transform(sequences.values)
+        return self._packed(output, sequences)
+
+    @available_if(_inner_has("get_feature_names_out"))
+    def get_feature_names_out(self, input_features=None):
+        """Name the channels that `transform` returns.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of what was fitted on; if None, ``feature_names_in_`` where there are any, else "x0", "x1" and so on.
+
+        Returns
+        -------
+        ndarray of str
+            One name for each channel.
+        """
+        check_is_fitted(self)
+        names = _check_feature_names_in(self, input_features, generate_names=False)
+        # The columns of a table are steps, not channels.
+        names = names if names is not None and len(names) == self.n_channels_ else None
+        return self.transformer_.get_feature_names_out(names)
+
+    def get_metadata_routing(self):
+        """Say which metadata the transformer requests.
+
+        Returns
+        -------
+        MetadataRouter
+            The routes to ``transformer.fit``.
+        """
+        mapping = MethodMapping().add(caller="fit", callee="fit").add(caller="fit_transform", callee="fit")
+        return MetadataRouter(owner=self).add(transformer=self.transformer, method_mapping=mapping)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        if hasattr(self.transformer, "__sklearn_tags__"):
+            inner = get_tags(self.transformer)
+            tags.input_tags.allow_nan = inner.input_tags.allow_nan
+            tags.input_tags.positive_only = inner.input_tags.positive_only
+            tags.target_tags.required = inner.target_tags.required
+            tags.transformer_tags = inner.transformer_tags or tags.transformer_tags
+        return tags
+
+    def _fit(self, method, X, y, params):
+        """The sequences in X, and what ``transformer.fit`` or ``transformer.fit_transform`` returns for their steps."""
+        self._validate_params()
+        if get_config()["enable_metadata_routing"]:
+            params = process_routing(self, method, **params).transformer.fit
+        transformer = clone(self.transformer)
+        with self._unchanged_by_errors():
+            sequences = validate_sequences(self, X, reset=True)
+            targets = _step_values(y, "y", sequences)
+            if targets is None and get_tags(self).target_tags.required:
+                raise ValueError(NEEDS_STEP_TARGETS)
+            params = {name: _repeated(value, name, sequences) for name, value in params.items()}
+            with _fault_located(sequences):
+                output = getattr(transformer, method)(
+                    sequences.values, *([] if targets is None else [targets]), **params
+                )
+            self.transformer_ = transformer
+        return sequences, output
+
+    def _packed(self, output, sequences):
+        steps = np.asarray(output.toarray() if hasattr(output, "toarray") else output)
+        if len(steps) != len(sequences.values):
+            raise ValueError(
+                f"{type(self.transformer_).__name__} made {len(steps)} rows of {len(sequences.values)} time steps: "
+                "PerStep needs a transformer that gives one row for each."
+            )
+        return SequenceArray(steps, sequences.offsets)
+
+
+@contextmanager
+def _fault_located(sequences):
+    """Let errors of a transformer say what they mean for sequences; those about NaN and infinity, where they stand."""
+    try:
+        yield
+    except ValueError as error:
+        if "requires y to be passed" in str(error):
+            raise ValueError(NEEDS_STEP_TARGETS) from error
+        if "NaN" in str(error) or "infinity" in str(error):
+            check_sequences(sequences, sequences.values.dtype)
+        raise
+
+
+def _step_values(values, name, sequences):
+    """What `values` has for each step, one below the other; None if it has one thing per sequence, or is None."""
+    ragged = as_sequence_array(values) if _may_have_steps(values) else None
+    if ragged is None:
+        return None
+    check_consistent_length(sequences, ragged)
+    differs = ragged.lengths != sequences.lengths
+    if differs.any():
+        i = int(differs.argmax())
+        raise ValueError(
+            f"{name} has {ragged.lengths[i]} steps for sequence {i}, which has {sequences.lengths[i]} in X: "
+            "they must be equally long."
+        )
+    return ragged.values[:, 0] if ragged.n_channels == 1 else ragged.values
+
+
+def _may_have_steps(values):
+    """Whether `values` is not flat; labels that are str are."""
+    if hasattr(values, "columns"):
+        return True
+    first = next(iter(values), None) if np.iterable(values) else None
+    return isinstance(first, Sequence) or (np.iterable(first) and not isinstance(first, (str, bytes)))
+
+
+def _repeated(value, name, sequences):
+    """`value` for each step, if it has one for each sequence or for each step; otherwise as it is."""
+    steps = _step_values(value, name, sequences)
+    if steps is not None:
+        return steps
+    if value is not None and name.split("__")[-1] == "sample_weight":
+        check_consistent_length(sequences, value)
+    if np.ndim(value) and len(value) == len(sequences):
+        return np.repeat(np.asarray(value), sequences.lengths, axis=0)
+    return value

@@ -1,0 +1,118 @@
+"""``SlidingWindow``: each row of a series with the rows before it."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import OneToOneFeatureMixin
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..sequences import as_sequence_array
+from ._base import BaseSequenceTransformer
+from ._cut import cut
+from ._times import times_of
+from .._validation import FLOATS
+
+
+class SlidingWindow(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_output_keys=None):
+    """Give each row of a series its recent past, as a sequence.
+
+    Row t of a series (T, C) becomes the sequence of rows ``t - window + 1`` to t. The first rows have a shorter past
+    and get shorter sequences: nothing is padded and no row is lost, so that y keeps its length, as it must in a
+    pipeline. No row sees a later one. What is to be forecast is shifted in y: ``y = load.shift(-1)``.
+
+    Each call sees only the rows it is given: in the test part of a split, windows start anew and are short at first, so
+    no test sequence holds a training row. `make_windows` gives the first test steps their full past.
+
+    Parameters
+    ----------
+    window : int
+        Number of rows in a full sequence, the present one included; at least 1.
+
+    Attributes
+    ----------
+    n_features_in_ : int
+        Number of columns of the series.
+    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+        Names of the columns, if `X` was a data frame with names that are str.
+
+    See Also
+    --------
+    make_windows : Windows with their targets, from one or several series.
+
+    Notes
+    -----
+    Rows must be in the order of time and belong to one series: split them with
+    :class:`~sklearn.model_selection.TimeSeriesSplit`, never by a shuffle. That is checked where the rows have a
+    `DatetimeIndex`. ``set_output`` has no effect, since sequences do not fit into a table of numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn.preprocessing import SlidingWindow
+    >>> series = np.array([[1.0], [2.0], [3.0], [4.0]])
+    >>> X = SlidingWindow(3).fit_transform(series)
+    >>> X
+    SequenceArray(4 sequences, 1 to 3 steps, 1 channel, float64)
+    >>> [x[:, 0].tolist() for x in X]
+    [[1.0], [1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0]]
+    """
+
+    _parameter_constraints = {"window": [Interval(Integral, 1, None, closed="left")]}
+
+    def __init__(self, window):
+        self.window = window
+
+    def fit(self, X, y=None):
+        """Check the parameter and remember the columns.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_steps, n_channels)
+            A series, one row per time step. NaN is accepted.
+        y : Ignored
+            There by convention.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+        """
+        self._validate_params()
+        with self._unchanged_by_errors():
+            self._rows(X, reset=True)
+        return self
+
+    def transform(self, X):
+        """Cut the series into one window per row.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_steps, n_channels)
+            A series, one row per time step. NaN is accepted.
+
+        Returns
+        -------
+        SequenceArray
+            ``n_steps`` sequences of 1 to `window` steps.
+        """
+        check_is_fitted(self)
+        rows = self._rows(X, reset=False)
+        last = np.arange(len(rows))
+        starts = np.maximum(last - self.window + 1, 0)
+        return cut(rows, starts, last - starts + 1)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+    def _rows(self, X, *, reset):
+        if as_sequence_array(X) is not None:
+            raise ValueError(
+                "X holds sequences, but SlidingWindow cuts one series, a table of one row per time step, into "
+                "windows: use make_windows for several series."
+            )
+        times_of(X, "X")  # raises if they are not in order
+        return validate_data(self, X, reset=reset, dtype=FLOATS, ensure_all_finite="allow-nan")

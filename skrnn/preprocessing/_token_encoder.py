@@ -1,0 +1,198 @@
+"""``TokenEncoder``: from tokens to codes."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import OneToOneFeatureMixin
+from sklearn.utils._param_validation import Interval
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..sequences import SequenceArray, as_sequence_array
+from ..sequences._steps import is_text
+from ..sequences._vocabulary import encode_tokens, learn_vocabulary
+from ._base import BaseSequenceTransformer
+from .._validation import pack
+
+
+class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_output_keys=None):
+    """Encode tokens, words or characters, as whole numbers.
+
+    The known tokens have the codes 1, 2 and so on, the most frequent first; those that appear equally often stand in
+    the order of the alphabet. All others share code 0.
+
+    Parameters
+    ----------
+    min_count : int, default=1
+        How often a token must appear in what is fitted on to be known. With 1, code 0 appears only later, and a network
+        never learns what to make of it; with 2 or more it does.
+    unknown : str, default="<unknown>"
+        What `inverse_transform` puts in the place of unknown tokens.
+
+    Attributes
+    ----------
+    vocabulary_ : dict of str to int
+        Code of each known token, in the order of the codes.
+    n_entries_ : int
+        Number of different codes, with that of unknown tokens.
+    n_features_in_ : int
+        1.
+    feature_names_in_ : ndarray of str of shape (1,)
+        Name of the column, if `X` was a data frame with a name that is str.
+
+    Examples
+    --------
+    >>> from skrnn.preprocessing import TokenEncoder
+    >>> X = ["to be or not to be".split(), "not now".split()]
+    >>> encoder = TokenEncoder(min_count=2).fit(X)
+    >>> encoder.vocabulary_
+    {'be': 1, 'not': 2, 'to': 3}
+    >>> codes = encoder.transform(X)
+    >>> codes[0][:, 0]
+    array([3., 1., 0., 2., 3., 1.])
+    >>> encoder.inverse_transform(codes)[1][:, 0].tolist()
+    ['not', '<unknown>']
+    """
+
+    _parameter_constraints = {"min_count": [Interval(Integral, 1, None, closed="left")], "unknown": [str]}
+
+    def __init__(self, min_count=1, *, unknown="<unknown>"):
+        self.min_count = min_count
+        self.unknown = unknown
+
+    def fit(self, X, y=None):
+        """Learn the vocabulary.
+
+        Parameters
+        ----------
+        X : {list of lists of str, SequenceArray, Series, frame}
+            Sequences of tokens.
+        y : Ignored
+            There by convention.
+
+        Returns
+        -------
+        self : object
+            The fitted encoder.
+
+        Raises
+        ------
+        ValueError
+            If X holds anything but sequences of tokens; the message says which sequence and step. If no token appears
+            `min_count` times.
+        """
+        self._learn(X)
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Learn the vocabulary and encode the same tokens.
+
+        Parameters
+        ----------
+        X : {list of lists of str, SequenceArray, Series, frame}
+            Sequences of tokens.
+        y : Ignored
+            There by convention.
+
+        Returns
+        -------
+        SequenceArray
+            Codes, as floats in one channel.
+        """
+        return self._encoded(self._learn(X))
+
+    def transform(self, X):
+        """Encode tokens.
+
+        Parameters
+        ----------
+        X : {list of lists of str, SequenceArray, Series, frame}
+            Sequences of tokens.
+
+        Returns
+        -------
+        SequenceArray
+            Codes, as floats in one channel.
+        """
+        check_is_fitted(self)
+        return self._encoded(self._tokens(X, reset=False))
+
+    def inverse_transform(self, X):
+        """Decode codes.
+
+        Parameters
+        ----------
+        X : {SequenceArray, list of arrays, array-like of shape (n_sequences, n_steps, 1), 2-D table}
+            Sequences of codes.
+
+        Returns
+        -------
+        SequenceArray
+            Tokens.
+
+        Raises
+        ------
+        ValueError
+            If X holds what is no code; the message says which sequence and step.
+        """
+        check_is_fitted(self)
+        sequences = pack(X)
+        if is_text(sequences.values):
+            raise ValueError("X holds tokens (str), but codes are needed: those that transform returns.")
+        _check_one_channel(sequences)
+        codes = sequences.values[:, 0]
+        wrong = ~((codes >= 0) & (codes < self.n_entries_) & (codes == np.floor(codes)))
+        if wrong.any():
+            sequence, step = _place(sequences, int(wrong.argmax()))
+            raise ValueError(
+                f"sequence {sequence}, step {step} holds {codes[wrong][0]:g}: codes are whole numbers from 0 to "
+                f"{self.n_entries_ - 1}."
+            )
+        entries = np.array([self.unknown, *self.vocabulary_])
+        return SequenceArray(entries[codes.astype(np.int64)], sequences.offsets)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.string = True
+        return tags
+
+    def _tokens(self, X, *, reset):
+        sequences = as_sequence_array(X)
+        if sequences is None or not is_text(sequences.values):
+            found = "tables" if sequences is None else "numbers"
+            raise ValueError(
+                f"X must hold sequences of tokens (str), like [['a', 'b'], ['c']], but holds {found}. Numbers that "
+                "stand for categories become tokens by [list(map(str, x)) for x in X]."
+            )
+        _check_one_channel(sequences)
+        if hasattr(X, "columns"):
+            validate_data(self, X, reset=reset, skip_check_array=True)
+        elif reset:
+            self.n_features_in_ = 1
+            vars(self).pop("feature_names_in_", None)
+        return sequences
+
+    def _learn(self, X):
+        self._validate_params()
+        with self._unchanged_by_errors():
+            sequences = self._tokens(X, reset=True)
+            self.vocabulary_ = learn_vocabulary(sequences.values[:, 0], self.min_count)
+        self.n_entries_ = len(self.vocabulary_) + 1
+        return sequences
+
+    def _encoded(self, sequences):
+        codes = encode_tokens(sequences.values[:, 0], self.vocabulary_)
+        return SequenceArray(codes, sequences.offsets)
+
+
+def _check_one_channel(sequences):
+    if sequences.n_channels != 1:
+        raise ValueError(
+            f"the sequences of X have {sequences.n_channels} channels, but TokenEncoder takes one: encode each apart."
+        )
+
+
+def _place(sequences, row):
+    """Sequence, and step in it, of a row of the values."""
+    sequence = int(np.searchsorted(sequences.offsets, row, side="right")) - 1
+    return sequence, row - int(sequences.offsets[sequence])
