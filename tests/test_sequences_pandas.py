@@ -37,7 +37,8 @@ def test_to_series_shares_memory(X):
     assert series.dtype == "sequence"
     assert series.name == "signal"
     assert series.array.sequences.values is X.values
-    assert as_sequence_array(series).values is X.values
+    for column in (series, series.array, series.values):
+        assert as_sequence_array(column).values is X.values
     assert series["c"] == Sequence(X[2])
 
 

@@ -55,6 +55,8 @@ def X(items):  # noqa: N802
         pd.DataFrame({"a": pd.Categorical(["x", "y"])}),
         pd.DataFrame({"a": pd.Series([None, None], dtype=object)}),
         pd.DataFrame(),
+        pd.array([1, None]),
+        pd.Index([1.0, 2.0]),
         pd.Series([1.0, 2.0]),
     ],
     ids=lambda X: f"{type(X).__name__}-{X!r}"[:40],

@@ -215,8 +215,8 @@ def _columns(X):
         if not any(dtype.kind == "O" for dtype in X.dtypes):
             return []
         return [(name, X.iloc[:, j]) for j, name in enumerate(X.columns)]
-    if hasattr(X, "to_numpy") and hasattr(X, "name"):  # a Series of either
-        return [(X.name, X)]
+    if hasattr(X, "to_numpy") and hasattr(X, "dtype"):  # a Series of either, or the array in one of pandas
+        return [(getattr(X, "name", None), X)]
     return []
 
 
@@ -249,8 +249,8 @@ def _refuse_mixture(parts):
 
 
 def _packed_column(column):
-    """Return the sequences of a pandas column of the dtype "sequence", else None."""
-    packed = getattr(getattr(column, "array", None), "sequences", None)
+    """Return the sequences of a pandas column, or its array, of the dtype "sequence", else None."""
+    packed = getattr(getattr(column, "array", column), "sequences", None)
     return packed if isinstance(packed, SequenceArray) else None
 
 
