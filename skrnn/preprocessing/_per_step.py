@@ -11,9 +11,9 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from .._validation import pack, validate_sequences
 from ..sequences import Sequence, SequenceArray, as_sequence_array, check_sequences
 from ._base import BaseSequenceTransformer
-from .._validation import pack, validate_sequences
 
 NEEDS_STEP_TARGETS = (
     "the transformer requires y to be passed, with a target for each step, but y is None or has one for each sequence: "

@@ -7,11 +7,11 @@ from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._validation import FLOATS
 from ..sequences import as_sequence_array
 from ._base import BaseSequenceTransformer
 from ._cut import cut
 from ._times import times_of
-from .._validation import FLOATS
 
 
 class SlidingWindow(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_output_keys=None):

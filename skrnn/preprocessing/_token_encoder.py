@@ -7,11 +7,11 @@ from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from .._validation import pack
 from ..sequences import SequenceArray, as_sequence_array
 from ..sequences._steps import is_text
 from ..sequences._vocabulary import encode_tokens, learn_vocabulary
 from ._base import BaseSequenceTransformer
-from .._validation import pack
 
 
 class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_output_keys=None):
