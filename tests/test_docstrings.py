@@ -96,7 +96,7 @@ def test_attributes_of_a_fitted_estimator_are_documented(estimator):
     public = {name for name in vars(fitted) if name.endswith("_") and not name.startswith("_")}
     internal = {"multilabel_", "two_dimensional_"}
     assert public - internal <= documented
-    assert documented - {"feature_names_in_"} <= public
+    assert documented - {"feature_names_in_", "vocabulary_"} <= public
 
 
 @pytest.mark.parametrize("name", CELLS)

@@ -18,7 +18,9 @@ def is_per_step(y, offsets):
         return True
     if isinstance(y, np.ndarray) and y.dtype.kind != "O":
         return y.ndim == 3
-    if hasattr(y, "columns") or getattr(y, "ndim", 1) != 1 or not is_sequence(next(iter(y), None)):
+    if hasattr(y, "columns") or getattr(y, "ndim", 1) != 1 or not hasattr(y, "__iter__"):
+        return False
+    if not is_sequence(next(iter(y), None)):
         return False
     if not isinstance(y, (list, tuple)):
         return True
