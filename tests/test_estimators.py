@@ -420,7 +420,7 @@ def test_bad_sequences_are_named_and_nothing_fitted_is_lost(X, message):
         ([0, 1] * 4, -np.ones(8), "Negative values"),
         ([0, 1] * 4, np.full(8, np.nan), "NaN"),
         ([0, 1] * 4, [1.0, 0.0] * 4, "one class"),
-        ([[0], [1, 1]] * 4, None, "sequence 0 has 1 steps in y, but 7 in X"),
+        ([[0], [1, 1]] * 4, None, "sequence 0 has 1 step in y, but 7 in X"),
         ([[-1, 1], [1, -1]] * 4, None, "0 and 1 only"),
     ],
 )
