@@ -12,7 +12,7 @@ import pytest
 from numpydoc.validate import validate
 
 import skrnn
-from skrnn import RNNClassifier, RNNRegressor
+from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
 from skrnn.cells import CELLS, get_cell
 from skrnn.estimators import _base
 
@@ -22,7 +22,7 @@ MODULES = (
     *("skrnn", "skrnn.cells", "skrnn.checks", "skrnn.convolution", "skrnn.initializers", "skrnn.interchange"),
     *("skrnn.losses", "skrnn.optimizers", "skrnn.sequences", "skrnn.structure"),
 )
-ESTIMATORS = (RNNClassifier, RNNRegressor)
+ESTIMATORS = (RNNClassifier, RNNRegressor, SequenceTransformer)
 FILES = sorted(PACKAGE.rglob("*.py"))
 FILE_IDS = [str(path.relative_to(PACKAGE)) for path in FILES]
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 60
@@ -95,7 +95,7 @@ def test_attributes_of_a_fitted_estimator_are_documented(estimator):
     public = {name for name in vars(fitted) if name.endswith("_") and not name.startswith("_")}
     internal = {"multilabel_", "two_dimensional_"}
     assert public - internal <= documented
-    assert documented - {"feature_names_in_"} <= public
+    assert documented - {"feature_names_in_", "vocabulary_"} <= public
 
 
 @pytest.mark.parametrize("name", CELLS)

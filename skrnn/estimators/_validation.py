@@ -50,6 +50,19 @@ def holds_tokens(sequences):
     return sequences.values.dtype.kind == "U"
 
 
+def channel_roles(estimator, sequences):
+    """Channels of codes, and the time channel or None: what the parameters of the estimator say, or tokens."""
+    if holds_tokens(sequences):
+        if estimator.categorical_features is not None or estimator.time_channel is not None:
+            raise ValueError("X holds tokens (str) only: leave out categorical_features and time_channel.")
+        return list(range(sequences.n_channels)), None
+    categorical = channel_numbers(estimator, estimator.categorical_features, "categorical_features")
+    time_channel = next(iter(channel_numbers(estimator, estimator.time_channel, "time_channel")), None)
+    if time_channel in categorical:
+        raise ValueError(f"Channel {time_channel} cannot be both the time_channel and one of categorical_features.")
+    return categorical, time_channel
+
+
 def channel_numbers(estimator, which, name):
     """Numbers of the channels that a parameter `name` gives by number, by the name of a column, or as a mask."""
     if which is None:
