@@ -13,7 +13,7 @@ from ..pretext import KnownSquaredError, has_next, next_codes, next_numbers, res
 from ._classifier import RNNClassifier
 from ._regressor import RNNRegressor
 from ._targets import Target, given_target, row_weights
-from ._validation import channel_roles
+from ._validation import channel_roles, holds_tokens
 
 
 class OwnNumbers:
@@ -60,7 +60,8 @@ def forecast(estimator, sequences, y, sample_weight):
             f'objective="forecast" predicts the next token or category, but each step of X has {len(categorical)}: use '
             "another objective, or one channel."
         )
-    return RNNClassifier(), Target(next_codes(sequences, estimator.min_count), weight, sequence_weight, True)
+    codes = next_codes(sequences, estimator.min_count if holds_tokens(sequences) else 1)
+    return RNNClassifier(), Target(codes, weight, sequence_weight, True)
 
 
 def reconstruct(estimator, sequences, y, sample_weight):

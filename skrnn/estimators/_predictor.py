@@ -163,7 +163,7 @@ class BasePredictor(BaseRNN):
         >>> rng = np.random.default_rng(0)
         >>> X = rng.normal(size=(100, 7, 1))
         >>> y = X.mean(axis=(1, 2)) > 0
-        >>> clf = RNNClassifier(hidden_layer_sizes=8, max_iter=20, tol=0.01, random_state=0).fit(X, y)
+        >>> clf = RNNClassifier(hidden_layer_sizes=8, tol=0.01, random_state=0).fit(X, y)
         >>> features = FrozenEstimator(clf.as_transformer(pooling=("last", "max")))
         >>> make_pipeline(features, LogisticRegression()).fit(X, y).score(X, y) > 0.9
         True

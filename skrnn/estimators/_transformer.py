@@ -98,11 +98,11 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         cell="lstm",
         *,
         objective="forecast",
-        pooling=("last", "mean", "max"),
         n_points=16,
         spectral_radius=0.9,
         input_scale=1.0,
         bidirectional=False,
+        pooling=("last", "mean", "max"),
         categorical_features=None,
         embedding_dim="auto",
         min_count=1,
@@ -297,7 +297,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         return SequenceArray(self._task.decode(raw), np.arange(len(raw) + 1) * self.n_points)
 
     def get_feature_names_out(self, input_features=None):
-        """Names of the features: "sequencetransformer_", the pooling, and the number of the unit.
+        """Name the features: "sequencetransformer_", the pooling, and the number of the unit.
 
         Parameters
         ----------
