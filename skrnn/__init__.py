@@ -11,7 +11,7 @@ True
 
 from ._version import __version__
 from .convolution import Conv
-from .estimators import RNNClassifier, RNNRegressor
+from .estimators import RNNClassifier, RNNRegressor, SequenceTransformer
 from .sequences import Sequence, SequenceArray
 
-__all__ = ["Conv", "RNNClassifier", "RNNRegressor", "Sequence", "SequenceArray", "__version__"]
+__all__ = ["Conv", "RNNClassifier", "RNNRegressor", "Sequence", "SequenceArray", "SequenceTransformer", "__version__"]

@@ -4,6 +4,7 @@ import numpy as np
 
 from ._threads import ShardPool
 from .kernels.batches import last_states, store_rows
+from .layers.pooling import get_pooling
 from .network import Network
 from .structure import Structure
 
@@ -92,6 +93,39 @@ def hidden_states(network, theta, data, pool):
         store_rows(network.blocks[-1].outputs(buffers), 0, network.n_last, plan.starts, begins, out)
 
     return _run_steps(network, theta, data, pool, network.n_last, collect)
+
+
+def pooled_states(network, theta, data, pool, poolings):
+    """Outputs h_t of the last layer, pooled over the steps of each sequence in each of the ways named in `poolings`.
+
+    One row (len(poolings) * H,) for each sequence, one way after the other.
+    """
+    H, n_backward = network.n_last, network.pooling.n_backward
+    ways = [get_pooling(name, H, n_backward) for name in poolings]
+    out = np.empty((len(data.lengths), len(ways) * H), network.dtype)
+
+    def collect(shard, plan, buffers):
+        Y, pooled = network.blocks[-1].outputs(buffers), np.empty((len(shard), H), network.dtype)
+        for k, way in enumerate(ways):
+            shapes = way.buffer_shapes(len(Y), len(shard), training=False)
+            scratch = {name: np.empty(shape, network.dtype) for name, shape in shapes.items()}
+            way.forward({}, scratch, Y, plan.starts, pooled)
+            out[shard, k * H : (k + 1) * H] = pooled
+
+    _run_forward(network, theta, data, np.arange(len(data.lengths)), pool, collect, keep=True)
+    return out
+
+
+def read_out(network, theta, pooled):
+    """Raw predictions (n_sequences, K) that the readout makes of pooled states (n_sequences, H)."""
+    if network.readout is None:
+        return pooled
+    N, H = pooled.shape
+    with_one, raw = np.ones((N, H + 1), network.dtype), np.empty((N, network.n_outputs), network.dtype)
+    with_one[:, :H] = pooled
+    packed = network.pack(theta, network.allocate_packed())
+    network.readout.forward(packed.part("readout"), with_one, raw, N)
+    return raw
 
 
 def attention_weights(network, theta, data, pool):

@@ -49,8 +49,7 @@ class Inputs:
     @property
     def numbers(self):
         """Channels of numbers, the time channel last."""
-        numbers = [c for c in range(self.n_channels) if c not in self.categories and c != self.time_channel]
-        return np.array(numbers + ([] if self.time_channel is None else [self.time_channel]), np.intp)
+        return number_channels(self.n_channels, self.categories, self.time_channel)
 
     @property
     def is_text(self):
@@ -134,10 +133,16 @@ def fit_inputs(sequences, weight, *, standardize=True, missing="error", time_cha
         return inputs
     values = numbers_and_gaps(sequences, numbers, time_channel)
     if standardize:
-        inputs.mean[numbers], inputs.scale[numbers] = _mean_and_scale(values, rows, numbers, missing != "error")
+        inputs.mean[numbers], inputs.scale[numbers] = mean_and_scale(values, rows, numbers, missing != "error")
     if missing != "error":
         inputs.time_scale = _time_scale(sequences, ~np.isnan(values), rows, time_channel)
     return inputs
+
+
+def number_channels(n_channels, categorical, time_channel):
+    """Channels that do not hold codes, the time channel last."""
+    numbers = [c for c in range(n_channels) if c not in categorical and c != time_channel]
+    return np.array(numbers + ([] if time_channel is None else [time_channel]), np.intp)
 
 
 def numbers_and_gaps(sequences, numbers, time_channel):
@@ -179,7 +184,7 @@ def last_seen(seen, offsets):
     return np.maximum.accumulate(np.where(seen, rows, first), axis=0)
 
 
-def _mean_and_scale(values, weight, channels, may_be_missing):
+def mean_and_scale(values, weight, channels, may_be_missing):
     """Weighted mean and standard deviation of columns; NaN counts for nothing where it may."""
     with np.errstate(over="ignore", invalid="ignore"):
         if may_be_missing:

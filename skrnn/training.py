@@ -231,7 +231,7 @@ class Training:
         if self.monitor.best_theta is not None:
             self.theta = self.monitor.best_theta
         if problem:
-            warnings.warn(problem, ConvergenceWarning, stacklevel=4)
+            warnings.warn(problem, ConvergenceWarning, stacklevel=5)
 
     def _run_epochs(self, optimizer, rows, rng, bounds):
         """Epochs of mini-batches; returns the text of a warning, or None."""

@@ -12,7 +12,7 @@ import pytest
 from numpydoc.validate import validate
 
 import skrnn
-from skrnn import RNNClassifier, RNNRegressor
+from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
 from skrnn.cells import CELLS, get_cell
 from skrnn.estimators import _base
 
@@ -23,7 +23,7 @@ MODULES = (
     *("skrnn.losses", "skrnn.metrics", "skrnn.model_selection", "skrnn.optimizers", "skrnn.preprocessing"),
     *("skrnn.sequences", "skrnn.structure"),
 )
-ESTIMATORS = (RNNClassifier, RNNRegressor)
+ESTIMATORS = (RNNClassifier, RNNRegressor, SequenceTransformer)
 FILES = sorted(PACKAGE.rglob("*.py"))
 FILE_IDS = [str(path.relative_to(PACKAGE)) for path in FILES]
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 60

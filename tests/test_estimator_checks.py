@@ -4,15 +4,27 @@ import pytest
 from sklearn.utils import estimator_checks as checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skrnn import RNNClassifier, RNNRegressor
+from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
+from skrnn.estimators._objectives import OBJECTIVES
 
 # Small and quick to train; float64 because one check compares trainings whose sums are in another order to 1e-7.
 SMALL = {"hidden_layer_sizes": 8, "max_iter": 60, "learning_rate_init": 0.05, "dtype": "float64", "random_state": 0}
-ESTIMATORS = [RNNClassifier(**SMALL), RNNRegressor(**SMALL)]
+TRANSFORMERS = [SequenceTransformer(objective=name, **SMALL) for name in (*OBJECTIVES, "reservoir")]
+ESTIMATORS = [RNNClassifier(**SMALL), RNNRegressor(**SMALL), *TRANSFORMERS]
 NOT_YIELDED = [
     checks.check_dataframe_column_names_consistency,
     checks.check_param_validation,
     checks.check_inplace_ensure_writeable,
+]
+NOT_YIELDED_OF_TRANSFORMERS = [
+    checks.check_transformer_get_feature_names_out,
+    checks.check_transformer_get_feature_names_out_pandas,
+    checks.check_get_feature_names_out_error,
+    checks.check_set_output_transform,
+    checks.check_set_output_transform_pandas,
+    checks.check_set_output_transform_polars,
+    checks.check_global_output_transform_pandas,
+    checks.check_global_set_output_transform_polars,
 ]
 
 
@@ -23,7 +35,15 @@ def test_common_checks(estimator, check):
 
 
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
 @pytest.mark.parametrize("check", NOT_YIELDED, ids=lambda c: c.__name__)
 def test_checks_that_are_not_yielded(estimator, check):
     check(type(estimator).__name__, estimator)
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+@pytest.mark.filterwarnings("ignore:X (has|does not have valid) feature names")  # some checks do this on purpose
+@pytest.mark.parametrize("transformer", TRANSFORMERS, ids=lambda t: t.objective)
+@pytest.mark.parametrize("check", NOT_YIELDED_OF_TRANSFORMERS, ids=lambda c: c.__name__)
+def test_checks_of_transformers_that_are_not_yielded(transformer, check):
+    check(type(transformer).__name__, transformer)

@@ -2,13 +2,17 @@
 
 import importlib.util
 from pathlib import Path
+from time import perf_counter
 
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import train_test_split
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from skrnn import Conv, RNNClassifier
+from skrnn import Conv, RNNClassifier, SequenceTransformer
 from skrnn.cells import GRU, LSTM, MGU
 
 LOADERS = Path(__file__).resolve().parents[2] / "shared" / "data" / "load.py"
@@ -57,3 +61,25 @@ def test_every_cell_and_option_learns(parameters, japanese_vowels):
     """Nine speakers by 7 to 29 steps of speech."""
     train, test = japanese_vowels
     assert RNNClassifier(random_state=0, **parameters).fit(*train).score(*test) >= 0.92
+
+
+def test_features_of_a_reservoir_in_under_a_second(japanese_vowels):
+    """Random weights and a linear model, with default parameters; the first run compiles."""
+    train, test = japanese_vowels
+    scores, seconds = [], []
+    for seed in range(3):
+        start = perf_counter()
+        reservoir = SequenceTransformer(objective="reservoir", random_state=seed)
+        pipeline = make_pipeline(reservoir, StandardScaler(), LogisticRegression(max_iter=1000)).fit(*train)
+        scores.append(pipeline.score(*test))
+        seconds.append(perf_counter() - start)
+    assert min(scores) >= 0.96
+    assert min(seconds) < 1
+
+
+@pytest.mark.parametrize("objective", ["forecast", "reconstruct", "supervised"])
+def test_learned_features(objective, japanese_vowels):
+    train, test = japanese_vowels
+    transformer = SequenceTransformer(objective=objective, random_state=0)
+    pipeline = make_pipeline(transformer, StandardScaler(), LogisticRegression(max_iter=1000))
+    assert pipeline.fit(*train).score(*test) >= 0.95

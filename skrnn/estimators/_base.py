@@ -1,4 +1,4 @@
-"""What classifier and regressor share: parameters, fit and raw predictions."""
+"""What all estimators share: parameters, fit, and running the network."""
 
 from abc import ABCMeta, abstractmethod
 from numbers import Integral, Real
@@ -7,7 +7,7 @@ import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, clone
 from sklearn.model_selection import train_test_split
-from sklearn.utils import check_consistent_length, check_random_state
+from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
@@ -24,17 +24,16 @@ from ..initializers import (
 )
 from ..inputs import fit_inputs
 from ..optimizers import OPTIMIZERS, BaseOptimizer, get_optimizer
-from ..sequences._ragged import check_same_lengths, ragged_values, split_steps
 from ..structure import Structure
-from ._targets import is_per_step, one_target_each, row_weights, rows_of_steps
-from ._validation import channel_numbers, holds_tokens, validate_inputs
+from ._validation import channel_roles, holds_tokens, validate_inputs
 
 # batch_size="auto": large enough for the processor to work well, small enough for a hundred updates in an epoch.
 SMALLEST_BATCH, LARGEST_BATCH, UPDATES_PER_EPOCH = 32, 256, 128
+FEATURE_POOLINGS = ("last", "mean", "max")  # those without weights
 
 
 class BaseRNN(BaseEstimator, metaclass=ABCMeta):
-    """Base of the estimators that map a sequence to a target."""
+    """Base of the estimators."""
 
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
@@ -151,6 +150,10 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
 
     # ------------------------------------------------------------------------------ what differs between tasks
     @abstractmethod
+    def _target(self, sequences, y, sample_weight):
+        """What to learn, a `Target`."""
+
+    @abstractmethod
     def _encode_target(self, y, sample_weight):
         """Check y and set the attributes that describe it; return loss, target (n, k), weights, strata.
 
@@ -158,64 +161,39 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         """
 
     @abstractmethod
-    def _known_target(self, y):
-        """Loss, and y in the form that it reads, for a y like that of `fit`."""
+    def _pooling(self):
+        """How the network is trained to make one vector of the outputs of its last layer."""
 
     @abstractmethod
     def _validation_score(self, raw, target, sample_weight):
         """Score of raw predictions, higher is better."""
 
     # --------------------------------------------------------------------------------------------------- fitting
-    def fit(self, X, y, sample_weight=None):
-        """Fit the network to sequences and their targets.
-
-        Parameters
-        ----------
-        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
-            Training sequences.
-        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or ragged
-            Targets; ragged: for each sequence an array or list with a target for each of its steps.
-        sample_weight : array-like of shape (n_sequences,), or ragged, default=None
-            Weight of each sequence, or step, in the loss; None weighs all alike.
-
-        Returns
-        -------
-        self : object
-            The fitted estimator.
-
-        Raises
-        ------
-        ValueError
-            If a parameter or the data cannot be used; for data, the message names the sequence, step and channel.
-            What was fitted before stays as it was.
-        """
+    def _fit(self, X, y, sample_weight, learn):
+        """Check the parameters and X, then ``learn(sequences, y, sample_weight)``; an error leaves all as it was."""
         self._validate_params()
         before = dict(vars(self))
         try:
-            return self._fit(X, y, sample_weight)
+            learn(validate_inputs(self, X, self.dtype, missing=self.missing, reset=True), y, sample_weight)
         except BaseException:
             vars(self).clear()
             vars(self).update(before)
             raise
+        return self
 
-    def _fit(self, X, y, sample_weight):
+    def _learn(self, sequences, y, sample_weight):
+        """Train a network."""
         from ..inference import Data  # noqa: PLC0415 (brings the compiler)
         from ..network import Network  # noqa: PLC0415
         from ..training import Training  # noqa: PLC0415
 
-        sequences = validate_inputs(self, X, self.dtype, missing=self.missing, reset=True)
-        if y is None:
-            raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None.")
-        check_consistent_length(sequences, y)
-        offsets = sequences.offsets
-        self.per_step_ = is_per_step(y, offsets)
-        y = rows_of_steps(y, offsets) if self.per_step_ else one_target_each(y)
-        weight, sequence_weight = row_weights(sample_weight, offsets, self.per_step_)
-        loss, target, weight, strata = self._encode_target(y, weight)
+        given, offsets = self._target(sequences, y, sample_weight), sequences.offsets
+        self.per_step_ = given.per_step
+        loss, target, weight, strata = self._encode_target(given.rows, given.weight)
         random_state = check_random_state(self.random_state)
         rows, held_out = self._split(len(sequences), None if self.per_step_ else strata, random_state)
         _check_weights(np.add.reduceat(weight, offsets[:-1]) if self.per_step_ else weight, rows, held_out)
-        self._fit_inputs(sequences, sequence_weight, rows)
+        self._fit_inputs(sequences, given.sequence_weight, rows)
 
         self.structure_ = self._structure(loss.n_raw(self.n_outputs_))
         network, optimizer = Network(self.structure_), self._optimizer()
@@ -228,14 +206,17 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         alpha = self.alpha * len(offsets[1:]) / len(target)
         training = Training(network, theta, data, loss, self._validation_score, self._settings(len(rows), alpha))
         training.run(optimizer, rows, held_out, rng)
-        self._set_result(network, training)
-        return self
+        self._set_weights(network, training.theta)
+        self._set_history(training.monitor.loss_curve, training.monitor.validation_scores, training.gradient_norms)
+        self.t_ = training.n_updates
 
-    def _set_result(self, network, training):
-        self.weights_ = {name: view.copy() for name, view in network.layout.views(training.theta).items()}
-        self.loss_curve_, self.validation_scores_ = training.monitor.loss_curve, training.monitor.validation_scores
-        self.gradient_norm_curve_ = np.array(training.gradient_norms)
-        self.n_iter_, self.t_ = max(len(self.loss_curve_), 1), training.n_updates
+    def _set_weights(self, network, theta):
+        self.weights_ = {name: view.copy() for name, view in network.layout.views(theta).items()}
+
+    def _set_history(self, loss_curve, validation_scores, gradient_norms):
+        self.loss_curve_, self.validation_scores_ = loss_curve, validation_scores
+        self.gradient_norm_curve_ = np.array(gradient_norms)
+        self.n_iter_ = max(len(self.loss_curve_), 1)
         self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
         if self.validation_scores_ is None:
             self.best_loss_, self.best_validation_score_ = min(self.loss_curve_, default=np.nan), None
@@ -262,14 +243,6 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
             recurrent_dropout=self.recurrent_dropout,
             zoneout=self.zoneout,
         )
-
-    def _pooling(self):
-        if self.per_step_ and self.pooling != "last":
-            raise ValueError(
-                f"pooling={self.pooling!r} makes one vector of all steps, but y has a target for each step: leave out "
-                "pooling, or pass one target for each sequence."
-            )
-        return "steps" if self.per_step_ else self.pooling
 
     def _convolution(self):
         if self.convolution is None:
@@ -347,19 +320,14 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         in_rows = np.zeros(len(sequences))
         in_rows[rows] = sequence_weight[rows]
         is_text = holds_tokens(sequences)
-        if is_text and (self.categorical_features is not None or self.time_channel is not None):
-            raise ValueError("X holds tokens (str) only: leave out categorical_features and time_channel.")
-        categorical = channel_numbers(self, self.categorical_features, "categorical_features")
-        time_channel = next(iter(channel_numbers(self, self.time_channel, "time_channel")), None)
-        if time_channel in categorical:
-            raise ValueError(f"Channel {time_channel} cannot be both the time_channel and one of categorical_features.")
+        categorical, time_channel = channel_roles(self, sequences)
         self.inputs_ = fit_inputs(
             sequences,
             in_rows,
             standardize=self.standardize,
             missing=self.missing,
             time_channel=time_channel,
-            categorical=range(sequences.n_channels) if is_text else categorical,
+            categorical=categorical,
             min_count=self.min_count if is_text else 1,
         )
         self.input_mean_, self.input_scale_ = self.inputs_.mean, self.inputs_.scale
@@ -387,85 +355,6 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         from ..inference import hidden_states  # noqa: PLC0415
 
         return self._run_network(X, hidden_states)
-
-    def attention_weights(self, X):
-        """Find the weights of the steps in the mean that the readout gets.
-
-        Parameters
-        ----------
-        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
-            Sequences.
-
-        Returns
-        -------
-        weights : list of ndarray of shape (n_steps,)
-            One array for each sequence; its sum is 1.
-
-        Raises
-        ------
-        ValueError
-            If the network was not trained with ``pooling="attention"``.
-        """
-        check_is_fitted(self)
-        from ..inference import attention_weights  # noqa: PLC0415
-
-        if self.structure_.pooling != "attention":
-            raise ValueError(
-                f'attention_weights needs a network with pooling="attention"; this one was trained with '
-                f"pooling={self.structure_.pooling!r}."
-            )
-        return self._run_network(X, attention_weights)
-
-    def gradient_norms(self, X, y):
-        """Measure how far back in time the gradient of the loss reaches.
-
-        Where these norms fall to 0 towards the first steps, the network cannot learn what depends on them; where they
-        grow, the gradient explodes [1]_.
-
-        Parameters
-        ----------
-        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
-            Sequences.
-        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or ragged
-            Their targets, as in `fit`.
-
-        Returns
-        -------
-        norms : list of ndarray of shape (n_steps, n_layers)
-            For each sequence the Euclidean norm of the derivative of its loss by the state h_t of each layer, which is
-            what is carried through time, before normalisation; of both directions together. For a Jordan network
-            the state is the output as context, which the loss reaches from the step after.
-
-        References
-        ----------
-        .. [1] R. Pascanu, T. Mikolov, Y. Bengio,
-           "On the difficulty of training recurrent neural networks", ICML 2013. :arxiv:`1211.5063`
-        """
-        check_is_fitted(self)
-        from ..training import gradient_norms  # noqa: PLC0415
-
-        rows, offsets = ragged_values(y) if self.per_step_ else (one_target_each(y), None)
-        loss, target = self._known_target(rows)
-
-        def run(network, theta, data, pool):
-            if self.per_step_:
-                check_same_lengths(offsets, data.offsets, "y", "X")
-            check_consistent_length(data.lengths, y)
-            data.set_target(target)
-            return gradient_norms(network, theta, data, loss)
-
-        return self._run_network(X, run)
-
-    def _predict(self, X, decode):
-        """What `decode` makes of raw predictions (n, K); where steps have predictions, one array for each sequence."""
-        check_is_fitted(self)
-        from ..inference import predict_raw  # noqa: PLC0415
-
-        def run(network, theta, data, pool):
-            rows = decode(predict_raw(network, theta, data, pool))
-            return split_steps(rows, data.offsets) if self.per_step_ else rows
-
-        return self._run_network(X, run)
 
     def _run_network(self, X, run):
         """``run(network, theta, data, pool)`` on the sequences in X."""

@@ -9,13 +9,13 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted
 
 from ..losses import BinomialLogLoss, MultinomialLogLoss
-from ._base import BaseRNN
 from ._documentation import document_parameters
+from ._predictor import BasePredictor
 from ._targets import scored_rows
 
 
 @document_parameters
-class RNNClassifier(ClassifierMixin, BaseRNN):
+class RNNClassifier(ClassifierMixin, BasePredictor):
     """Recurrent network that classifies sequences.
 
     The task is read from y: two classes, several classes, or several labels at a time (a 0-1 indicator matrix). The
@@ -57,7 +57,7 @@ class RNNClassifier(ClassifierMixin, BaseRNN):
     """
 
     _parameter_constraints = {
-        **BaseRNN._parameter_constraints,
+        **BasePredictor._parameter_constraints,
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 

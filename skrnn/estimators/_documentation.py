@@ -1,10 +1,10 @@
-"""What the docstrings of classifier and regressor share."""
+"""What the docstrings of the estimators share."""
 
 import inspect
 
 from ..cells import CELLS
 
-# With {alpha} for the default that differs, and {cells} for the names of cells.
+# With {alpha} for the default that differs, {cells} for the names of cells, and {pooling} for one of the next two.
 PARAMETERS = """\
 hidden_layer_sizes : int or sequence of int, default=(64,)
     Units of each recurrent layer, from the input up.
@@ -13,9 +13,7 @@ cell : {{{cells}}} or BaseCell, default="lstm"
     ``Elman(activation="relu")``.
 bidirectional : bool, default=False
     Whether each layer also runs from the end of a sequence to its start, with units of its own.
-pooling : {{"last", "mean", "max", "attention"}}, default="last"
-    How the outputs of the last layer at all steps become one vector: those after the last step (of each direction),
-    their mean, the largest of each unit, or their mean with learned weights (`attention_weights`).
+{pooling}
 categorical_features : array-like of int, str or bool, default=None
     Channels of codes, by number, column name or mask: integers from 0 on, each of which becomes a vector that is
     learned. Codes that were not seen in training share one vector.
@@ -92,6 +90,17 @@ dtype : {{"float32", "float64"}}, default="float32"
 verbose : bool or int, default=False
     Whether to print the loss of each epoch."""
 
+ONE_POOLING = """\
+pooling : {"last", "mean", "max", "attention"}, default="last"
+    How the outputs of the last layer at all steps become one vector: those after the last step (of each direction),
+    their mean, the largest of each unit, or their mean with learned weights (`attention_weights`)."""
+
+SEVERAL_POOLINGS = """\
+pooling : {"last", "mean", "max"} or sequence of them, default=("last", "mean", "max")
+    How the outputs of the last layer at all steps become features: those after the last step (of each direction), their
+    mean, the largest of each unit, or several of these side by side. With ``objective="supervised"`` the first one is
+    what the readout is trained on."""
+
 ATTRIBUTES = """\
 weights_ : dict of str to ndarray
     The trained network: ``"layers.{l}.forward.W_x"`` (D, G H), ``".W_h"`` (H, G H), ``".b"`` (G H,) and what else the
@@ -104,7 +113,7 @@ vocabulary_ : dict of str to int
     Codes of the tokens, 0 being that of all others; only for sequences of tokens. A list of dicts if each step has
     several tokens.
 per_step_ : bool
-    Whether y had a target for each step.
+    Whether each step had a target.
 inputs_ : Inputs
     How channels become numbers: means, scales, and for each channel of categories or tokens the codes
     (``inputs_.categories``).
@@ -150,10 +159,11 @@ REFERENCES = """\
 def document_parameters(cls):
     """Put the shared parameters and attributes into the docstring of an estimator."""
     if cls.__doc__:  # there is none with python -OO
-        alpha = inspect.signature(cls).parameters["alpha"].default
+        defaults = {name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()}
+        pooling = ONE_POOLING if isinstance(defaults["pooling"], str) else SEVERAL_POOLINGS
         cells = ", ".join(f'"{name}"' for name in CELLS)
         texts = {
-            "parameters": PARAMETERS.format(alpha=alpha, cells=cells),
+            "parameters": PARAMETERS.format(alpha=defaults["alpha"], cells=cells, pooling=pooling),
             "attributes": ATTRIBUTES,
             "references": REFERENCES,
         }

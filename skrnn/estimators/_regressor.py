@@ -10,13 +10,13 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Str
 from sklearn.utils.validation import check_is_fitted
 
 from ..losses import REGRESSION_LOSSES, BaseLoss, LogLoss, Quantile
-from ._base import BaseRNN
 from ._documentation import document_parameters
+from ._predictor import BasePredictor
 from ._targets import scored_rows
 
 
 @document_parameters
-class RNNRegressor(RegressorMixin, BaseRNN):
+class RNNRegressor(RegressorMixin, BasePredictor):
     """Recurrent network that maps sequences to one or several numbers.
 
     The target is standardised inside where the loss is one of distances (all but "poisson"), so its unit does not
@@ -63,7 +63,7 @@ class RNNRegressor(RegressorMixin, BaseRNN):
     """
 
     _parameter_constraints = {
-        **BaseRNN._parameter_constraints,
+        **BasePredictor._parameter_constraints,
         "loss": [StrOptions(set(REGRESSION_LOSSES)), BaseLoss],
         "quantile": [Interval(Real, 0, 1, closed="neither"), None],
     }

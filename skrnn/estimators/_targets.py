@@ -1,5 +1,7 @@
 """Targets and weights as rows: one for each sequence, or one for each step of all sequences."""
 
+from typing import NamedTuple
+
 import numpy as np
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _check_sample_weight
@@ -7,6 +9,26 @@ from sklearn.utils.validation import _check_sample_weight
 from ..sequences import SequenceArray
 from ..sequences._ragged import check_same_lengths, ragged_values, step_weights
 from ..sequences._steps import is_sequence
+
+
+class Target(NamedTuple):
+    """What to learn: a row for each sequence, or with `per_step` one for each of all steps, and their weights."""
+
+    rows: object
+    weight: np.ndarray
+    sequence_weight: np.ndarray
+    per_step: bool
+
+
+def given_target(estimator, sequences, y, sample_weight):
+    """The target in the y of `fit`, as users pass it."""
+    if y is None:
+        raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None.")
+    check_consistent_length(sequences, y)
+    offsets = sequences.offsets
+    per_step = is_per_step(y, offsets)
+    rows = rows_of_steps(y, offsets) if per_step else one_target_each(y)
+    return Target(rows, *row_weights(sample_weight, offsets, per_step), per_step)
 
 
 def is_per_step(y, offsets):

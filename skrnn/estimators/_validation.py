@@ -26,6 +26,19 @@ def holds_tokens(sequences):
     return sequences.values.dtype.kind == "U"
 
 
+def channel_roles(estimator, sequences):
+    """Channels of codes, and the time channel or None: what the parameters of the estimator say, or tokens."""
+    if holds_tokens(sequences):
+        if estimator.categorical_features is not None or estimator.time_channel is not None:
+            raise ValueError("X holds tokens (str) only: leave out categorical_features and time_channel.")
+        return list(range(sequences.n_channels)), None
+    categorical = channel_numbers(estimator, estimator.categorical_features, "categorical_features")
+    time_channel = next(iter(channel_numbers(estimator, estimator.time_channel, "time_channel")), None)
+    if time_channel in categorical:
+        raise ValueError(f"Channel {time_channel} cannot be both the time_channel and one of categorical_features.")
+    return categorical, time_channel
+
+
 def channel_numbers(estimator, which, name):
     """Numbers of the channels that a parameter `name` gives by number, by the name of a column, or as a mask."""
     if which is None:
@@ -47,10 +60,3 @@ def channel_numbers(estimator, which, name):
     if len(set(channels)) < len(channels):
         raise ValueError(f"{name}={which.tolist()!r} names a channel twice.")
     return channels
-
-
-def _is_list_of_sequences(X, estimator):
-    """Whether a list that could be a table, because its items are equally long, holds univariate sequences."""
-    if not isinstance(X, (list, tuple)) or estimator.n_channels_ > 1 or np.ndim(X[0]) != 1:
-        return False
-    return estimator.n_features_in_ == 1 or isinstance(X[0], np.ndarray)

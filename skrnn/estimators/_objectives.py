@@ -1,0 +1,101 @@
+"""What a `SequenceTransformer` is trained for.
+
+Each objective gives a target, and a task, which encodes the target and scores predictions of it: an estimator or
+another object with the methods ``_encode_target`` and ``_validation_score``, and ``n_outputs_``.
+"""
+
+import numpy as np
+from sklearn.metrics import r2_score
+from sklearn.utils.multiclass import type_of_target
+
+from ..inputs import mean_and_scale, number_channels
+from ..pretext import KnownSquaredError, has_next, next_codes, next_numbers, resample
+from ._classifier import RNNClassifier
+from ._regressor import RNNRegressor
+from ._targets import Target, given_target, row_weights
+from ._validation import channel_roles, holds_tokens
+
+
+class OwnNumbers:
+    """The task of predicting values of `channels` of X itself, (n_rows, ..., n_channels), NaN where missing."""
+
+    def __init__(self, channels):
+        self.channels = channels
+
+    def _encode_target(self, y, sample_weight):
+        values = y.reshape(-1, y.shape[-1])
+        weight = np.repeat(sample_weight, len(values) // len(y))
+        self.mean_, self.scale_ = mean_and_scale(values, weight, self.channels, True)
+        self.n_outputs_ = y[0].size
+        return KnownSquaredError(), ((y - self.mean_) / self.scale_).reshape(len(y), -1), sample_weight, None
+
+    def _validation_score(self, raw, target, sample_weight):
+        known = ~np.isnan(target)
+        weight = np.broadcast_to(sample_weight[:, np.newaxis], target.shape)
+        return r2_score(target[known], raw[known], sample_weight=weight[known])
+
+    def decode(self, raw):
+        """Values (n_rows, n_channels) in the units of X."""
+        return raw.reshape(-1, len(self.channels)) * self.scale_ + self.mean_
+
+
+def forecast(estimator, sequences, y, sample_weight):
+    """The next step: its numbers, or where X has none, its token or category."""
+    _check_no_future(estimator)
+    offsets, step_exists = sequences.offsets, has_next(sequences.offsets)
+    _, sequence_weight = row_weights(sample_weight, offsets, False)
+    weight = np.repeat(sequence_weight, sequences.lengths) * step_exists
+    if not weight.any():
+        raise ValueError(
+            'objective="forecast" needs a sequence of two steps or more to learn from, with a weight above 0; all have '
+            "one (a table: n_features=1)."
+        )
+    categorical, time_channel = channel_roles(estimator, sequences)
+    channels = number_channels(sequences.n_channels, categorical, time_channel)
+    if len(channels):
+        rows = next_numbers(sequences, channels, time_channel)
+        return OwnNumbers(channels), Target(rows, weight, sequence_weight, True)
+    if len(categorical) > 1:
+        raise ValueError(
+            f'objective="forecast" predicts the next token or category, but each step of X has {len(categorical)}: use '
+            "another objective, or one channel."
+        )
+    codes = next_codes(sequences, estimator.min_count if holds_tokens(sequences) else 1)
+    return RNNClassifier(), Target(codes, weight, sequence_weight, True)
+
+
+def reconstruct(estimator, sequences, y, sample_weight):
+    """The sequence itself, resampled to so many points."""
+    _, weight = row_weights(sample_weight, sequences.offsets, False)
+    categorical, _ = channel_roles(estimator, sequences)
+    channels = number_channels(sequences.n_channels, categorical, None)
+    if not len(channels):
+        raise ValueError(
+            'objective="reconstruct" interpolates between steps, but X holds tokens or categories only: use '
+            'objective="forecast", which predicts the next one.'
+        )
+    return OwnNumbers(channels), Target(resample(sequences, channels, estimator.n_points), weight, weight, False)
+
+
+def supervised(estimator, sequences, y, sample_weight):
+    """What is passed: classes or labels, else numbers."""
+    target = given_target(estimator, sequences, y, sample_weight)
+    is_of_classes = type_of_target(target.rows, input_name="y") in ("binary", "multiclass", "multilabel-indicator")
+    return RNNClassifier() if is_of_classes else RNNRegressor(), target
+
+
+OBJECTIVES = {"forecast": forecast, "reconstruct": reconstruct, "supervised": supervised}
+
+
+def _check_no_future(estimator):
+    """Refuse networks that would read the answer."""
+    if estimator.bidirectional:
+        raise ValueError(
+            'objective="forecast" predicts the next step, which a network of both directions reads: set '
+            "bidirectional=False, or use another objective."
+        )
+    if estimator.convolution is not None and estimator.convolution.width > 1:
+        raise ValueError(
+            f'objective="forecast" predicts the next step, which {estimator.convolution!r} reads together with the '
+            "present one: leave out the convolution, or use another objective."
+        )

@@ -1,0 +1,182 @@
+"""What classifier and regressor share: the target that is passed, and raw predictions."""
+
+from abc import abstractmethod
+
+from sklearn.base import clone
+from sklearn.utils import check_consistent_length
+from sklearn.utils.validation import check_is_fitted
+
+from ..sequences._ragged import check_same_lengths, ragged_values, split_steps
+from ._base import FEATURE_POOLINGS, BaseRNN
+from ._targets import given_target, one_target_each
+
+
+class BasePredictor(BaseRNN):
+    """Base of the estimators that map a sequence to a target."""
+
+    @abstractmethod
+    def _known_target(self, y):
+        """Loss, and y in the form that it reads, for a y like that of `fit`."""
+
+    def fit(self, X, y, sample_weight=None):
+        """Fit the network to sequences and their targets.
+
+        Parameters
+        ----------
+        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
+            Training sequences.
+        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or ragged
+            Targets; ragged: for each sequence an array or list with a target for each of its steps.
+        sample_weight : array-like of shape (n_sequences,), or ragged, default=None
+            Weight of each sequence, or step, in the loss; None weighs all alike.
+
+        Returns
+        -------
+        self : object
+            The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data cannot be used; for data, the message names the sequence, step and channel.
+            What was fitted before stays as it was.
+        """
+        return self._fit(X, y, sample_weight, self._learn)
+
+    def _target(self, sequences, y, sample_weight):
+        return given_target(self, sequences, y, sample_weight)
+
+    def _pooling(self):
+        if self.per_step_ and self.pooling != "last":
+            raise ValueError(
+                f"pooling={self.pooling!r} makes one vector of all steps, but y has a target for each step: leave out "
+                "pooling, or pass one target for each sequence."
+            )
+        return "steps" if self.per_step_ else self.pooling
+
+    def attention_weights(self, X):
+        """Find the weights of the steps in the mean that the readout gets.
+
+        Parameters
+        ----------
+        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
+            Sequences.
+
+        Returns
+        -------
+        weights : list of ndarray of shape (n_steps,)
+            One array for each sequence; its sum is 1.
+
+        Raises
+        ------
+        ValueError
+            If the network was not trained with ``pooling="attention"``.
+        """
+        check_is_fitted(self)
+        from ..inference import attention_weights  # noqa: PLC0415
+
+        if self.structure_.pooling != "attention":
+            raise ValueError(
+                f'attention_weights needs a network with pooling="attention"; this one was trained with '
+                f"pooling={self.structure_.pooling!r}."
+            )
+        return self._run_network(X, attention_weights)
+
+    def gradient_norms(self, X, y):
+        """Measure how far back in time the gradient of the loss reaches.
+
+        Where these norms fall to 0 towards the first steps, the network cannot learn what depends on them; where they
+        grow, the gradient explodes [1]_.
+
+        Parameters
+        ----------
+        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
+            Sequences.
+        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or ragged
+            Their targets, as in `fit`.
+
+        Returns
+        -------
+        norms : list of ndarray of shape (n_steps, n_layers)
+            For each sequence the Euclidean norm of the derivative of its loss by the state h_t of each layer, which is
+            what is carried through time, before normalisation; of both directions together. For a Jordan network
+            the state is the output as context, which the loss reaches from the step after.
+
+        References
+        ----------
+        .. [1] R. Pascanu, T. Mikolov, Y. Bengio,
+           "On the difficulty of training recurrent neural networks", ICML 2013. :arxiv:`1211.5063`
+        """
+        check_is_fitted(self)
+        from ..training import gradient_norms  # noqa: PLC0415
+
+        rows, offsets = ragged_values(y) if self.per_step_ else (one_target_each(y), None)
+        loss, target = self._known_target(rows)
+
+        def run(network, theta, data, pool):
+            if self.per_step_:
+                check_same_lengths(offsets, data.offsets, "y", "X")
+            check_consistent_length(data.lengths, y)
+            data.set_target(target)
+            return gradient_norms(network, theta, data, loss)
+
+        return self._run_network(X, run)
+
+    def _predict(self, X, decode):
+        """What `decode` makes of raw predictions (n, K); where steps have predictions, one array for each sequence."""
+        check_is_fitted(self)
+        from ..inference import predict_raw  # noqa: PLC0415
+
+        def run(network, theta, data, pool):
+            rows = decode(predict_raw(network, theta, data, pool))
+            return split_steps(rows, data.offsets) if self.per_step_ else rows
+
+        return self._run_network(X, run)
+
+    def as_transformer(self, pooling=None):
+        """Give the network as a transformer, which makes features of sequences.
+
+        Parameters
+        ----------
+        pooling : {"last", "mean", "max"} or sequence of them, default=None
+            How the states of the last layer at all steps become features: see `SequenceTransformer`. None pools as
+            the readout was trained, or "last" if it has attention or predictions at each step.
+
+        Returns
+        -------
+        SequenceTransformer
+            Fitted, with the weights of this estimator. To keep them where a meta-estimator would clone and fit it, wrap
+            it in `sklearn.frozen.FrozenEstimator`. Fitted again, it trains anew with ``objective="supervised"``, but
+            without the weights of classes, and with the squared error for numbers.
+
+        See Also
+        --------
+        SequenceTransformer : The same without an estimator that was fitted before.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from sklearn.frozen import FrozenEstimator
+        >>> from sklearn.linear_model import LogisticRegression
+        >>> from sklearn.pipeline import make_pipeline
+        >>> from skrnn import RNNClassifier
+        >>> rng = np.random.default_rng(0)
+        >>> X = rng.normal(size=(100, 7, 1))
+        >>> y = X.mean(axis=(1, 2)) > 0
+        >>> clf = RNNClassifier(hidden_layer_sizes=8, tol=0.01, random_state=0).fit(X, y)
+        >>> features = FrozenEstimator(clf.as_transformer(pooling=("last", "max")))
+        >>> make_pipeline(features, LogisticRegression()).fit(X, y).score(X, y) > 0.9
+        True
+        """
+        check_is_fitted(self)
+        from ._transformer import SequenceTransformer  # noqa: PLC0415 (it trains like these estimators)
+
+        if pooling is None:
+            trained = self.structure_.pooling
+            pooling = trained if trained in FEATURE_POOLINGS else "last"
+        known = SequenceTransformer._get_param_names()
+        parameters = {name: value for name, value in clone(self).get_params(deep=False).items() if name in known}
+        transformer = SequenceTransformer(**parameters | {"objective": "supervised", "pooling": pooling})
+        transformer._validate_params()
+        vars(transformer).update((name, value) for name, value in vars(self).items() if name.endswith("_"))
+        return transformer

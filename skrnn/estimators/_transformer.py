@@ -1,0 +1,332 @@
+"""Features of fixed length from sequences."""
+
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import TransformerMixin
+from sklearn.utils import check_array, check_random_state
+from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
+from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
+
+from ..sequences import SequenceArray
+from ._base import FEATURE_POOLINGS, BaseRNN
+from ._documentation import document_parameters
+from ._objectives import OBJECTIVES
+from ._targets import row_weights
+
+
+def _can_invert(transformer):
+    """Whether the parameters allow `inverse_transform`; AttributeError says why not."""
+    if transformer.objective != "reconstruct" or "last" not in np.atleast_1d(transformer.pooling):
+        raise AttributeError(
+            'inverse_transform needs objective="reconstruct" and "last" among pooling, because sequences are '
+            f"reconstructed from the last state; got {transformer.objective!r} and {transformer.pooling!r}."
+        )
+    return True
+
+
+@document_parameters
+class SequenceTransformer(TransformerMixin, BaseRNN):
+    """Recurrent network that turns sequences into features of fixed length.
+
+    The features are what the units of the last layer put out, pooled over the steps of each sequence. What the network
+    is trained for is the `objective`; only "supervised" needs y.
+
+    Parameters
+    ----------
+    {parameters}
+    objective : {{"forecast", "reconstruct", "supervised", "reservoir"}}, default="forecast"
+        What the network learns. "forecast": at each step the next one, its numbers (where they are missing nothing
+        is learned), or where X has only tokens or one categorical channel, its token or category; it reads the past
+        only, so `bidirectional` and a wide `convolution` are refused. "reconstruct": from the last state, the numbers
+        of the whole sequence at `n_points` points. "supervised": y, classes as with `RNNClassifier`, other numbers as
+        with `RNNRegressor`; numbers without a fraction count as classes. "reservoir": nothing, the weights stay
+        random [5]_, which takes no time; solver and all that concerns training is not used.
+    n_points : int, default=16
+        Points to which "reconstruct" resamples a sequence, the first and the last step among them, by linear
+        interpolation.
+    spectral_radius : float, default=0.9
+        Largest absolute eigenvalue of the recurrent weights of each gate of a "reservoir": below 1 it forgets where it
+        started, the closer to 1 the later.
+    input_scale : float, default=1.0
+        By which the input weights of the first layer of a "reservoir" are multiplied: the larger, the less linear.
+
+    Attributes
+    ----------
+    {attributes}
+
+    See Also
+    --------
+    RNNClassifier : Classification; fitted, it can be had `as_transformer`.
+    RNNRegressor : The same for numbers.
+
+    References
+    ----------
+    {references}
+    .. [5] H. Jaeger, "The 'echo state' approach to analysing and training recurrent neural networks", GMD report 148,
+       German National Research Center for Information Technology, 2001.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.linear_model import LogisticRegression
+    >>> from sklearn.pipeline import make_pipeline
+    >>> from skrnn import SequenceTransformer
+    >>> rng = np.random.default_rng(0)
+    >>> X = [np.sin(rng.uniform(0, 6) + speed * np.arange(n)) for n in range(20, 40) for speed in (0.5, 0.7)]
+    >>> y = ["slow", "fast"] * 20
+    >>> reservoir = SequenceTransformer(32, objective="reservoir", random_state=0)
+    >>> make_pipeline(reservoir, LogisticRegression(C=100)).fit(X, y).score(X, y)
+    1.0
+    >>> reservoir.set_output(transform="pandas").fit_transform(X).iloc[:2, :3].columns.tolist()
+    ['sequencetransformer_last0', 'sequencetransformer_last1', 'sequencetransformer_last2']
+    """
+
+    _parameter_constraints = {
+        **BaseRNN._parameter_constraints,
+        "objective": [StrOptions({*OBJECTIVES, "reservoir"})],
+        "pooling": [StrOptions(set(FEATURE_POOLINGS)), "array-like"],
+        "n_points": [Interval(Integral, 2, None, closed="left")],
+        "spectral_radius": [Interval(Real, 0, None, closed="neither")],
+        "input_scale": [Interval(Real, 0, None, closed="neither")],
+    }
+
+    def __init__(
+        self,
+        hidden_layer_sizes=(64,),
+        cell="lstm",
+        *,
+        objective="forecast",
+        n_points=16,
+        spectral_radius=0.9,
+        input_scale=1.0,
+        bidirectional=False,
+        pooling=("last", "mean", "max"),
+        categorical_features=None,
+        embedding_dim="auto",
+        min_count=1,
+        missing="error",
+        time_channel=None,
+        convolution=None,
+        layer_norm=False,
+        residual=False,
+        dropout=0.0,
+        input_dropout=0.0,
+        recurrent_dropout=0.0,
+        zoneout=0.0,
+        input_init="glorot_uniform",
+        recurrent_init="orthogonal",
+        bias_init="cell",
+        solver="adam",
+        alpha=1e-3,
+        batch_size="auto",
+        learning_rate_init=3e-3,
+        max_iter=100,
+        clip_norm=1.0,
+        shuffle=True,
+        tol=1e-3,
+        n_iter_no_change=10,
+        early_stopping=False,
+        validation_fraction=0.1,
+        standardize=True,
+        random_state=None,
+        n_jobs=None,
+        dtype="float32",
+        verbose=False,
+    ):
+        super().__init__(
+            hidden_layer_sizes=hidden_layer_sizes,
+            cell=cell,
+            bidirectional=bidirectional,
+            pooling=pooling,
+            categorical_features=categorical_features,
+            embedding_dim=embedding_dim,
+            min_count=min_count,
+            missing=missing,
+            time_channel=time_channel,
+            convolution=convolution,
+            layer_norm=layer_norm,
+            residual=residual,
+            dropout=dropout,
+            input_dropout=input_dropout,
+            recurrent_dropout=recurrent_dropout,
+            zoneout=zoneout,
+            input_init=input_init,
+            recurrent_init=recurrent_init,
+            bias_init=bias_init,
+            solver=solver,
+            alpha=alpha,
+            batch_size=batch_size,
+            learning_rate_init=learning_rate_init,
+            max_iter=max_iter,
+            clip_norm=clip_norm,
+            shuffle=shuffle,
+            tol=tol,
+            n_iter_no_change=n_iter_no_change,
+            early_stopping=early_stopping,
+            validation_fraction=validation_fraction,
+            standardize=standardize,
+            random_state=random_state,
+            n_jobs=n_jobs,
+            dtype=dtype,
+            verbose=verbose,
+        )
+        self.objective = objective
+        self.n_points = n_points
+        self.spectral_radius = spectral_radius
+        self.input_scale = input_scale
+
+    # --------------------------------------------------------------------------------------------------- fitting
+    def fit(self, X, y=None, sample_weight=None):
+        """Learn from sequences.
+
+        Parameters
+        ----------
+        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
+            Training sequences.
+        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or ragged, default=None
+            Targets for ``objective="supervised"``, else not looked at.
+        sample_weight : array-like of shape (n_sequences,), or ragged, default=None
+            Weight of each sequence in the loss, and in means and scales of the channels; None weighs all alike. It is
+            ragged only where y is.
+
+        Returns
+        -------
+        self : object
+            The fitted transformer.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data cannot be used; for data, the message names the sequence, step and channel.
+            What was fitted before stays as it was.
+        """
+        return self._fit(X, y, sample_weight, self._draw if self.objective == "reservoir" else self._learn)
+
+    def _target(self, sequences, y, sample_weight):
+        self._poolings()
+        self._task, target = OBJECTIVES[self.objective](self, sequences, y, sample_weight)
+        return target
+
+    def _encode_target(self, y, sample_weight):
+        encoded = self._task._encode_target(y, sample_weight)
+        self.n_outputs_ = self._task.n_outputs_
+        return encoded
+
+    def _validation_score(self, raw, target, sample_weight):
+        return self._task._validation_score(raw, target, sample_weight)
+
+    def _pooling(self):
+        if self.per_step_:
+            return "steps"
+        return self._poolings()[0] if self.objective == "supervised" else "last"
+
+    def _draw(self, sequences, y, sample_weight):
+        """Draw the weights of a reservoir."""
+        from ..network import Network  # noqa: PLC0415 (brings the compiler)
+        from ..reservoir import scale_reservoir  # noqa: PLC0415
+
+        self._poolings()
+        random_state = check_random_state(self.random_state)
+        _, weight = row_weights(sample_weight, sequences.offsets, False)
+        self._fit_inputs(sequences, weight, np.arange(len(sequences)))
+        self.per_step_, self.n_outputs_ = False, 0
+        self.structure_ = self._structure(0)
+        network, rng = Network(self.structure_), np.random.default_rng(random_state.randint(2**31 - 1))
+        theta = network.initialize(rng, self._scheme(network.n_steps(sequences.lengths.max())))
+        scale_reservoir(network, theta, self.spectral_radius, self.input_scale)
+        self._set_weights(network, theta)
+        self._set_history([], None, [])
+        self.t_ = 0
+
+    def _poolings(self):
+        names = [self.pooling] if isinstance(self.pooling, str) else list(self.pooling)
+        if not names or not set(map(str, names)) <= set(FEATURE_POOLINGS) or len(set(names)) < len(names):
+            raise InvalidParameterError(
+                f"pooling must be one or several, each once, of {', '.join(map(repr, FEATURE_POOLINGS))}; got "
+                f"{self.pooling!r}."
+            )
+        return names
+
+    # -------------------------------------------------------------------------------------------------- features
+    def transform(self, X):
+        """Compute the features of sequences.
+
+        Parameters
+        ----------
+        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
+            Sequences.
+
+        Returns
+        -------
+        features : ndarray of shape (n_sequences, n_features_out)
+            For each way of `pooling` the pooled outputs of all units of the last layer, both directions side by side;
+            in the dtype of the network. A row does not depend on the other sequences.
+        """
+        check_is_fitted(self)
+        from ..inference import pooled_states  # noqa: PLC0415
+
+        return self._run_network(X, lambda *network: pooled_states(*network, self._poolings()))
+
+    @available_if(_can_invert)
+    def inverse_transform(self, X):
+        """Reconstruct sequences from features; with ``objective="reconstruct"`` and "last" among `pooling` only.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_sequences, n_features_out)
+            Features as `transform` gives them; those pooled otherwise than "last" are not read.
+
+        Returns
+        -------
+        sequences : SequenceArray
+            As the network reconstructs them: `n_points` steps each, from the first to the last at equal distances, with
+            the channels of numbers of X, in their units.
+        """
+        check_is_fitted(self)
+        from ..inference import read_out  # noqa: PLC0415
+        from ..network import network_of  # noqa: PLC0415
+
+        network, poolings = network_of(self.structure_), self._poolings()
+        features = check_array(X, dtype=network.dtype, input_name="X")
+        if features.shape[1] != self._n_features_out:
+            raise ValueError(f"X has {features.shape[1]} features, but transform gives {self._n_features_out}.")
+        first = poolings.index("last") * network.n_last
+        raw = read_out(network, network.flatten(self.weights_), features[:, first : first + network.n_last])
+        return SequenceArray(self._task.decode(raw), np.arange(len(raw) + 1) * self.n_points)
+
+    def get_feature_names_out(self, input_features=None):
+        """Name the features: "sequencetransformer_", the pooling, and the number of the unit.
+
+        Parameters
+        ----------
+        input_features : array-like of str, default=None
+            Names of the columns of X; only their number is checked, or where fit saw names, that they are these.
+
+        Returns
+        -------
+        ndarray of str of shape (n_features_out,)
+            Names like "sequencetransformer_last0".
+        """
+        check_is_fitted(self)
+        # To scikit-learn a container of sequences is one column, however many channels it has.
+        is_container = self.n_features_in_ == self.n_channels_ and not hasattr(self, "feature_names_in_")
+        if not (is_container and np.shape(input_features) == (1,)):
+            _check_feature_names_in(self, input_features, generate_names=False)
+        poolings = self._poolings()
+        units = range(self._n_features_out // len(poolings))
+        prefix = type(self).__name__.lower()
+        return np.array([f"{prefix}_{pooling}{unit}" for pooling in poolings for unit in units], dtype=object)
+
+    @property
+    def _n_features_out(self):
+        from ..network import network_of  # noqa: PLC0415
+
+        return len(self._poolings()) * network_of(self.structure_).n_last
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self.objective == "supervised"
+        tags.transformer_tags.preserves_dtype = [self.dtype]
+        return tags
