@@ -6,9 +6,9 @@ Invented patients have an age, a ward, and hourly measurements of pulse and bloo
 Who deteriorates depends on all of it: on the age and the ward, and on whether the pulse rises while the pressure falls
 within a few hours.
 
-A ``ColumnTransformer`` turns the sequences into features, scales the age and encodes the ward; gradient boosting decides.
-The whole is tuned by ``GridSearchCV``, the objective of the sequence features among the rest, and compared with the same
-on the table alone and on the sequences alone.
+A ``ColumnTransformer`` turns the sequences into features, scales the age and encodes the ward; gradient boosting
+decides. The whole is tuned by ``GridSearchCV``, the objective of the sequence features among the rest, and compared
+with the same on the table alone and on the sequences alone.
 
 Prints the area under the ROC curve of each; writes the figure ``patients.png``.
 """

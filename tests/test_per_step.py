@@ -286,6 +286,16 @@ def test_a_table_with_holes():
     assert reg.n_features_in_ == 6
 
 
+def test_a_sequence_of_nothing_but_missing_values():
+    """In a padded array it looks like padding, and the error says how to tell them apart."""
+    cube = RNG.normal(size=(20, 5, 2))
+    cube[3] = np.nan
+    reg = RNNRegressor(**SHORT, missing="mask")
+    with pytest.raises(ValueError, match=r"sequence 3 has no time step: .* from_padded\(X, lengths\)"):
+        reg.fit(cube, np.ones(20))
+    assert np.isfinite(reg.fit(SequenceArray.from_padded(cube, [5] * 20), np.arange(20.0)).predict([cube[3]])).all()
+
+
 def test_what_was_measured_tells():
     """Whether a channel was measured is all that there is to learn."""
     spoiled = gaps()

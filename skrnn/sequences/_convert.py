@@ -164,7 +164,13 @@ def _from_padded(X):
             f"Found array with dim {X.ndim}: a batch of sequences has 3 dimensions, (n_sequences, n_steps, n_channels)."
         )
     check_not_empty(X.shape)
-    return SequenceArray.from_padded(step_array(X, "X"))
+    sequences = SequenceArray.from_padded(step_array(X, "X"))
+    if X.shape[1] and not sequences.lengths.all():
+        raise ValueError(
+            f"sequence {int(sequences.lengths.argmin())} has no time step: all its steps are NaN, which is padding. If "
+            "they are missing values, give the lengths: SequenceArray.from_padded(X, lengths)."
+        )
+    return sequences
 
 
 def _from_items(items):
