@@ -35,6 +35,7 @@ SECTIONS = {
     "grid_search": "Grid search on threads",
     "memory": "Peak memory of a fit",
     "accuracy": "Accuracy of default parameters",
+    "flagship": "Columns and sequences together",
 }
 LIBRARIES = ("numpy", "numba", "llvmlite", "scikit-learn", "joblib", "torch", "onnxruntime")
 INTRODUCTION = """\
