@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
 from sklearn.compose import ColumnTransformer
-from sklearn.exceptions import NotFittedError
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import r2_score
@@ -22,7 +22,7 @@ from skrnn.cells import Jordan
 
 OBJECTIVES = ("forecast", "reconstruct", "supervised", "reservoir")
 POOLINGS = ("last", "mean", "max")
-QUICK = {"max_iter": 3, "n_iter_no_change": 3, "random_state": 0}
+QUICK = {"max_iter": 3, "random_state": 0}
 pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 
 
@@ -164,6 +164,21 @@ def test_missing_values(objective, missing):
     assert np.isfinite(features).all()
 
 
+@pytest.mark.parametrize("objective", OBJECTIVES)
+def test_time_stamps(objective):
+    X, y = random_sequences(60)
+    rng = np.random.default_rng(1)
+    X = [np.column_stack([np.cumsum(rng.uniform(1, 5, size=len(x))), x]) for x in X]  # time in channel 0
+    parameters = {"objective": objective, "time_channel": 0, "n_points": 3, "max_iter": 100, "random_state": 0}
+    transformer = SequenceTransformer(16, learning_rate_init=0.02, **parameters).fit(X, y)
+    assert transformer.transform(X).shape == (60, 48)
+    if objective == "forecast":
+        assert transformer.n_outputs_ == 3
+    if objective == "reconstruct":
+        ends = [x[-1, 0] for x in transformer.inverse_transform(transformer.transform(X))]
+        assert np.corrcoef(ends, [x[-1, 0] for x in X])[0, 1] > 0.8
+
+
 def test_missing_values_are_not_predicted():
     """A channel that is missing at all steps but the first adds nothing to the loss, whatever it holds there."""
     X = np.random.default_rng(0).normal(size=(30, 6, 2))
@@ -237,6 +252,15 @@ def test_supervised_trains_as_classifier_or_regressor(estimator, target):
     assert supervised.loss_curve_ == direct.loss_curve_
     for name, weights in direct.weights_.items():
         np.testing.assert_array_equal(supervised.weights_[name], weights)
+
+
+def test_equal_weights_of_steps_are_as_none():
+    """In the means and scales of the channels, too, where sequences of several lengths count by their steps."""
+    X, _ = random_sequences()
+    y = [(x[:, 0] > 0).astype(int) for x in X]
+    supervised = SequenceTransformer(5, objective="supervised", **QUICK)
+    ones = clone(supervised).fit(X, y, sample_weight=[np.ones(len(x)) for x in X])
+    np.testing.assert_array_equal(ones.input_mean_, supervised.fit(X, y).input_mean_)
 
 
 def test_supervised_trains_on_the_first_pooling():
@@ -395,6 +419,15 @@ def test_frozen_weights_stay_what_they_are_in_a_pipeline():
     assert clone(pipeline).fit(X, y).score(X, y) >= 0.95
     np.testing.assert_array_equal(pipeline[0].transform(X)[0], expected)
     assert pipeline[0].get_feature_names_out()[7] == "sequencetransformer_last7"
+
+
+@pytest.mark.filterwarnings("default:Maximum number of iterations")
+@pytest.mark.parametrize("estimator", [SequenceTransformer, RNNClassifier])
+def test_warnings_point_at_the_line_that_fits(estimator):
+    X, y = random_sequences()
+    with pytest.warns(ConvergenceWarning) as record:
+        estimator(4, **QUICK).fit(X, y)
+    assert record[0].filename == __file__
 
 
 # ------------------------------------------------------------------------------------------------------- bad input

@@ -37,6 +37,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
     See Also
     --------
     RNNRegressor : The same for numbers.
+    SequenceTransformer : Features of sequences for other estimators.
 
     References
     ----------

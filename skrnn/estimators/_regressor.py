@@ -45,6 +45,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
     See Also
     --------
     RNNClassifier : The same for classes.
+    SequenceTransformer : Features of sequences for other estimators.
 
     References
     ----------

@@ -61,7 +61,7 @@ def rows_of_steps(y, offsets):
 
 
 def row_weights(sample_weight, offsets, per_step):
-    """Weight of each target, and of each sequence."""
+    """Weight of each target, and of each sequence: where steps have weights, their mean."""
     lengths = np.diff(offsets)
     if sample_weight is None:
         return np.ones(lengths.sum() if per_step else len(lengths)), np.ones(len(lengths))
@@ -69,7 +69,7 @@ def row_weights(sample_weight, offsets, per_step):
         weight = step_weights(sample_weight, offsets).astype(np.float64)
         if (weight < 0).any() or weight.sum() == 0:
             raise ValueError("sample_weight must not be negative, and the weights of all steps must not be zero.")
-        return weight, np.add.reduceat(weight, offsets[:-1])
+        return weight, np.add.reduceat(weight, offsets[:-1]) / lengths
     weight = _check_sample_weight(sample_weight, lengths, dtype=np.float64, ensure_non_negative=True)
     return np.repeat(weight, lengths) if per_step else weight, weight
 
