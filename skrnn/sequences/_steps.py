@@ -53,6 +53,13 @@ class Sequence:
         ends = [*self.values[:1].ravel().tolist(), *self.values[-1:].ravel().tolist()]
         return hash((self.values.shape, *("NaN" if value != value else value for value in ends)))
 
+    def __float__(self):
+        # What users read who give sequences to an estimator that takes tables.
+        raise TypeError(
+            "a Sequence is not a number: use RNNClassifier or RNNRegressor, or make a table of the sequences first, "
+            "for example with a SequenceTransformer."
+        )
+
     def __repr__(self):
         n_steps, n_channels = self.values.shape
         return f"Sequence({count(n_steps, 'step')}, {count(n_channels, 'channel')})"
