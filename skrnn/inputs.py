@@ -73,12 +73,11 @@ class Inputs:
     def encode(self, sequences, dtype):
         """The numbers that the network reads, (n_steps, n_columns), finite in `dtype`."""
         if not self.categories and self.missing == "error" and self.time_channel is None:
-            with np.errstate(over="ignore"):
-                values = (sequences.values - self.mean) / self.scale
+            values = _standardized(sequences.values, self.mean, self.scale, dtype)
         else:
             values = np.hstack([*self._numbers(sequences), *self._codes(sequences)])
-        with np.errstate(over="ignore"):
-            values = np.ascontiguousarray(values, dtype)
+            with np.errstate(over="ignore"):
+                values = np.ascontiguousarray(values, dtype)
         return check_sequences(SequenceArray(values, sequences.offsets), dtype, name="X, standardized,").values
 
     def _numbers(self, sequences):
@@ -87,8 +86,7 @@ class Inputs:
         if not len(numbers):
             return
         values = numbers_and_gaps(sequences, numbers, self.time_channel)
-        with np.errstate(over="ignore"):
-            values = (values - self.mean[numbers]) / self.scale[numbers]
+        values = _standardized(values, self.mean[numbers], self.scale[numbers], np.float64)
         if self.missing == "error":
             yield values
             return
@@ -133,7 +131,7 @@ def fit_inputs(sequences, weight, *, standardize=True, missing="error", time_cha
         return inputs
     values = numbers_and_gaps(sequences, numbers, time_channel)
     if standardize:
-        inputs.mean[numbers], inputs.scale[numbers] = mean_and_scale(values, rows, numbers, missing != "error")
+        inputs.mean[numbers], inputs.scale[numbers] = mean_and_scale(values, rows, numbers)
     if missing != "error":
         inputs.time_scale = _time_scale(sequences, ~np.isnan(values), rows, time_channel)
     return inputs
@@ -149,9 +147,8 @@ def numbers_and_gaps(sequences, numbers, time_channel):
     """Channels of numbers; in the place of time stamps, which come last, the time since the step before."""
     whole = np.array_equal(numbers, np.arange(sequences.n_channels))
     values = sequences.values if whole else sequences.values[:, numbers]
-    values = values.astype(np.float64, copy=False)
     if time_channel is not None:
-        values = values.copy()
+        values = values.astype(np.float64)
         values[:, -1] = np.diff(step_times(sequences, time_channel), prepend=0)
         values[sequences.offsets[:-1], -1] = 0
     return values
@@ -184,19 +181,15 @@ def last_seen(seen, offsets):
     return np.maximum.accumulate(np.where(seen, rows, first), axis=0)
 
 
-def mean_and_scale(values, weight, channels, may_be_missing):
-    """Weighted mean and standard deviation of columns; NaN counts for nothing where it may."""
-    with np.errstate(over="ignore", invalid="ignore"):
-        if may_be_missing:
-            seen = ~np.isnan(values)
-            total = (weight[:, np.newaxis] * seen).sum(axis=0)
-            share = weight[:, np.newaxis] * seen / np.where(total > 0, total, 1)
-            filled = np.where(seen, values, 0)
-            mean = (share * filled).sum(axis=0)
-            scale = np.sqrt((share * np.where(seen, filled - mean, 0) ** 2).sum(axis=0))
-        else:
-            mean = np.average(values, axis=0, weights=weight)
-            scale = np.sqrt(np.average(np.square(values - mean), axis=0, weights=weight))
+def mean_and_scale(values, weight, channels):
+    """Mean and standard deviation of columns over weighted rows; NaN counts for nothing."""
+    from .kernels.statistics import weighted_mean, weighted_variance  # noqa: PLC0415 (brings the compiler)
+
+    values, weight = _laid_out(values), _laid_out(weight)
+    total, mean, variance = np.empty((3, values.shape[1]))
+    weighted_mean(values, weight, total, mean)
+    weighted_variance(values, weight, total, mean, variance)
+    scale = np.sqrt(variance)
     if not np.isfinite(scale).all():
         raise ValueError(
             f"Input X: the values of channel {channels[np.isfinite(scale).argmin()]} are too large, their variance "
@@ -205,6 +198,20 @@ def mean_and_scale(values, weight, channels, may_be_missing):
     # A channel that is constant but for rounding must not be blown up.
     constant = scale <= 10 * np.finfo(values.dtype).eps * np.abs(mean)
     return mean, np.where(constant, 1.0, scale)
+
+
+def _standardized(values, mean, scale, dtype):
+    """(values - mean) / scale, in `dtype`."""
+    from .kernels.statistics import standardize  # noqa: PLC0415 (brings the compiler)
+
+    out = np.empty(values.shape, dtype)
+    standardize(_laid_out(values), _laid_out(mean), _laid_out(scale), out)
+    return out
+
+
+def _laid_out(array):
+    """The array in the one layout that kernels are compiled for."""
+    return np.require(array, requirements=["C", "A", "W"])
 
 
 def _time_scale(sequences, seen, weight, time_channel):

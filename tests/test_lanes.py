@@ -305,3 +305,21 @@ def test_meaning_in_numpy(file):
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
     run = subprocess.run(command, cwd=HERE.parent, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-4000:]
+
+
+OTHER_CODE = """
+import numba
+
+before = numba.njit(lambda x: -x + abs(x))
+before(1.0)
+from skrnn.kernels import activations
+
+after = numba.njit(lambda x: -x * abs(x))
+assert after(2.0) == -4.0
+"""
+
+
+@pytest.mark.skipif(config.DISABLE_JIT, reason="there is no compiler that could be disturbed")
+def test_other_programs_keep_their_numbers():
+    """What lanes mean to the compiler changes nothing for numbers, even if the compiler was in use before."""
+    subprocess.run([sys.executable, "-W", "error", "-c", OTHER_CODE], cwd=HERE.parent, check=True)

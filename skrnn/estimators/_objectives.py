@@ -25,7 +25,7 @@ class OwnNumbers:
     def _encode_target(self, y, sample_weight):
         values = y.reshape(-1, y.shape[-1])
         weight = np.repeat(sample_weight, len(values) // len(y))
-        self.mean_, self.scale_ = mean_and_scale(values, weight, self.channels, True)
+        self.mean_, self.scale_ = mean_and_scale(values, weight, self.channels)
         self.n_outputs_ = y[0].size
         return KnownSquaredError(), ((y - self.mean_) / self.scale_).reshape(len(y), -1), sample_weight, None
 

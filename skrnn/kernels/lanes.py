@@ -263,7 +263,8 @@ def define(function, arity, build):
         vectors = [_as_vector(context, builder, v, t, sig.return_type) for v, t in zip(args, sig.args, strict=True)]
         return build(builder, *vectors)
 
-    for choice in np.ndindex((2,) * arity):
+    # All but numbers only: those are Numba's own.
+    for choice in list(np.ndindex((2,) * arity))[:-1]:
         lower_builtin(function, *((Lanes, types.Float)[c] for c in choice))(lower)
 
 
