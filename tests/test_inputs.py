@@ -169,3 +169,19 @@ def test_a_vocabulary_of_nothing():
     X = SequenceArray.from_list([["a", "b"], ["c"]])
     with pytest.raises(ValueError, match="Lower min_count"):
         fit_inputs(X, np.ones(2), categorical=[0], min_count=2)
+
+
+def test_a_channel_that_is_constant_but_for_rounding_is_not_blown_up():
+    values = np.full((50, 1), 0.1, np.float32)
+    values[::2] = np.nextafter(np.float32(0.1), np.float32(1))
+    assert fit_inputs(SequenceArray(values, [0, 20, 50]), np.ones(2)).scale == 1
+
+
+def test_means_of_arrays_in_any_layout():
+    rng = np.random.default_rng(1)
+    expected = rng.normal(5, 3, (40, 3))
+    for values in (expected, np.asfortranarray(expected), expected[::-1][::-1], expected.astype(np.float32)):
+        values.setflags(write=False)
+        inputs = fit_inputs(SequenceArray(values, [0, 15, 40]), np.ones(2))
+        assert_allclose(inputs.mean, expected.mean(axis=0), rtol=1e-6)
+        assert_allclose(inputs.scale, expected.std(axis=0), rtol=1e-6)
