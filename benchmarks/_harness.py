@@ -34,7 +34,8 @@ SECTIONS = {
     "cold_start": "Import and first fit",
     "grid_search": "Grid search on threads",
     "memory": "Peak memory of a fit",
-    "accuracy": "Accuracy of default parameters",
+    "containers": "Packing and indexing sequences",
+    "accuracy": "Accuracy on real data",
     "flagship": "Columns and sequences together",
 }
 LIBRARIES = ("numpy", "numba", "llvmlite", "scikit-learn", "joblib", "torch", "onnxruntime")
