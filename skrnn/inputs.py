@@ -166,10 +166,10 @@ def step_times(sequences, time_channel):
     if wrong.any():
         row = int(wrong.argmax())
         i, step = _place(sequences, row)
-        before = "" if step == 0 else f" after {times[row - 1]:g}"
+        before = "" if step == 0 else f" after {times[row - 1]}"
         raise ValueError(
             f"The time stamps in channel {time_channel} must be finite and rise from step to step; sequence {i}, step "
-            f"{step} has {times[row]:g}{before}."
+            f"{step} has {times[row]}{before}."
         )
     return times
 
@@ -241,7 +241,7 @@ def _check_codes(sequences, channel):
         i, step = _place(sequences, row)
         raise ValueError(
             f"The categorical channel {channel} must hold integers from 0 on; sequence {i}, step {step} has "
-            f"{values[row]:g}."
+            f"{values[row]}."
         )
 
 

@@ -4,7 +4,6 @@ import numpy as np
 
 from .inputs import last_seen, numbers_and_gaps
 from .losses import SquaredError
-from .sequences._vocabulary import encode_tokens, learn_vocabulary
 
 
 class KnownSquaredError(SquaredError):
@@ -28,10 +27,9 @@ def next_numbers(sequences, channels, time_channel):
     return _shift(numbers_and_gaps(sequences, channels, time_channel), sequences.offsets)
 
 
-def next_codes(sequences, min_count):
-    """For each step the number of the next one's token or category (n_steps,); 0 for those that are too rare."""
-    values = sequences.values[:, 0]
-    return _shift(encode_tokens(values, learn_vocabulary(values, min_count)), sequences.offsets)
+def next_values(sequences):
+    """For each step the value of the only channel at the next one (n_steps,). See `has_next` for last steps."""
+    return _shift(sequences.values[:, 0], sequences.offsets)
 
 
 def has_next(offsets):

@@ -143,9 +143,9 @@ def test_last_seen():
     [
         (
             [[[1.0, 2.0], [1.0, 3.0]], [[1.0, 5.0], [1.0, 5.0]]],
-            "rise from step to step; sequence 1, step 1 has 5 after 5",
+            "rise from step to step; sequence 1, step 1 has 5.0 after 5.0",
         ),
-        ([[[1.0, 2.0], [1.0, 3.0], [0.0, 1.0]]], "sequence 0, step 2 has 1 after 3"),
+        ([[[1.0, 2.0], [1.0, 3.0], [0.0, 1.0]]], "sequence 0, step 2 has 1.0 after 3.0"),
         ([[[1.0, 2.0]], [[1.0, NAN]]], "finite .* sequence 1, step 0 has nan"),
     ],
 )

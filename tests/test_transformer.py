@@ -122,7 +122,7 @@ def test_forecast_of_tokens_predicts_the_next_token():
     X = [[*"abcabcab"], [*"bcabca"], [*"cabcabc"]] * 10
     transformer = SequenceTransformer(16, max_iter=60, learning_rate_init=0.03, random_state=0).fit(X)
     assert transformer.per_step_
-    assert transformer.n_outputs_ == 3
+    assert transformer.n_outputs_ == 4  # three, and the unknown one
     assert transformer.loss_ < 0.1  # log 3 where nothing is known
     assert transformer.transform(X).shape == (30, 48)
 
@@ -131,7 +131,7 @@ def test_forecast_of_a_categorical_channel_predicts_the_next_category():
     X = np.tile([[0], [1], [2], [3]], (20, 3, 1)).astype(float)
     parameters = {"categorical_features": [0], "max_iter": 60, "learning_rate_init": 0.03, "random_state": 0}
     transformer = SequenceTransformer(16, **parameters).fit(X)
-    assert transformer.n_outputs_ == 4
+    assert transformer.n_outputs_ == 5  # four, and the unknown one
     assert transformer.loss_ < 0.1
 
 
@@ -173,7 +173,7 @@ def test_time_stamps(objective):
     transformer = SequenceTransformer(16, learning_rate_init=0.02, **parameters).fit(X, y)
     assert transformer.transform(X).shape == (60, 48)
     if objective == "forecast":
-        assert transformer.n_outputs_ == 3
+        assert transformer.n_outputs_ == 4  # three, and the unknown one
     if objective == "reconstruct":
         ends = [x[-1, 0] for x in transformer.inverse_transform(transformer.transform(X))]
         assert np.corrcoef(ends, [x[-1, 0] for x in X])[0, 1] > 0.8
@@ -483,3 +483,15 @@ def test_bad_data(objective):
     with pytest.raises(ValueError, match="no channel 7"):
         clone(transformer).set_params(categorical_features=[7]).fit(X, y)
     np.testing.assert_array_equal(transformer.transform(X), features)
+
+
+def test_what_can_be_inverted_is_what_was_fitted():
+    X, _ = random_sequences()
+    transformer = SequenceTransformer(4, **QUICK, objective="reconstruct", n_points=6)
+    with pytest.warns(ConvergenceWarning):
+        features = transformer.fit_transform(X)
+    transformer.set_params(n_points=5, objective="reservoir")
+    assert transformer.inverse_transform(features).lengths.tolist() == [6] * len(X)
+    transformer.fit(X)
+    assert not hasattr(transformer, "inverse_transform")
+    assert not hasattr(transformer.set_params(objective="reconstruct"), "inverse_transform")

@@ -154,10 +154,10 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         """What to learn, a `Target`."""
 
     @abstractmethod
-    def _encode_target(self, y, sample_weight):
-        """Check y and set the attributes that describe it; return loss, target (n, k), weights, strata.
+    def _encode_target(self, y, sample_weight, trained):
+        """Check y and set the attributes that describe it; return loss, target (n, k) and weights.
 
-        Strata are labels that the validation part holds in the same shares, or None.
+        `trained`: which rows are trained on; what is learned of y, like its mean, is learned of them.
         """
 
     @abstractmethod
@@ -167,6 +167,12 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
     @abstractmethod
     def _validation_score(self, raw, target, sample_weight):
         """Score of raw predictions, higher is better."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = self.missing != "error"
+        tags.input_tags.three_d_array = True
+        return tags
 
     # --------------------------------------------------------------------------------------------------- fitting
     def _fit(self, X, y, sample_weight, learn):
@@ -181,29 +187,34 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
             raise
         return self
 
-    def _learn(self, sequences, y, sample_weight):
-        """Train a network."""
+    def _learn(self, sequences, y, sample_weight, validation=None):
+        """Train a network; `validation`: X, y and weights to hold out instead of a part of the sequences."""
         from ..inference import Data  # noqa: PLC0415 (brings the compiler)
         from ..network import Network  # noqa: PLC0415
         from ..training import Training  # noqa: PLC0415
 
-        given, offsets = self._target(sequences, y, sample_weight), sequences.offsets
-        self.per_step_ = given.per_step
-        loss, target, weight, strata = self._encode_target(given.rows, given.weight)
-        random_state = check_random_state(self.random_state)
-        rows, held_out = self._split(len(sequences), None if self.per_step_ else strata, random_state)
-        _check_weights(np.add.reduceat(weight, offsets[:-1]) if self.per_step_ else weight, rows, held_out)
-        self._fit_inputs(sequences, given.sequence_weight, rows)
+        given, random_state = self._target(sequences, y, sample_weight), check_random_state(self.random_state)
+        if validation is None:
+            rows, held_out = self._split(given, random_state)
+        else:
+            rows = np.arange(len(sequences))
+            sequences, given = self._append(sequences, given, *validation)
+            held_out = np.arange(len(rows), len(sequences))
+        self.per_step_, offsets = given.per_step, sequences.offsets
+        trained = np.isin(np.arange(len(sequences)), rows)
+        self._fit_inputs(sequences, given.sequence_weight * trained)
+        trained = np.repeat(trained, sequences.lengths) if self.per_step_ else trained
+        loss, target, weight = self._encode_target(given.rows, given.weight, trained)
+        _check_weights(weight, trained)
 
         self.structure_ = self._structure(loss.n_raw(self.n_outputs_))
         network, optimizer = Network(self.structure_), self._optimizer()
         rng = np.random.default_rng(random_state.randint(2**31 - 1))
         data = Data(self.inputs_.encode(sequences, self.dtype), offsets, target, weight)
-        of_rows = data.target_rows(rows)
-        raw = loss.initial_raw(target[of_rows], weight[of_rows], network.n_outputs)
+        raw = loss.initial_raw(target[trained], weight[trained], network.n_outputs)
         theta = network.initialize(rng, self._scheme(network.n_steps(data.longest(rows))), raw)
         # The penalty stands against the loss of a sequence, which is that of all its steps if they have targets.
-        alpha = self.alpha * len(offsets[1:]) / len(target)
+        alpha = self.alpha * given.sequence_weight[rows].sum() / given.weight[trained].sum()
         training = Training(network, theta, data, loss, self._validation_score, self._settings(len(rows), alpha))
         training.run(optimizer, rows, held_out, rng)
         self._set_weights(network, training.theta)
@@ -300,12 +311,12 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
             )
         return tuple(sizes.tolist())
 
-    def _split(self, n_sequences, strata, random_state):
+    def _split(self, given, random_state):
         """Rows to train on, and rows held out for early stopping."""
-        rows = np.arange(n_sequences)
+        rows = np.arange(len(given.sequence_weight))
         if not self.early_stopping:
             return rows, rows[:0]
-        fraction = self.validation_fraction
+        fraction, strata = self.validation_fraction, None if given.per_step else self._strata(given.rows)
         rows, held_out = train_test_split(rows, test_size=fraction, random_state=random_state, stratify=strata)
         if len(held_out) < 2:
             raise ValueError(
@@ -314,16 +325,16 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
             )
         return np.sort(rows), np.sort(held_out)
 
-    # ------------------------------------------------------------------------------------------------ prediction
-    def _fit_inputs(self, sequences, sequence_weight, rows):
-        """Learn from the training rows how channels become numbers."""
-        in_rows = np.zeros(len(sequences))
-        in_rows[rows] = sequence_weight[rows]
+    def _strata(self, y):
+        """Labels that the validation part holds in the same shares, or None."""
+
+    def _fit_inputs(self, sequences, sequence_weight):
+        """Learn from the sequences that have a weight how channels become numbers."""
         is_text = holds_tokens(sequences)
         categorical, time_channel = channel_roles(self, sequences)
         self.inputs_ = fit_inputs(
             sequences,
-            in_rows,
+            sequence_weight,
             standardize=self.standardize,
             missing=self.missing,
             time_channel=time_channel,
@@ -336,6 +347,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
             codes = list(self.inputs_.categories.values())
             self.vocabulary_ = codes[0] if len(codes) == 1 else codes
 
+    # ------------------------------------------------------------------------------------------------ prediction
     def hidden_states(self, X):
         """Hidden states of the last recurrent layer at each step.
 
@@ -364,14 +376,16 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
 
         network = network_of(self.structure_)
         theta = network.flatten(self.weights_)
-        sequences = validate_inputs(self, X, network.dtype, missing=self.inputs_.missing, reset=False)
+        sequences = validate_inputs(self, X, network.dtype, missing=self.inputs_.missing, is_text=self.inputs_.is_text)
         data = Data(self.inputs_.encode(sequences, network.dtype), sequences.offsets)
         with ShardPool(effective_n_jobs(self.n_jobs)) as pool:
             return run(network, theta, data, pool)
 
 
-def _check_weights(weight, rows, held_out):
+def _check_weights(weight, trained):
     """Refuse weights that leave nothing to train on or to score."""
-    for part, name in ((rows, "to train on"), (held_out, "held out for early stopping")):
-        if len(part) and weight[part].sum() == 0:
-            raise ValueError(f"All sequences {name} have weight zero (sample_weight times class_weight).")
+    for part, name in ((weight[trained], "to train on"), (weight[~trained], "held out for early stopping")):
+        if len(part) and part.sum() == 0:
+            raise ValueError(
+                f"All sequences {name} have weight zero (sample_weight times class_weight), or no known target."
+            )

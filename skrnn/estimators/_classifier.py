@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..losses import BinomialLogLoss, MultinomialLogLoss
 from ._documentation import document_parameters
 from ._predictor import BasePredictor
-from ._targets import scored_rows
+from ._targets import refuse_steps, scored_rows
 
 
 @document_parameters
@@ -205,6 +205,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         """
         check_is_fitted(self)
         if not self.per_step_:
+            refuse_steps(y, sample_weight)
             return super().score(X, y, sample_weight)
         y, predicted, weight = scored_rows(y, self.predict(X), sample_weight)
         return float(accuracy_score(y, predicted, sample_weight=weight))
@@ -225,7 +226,10 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         """Number of the class that each row of raw predictions speaks for."""
         return raw.argmax(axis=1) if raw.shape[1] > 1 else (raw[:, 0] > 0).astype(np.intp)
 
-    def _encode_target(self, y, sample_weight):
+    def _strata(self, y):
+        return column_or_1d(y) if type_of_target(y, input_name="y") in ("binary", "multiclass") else None
+
+    def _encode_target(self, y, sample_weight, trained):
         assert_all_finite(np.asarray(y), input_name="y")
         self.multilabel_ = type_of_target(y, input_name="y") == "multilabel-indicator"
         if self.multilabel_:
@@ -236,14 +240,14 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         if self.class_weight is not None:
             weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
             sample_weight = sample_weight * weights[codes]
-        present = np.unique(codes[sample_weight > 0])
+        present = np.unique(codes[trained & (sample_weight > 0)])
         if len(present) < 2:
             raise ValueError(
-                f"{type(self).__name__} needs at least 2 classes among the sequences with a weight above 0, but there "
-                f"is only one class: {self.classes_[present].tolist()}."
+                f"{type(self).__name__} needs at least 2 classes among the targets to train on, of a weight above 0; "
+                f"there is only one class: {self.classes_[present].tolist()}."
             )
         self.n_outputs_ = 1 if len(self.classes_) == 2 else len(self.classes_)
-        return self._loss(), codes[:, np.newaxis].astype(np.float64), sample_weight, codes
+        return self._loss(), codes[:, np.newaxis].astype(np.float64), sample_weight
 
     @staticmethod
     def _check_labels(y):
@@ -258,7 +262,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         self.classes_ = np.arange(y.shape[1])
         if self.class_weight is not None:
             sample_weight = sample_weight * compute_sample_weight(self.class_weight, y)
-        return self._loss(), y, sample_weight, None
+        return self._loss(), y, sample_weight
 
     def _known_target(self, y):
         if self.multilabel_:

@@ -1,19 +1,21 @@
 """What a `SequenceTransformer` is trained for.
 
 Each objective gives a target, and a task, which encodes the target and scores predictions of it: an estimator or
-another object with the methods ``_encode_target`` and ``_validation_score``, and ``n_outputs_``.
+another object with the methods ``_encode_target``, ``_strata`` and ``_validation_score``, and ``n_outputs_``.
 """
 
 import numpy as np
-from sklearn.metrics import r2_score
+from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.multiclass import type_of_target
 
 from ..inputs import mean_and_scale, number_channels
-from ..pretext import KnownSquaredError, has_next, next_codes, next_numbers, resample
+from ..losses import MultinomialLogLoss
+from ..pretext import KnownSquaredError, has_next, next_numbers, next_values, resample
+from ..sequences._vocabulary import encode_tokens
 from ._classifier import RNNClassifier
 from ._regressor import RNNRegressor
 from ._targets import Target, given_target, row_weights
-from ._validation import channel_roles, holds_tokens
+from ._validation import channel_roles
 
 
 class OwnNumbers:
@@ -22,21 +24,39 @@ class OwnNumbers:
     def __init__(self, channels):
         self.channels = channels
 
-    def _encode_target(self, y, sample_weight):
+    def _strata(self, y):
+        return None
+
+    def _encode_target(self, y, sample_weight, trained):
         values = y.reshape(-1, y.shape[-1])
-        weight = np.repeat(sample_weight, len(values) // len(y))
+        weight = np.repeat(sample_weight * trained, len(values) // len(y))
         self.mean_, self.scale_ = mean_and_scale(values, weight, self.channels)
         self.n_outputs_ = y[0].size
-        return KnownSquaredError(), ((y - self.mean_) / self.scale_).reshape(len(y), -1), sample_weight, None
+        target = ((y - self.mean_) / self.scale_).reshape(len(y), -1)
+        return KnownSquaredError(), target, sample_weight * ~np.isnan(target).all(axis=1)
 
     def _validation_score(self, raw, target, sample_weight):
         known = ~np.isnan(target)
         weight = np.broadcast_to(sample_weight[:, np.newaxis], target.shape)
         return r2_score(target[known], raw[known], sample_weight=weight[known])
 
-    def decode(self, raw):
-        """Values (n_rows, n_channels) in the units of X."""
-        return raw.reshape(-1, len(self.channels)) * self.scale_ + self.mean_
+
+class NextCode:
+    """The task of predicting the next token or category, among the codes that the inputs of `estimator` have."""
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+
+    def _strata(self, y):
+        return None
+
+    def _encode_target(self, y, sample_weight, trained):
+        (known,) = self.estimator.inputs_.categories.values()
+        self.n_outputs_ = 1 + len(known)
+        return MultinomialLogLoss(), encode_tokens(y, known)[:, np.newaxis].astype(np.float64), sample_weight
+
+    def _validation_score(self, raw, target, sample_weight):
+        return accuracy_score(target[:, 0], raw.argmax(axis=1), sample_weight=sample_weight)
 
 
 def forecast(estimator, sequences, y, sample_weight):
@@ -60,8 +80,7 @@ def forecast(estimator, sequences, y, sample_weight):
             f'objective="forecast" predicts the next token or category, but each step of X has {len(categorical)}: use '
             "another objective, or one channel."
         )
-    codes = next_codes(sequences, estimator.min_count if holds_tokens(sequences) else 1)
-    return RNNClassifier(), Target(codes, weight, sequence_weight, True)
+    return NextCode(estimator), Target(next_values(sequences), weight, sequence_weight, True)
 
 
 def reconstruct(estimator, sequences, y, sample_weight):

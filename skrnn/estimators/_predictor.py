@@ -1,14 +1,18 @@
 """What classifier and regressor share: the target that is passed, and raw predictions."""
 
 from abc import abstractmethod
+from functools import partial
 
+import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from ..sequences import SequenceArray
 from ..sequences._ragged import check_same_lengths, ragged_values, split_steps
 from ._base import FEATURE_POOLINGS, BaseRNN
-from ._targets import given_target, one_target_each
+from ._targets import Target, given_target, one_target_each
+from ._validation import holds_tokens, validate_inputs
 
 
 class BasePredictor(BaseRNN):
@@ -18,7 +22,7 @@ class BasePredictor(BaseRNN):
     def _known_target(self, y):
         """Loss, and y in the form that it reads, for a y like that of `fit`."""
 
-    def fit(self, X, y, sample_weight=None):
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
         """Fit the network to sequences and their targets.
 
         Parameters
@@ -29,6 +33,9 @@ class BasePredictor(BaseRNN):
             Targets; ragged: for each sequence an array or list with a target for each of its steps.
         sample_weight : array-like of shape (n_sequences,), or ragged, default=None
             Weight of each sequence, or step, in the loss; None weighs all alike.
+        X_val, y_val, sample_weight_val : default=None
+            What `early_stopping` holds out, in the place of a share of X: sequences of other patients, or of a later
+            time.
 
         Returns
         -------
@@ -41,7 +48,24 @@ class BasePredictor(BaseRNN):
             If a parameter or the data cannot be used; for data, the message names the sequence, step and channel.
             What was fitted before stays as it was.
         """
-        return self._fit(X, y, sample_weight, self._learn)
+        if X_val is None and y_val is None:
+            return self._fit(X, y, sample_weight, self._learn)
+        validation = X_val, y_val, sample_weight_val
+        return self._fit(X, y, sample_weight, partial(self._learn, validation=validation))
+
+    def _append(self, sequences, given, X_val, y_val, sample_weight_val):
+        """The sequences and the target with those to hold out behind them."""
+        if not self.early_stopping:
+            raise ValueError("X_val is what early stopping looks at: set early_stopping=True, or leave it out.")
+        if X_val is None or y_val is None:
+            raise ValueError("X_val and y_val go together: one of them is None.")
+        is_text = holds_tokens(sequences)
+        held_out = validate_inputs(self, X_val, self.dtype, missing=self.missing, reset=False, is_text=is_text)
+        other = self._target(held_out, y_val, sample_weight_val)
+        if other.per_step != given.per_step or np.shape(other.rows)[1:] != np.shape(given.rows)[1:]:
+            raise ValueError("y_val must be like y: a target for each sequence in both, or for each step in both.")
+        joined = (np.concatenate(parts) for parts in zip(given[:3], other[:3], strict=True))
+        return SequenceArray.concatenate([sequences, held_out]), Target(*joined, given.per_step)
 
     def _target(self, sequences, y, sample_weight):
         return given_target(self, sequences, y, sample_weight)

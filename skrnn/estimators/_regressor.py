@@ -12,7 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from ..losses import REGRESSION_LOSSES, BaseLoss, LogLoss, Quantile
 from ._documentation import document_parameters
 from ._predictor import BasePredictor
-from ._targets import scored_rows
+from ._targets import refuse_steps, scored_rows
 
 
 @document_parameters
@@ -184,6 +184,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         """
         check_is_fitted(self)
         if not self.per_step_:
+            refuse_steps(y, sample_weight)
             return super().score(X, y, sample_weight)
         y, predicted, weight = scored_rows(y, self.predict(X), sample_weight)
         return r2_score(y, predicted, sample_weight=weight)
@@ -203,7 +204,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
             return Quantile(self.quantile)
         return REGRESSION_LOSSES[self.loss]()
 
-    def _encode_target(self, y, sample_weight):
+    def _encode_target(self, y, sample_weight, trained):
         if self.quantile is not None and self.loss != "quantile":
             raise ValueError(f'quantile={self.quantile} needs loss="quantile", got loss={self.loss!r}.')
         with np.errstate(invalid="ignore"):  # of the sum that looks for infinity
@@ -217,13 +218,14 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         loss.check_target(y)
         self.target_mean_, self.target_scale_ = np.zeros(self.n_outputs_), np.ones(self.n_outputs_)
         if loss.scales_target:
+            weight = sample_weight[trained]
             with np.errstate(over="ignore", invalid="ignore"):
-                self.target_mean_ = np.average(y, axis=0, weights=sample_weight)
-                deviation = np.sqrt(np.average((y - self.target_mean_) ** 2, axis=0, weights=sample_weight))
+                self.target_mean_ = np.average(y[trained], axis=0, weights=weight)
+                deviation = np.sqrt(np.average((y[trained] - self.target_mean_) ** 2, axis=0, weights=weight))
             if not np.isfinite(deviation).all():
                 raise ValueError("y is too large: its variance overflows; rescale it.")
             self.target_scale_ = np.where(deviation > 0, deviation, 1.0)
-        return loss, (y - self.target_mean_) / self.target_scale_, sample_weight, None
+        return loss, (y - self.target_mean_) / self.target_scale_, sample_weight
 
     def _known_target(self, y):
         y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y", estimator=self).reshape(len(y), -1)

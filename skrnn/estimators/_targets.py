@@ -7,6 +7,7 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import _check_sample_weight
 
 from ..sequences import SequenceArray
+from ..sequences._layout import place
 from ..sequences._ragged import check_same_lengths, ragged_values, step_weights
 from ..sequences._steps import is_sequence
 
@@ -25,6 +26,7 @@ def given_target(estimator, sequences, y, sample_weight):
     if y is None:
         raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None.")
     check_consistent_length(sequences, y)
+    _refuse_frame_of_sequences(y)
     offsets = sequences.offsets
     per_step = is_per_step(y, offsets)
     rows = rows_of_steps(y, offsets) if per_step else one_target_each(y)
@@ -65,13 +67,44 @@ def row_weights(sample_weight, offsets, per_step):
     lengths = np.diff(offsets)
     if sample_weight is None:
         return np.ones(lengths.sum() if per_step else len(lengths)), np.ones(len(lengths))
-    if per_step and is_per_step(sample_weight, offsets):
+    is_ragged = _has_rows(sample_weight)
+    if is_ragged and not per_step:
+        raise ValueError("sample_weight has a weight for each step, but there is one target for each sequence.")
+    if is_ragged:
         weight = step_weights(sample_weight, offsets).astype(np.float64)
-        if (weight < 0).any() or weight.sum() == 0:
-            raise ValueError("sample_weight must not be negative, and the weights of all steps must not be zero.")
+        _check_step_weights(weight, offsets)
         return weight, np.add.reduceat(weight, offsets[:-1]) / lengths
     weight = _check_sample_weight(sample_weight, lengths, dtype=np.float64, ensure_non_negative=True)
     return np.repeat(weight, lengths) if per_step else weight, weight
+
+
+def _check_step_weights(weight, offsets):
+    if not weight.any():
+        raise ValueError("sample_weight: the weights of all steps are zero.")
+    if (weight < 0).any():
+        row = int((weight < 0).argmax())
+        i, step = place(offsets, row)
+        raise ValueError(f"sample_weight must not be negative: sequence {i}, step {step} has {weight[row]}.")
+
+
+def _has_rows(array):
+    """Whether there is a row for each sequence, and not a number."""
+    if isinstance(array, SequenceArray):
+        return True
+    return hasattr(array, "__iter__") and is_sequence(next(iter(array), None))
+
+
+def _refuse_frame_of_sequences(y):
+    if hasattr(y, "columns") and len(y.columns) == 1 and hasattr(y, "iloc") and is_sequence(y.iloc[0, 0]):
+        raise ValueError(f"y is a frame with a column of sequences: pass the column, y[{y.columns[0]!r}].")
+
+
+def refuse_steps(y, sample_weight):
+    """Refuse targets and weights of steps where there is one target for each sequence."""
+    none = np.zeros(1, np.intp)
+    for array, name in ((y, "y"), (sample_weight, "sample_weight")):
+        if array is not None and is_per_step(array, none):
+            raise ValueError(f"{name} has a row for each step, but fit saw one target for each sequence.")
 
 
 def one_target_each(y):

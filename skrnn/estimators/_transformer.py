@@ -17,11 +17,14 @@ from ._targets import row_weights
 
 
 def _can_invert(transformer):
-    """Whether the parameters allow `inverse_transform`; AttributeError says why not."""
-    if transformer.objective != "reconstruct" or "last" not in np.atleast_1d(transformer.pooling):
+    """Whether there is an `inverse_transform`, by what was fitted, else by the parameters; AttributeError if not."""
+    reconstructs = transformer.objective == "reconstruct"
+    if hasattr(transformer, "weights_"):
+        reconstructs = hasattr(transformer, "reconstruction_mean_")
+    if not reconstructs or "last" not in np.atleast_1d(transformer.pooling):
         raise AttributeError(
-            'inverse_transform needs objective="reconstruct" and "last" among pooling, because sequences are '
-            f"reconstructed from the last state; got {transformer.objective!r} and {transformer.pooling!r}."
+            'inverse_transform needs a fit with objective="reconstruct", and "last" among pooling, because sequences '
+            f"are reconstructed from the last state; got {transformer.objective!r} and {transformer.pooling!r}."
         )
     return True
 
@@ -54,6 +57,10 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
 
     Attributes
     ----------
+    reconstruction_mean_ : ndarray of shape (n_numbers,)
+        Mean of the channels of numbers over the points of the resampled sequences; "reconstruct" only.
+    reconstruction_scale_ : ndarray of shape (n_numbers,)
+        Their standard deviation.
     {attributes}
 
     See Also
@@ -202,15 +209,24 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             If a parameter or the data cannot be used; for data, the message names the sequence, step and channel.
             What was fitted before stays as it was.
         """
-        return self._fit(X, y, sample_weight, self._draw if self.objective == "reservoir" else self._learn)
+        self._fit(X, y, sample_weight, self._draw if self.objective == "reservoir" else self._learn)
+        task = vars(self).pop("_task", None)
+        for name in ("mean", "scale"):
+            vars(self).pop(f"reconstruction_{name}_", None)
+            if self.objective == "reconstruct":
+                setattr(self, f"reconstruction_{name}_", getattr(task, name + "_"))
+        return self
 
     def _target(self, sequences, y, sample_weight):
         self._poolings()
         self._task, target = OBJECTIVES[self.objective](self, sequences, y, sample_weight)
         return target
 
-    def _encode_target(self, y, sample_weight):
-        encoded = self._task._encode_target(y, sample_weight)
+    def _strata(self, y):
+        return self._task._strata(y)
+
+    def _encode_target(self, y, sample_weight, trained):
+        encoded = self._task._encode_target(y, sample_weight, trained)
         self.n_outputs_ = self._task.n_outputs_
         return encoded
 
@@ -230,7 +246,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         self._poolings()
         random_state = check_random_state(self.random_state)
         _, weight = row_weights(sample_weight, sequences.offsets, False)
-        self._fit_inputs(sequences, weight, np.arange(len(sequences)))
+        self._fit_inputs(sequences, weight)
         self.per_step_, self.n_outputs_ = False, 0
         self.structure_ = self._structure(0)
         network, rng = Network(self.structure_), np.random.default_rng(random_state.randint(2**31 - 1))
@@ -294,7 +310,9 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             raise ValueError(f"X has {features.shape[1]} features, but transform gives {self._n_features_out}.")
         first = poolings.index("last") * network.n_last
         raw = read_out(network, network.flatten(self.weights_), features[:, first : first + network.n_last])
-        return SequenceArray(self._task.decode(raw), np.arange(len(raw) + 1) * self.n_points)
+        n_channels = len(self.reconstruction_mean_)
+        values = raw.reshape(-1, n_channels) * self.reconstruction_scale_ + self.reconstruction_mean_
+        return SequenceArray(values, np.arange(len(raw) + 1) * (raw.shape[1] // n_channels))
 
     def get_feature_names_out(self, input_features=None):
         """Name the features: "sequencetransformer_", the pooling, and the number of the unit.

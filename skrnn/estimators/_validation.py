@@ -6,17 +6,16 @@ from .._validation import validate_sequences
 from ..sequences import check_sequences
 
 
-def validate_inputs(estimator, X, dtype, *, missing, reset):
+def validate_inputs(estimator, X, dtype, *, missing, reset=False, is_text=None):
     """The sequences in X in their own precision, known to be finite in `dtype` too, but for NaN if some are `missing`.
 
-    Sets or compares what `validate_sequences` does.
+    Sets or compares what `validate_sequences` does. is_text: whether they must be tokens; None: as they are.
     """
     sequences = validate_sequences(estimator, X, reset=reset)
-    is_text = holds_tokens(sequences)
-    if not is_text:
+    if not holds_tokens(sequences):
         check_sequences(sequences, dtype, allow_nan=missing != "error")
-    if not reset and is_text != estimator.inputs_.is_text:
-        kinds = ("tokens (str)", "numbers") if is_text else ("numbers", "tokens (str)")
+    if is_text is not None and is_text != holds_tokens(sequences):
+        kinds = ("numbers", "tokens (str)") if is_text else ("tokens (str)", "numbers")
         raise ValueError(f"X holds {kinds[0]}, but {type(estimator).__name__} was fitted on {kinds[1]}.")
     return sequences
 
@@ -43,8 +42,12 @@ def channel_numbers(estimator, which, name):
     """Numbers of the channels that a parameter `name` gives by number, by the name of a column, or as a mask."""
     if which is None:
         return []
-    which, names = np.atleast_1d(which), list(getattr(estimator, "feature_names_in_", []))
-    n_channels = estimator.n_channels_
+    listed = [which] if np.ndim(which) == 0 else list(which)
+    kinds = {type(one.item() if isinstance(one, np.generic) else one) for one in listed}
+    names, n_channels = list(getattr(estimator, "feature_names_in_", [])), estimator.n_channels_
+    if len(kinds) > 1 or not kinds <= {bool, int, str}:
+        raise ValueError(f"{name} must hold numbers of channels, names of columns, or a mask; got {which!r}.")
+    which = np.atleast_1d(which)
     if which.dtype.kind == "b":
         if which.shape != (n_channels,):
             raise ValueError(f"{name} as a mask needs an entry for each of {n_channels} channels, got {which.shape}.")
