@@ -173,7 +173,7 @@ def test_time_stamps(objective):
     transformer = SequenceTransformer(16, learning_rate_init=0.02, **parameters).fit(X, y)
     assert transformer.transform(X).shape == (60, 48)
     if objective == "forecast":
-        assert transformer.n_outputs_ == 4  # three, and the unknown one
+        assert transformer.n_outputs_ == 3
     if objective == "reconstruct":
         ends = [x[-1, 0] for x in transformer.inverse_transform(transformer.transform(X))]
         assert np.corrcoef(ends, [x[-1, 0] for x in X])[0, 1] > 0.8
