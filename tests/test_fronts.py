@@ -15,6 +15,7 @@ from networks import (
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skrnn.convolution import Conv
+from skrnn.initializers import Scheme, get_initializer
 
 LENGTHS = [5, 1, 8, 3, 12, 2]
 
@@ -73,6 +74,17 @@ def test_codes_that_do_not_occur_get_no_gradient():
     _, gradient = value_and_gradient(network, theta, sequences, np.ones((2, 1)))
     used = np.flatnonzero(np.abs(named(network, gradient)["embedding.0"]).sum(axis=1))
     assert_array_equal(used, [2, 5, 7])
+
+
+@pytest.mark.parametrize(("n_codes", "deviation"), [(80, 1), (100, 1), (400, 0.5), (10000, 0.1)])
+def test_vectors_of_many_codes_start_small_and_that_of_no_code_at_zero(n_codes, deviation):
+    """Rare codes stay near where they start, so that must not be far from the code that never occurs."""
+    network = make_network("gru", 1, (4,), 2, embeddings=((0, n_codes, 64),))
+    scheme = Scheme(get_initializer("glorot_uniform"), get_initializer("orthogonal"), None, 10)
+    table = named(network, network.initialize(np.random.default_rng(0), scheme, np.zeros(2)))["embedding.0"]
+    assert not table[0].any()
+    assert (table[1:] != 0).all()
+    assert_allclose(table[1:].std(), deviation, rtol=0.02)
 
 
 def test_a_value_of_now_does_not_decay():

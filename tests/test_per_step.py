@@ -190,6 +190,7 @@ def test_tokens_with_a_vocabulary():
     assert clf.n_features_in_ == clf.n_channels_ == 1
     new = [["w1", "never seen"], ["and", "neither", "this"]]
     assert_array_equal(clf.predict_proba(new)[1], clf.predict_proba([["x", "y", "z"]])[0])
+    assert not clf.weights_["embedding.0"][0].any()  # nothing was learned about tokens that never occurred
     for container in (ragged(WORDS), pd.Series(WORDS), SequenceArray.from_list(WORDS)):
         assert_array_equal(clf.predict(container), clf.predict(WORDS))
 

@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
-from skrnn import Conv, RNNClassifier, SequenceTransformer
+from skrnn import Conv, RNNClassifier, SequenceArray, SequenceTransformer
 from skrnn.cells import GRU, LSTM, MGU
+from skrnn.metrics import get_scorer, span_f1_score
+from skrnn.preprocessing import PerStep
 
 LOADERS = Path(__file__).resolve().parents[2] / "shared" / "data" / "load.py"
 pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
@@ -30,12 +32,17 @@ def test_digits_read_row_by_row():
 
 
 @pytest.fixture(scope="module")
-def japanese_vowels():
+def load():
     if not LOADERS.exists():
         pytest.skip("the data sets are not beside the project")
     spec = importlib.util.spec_from_file_location("load", LOADERS)
-    load = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(load)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def japanese_vowels(load):
     return load.tsc("JapaneseVowels", "train"), load.tsc("JapaneseVowels", "test")
 
 
@@ -83,3 +90,42 @@ def test_learned_features(objective, japanese_vowels):
     transformer = SequenceTransformer(objective=objective, random_state=0)
     pipeline = make_pipeline(transformer, StandardScaler(), LogisticRegression(max_iter=1000))
     assert pipeline.fit(*train).score(*test) >= 0.95
+
+
+def test_slots_of_flight_requests(load):
+    """1500 of 4978 sentences, and two batch sizes to choose from."""
+    (X, tags, _), (X_test, tags_test, _) = load.atis("train"), load.atis("test")
+    clf = RNNClassifier(max_iter=6, random_state=0)
+    search = GridSearchCV(clf, {"batch_size": [16, 64]}, scoring=get_scorer("span_f1"), cv=2)
+    search.fit(X[:1500], SequenceArray.from_list(tags[:1500]))
+    assert search.best_params_ == {"batch_size": 16}  # four times the updates
+    predicted = search.predict(X_test)
+    assert [len(row) for row in predicted] == [len(row) for row in tags_test]
+    assert span_f1_score(tags_test, predicted) > 0.8
+
+
+def test_parts_of_speech_of_sentences(load):
+    """500 of 3457 sentences; the commonest part of speech is that of 17 % of the words."""
+    X, tags = load.ud_en_lines("train")
+    clf = RNNClassifier(32, bidirectional=True, max_iter=5, random_state=0).fit(X[:500], tags[:500])
+    assert clf.score(X[500:700], tags[500:700]) > 0.65
+
+
+def test_languages_of_names(load):
+    """Three languages of eighteen, character by character."""
+    X, y = load.names("train")
+    kept = np.flatnonzero(np.isin(y, ["English", "Russian", "Japanese"]))[::8]
+    names = [list(X[i]) for i in kept]
+    half = np.arange(len(kept)) % 2 == 0
+    clf = RNNClassifier(32, "gru", max_iter=10, random_state=0)
+    clf.fit([name for name, train in zip(names, half, strict=True) if train], y[kept[half]])
+    assert clf.score([name for name, train in zip(names, half, strict=True) if not train], y[kept[~half]]) > 0.82
+
+
+@pytest.mark.parametrize("missing", ["mask", "decay"])
+def test_deaths_in_intensive_care(missing, load):
+    """1500 records, most of whose values are missing, through a pipeline and cross-validation."""
+    X, _, y, _, _ = load.physionet2012("a", 6)
+    classifier = RNNClassifier(16, "gru", missing=missing, dropout=0.5, max_iter=8, random_state=0)
+    model = make_pipeline(PerStep(QuantileTransformer(output_distribution="normal", random_state=0)), classifier)
+    assert cross_val_score(model, X[:1500], y[:1500], scoring="roc_auc", cv=3).mean() > 0.72

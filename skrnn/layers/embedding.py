@@ -5,11 +5,22 @@ import numpy as np
 from ..kernels.fronts import add_up, copy_channels, look_up
 from ._part import Front
 
+# Up to so many codes their vectors start with variance 1, like standardised channels. The more there are, the rarer is
+# each, and the vector of a rare word stays near where it starts, where a large one is noise: with variance 1 for all,
+# part-of-speech tags and types of questions were 4 to 9 points worse on held-out sentences.
+N_FREQUENT = 100
+
+
+def initial_deviation(n_codes):
+    """Standard deviation of the vectors of `n_codes` codes before training."""
+    return min(1.0, np.sqrt(N_FREQUENT / n_codes))
+
 
 class Embedding(Front):
     """A table for each channel of codes; other channels pass through, and come first.
 
-    Weights are called by the number of the channel. They start with variance 1, like standardised channels.
+    Weights are called by the number of the channel. Code 0, which stands for all values that have no code of their
+    own, starts at 0: where no training sequence has it, it stays there, and adds nothing to what the network reads.
 
     Parameters
     ----------
@@ -29,7 +40,8 @@ class Embedding(Front):
 
     def initialize(self, weights, rng, scheme):
         for table in weights.values():
-            table[...] = rng.uniform(-np.sqrt(3), np.sqrt(3), table.shape)
+            table[...] = rng.uniform(-1, 1, table.shape) * np.sqrt(3) * initial_deviation(len(table))
+            table[0] = 0
 
     def packed_shapes(self):
         """The tables."""
