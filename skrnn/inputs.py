@@ -57,6 +57,11 @@ class Inputs:
         return any(isinstance(next(iter(known)), str) for known in self.categories.values())
 
     @property
+    def decays(self):
+        """Whether there are numbers that the network lets decay."""
+        return self.missing == "decay" and len(self.numbers) > 0
+
+    @property
     def n_columns(self):
         """Columns that the network gets."""
         return len(self.numbers) * (1 if self.missing == "error" else 3) + len(self.categories)

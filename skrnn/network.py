@@ -107,11 +107,8 @@ class Network:
     def __init__(self, structure):
         self.structure, self.dtype, self.n_outputs = structure, np.dtype(structure.dtype), structure.n_outputs
         self.parts = {}  # what has weights, by the first part of the weights' names
-        self.front_name, self.front = _front(structure)
-        n_below = structure.n_inputs
-        if self.front:
-            self.parts[self.front_name] = self.front
-            n_below = self.front.n_outputs
+        self.fronts, n_below = _fronts(structure)
+        self.parts |= self.fronts
         self.blocks = []
         for number in range(len(structure.hidden_layer_sizes)):
             block = Block(structure, number, n_below)
@@ -228,8 +225,8 @@ class Network:
             shapes |= {"pooled.dh": (P, H), "pooled.d_raw": (P, self.n_outputs)}
         if training and self.structure.dropout:
             shapes["pooled.M"] = N, H
-        if self.front:
-            shapes |= _prefixed([(self.front_name, self.front.buffer_shapes(n_steps, n_sequences, training))])
+        for name, front in self.fronts.items():
+            shapes |= _prefixed([(name, front.buffer_shapes(n_steps, n_sequences, training))])
         # Back-propagation multiplies rows that no step has written by 0, so these must not be NaN.
         arena = Arena(shapes, self.dtype, zeros=training)
         arena.part("pooled")["h"][:, H] = 1  # for the biases of the readout
@@ -319,10 +316,12 @@ class Network:
 
     def _inputs(self, packed, buffers, values, begins, lengths, plan):
         """What the first layer reads, and for each direction the row of it for each live row."""
-        if self.front:
-            part = buffers.part(self.front_name)
-            self.front.forward(packed.part(self.front_name), part, values, begins, lengths, plan)
-            return part["Y"], plan.order
+        X, rows = values, plan.rows
+        for name, front in self.fronts.items():
+            front.forward(packed.part(name), buffers.part(name), X, rows, begins, lengths, plan)
+            X, rows = buffers.part(name)["Y"], plan.order["forward"]
+        if self.fronts:
+            return X, plan.order
         rows = {"forward": plan.rows}
         if self.structure.bidirectional:
             rows["backward"] = plan.rows[plan.order["backward"]]
@@ -359,24 +358,27 @@ class Network:
                 below = self.blocks[block.number - 1]
                 below.start_backward(buffers, plan.starts[1])
                 dX = below.output_gradients(buffers)
-            elif self.front:
-                dX = buffers.part(self.front_name)["dY"]
+            elif self.fronts:
+                dX = buffers.part(next(reversed(self.fronts)))["dY"]
             has_dY = keep_dh or block is not top or top.keeps_outputs
             block.backward(packed, buffers, plan, gradient, dX, has_dY, keep_dh, noisy)
-        if self.front:
-            parts = (arena.part(self.front_name) for arena in (packed, buffers))
-            self.front.backward(*parts, plan, gradient.part(self.front_name))
+        names = list(self.fronts)
+        for k, name in reversed(list(enumerate(names))):
+            dX = buffers.part(names[k - 1])["dY"] if k else None
+            self.fronts[name].backward(packed.part(name), buffers.part(name), plan, gradient.part(name), dX)
 
 
-def _front(structure):
-    """Name and part of what the sequences go through first; None for neither."""
+def _fronts(structure):
+    """What the sequences go through before the first layer, by name and in order; and the columns that come out."""
+    n_columns, fronts = structure.n_inputs, {}
     if structure.convolution is not None:
-        return "convolution", Convolution(structure.convolution, structure.n_inputs)
-    if structure.embeddings:
-        return "embedding", Embedding(structure.embeddings, structure.n_inputs)
+        fronts["convolution"] = Convolution(structure.convolution, n_columns)
     if structure.decay:
-        return "decay", Decay(structure.n_inputs)
-    return None, None
+        fronts["decay"] = Decay(n_columns, len(structure.embeddings))
+    if structure.embeddings:
+        n_read = fronts["decay"].n_outputs if structure.decay else n_columns
+        fronts["embedding"] = Embedding(structure.embeddings, n_read, n_columns - n_read)
+    return fronts, fronts[next(reversed(fronts))].n_outputs if fronts else n_columns
 
 
 def _named(weights, prefix, part):

@@ -32,7 +32,7 @@ class Structure:
         Channels that hold codes: number of the channel, codes, and numbers that each code is turned into.
     decay : bool, default=False
         Whether the input has three columns for each variable (last value that was seen, whether it was now, time
-        since), and the last values decay.
+        since) before those of codes, and the last values decay.
     layer_norm, residual : bool, default=False
         Whether outputs are normalised; whether each layer adds its output to its input.
     input_dropout, dropout, recurrent_dropout, zoneout : float, default=0.0
@@ -70,10 +70,10 @@ class Structure:
 
     def __post_init__(self):
         name = type(self.cell).__name__
-        if (self.convolution is not None) + bool(self.embeddings) + self.decay > 1:
+        if self.convolution is not None and (self.embeddings or self.decay):
             raise ValueError(
-                'A convolution, vectors of codes (tokens, categorical_features) and missing="decay" all want to be the '
-                "first that reads X: use one of them."
+                'A convolution, and vectors of codes (tokens, categorical_features) or missing="decay", both want to be '
+                "the first that reads X: use one of them."
             )
         if self.pooling == "steps" and not self.steps_are_kept:
             raise ValueError(

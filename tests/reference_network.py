@@ -203,11 +203,12 @@ def front(weights, x, convolution=None):
     """What the first layer reads in the place of x (T, D)."""
     if "convolution.W" in weights:
         return convolve(x, weights["convolution.W"], weights["convolution.b"], **convolution or {})
-    if tables := named_below(weights, "embedding."):
-        return np.array([embed(x_t, tables) for x_t in x])
+    tables = named_below(weights, "embedding.")
     if "decay.w" in weights:
-        return np.array([decayed(x_t, weights["decay.w"], weights["decay.b"]) for x_t in x])
-    return x
+        n = 3 * len(weights["decay.w"])
+        x = np.array([[*decayed(x_t[:n], weights["decay.w"], weights["decay.b"]), *x_t[n:]] for x_t in x])
+        tables = {str(int(channel) - n // 3): table for channel, table in tables.items()}
+    return np.array([embed(x_t, tables) for x_t in x]) if tables else x
 
 
 def layer_norm(h, gain, shift):

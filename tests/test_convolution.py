@@ -64,7 +64,7 @@ class Shard:
         return Plan(self.starts, {}, None)
 
     def forward(self):
-        self.layer.forward(self.packed, self.buffers, self.values, self.begins, self.lengths, self.plan)
+        self.layer.forward(self.packed, self.buffers, self.values, None, self.begins, self.lengths, self.plan)
         return self.by_sequence(self.buffers["Y"])
 
     def backward(self, dy):
@@ -72,7 +72,7 @@ class Shard:
         dY, gradient = self.buffers["dY"], self.allocate(self.layer.gradient_shapes())
         for n, d in enumerate(dy):
             dY[self.rows(n), : self.conv.n_channels] = d
-        self.layer.backward(self.packed, self.buffers, self.plan, gradient)
+        self.layer.backward(self.packed, self.buffers, self.plan, gradient, None)
         named = {name: np.full(shape, np.nan, self.dtype) for name, shape in self.layer.shapes.items()}
         for view, target in self.layer.unpacking(gradient, named):
             target[...] = view

@@ -38,10 +38,17 @@ def missing_sequences(rng, lengths=LENGTHS, C=2):
     return sequences
 
 
+def both(rng):
+    """Variables that may be missing, then the two channels of codes."""
+    parts = zip(missing_sequences(rng), coded_sequences(rng), strict=True)
+    return [np.hstack([x, codes[:, [0, 2]]]) for x, codes in parts]
+
+
 FRONTS = {
     "embedding": (coded_sequences, 3, {"embeddings": ((0, 7, 5), (2, 3, 2))}),
     "embedding_only": (lambda rng: [x[:, :1] for x in coded_sequences(rng)], 1, {"embeddings": ((0, 7, 20),)}),
     "decay": (missing_sequences, 6, {"decay": True}),
+    "decay_and_embedding": (both, 8, {"decay": True, "embeddings": ((6, 7, 5), (7, 3, 2))}),
     "decay_wide": (lambda rng: missing_sequences(rng, C=19), 57, {"decay": True}),
 }
 
@@ -111,4 +118,4 @@ def test_only_one_may_be_first():
     with pytest.raises(ValueError, match="use one of them"):
         make_network("gru", 3, (4,), 2, decay=True, convolution=Conv())
     with pytest.raises(ValueError, match="use one of them"):
-        make_network("gru", 3, (4,), 2, decay=True, embeddings=((0, 3, 2),))
+        make_network("gru", 3, (4,), 2, convolution=Conv(), embeddings=((0, 3, 2),))

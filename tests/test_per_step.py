@@ -264,6 +264,18 @@ def gaps(share=0.4):
 
 
 @pytest.mark.parametrize("missing", ["mask", "decay"])
+def test_missing_values_beside_categories_and_tokens(missing):
+    frame = [np.column_stack([x, RNG.integers(0, 3, len(x))]) for x in gaps()]
+    reg = RNNRegressor(**SHORT, missing=missing, categorical_features=[2]).fit(frame, Y)
+    assert np.isfinite(np.concatenate(reg.predict(frame))).all()
+    assert reg.weights_["embedding.6"].shape == (4, 3)
+    of_tokens = [
+        RNNClassifier(**SHORT, missing=m).fit(WORDS, LABELS).predict_proba(WORDS)[5] for m in ("error", missing)
+    ]
+    assert_array_equal(*of_tokens)
+
+
+@pytest.mark.parametrize("missing", ["mask", "decay"])
 def test_missing_values(missing):
     spoiled, sums = gaps(), [np.nansum(x[:, 0]) for x in X]
     reg = RNNRegressor(**SHORT, missing=missing).fit(spoiled, sums)

@@ -246,7 +246,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
             pooling=self._pooling(),
             convolution=self._convolution(),
             embeddings=self.inputs_.embeddings(self.embedding_dim),
-            decay=self.missing == "decay",
+            decay=self.inputs_.decays,
             layer_norm=self.layer_norm,
             residual=self.residual,
             input_dropout=self.input_dropout,

@@ -152,7 +152,8 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         Returns
         -------
         y : ndarray of shape (n_sequences,) or (n_sequences, n_labels)
-            Predicted classes or indicators.
+            Predicted classes or indicators; where steps have targets, an object array with those of the steps of each
+            sequence, (n_steps,) or (n_steps, n_labels).
         """
         return self._predict(X, self._labels)
 
@@ -167,7 +168,8 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         Returns
         -------
         p : ndarray of shape (n_sequences, n_classes)
-            Probability of each class in the order of ``classes_``, or of each label.
+            Probability of each class in the order of ``classes_``, or of each label; where steps have targets, an
+            object array with one such array (n_steps, n_classes) for each sequence.
         """
         return self._predict(X, lambda raw: self._loss().predict(self._of_classes(raw)))
 
@@ -182,7 +184,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         Returns
         -------
         log_p : ndarray of shape (n_sequences, n_classes)
-            Log-probabilities.
+            Log-probabilities, in the shape of the probabilities.
         """
         return self._predict(X, lambda raw: self._loss().log_predict(self._of_classes(raw)))
 

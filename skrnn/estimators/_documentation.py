@@ -25,7 +25,7 @@ min_count : int, default=1
 missing : {{"error", "mask", "decay"}}, default="error"
     What becomes of NaN. "error" refuses them. "mask" sets them to the mean, and adds for each channel whether it was
     measured, and the time since it last was. "decay" takes the last value that was measured, which decays to the mean
-    as fast as is learned [4]_, and adds whether it was measured.
+    as fast as is learned [4]_, and adds whether it was measured; it does not go with a `convolution`.
 time_channel : int or str, default=None
     Channel that holds the time of each step, in any unit; the network reads the time since the step before. None
     takes the steps to be equally far apart.
@@ -105,8 +105,10 @@ ATTRIBUTES = """\
 weights_ : dict of str to ndarray
     The trained network: ``"layers.{l}.forward.W_x"`` (D, G H), ``".W_h"`` (H, G H), ``".b"`` (G H,) and what else the
     cell has, in the gate order of its documentation; with ``backward`` for the other direction;
-    ``"layers.{l}.norm.gain"``, ``".norm.shift"`` (H,); ``"convolution.W"``, ``".b"``; ``"pooling.W"`` (H, H), ``".b"``,
-    ``".v"`` (H,); ``"readout.W"`` (H, K), ``"readout.b"`` (K,).
+    ``"layers.{l}.norm.gain"``, ``".norm.shift"`` (H,); ``"convolution.W"``, ``".b"``; ``"embedding.{c}"`` (codes,
+    numbers) for column c of what `inputs_` makes of X, row 0 being that of the unknown; ``"decay.w"``, ``".b"``, one for
+    each variable: a value that was seen d ago counts exp(-max(0, w d + b)); ``"pooling.W"`` (H, H), ``".b"``, ``".v"``
+    (H,); ``"readout.W"`` (H, K), ``"readout.b"`` (K,).
 structure_ : Structure
     The network that was trained, but for its weights: cell, layers, pooling.
 vocabulary_ : dict of str to int
@@ -118,7 +120,7 @@ inputs_ : Inputs
     How channels become numbers: means, scales, and for each channel of categories or tokens the codes
     (``inputs_.categories``).
 input_mean_ : ndarray of shape (n_channels,)
-    Subtracted from the channels.
+    Subtracted from the channels; for the time channel, from the times between steps.
 input_scale_ : ndarray of shape (n_channels,)
     By which the channels are divided.
 loss_curve_ : list of float
@@ -138,7 +140,7 @@ n_iter_ : int
 t_ : int
     Updates made, by "lbfgs" evaluations of the loss.
 n_outputs_ : int
-    Raw predictions of the network for a sequence.
+    Raw predictions of the network for a sequence, or for a step if steps have targets.
 n_channels_ : int
     Channels of a time step.
 n_features_in_ : int

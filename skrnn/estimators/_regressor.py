@@ -161,7 +161,8 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         Returns
         -------
         y : ndarray of shape (n_sequences,) or (n_sequences, n_outputs)
-            Predictions, in the shape of the y that was fitted.
+            Predictions, in the shape of the y that was fitted: where steps have targets, an object array with those of
+            the steps of each sequence, (n_steps,) or (n_steps, n_outputs).
         """
         return self._predict(X, self._numbers)
 

@@ -9,11 +9,19 @@ from .lanes import if_positive, load, store
 
 
 @kernel
-def copy_channels(values, rows, n_rows, channels, Y):
-    """Y[q, k] = values[rows[q], channels[k]]."""
+def copy_channels(values, rows, n_rows, channels, Y, column):
+    """Y[q, column + k] = values[rows[q], channels[k]]."""
     for q in range(n_rows):
         for k in range(channels.shape[0]):
-            Y[q, k] = values[rows[q], channels[k]]
+            Y[q, column + k] = values[rows[q], channels[k]]
+
+
+@kernel
+def spread_channels(dY, n_rows, channels, dX):
+    """The way back of `copy_channels` to columns that were read where they are: dX[q, channels[k]] = dY[q, k]."""
+    for q in range(n_rows):
+        for k in range(channels.shape[0]):
+            dX[q, channels[k]] = dY[q, k]
 
 
 @kernel

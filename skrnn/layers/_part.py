@@ -49,13 +49,14 @@ class Front(Part):
         """Arrays for a shard of so many steps behind the front."""
         return dict.fromkeys(("Y", "dY")[: 1 + training], (n_steps, self.n_outputs))
 
-    def forward(self, packed, buffers, values, begins, lengths, plan):
+    def forward(self, packed, buffers, X, rows, begins, lengths, plan):
         """Fill the live rows of ``Y``.
 
-        values : all steps of all sequences; begins, lengths : where those of the shard lie in it.
+        X : all steps of all sequences, or what another front made of those of the shard; rows : the row of X for each
+        live row, if steps are kept; begins, lengths : where the sequences of the shard lie in X, if it is the first.
         """
         raise NotImplementedError
 
-    def backward(self, packed, buffers, plan, gradient):
-        """Fill `gradient` from ``dY``, which may be overwritten."""
+    def backward(self, packed, buffers, plan, gradient, dX):
+        """Fill `gradient`, and dX if it is not None, from ``dY``, which may be overwritten."""
         raise NotImplementedError

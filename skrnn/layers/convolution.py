@@ -44,15 +44,15 @@ class Convolution(Front):
         """Arrays for a shard of so many steps after the convolution."""
         return {"X": (n_steps, self.n_rows), **super().buffer_shapes(n_steps, n_sequences, training)}
 
-    def forward(self, packed, buffers, values, begins, lengths, plan):
-        """Fill the rows of ``Y``; `values` are C-contiguous."""
-        X, starts = buffers["X"], plan.starts
-        windows = values.reshape(1, -1), self.n_inputs, begins, lengths, self.width, self.stride
-        gather_windows(*windows, starts, X)
+    def forward(self, packed, buffers, X, rows, begins, lengths, plan):
+        """Fill the rows of ``Y``; X is C-contiguous."""
+        windows, starts = buffers["X"], plan.starts
+        what = X.reshape(1, -1), self.n_inputs, begins, lengths, self.width, self.stride
+        gather_windows(*what, starts, windows)
         n_rows = starts[-1] - starts[1]
-        FORWARD[self.activation](X, n_rows, self.n_rows, packed["W"], self.n_outputs, buffers["Y"])
+        FORWARD[self.activation](windows, n_rows, self.n_rows, packed["W"], self.n_outputs, buffers["Y"])
 
-    def backward(self, packed, buffers, plan, gradient):
+    def backward(self, packed, buffers, plan, gradient, dX):
         """Turn ``dY`` into the gradient of the pre-activations, and fill `gradient`."""
         X, Y, dY = (buffers[name] for name in ("X", "Y", "dY"))
         n_rows = plan.starts[-1] - plan.starts[1]

@@ -1,6 +1,8 @@
 """Values that were last seen some time ago decay to the mean, as fast as is learned."""
 
-from ..kernels.fronts import decay_backward, decay_forward
+import numpy as np
+
+from ..kernels.fronts import copy_channels, decay_backward, decay_forward
 from ._part import Front
 
 
@@ -8,17 +10,21 @@ class Decay(Front):
     """The decay of inputs of a GRU-D; `preprocessing` of missing values makes what it reads.
 
     A variable that was not measured at a step is what it was when last seen, times exp(-max(0, w d + b)), d the time
-    since; as the variables are standardised, that is a decay to their mean. Indicators of what was measured follow.
+    since; as the variables are standardised, that is a decay to their mean. Indicators of what was measured follow,
+    and then what is not its concern.
 
     Parameters
     ----------
     n_inputs : int
-        Three times the number of variables.
+        Columns: three for each variable, and others.
+    n_others : int
+        How many of them, the last ones, pass through.
     """
 
-    def __init__(self, n_inputs):
-        self.n_variables = n_inputs // 3
-        self.n_outputs = 2 * self.n_variables
+    def __init__(self, n_inputs, n_others):
+        self.n_variables = (n_inputs - n_others) // 3
+        self.others = np.arange(n_inputs - n_others, n_inputs)
+        self.n_outputs = 2 * self.n_variables + n_others
         self.shapes = {"w": (self.n_variables,), "b": (self.n_variables,)}
 
     def initialize(self, weights, rng, scheme):
@@ -44,8 +50,9 @@ class Decay(Front):
         """The inputs in live rows, and what all fronts have."""
         return {"X": (n_steps, 3 * self.n_variables), **super().buffer_shapes(n_steps, n_sequences, training)}
 
-    def forward(self, packed, buffers, values, begins, lengths, plan):
-        decay_forward(values, plan.rows, len(plan.rows), self.n_variables, packed["p"], buffers["X"], buffers["Y"])
+    def forward(self, packed, buffers, X, rows, begins, lengths, plan):
+        decay_forward(X, rows, len(rows), self.n_variables, packed["p"], buffers["X"], buffers["Y"])
+        copy_channels(X, rows, len(rows), self.others, buffers["Y"], 2 * self.n_variables)
 
-    def backward(self, packed, buffers, plan, gradient):
+    def backward(self, packed, buffers, plan, gradient, dX):
         decay_backward(buffers["X"], len(plan.rows), self.n_variables, packed["p"], buffers["dY"], gradient["dp"])

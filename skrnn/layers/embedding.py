@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..kernels.fronts import add_up, copy_channels, look_up
+from ..kernels.fronts import add_up, copy_channels, look_up, spread_channels
 from ._part import Front
 
 # Up to so many codes their vectors start with variance 1, like standardised channels. The more there are, the rarer is
@@ -27,12 +27,13 @@ class Embedding(Front):
     embeddings : tuple of (int, int, int)
         Number of the channel, number of codes, and numbers that stand for a code.
     n_inputs : int
-        Channels of the values.
+        Columns that are read.
+    shift : int, default=0
+        How many columns to the left of their numbers the channels of codes are.
     """
 
-    def __init__(self, embeddings, n_inputs):
-        self.embeddings = embeddings
-        coded = np.array([channel for channel, _, _ in embeddings], np.int64)
+    def __init__(self, embeddings, n_inputs, shift=0):
+        coded = np.array([channel - shift for channel, _, _ in embeddings], np.int64)
         self.n_coded, self.n_plain = len(coded), n_inputs - len(coded)
         self.plain, self.coded = np.setdiff1d(np.arange(n_inputs), coded), coded
         self.n_outputs = self.n_plain + sum(n_dims for _, _, n_dims in embeddings)
@@ -63,14 +64,16 @@ class Embedding(Front):
         """The codes of each live row, and what all fronts have."""
         return {"codes": (n_steps, self.n_coded), **super().buffer_shapes(n_steps, n_sequences, training)}
 
-    def forward(self, packed, buffers, values, begins, lengths, plan):
+    def forward(self, packed, buffers, X, rows, begins, lengths, plan):
         Y, codes, n_rows = buffers["Y"], buffers["codes"], len(plan.rows)
-        copy_channels(values, plan.rows, n_rows, self.plain, Y)
-        copy_channels(values, plan.rows, n_rows, self.coded, codes)
+        copy_channels(X, rows, n_rows, self.plain, Y, 0)
+        copy_channels(X, rows, n_rows, self.coded, codes, 0)
         for k, (name, n_dims, column) in enumerate(self._columns()):
             look_up(codes, k, n_rows, packed[name], n_dims, Y, column)
 
-    def backward(self, packed, buffers, plan, gradient):
+    def backward(self, packed, buffers, plan, gradient, dX):
+        if dX is not None:
+            spread_channels(buffers["dY"], len(plan.rows), self.plain, dX)
         for k, (name, n_dims, column) in enumerate(self._columns()):
             add_up(buffers["codes"], k, len(plan.rows), buffers["dY"], column, n_dims, gradient[name])
 
