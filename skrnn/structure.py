@@ -72,8 +72,8 @@ class Structure:
         name = type(self.cell).__name__
         if self.convolution is not None and (self.embeddings or self.decay):
             raise ValueError(
-                'A convolution, and vectors of codes (tokens, categorical_features) or missing="decay", both want to be '
-                "the first that reads X: use one of them."
+                'A convolution, and vectors of codes (tokens, categorical_features) or missing="decay", want to read X '
+                "first: use one of them."
             )
         if self.pooling == "steps" and not self.steps_are_kept:
             raise ValueError(

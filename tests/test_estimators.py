@@ -494,8 +494,7 @@ def test_targets_that_overflow_are_refused(value):
 def test_grid_search_pipeline_and_cross_validation(form):
     X = form(sequences(30))
     y = np.arange(30) % 2
-    search = GridSearchCV(
-        make_pipeline(RNNClassifier(**QUICK)), {"rnnclassifier__cell": ["gru", "elman"]}, cv=2, n_jobs=1
-    ).fit(X, y)
+    grid = {"rnnclassifier__cell": ["gru", "elman"]}
+    search = GridSearchCV(make_pipeline(RNNClassifier(**QUICK)), grid, cv=2).fit(X, y)
     assert search.predict(X).shape == (30,)
     assert cross_val_score(RNNClassifier(**QUICK), X, y, cv=2).shape == (2,)

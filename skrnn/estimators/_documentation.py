@@ -106,9 +106,9 @@ weights_ : dict of str to ndarray
     The trained network: ``"layers.{l}.forward.W_x"`` (D, G H), ``".W_h"`` (H, G H), ``".b"`` (G H,) and what else the
     cell has, in the gate order of its documentation; with ``backward`` for the other direction;
     ``"layers.{l}.norm.gain"``, ``".norm.shift"`` (H,); ``"convolution.W"``, ``".b"``; ``"embedding.{c}"`` (codes,
-    numbers) for column c of what `inputs_` makes of X, row 0 being that of the unknown; ``"decay.w"``, ``".b"``, one for
-    each variable: a value that was seen d ago counts exp(-max(0, w d + b)); ``"pooling.W"`` (H, H), ``".b"``, ``".v"``
-    (H,); ``"readout.W"`` (H, K), ``"readout.b"`` (K,).
+    numbers) for column c of what `inputs_` makes of X, row 0 being that of the unknown; ``"decay.w"``, ``".b"``, one
+    for each variable: a value that was seen d ago counts exp(-max(0, w d + b)); ``"pooling.W"`` (H, H), ``".b"``,
+    ``".v"`` (H,); ``"readout.W"`` (H, K), ``"readout.b"`` (K,).
 structure_ : Structure
     The network that was trained, but for its weights: cell, layers, pooling.
 vocabulary_ : dict of str to int
