@@ -191,9 +191,9 @@ def mean_and_scale(values, weight, channels):
     from .kernels.statistics import weighted_mean, weighted_variance  # noqa: PLC0415 (brings the compiler)
 
     values, weight = _laid_out(values), _laid_out(weight)
-    total, mean, variance = np.empty((3, values.shape[1]))
-    weighted_mean(values, weight, total, mean)
-    weighted_variance(values, weight, total, mean, variance)
+    total, lost, mean, variance = np.empty((4, values.shape[1]))
+    weighted_mean(values, weight, total, lost, mean)
+    weighted_variance(values, weight, total, lost, mean, variance)
     scale = np.sqrt(variance)
     if not np.isfinite(scale).all():
         raise ValueError(
