@@ -14,8 +14,11 @@ def copy_all(source, target, table):
         to_0, to_row, to_column = table[k, 5], table[k, 6], table[k, 7]
         if from_column == 1 and to_column == 1:
             for i in range(n_rows):
+                # Slices, because an index that might be negative keeps LLVM from moving a vector at a time.
+                from_i = source[from_0 + i * from_row : from_0 + i * from_row + n_columns]
+                to_i = target[to_0 + i * to_row : to_0 + i * to_row + n_columns]
                 for j in range(n_columns):
-                    target[to_0 + i * to_row + j] = source[from_0 + i * from_row + j]
+                    to_i[j] = from_i[j]
         else:
             for i in range(n_rows):
                 for j in range(n_columns):
