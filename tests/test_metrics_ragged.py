@@ -239,6 +239,25 @@ def test_cross_val_predict_gives_one_array_per_sequence(lengths):
     assert step_accuracy_score(y, pred) == pytest.approx(np.average(scores["test_score"], weights=sizes))
 
 
+class SoftTagger(MajorityTagger):
+    def predict_proba(self, X):
+        return split_steps(np.eye(len(self.classes_))[self.code_[X.values[:, 0].astype(int)]], X.offsets)
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+def test_cross_val_predict_of_probabilities_needs_a_loop(lengths):
+    """scikit-learn encodes y before it fits; the loop of the page on metrics gives what it would give."""
+    X, y = tagged_data(LENGTHS[lengths])
+    y, cv = ragged_array(y), KFold(3)
+    with pytest.raises(TypeError, match="Encoders require their input argument must be uniformly strings or numbers"):
+        cross_val_predict(SoftTagger(), X, y, cv=cv, method="predict_proba")
+    probabilities = np.empty(len(X), dtype=object)
+    for train, test in cv.split(X):
+        probabilities[test] = SoftTagger().fit(X[train], y[train]).predict_proba(X[test])
+    labels = [np.array(["B-city", "I-city", "O"])[steps.argmax(axis=1)].tolist() for steps in probabilities]
+    assert labels == [steps.tolist() for steps in cross_val_predict(SoftTagger(), X, y, cv=cv)]
+
+
 def test_grid_search_by_spans():
     X, y = tagged_data(LENGTHS["ragged"])
     grid = {"n_outside": [0, 2, 9]}
