@@ -25,7 +25,7 @@ def ragged_array(y):
 
     Parameters
     ----------
-    y : {list of arrays, list of lists, object array, Series, SequenceArray, array of shape (n_sequences, n_steps)}
+    y : {list of arrays or lists, object array, Series, frame of one column, SequenceArray, array (n_sequences, T)}
         Numbers or strings, for each time step one, or a row of numbers.
 
     Returns
@@ -63,8 +63,7 @@ def ragged_values(y, name="y"):
 
     Parameters
     ----------
-    y : {list of arrays, list of lists, object array, Series, frame of one column, SequenceArray, array of shape \
-(n_sequences, n_steps)}
+    y : {list of arrays or lists, object array, Series, frame of one column, SequenceArray, array (n_sequences, T)}
         Numbers or strings, for each time step one, or a row of numbers. A Series is one of pandas, with arrays, lists
         or `Sequence` cells, or one of polars with lists. Integers stay integers, except in a `SequenceArray`.
 
