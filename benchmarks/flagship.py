@@ -21,7 +21,7 @@ import warnings
 import numpy as np
 import pandas as pd
 from _harness import at_least, at_most, goals, parse_arguments, progress, report, table
-from accuracy import CAP, DATA, WINDOW, loaders
+from _tasks import CAP, DATA, WINDOW, loaders
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.exceptions import ConvergenceWarning

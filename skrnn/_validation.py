@@ -25,11 +25,8 @@ def validate_sequences(estimator, X, *, reset):
                 f"fitted on sequences of {estimator.n_channels_} channels. For one sequence pass X[np.newaxis]."
             )
         sequences = rows_as_sequences(table)
-    elif hasattr(X, "columns"):
-        validate_data(estimator, X, reset=reset, skip_check_array=True)
-    elif reset:
-        estimator.n_features_in_ = sequences.n_channels
-        vars(estimator).pop("feature_names_in_", None)
+    else:
+        check_names(estimator, X, sequences.n_channels, reset=reset)
     if reset:
         estimator.n_channels_ = sequences.n_channels
     elif sequences.n_channels != estimator.n_channels_:
@@ -38,6 +35,17 @@ def validate_sequences(estimator, X, *, reset):
             f"{estimator.n_channels_}."
         )
     return sequences
+
+
+def check_names(estimator, X, n_channels, *, reset):
+    """Set (`reset`) or compare ``n_features_in_`` and ``feature_names_in_``, for an X that holds sequences."""
+    if hasattr(X, "columns"):
+        validate_data(estimator, X, reset=reset, skip_check_array=True)
+    elif reset:
+        estimator.n_features_in_ = n_channels
+        vars(estimator).pop("feature_names_in_", None)
+    else:  # warns of names that X lacks; how many columns of a frame made the channels does not count
+        validate_data(estimator, X, reset=False, skip_check_array=True, ensure_2d=False)
 
 
 def pack(X):

@@ -7,6 +7,7 @@ missing values are dealt with. It is the only place that knows in which order th
 import numpy as np
 
 from .sequences import SequenceArray, check_sequences
+from .sequences._layout import place
 from .sequences._vocabulary import encode_tokens, learn_vocabulary
 
 LARGEST_EMBEDDING = 64
@@ -170,7 +171,7 @@ def step_times(sequences, time_channel):
     wrong[1:] |= ~rises
     if wrong.any():
         row = int(wrong.argmax())
-        i, step = _place(sequences, row)
+        i, step = place(sequences.offsets, row)
         before = "" if step == 0 else f" after {times[row - 1]}"
         raise ValueError(
             f"The time stamps in channel {time_channel} must be finite and rise from step to step; sequence {i}, step "
@@ -243,14 +244,8 @@ def _check_codes(sequences, channel):
     wrong = ~((values >= 0) & (values == np.floor(values)) & (values < np.inf))
     if wrong.any():
         row = int(wrong.argmax())
-        i, step = _place(sequences, row)
+        i, step = place(sequences.offsets, row)
         raise ValueError(
             f"The categorical channel {channel} must hold integers from 0 on; sequence {i}, step {step} has "
             f"{values[row]}."
         )
-
-
-def _place(sequences, row):
-    """Number of the sequence and of its step of a row."""
-    i = int(np.searchsorted(sequences.offsets, row, side="right")) - 1
-    return i, int(row - sequences.offsets[i])

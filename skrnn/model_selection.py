@@ -16,10 +16,9 @@ class TimeBlockSplit(BaseCrossValidator):
     is put by its own time and not by its row, samples of one time are never parted, and series may differ in length
     and begin late. For a single series sorted by time, without ties, this is `sklearn.model_selection.TimeSeriesSplit`.
 
-    Times go in as ``groups``. For windows cut from series, it is the time of the last step of a window, with its
-    targets. Windows of `L` steps, counted with their targets, share no step across a split if the gap is the time
-    from the first step of a window to the last, ``L - 1`` steps; windows may share past inputs, but no target, if it
-    is one step less than the targets have.
+    Times go in as ``groups``. For windows cut from series, it is the time of the last step that a window reads; no
+    target of training reaches into the test if the gap is the longest time from there to the last target of a
+    window, as under :ref:`splits-in-time`.
 
     Parameters
     ----------

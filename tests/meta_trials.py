@@ -3,6 +3,7 @@
 The containers hold the same sequences, so what comes out has to be the same for all of them.
 """
 
+import warnings
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -321,7 +322,10 @@ def transformed_target(X):
 # -------------------------------------------------------------------------------------- inspection, dispatch
 @trial("permutation_importance", like_table=False)
 def importance(X):
-    found = permutation_importance(clf().fit(X, Y2), X, Y2, n_repeats=2, random_state=0, scoring="neg_log_loss")
+    with warnings.catch_warnings():
+        # of a polars frame it makes an array without names, with estimators of scikit-learn as well
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
+        found = permutation_importance(clf().fit(X, Y2), X, Y2, n_repeats=2, random_state=0, scoring="neg_log_loss")
     return found.importances
 
 

@@ -53,6 +53,10 @@ CONTAINERS = {
     "list of columns": lambda cells: [np.array(cell)[:, np.newaxis] for cell in cells],
     "list of Series": lambda cells: [pd.Series(cell) for cell in cells],
     "polars Series": polars_series,
+    "polars Series of arrays": lambda cells: polars_series([np.array(cell) for cell in cells]),
+    "frame of lists": lambda cells: pd.DataFrame({"tags": cells}),
+    "frame of arrays": lambda cells: pd.Series([np.array(cell) for cell in cells]).to_frame("tags"),
+    "polars frame": lambda cells: polars_series(cells).to_frame(),
 }
 RAGGED, EQUAL = [3, 1, 2, 2], [2, 2, 2, 2]
 
@@ -136,6 +140,17 @@ def test_rows_of_several_targets():
         ([np.ma.masked_array([1, 2], [True, False])], "sequence 0 of y is a masked array"),
         (np.ma.masked_array(np.zeros((1, 2)), [[True, False]]), "y is a masked array"),
         (pd.DataFrame({"a": [1, 2]}), "y is of type DataFrame"),
+        (
+            pd.DataFrame({"a": [[1], [2]], "b": [3, 4]}),
+            r"DataFrame and shape \(2, 2\); .* of one column",
+        ),
+        (pd.DataFrame({"a": [[1], [2]], "b": [[3], [4]]}), "in a frame those of one column"),
+        (pd.DataFrame({"a": []}), "y is of type DataFrame"),
+        (pd.DataFrame({"a": [[1], [2, np.nan]]}), "y contains NaN: sequence 1, step 1"),
+        (
+            [pd.DataFrame({"a": [1], "b": [2]}), pd.DataFrame({"b": [1], "a": [2]})],
+            r"sequence 1 of y has the columns \['b', 'a'\], sequence 0 of y has \['a', 'b'\]",
+        ),
     ],
 )
 def test_targets_that_are_none(y, message):
@@ -222,6 +237,25 @@ def test_cross_val_predict_gives_one_array_per_sequence(lengths):
     assert (scores["test_score"] < 1).all()
     sizes = [X.lengths[test].sum() for _, test in KFold(3).split(X)]
     assert step_accuracy_score(y, pred) == pytest.approx(np.average(scores["test_score"], weights=sizes))
+
+
+class SoftTagger(MajorityTagger):
+    def predict_proba(self, X):
+        return split_steps(np.eye(len(self.classes_))[self.code_[X.values[:, 0].astype(int)]], X.offsets)
+
+
+@pytest.mark.parametrize("lengths", LENGTHS)
+def test_cross_val_predict_of_probabilities_needs_a_loop(lengths):
+    """scikit-learn encodes y before it fits; the loop of the page on metrics gives what it would give."""
+    X, y = tagged_data(LENGTHS[lengths])
+    y, cv = ragged_array(y), KFold(3)
+    with pytest.raises(TypeError, match="Encoders require their input argument must be uniformly strings or numbers"):
+        cross_val_predict(SoftTagger(), X, y, cv=cv, method="predict_proba")
+    probabilities = np.empty(len(X), dtype=object)
+    for train, test in cv.split(X):
+        probabilities[test] = SoftTagger().fit(X[train], y[train]).predict_proba(X[test])
+    labels = [np.array(["B-city", "I-city", "O"])[steps.argmax(axis=1)].tolist() for steps in probabilities]
+    assert labels == [steps.tolist() for steps in cross_val_predict(SoftTagger(), X, y, cv=cv)]
 
 
 def test_grid_search_by_spans():

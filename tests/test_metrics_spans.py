@@ -195,6 +195,18 @@ def test_nothing_to_find():
         assert span_precision_recall_fscore_support([["B-x"]], [["O"]])[:3] == (0, 0, 0)
 
 
+def test_entities_of_weight_zero_count_for_nothing():
+    true, pred = [["O"], ["B-x"], ["B-y", "O"]], [["O"], ["B-x"], ["B-y", "B-y"]]
+    assert span_f1_score(true[:2], pred[:2], sample_weight=[1, 0], zero_division=1.0) == 1
+    with pytest.warns(UndefinedMetricWarning, match="F-score is ill-defined"):
+        assert span_f1_score(true[:2], pred[:2], sample_weight=[1, 0]) == 0
+    each = span_f1_score(true, pred, average=None, sample_weight=[1, 0, 2], zero_division=np.nan)
+    np.testing.assert_allclose(each, [np.nan, 2 / 3])
+    assert span_f1_score(true, pred, sample_weight=[0, 0, 1]) == span_f1_score(true[2:], pred[2:])
+    with pytest.raises(ValueError, match="sample_weight is 0 for all sequences"):
+        span_f1_score(true, pred, sample_weight=[0, 0, 0])
+
+
 @pytest.mark.parametrize(
     ("true", "pred", "message"),
     [

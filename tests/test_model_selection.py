@@ -14,6 +14,7 @@ from sklearn.model_selection import GridSearchCV, TimeSeriesSplit, cross_val_pre
 
 from skrnn import SequenceArray
 from skrnn.model_selection import TimeBlockSplit
+from skrnn.preprocessing import make_windows
 
 OPTIONS = {"n_splits": st.integers(1, 4), "gap": st.integers(0, 4), "test_size": st.none() | st.integers(1, 4)}
 
@@ -83,6 +84,50 @@ def test_windows_of_several_series_share_no_step(starts, n_steps, window, horizo
         assert targets[train].max() < targets[test].min()
         overlaps.append(windows[train].max() >= windows[test].min())
     assert all(overlaps)
+
+
+def target_stamps(windows, series, horizon):
+    """The times of all targets (n, horizon), looked up in the series."""
+    steps = windows.steps[:, np.newaxis] + 1 + np.arange(horizon)
+    return np.array([series[i].index.to_numpy()[s] for i, s in zip(windows.series, steps, strict=True)])
+
+
+@given(
+    days=st.lists(st.sets(st.integers(0, 60), min_size=18), min_size=1, max_size=3),
+    window=st.integers(1, 4),
+    horizon=st.integers(1, 4),
+    extra=st.integers(0, 3),
+    stride=st.integers(1, 2),
+    test_size=st.integers(1, 4),
+)
+def test_no_target_of_training_reaches_into_the_test(days, window, horizon, extra, stride, test_size):
+    """The recipe of the page on metrics and splits, over steps as unevenly spaced as can be."""
+    start = np.datetime64("2024-01-01", "ns")
+    series = [pd.Series(0.0, index=start + np.sort([*own]).astype("timedelta64[D]")) for own in days]
+    windows = make_windows(series, window=window, horizon=horizon, stride=stride)
+    targets = target_stamps(windows, series, horizon)
+    gap = (windows.target_times - windows.times).max() + np.timedelta64(extra, "D")
+    cv = TimeBlockSplit(2, gap=gap, test_size=test_size)
+    try:
+        parts = splits(cv, windows.times)
+    except ValueError:  # nothing is left to train on
+        assume(False)
+    for train, test in parts:
+        assert targets[train].max() < windows.times[test].min() < targets[test].min()
+
+
+def test_a_gap_in_steps_leaks_where_steps_are_missing():
+    """What the recipe is for: over a weekend two steps ahead are four days ahead."""
+    series = [pd.Series(np.arange(30.0), index=pd.bdate_range("2024-01-01", periods=30))]
+    windows = make_windows(series, window=3, horizon=2)
+    targets = target_stamps(windows, series, 2)
+
+    def leaks(gap):
+        cv = TimeBlockSplit(3, gap=gap, test_size=3)
+        return any(targets[train].max() >= targets[test].min() for train, test in splits(cv, windows.times))
+
+    assert leaks(np.timedelta64(1, "D"))
+    assert not leaks((windows.target_times - windows.times).max())
 
 
 def test_order_of_rows_does_not_matter():

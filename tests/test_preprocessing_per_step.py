@@ -203,7 +203,7 @@ def test_weights_by_metadata_routing():
 
 @pytest.mark.parametrize("weights", [np.ones(9), np.ones(len(STEPS))])
 def test_weights_for_other_sequences_are_refused(weights):
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+    with pytest.raises(ValueError, match="sample_weight must hold one number for each of 10 sequences"):
         PerStep(StandardScaler()).fit(X, sample_weight=weights)
 
 
@@ -253,10 +253,39 @@ def test_a_transformer_that_needs_targets_of_steps_and_gets_none(transformer, y)
 
 def test_targets_of_other_lengths():
     y = [x[:, 0] for x in ITEMS]
-    with pytest.raises(ValueError, match="y has 4 steps for sequence 2, which has 5 in X"):
+    with pytest.raises(ValueError, match="sequence 2 has 4 steps in y, but 5 in X"):
         PerStep(SelectKBest(k=1)).fit(X, [*y[:2], y[2][:4], *y[3:]])
-    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+    with pytest.raises(ValueError, match="y has 9 sequences, but X has 10"):
         PerStep(SelectKBest(k=1)).fit(X, y[:-1])
+
+
+def test_what_steps_have_is_read_as_targets_are():
+    """Integers stay classes, and weights are checked as everywhere."""
+
+    class Recorder(WithoutFitTransform):
+        def fit(self, X, y=None, sample_weight=None, **params):
+            self.seen_ = y, sample_weight, params
+            return super().fit(X)
+
+    codes = [np.arange(n) for n in LENGTHS]
+    per_step = PerStep(Recorder()).fit(X, codes, sample_weight=codes, marks=codes, site=list("abcdefghij"))
+    y, weight, params = per_step.transformer_.seen_
+    assert y.dtype.kind == weight.dtype.kind == params["marks"].dtype.kind == "i"
+    for values in (y, weight, params["marks"]):
+        assert_array_equal(values, np.concatenate(codes))
+    assert params["site"].tolist() == np.repeat(list("abcdefghij"), LENGTHS).tolist()
+    faults = {
+        "sequence 0 has 1 step in sample_weight, but 3 in X": [[1.0]] * 9 + [[1.0, 2.0]],
+        "sample_weight must hold one number per sequence, or one per time step": ITEMS,
+        "sample_weight of sequence 3 is nan": [1.0, 1.0, 1.0, np.nan] + [1.0] * 6,
+    }
+    for message, weights in faults.items():
+        with pytest.raises(ValueError, match=message):
+            PerStep(Recorder()).fit(X, sample_weight=weights)
+    y = [np.zeros(n) for n in LENGTHS]
+    y[4][1] = np.nan
+    with pytest.raises(ValueError, match="y contains NaN: sequence 4, step 1"):
+        PerStep(Recorder()).fit(X, y)
 
 
 # ------------------------------------------------------------------------------------------------------- bad input
@@ -344,6 +373,15 @@ def test_names_of_channels():
         per_step.get_feature_names_out(["c", "d"])
     with pytest.raises(ValueError, match="feature names should match"):
         per_step.transform(frame[["b", "a"]])
+    for unnamed in (X, ITEMS, X.to_padded()):
+        with pytest.warns(UserWarning, match="X does not have valid feature names, but PerStep was fitted with"):
+            per_step.transform(unnamed)
+    with pytest.warns(UserWarning, match="X has feature names, but PerStep was fitted without"):
+        PerStep(StandardScaler()).fit(X).transform(frame)
+    packed = X.to_series().to_frame("signal")  # one column, two channels
+    per_step = PerStep(StandardScaler()).fit(packed)
+    with pytest.warns(UserWarning, match="X does not have valid feature names"):
+        assert per_step.transform(X) == per_step.transform(packed)
 
 
 def test_set_output_changes_nothing():

@@ -121,6 +121,24 @@ def test_what_was_fitted_stays_if_a_fit_fails():
     assert encoder.n_entries_ == 5
 
 
+def test_the_unknown_must_be_told_from_the_known():
+    text = [list("abba"), list("ac")]
+    with pytest.raises(ValueError, match="unknown='a' is one of the tokens"):
+        TokenEncoder(unknown="a").fit(text)
+    encoder = TokenEncoder(min_count=2, unknown="c").fit(text)  # too rare to be known
+    assert encoder.inverse_transform(encoder.transform(text)) == SequenceArray.from_list(text)
+    fitted = encoder.set_params(min_count=1)
+    with pytest.raises(ValueError, match="unknown='c' is one of the tokens"):
+        fitted.fit_transform(text)
+    assert fitted.vocabulary_ == {"a": 1, "b": 2}
+
+
+def test_names_of_columns_that_are_missing_later():
+    encoder = TokenEncoder().fit(pd.DataFrame({"text": TEXT}))
+    with pytest.warns(UserWarning, match="X does not have valid feature names, but TokenEncoder was fitted with"):
+        encoder.transform(TEXT)
+
+
 @pytest.mark.parametrize("arguments", [{"min_count": 0}, {"min_count": 1.5}, {"unknown": None}])
 def test_bad_parameters(arguments):
     with pytest.raises(ValueError, match=f"'{next(iter(arguments))}' parameter of TokenEncoder"):

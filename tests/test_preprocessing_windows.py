@@ -176,6 +176,54 @@ def test_missing_times():
         make_windows(pd.Series(np.arange(3.0), index=index), window=1)
 
 
+DAYS = pd.date_range("2020", periods=6)[::-1]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [DAYS, DAYS.tz_localize("Europe/Vienna"), DAYS - DAYS[0]],
+    ids=["datetime", "time zone", "timedelta"],
+)
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_times_in_a_column(column, library):
+    frame = pd.DataFrame({"load": np.arange(6.0), "date": column})
+    convert = "frame.set_index" if library == "pandas" else r"frame.to_pandas\(\).set_index"
+    frame = frame if library == "pandas" else pl.from_pandas(frame)
+    message = rf"the column 'date' of {{}} holds times, .* drop it; .*{convert}\('date'\)"
+    calls = {
+        "series 0": lambda: make_windows(frame, window=2),
+        "series 1": lambda: make_windows([frame[["load"]], frame], window=2),
+        "context 0": lambda: make_windows(frame[["load"]], window=2, context=frame),
+        "X": lambda: SlidingWindow(2).fit(frame),
+    }
+    for what, call in calls.items():
+        with pytest.raises(ValueError, match=message.format(what)):
+            call()
+
+
+@pytest.mark.parametrize("dtype", [pl.Date, pl.Time, pl.Datetime("ns"), pl.Duration], ids=str)
+def test_times_of_polars(dtype):
+    frame = pl.DataFrame({"load": np.arange(6.0), "when": pl.Series(range(6)).cast(dtype)})
+    with pytest.raises(ValueError, match="the column 'when' of series 0 holds times"):
+        make_windows(frame, window=2)
+
+
+def test_rows_of_several_series_in_one_frame():
+    index = pd.MultiIndex.from_product([["a", "b"], pd.date_range("2020", periods=5)], names=["id", "date"])
+    frame = pd.DataFrame({"load": np.arange(10.0)}, index=index)
+    for cut_up in (
+        lambda: make_windows(frame, window=2),
+        lambda: make_windows(frame["load"], window=2),
+        lambda: make_windows([part for _, part in frame.groupby(level=0)], window=2),
+        lambda: SlidingWindow(2).fit(frame),
+    ):
+        with pytest.raises(ValueError, match=r"has a MultiIndex with the levels \['id', 'date'\].* frame.groupby"):
+            cut_up()
+    got = make_windows([part.droplevel(0) for _, part in frame.groupby(level=0)], window=2)
+    assert got.y.tolist() == [2, 3, 4, 7, 8, 9]
+    assert_array_equal(got.times[3:], index.levels[1][1:4])
+
+
 def test_context_must_come_before():
     series = pd.Series(np.arange(10.0), index=pd.date_range("2020", periods=10))
     with pytest.raises(ValueError, match=r"context 0 ends at 2020-01-06.*, but series 0 begins at 2020-01-06"):

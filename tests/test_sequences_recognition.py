@@ -4,6 +4,8 @@ import re
 
 import numpy as np
 import pandas as pd
+import polars as pl
+import pyarrow as pa
 import pytest
 from numpy.testing import assert_array_equal
 from ragged import assert_same, objects, ragged
@@ -309,3 +311,37 @@ def test_bad_item(item, message, convert):
 def test_bad_input(X, message):
     with pytest.raises(ValueError, match=re.escape(message)):
         as_sequence_array(X)
+
+
+@pytest.mark.parametrize("frame_of", [pd.DataFrame, pl.DataFrame], ids=["pandas", "polars"])
+@pytest.mark.parametrize("pack", [SequenceArray.from_list, as_sequence_array, lambda X: as_sequence_array(objects(X))])
+def test_frames_of_other_columns(frame_of, pack):
+    first, second = frame_of({"hr": [61.0, 62.0], "bp": [120.0, 121.0]}), frame_of({"bp": [118.0], "hr": [70.0]})
+    message = (
+        r"sequence 1 has the columns \['bp', 'hr'\], sequence 0 has \['hr', 'bp'\]: .*\[frame\[\['hr', 'bp'\]\] for"
+    )
+    with pytest.raises(ValueError, match=message):
+        pack([first, second])
+    assert_same(pack([first, second[["hr", "bp"]]]), [[[61, 120], [62, 121]], [[70, 118]]])
+    with pytest.raises(ValueError, match=r"sequence 2 has the columns \['bp'\], sequence 1 has \['hr', 'bp'\]"):
+        pack([np.zeros((1, 2)), first, second[["bp"]]])
+
+
+def test_arrow_tables_are_compared_by_names():
+    tables = [
+        pa.table({"hr": [1.0], "bp": [2.0]}),
+        pa.table({"hr": [3.0], "bp": [4.0]}),
+        pa.table({"bp": [5.0], "hr": [6.0]}),
+    ]
+    assert_same(SequenceArray.from_list(tables[:2]), [[[1, 2]], [[3, 4]]])
+    with pytest.raises(ValueError, match=r"sequence 2 has the columns \['bp', 'hr'\]"):
+        SequenceArray.from_list(tables)
+
+
+def test_times_are_no_channel():
+    when = pd.date_range("2020", periods=2)
+    for frame in (pd.DataFrame({"hr": [1.0, 2.0], "when": when}), pl.DataFrame({"hr": [1.0, 2.0], "when": when})):
+        with pytest.raises(
+            ValueError, match="the column 'when' of sequence 1 holds times, which are no numbers: drop it"
+        ):
+            as_sequence_array([np.zeros((3, 2)), frame])

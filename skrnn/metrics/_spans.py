@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.metrics import f1_score, precision_recall_fscore_support
 
+from ..sequences._layout import place
 from ..sequences._ragged import sequence_weights
 from ..sequences._steps import is_text
 from ._flatten import flatten_pair
@@ -149,7 +150,9 @@ def _scored(metric, y_true, y_pred, *, labels, average, sample_weight, **keyword
     true, pred, steps = _events(_spans(*true, offsets), _spans(*pred, offsets))
     weight = sequence_weights(sample_weight, len(offsets) - 1)
     if weight is not None:
-        weight = weight[np.searchsorted(offsets, steps, side="right") - 1]
+        if not weight.any():
+            raise ValueError("sample_weight is 0 for all sequences: at least one must count.")
+        true, pred, weight = _weighted(true, pred, weight[np.searchsorted(offsets, steps, side="right") - 1])
     if not codes:
         if average is None:
             raise ValueError("y_true and y_pred have no entity: with average=None there is no type to score.")
@@ -157,6 +160,12 @@ def _scored(metric, y_true, y_pred, *, labels, average, sample_weight, **keyword
     if len(true) == 0:
         true, pred, weight = [NO_SPAN], [NO_SPAN], None
     return metric(true, pred, labels=codes, average=average, sample_weight=weight, **keywords)
+
+
+def _weighted(true, pred, weight):
+    """The events that count; scikit-learn refuses weights that are all 0, where 0/0 is meant."""
+    counts = weight != 0
+    return true[counts], pred[counts], weight[counts]
 
 
 def _read_tags(true, pred, offsets):
@@ -176,9 +185,9 @@ def _read_tags(true, pred, offsets):
 
 def _refuse_tag(tag, step, offsets):
     name, step = ("y_true", step) if step < offsets[-1] else ("y_pred", step - offsets[-1])
-    i = int(np.searchsorted(offsets, step, side="right")) - 1
+    i, step = place(offsets, step)
     raise ValueError(
-        f"{name} has the tag {tag!r} in sequence {i}, step {step - offsets[i]}: tags are 'O', 'B', 'I', or 'B-' and "
+        f"{name} has the tag {tag!r} in sequence {i}, step {step}: tags are 'O', 'B', 'I', or 'B-' and "
         "'I-' before a type."
     )
 

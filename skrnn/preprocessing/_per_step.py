@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
-from sklearn.utils import check_consistent_length, get_tags
+from sklearn.utils import get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
@@ -13,6 +13,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .._validation import pack, validate_sequences
 from ..sequences import Sequence, SequenceArray, as_sequence_array, check_sequences
+from ..sequences._ragged import check_same_lengths, ragged_values, step_weights
 from ._base import BaseSequenceTransformer
 
 NEEDS_STEP_TARGETS = (
@@ -219,10 +220,10 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
         transformer = clone(self.transformer)
         with self._unchanged_by_errors():
             sequences = validate_sequences(self, X, reset=True)
-            targets = _step_values(y, "y", sequences)
+            targets = _step_values(y, "y", sequences.offsets) if _has_steps(y) else None
             if targets is None and get_tags(self).target_tags.required:
                 raise ValueError(NEEDS_STEP_TARGETS)
-            params = {name: _repeated(value, name, sequences) for name, value in params.items()}
+            params = {name: _repeated(value, name, sequences.offsets) for name, value in params.items()}
             with _fault_located(sequences):
                 output = getattr(transformer, method)(
                     sequences.values, *([] if targets is None else [targets]), **params
@@ -253,37 +254,28 @@ def _fault_located(sequences):
         raise
 
 
-def _step_values(values, name, sequences):
-    """What `values` has for each step, one below the other; None if it has one thing per sequence, or is None."""
-    ragged = as_sequence_array(values) if _may_have_steps(values) else None
-    if ragged is None:
-        return None
-    check_consistent_length(sequences, ragged)
-    differs = ragged.lengths != sequences.lengths
-    if differs.any():
-        i = int(differs.argmax())
-        raise ValueError(
-            f"{name} has {ragged.lengths[i]} steps for sequence {i}, which has {sequences.lengths[i]} in X: "
-            "they must be equally long."
-        )
-    return ragged.values[:, 0] if ragged.n_channels == 1 else ragged.values
-
-
-def _may_have_steps(values):
-    """Whether `values` is not flat; labels that are str are."""
+def _has_steps(values):
+    """Whether `values` has something for each step, and so would be sequences as X; flat labels and tables have not."""
     if hasattr(values, "columns"):
-        return True
+        return as_sequence_array(values) is not None
     first = next(iter(values), None) if np.iterable(values) else None
-    return isinstance(first, Sequence) or (np.iterable(first) and not isinstance(first, (str, bytes)))
+    is_flat = not isinstance(first, Sequence) and (not np.iterable(first) or isinstance(first, (str, bytes)))
+    return not is_flat and as_sequence_array(values) is not None
 
 
-def _repeated(value, name, sequences):
+def _step_values(values, name, offsets):
+    """`values`, of which each step has one or a row, one below the other."""
+    steps, found = ragged_values(values, name)
+    check_same_lengths(found, offsets, name, "X")
+    return steps
+
+
+def _repeated(value, name, offsets):
     """`value` for each step, if it has one for each sequence or for each step; otherwise as it is."""
-    steps = _step_values(value, name, sequences)
-    if steps is not None:
-        return steps
-    if value is not None and name.split("__")[-1] == "sample_weight":
-        check_consistent_length(sequences, value)
-    if np.ndim(value) and len(value) == len(sequences):
-        return np.repeat(np.asarray(value), sequences.lengths, axis=0)
+    if name.split("__")[-1] == "sample_weight":
+        return step_weights(value, offsets, "X")
+    if _has_steps(value):
+        return _step_values(value, name, offsets)
+    if np.ndim(value) and len(value) == len(offsets) - 1:
+        return np.repeat(np.asarray(value), np.diff(offsets), axis=0)
     return value

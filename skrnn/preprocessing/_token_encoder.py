@@ -5,10 +5,11 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from .._validation import pack
+from .._validation import check_names, pack
 from ..sequences import SequenceArray, as_sequence_array
+from ..sequences._layout import place
 from ..sequences._steps import is_text
 from ..sequences._vocabulary import encode_tokens, learn_vocabulary
 from ._base import BaseSequenceTransformer
@@ -26,7 +27,7 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
         How often a token must appear in what is fitted on to be known. With 1, code 0 appears only later, and a network
         never learns what to make of it; with 2 or more it does.
     unknown : str, default="<unknown>"
-        What `inverse_transform` puts in the place of unknown tokens.
+        What `inverse_transform` puts in the place of unknown tokens; none of the known ones.
 
     Attributes
     ----------
@@ -78,7 +79,7 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
         ------
         ValueError
             If X holds anything but sequences of tokens; the message says which sequence and step. If no token appears
-            `min_count` times.
+            `min_count` times, or `unknown` does.
         """
         self._learn(X)
         return self
@@ -142,7 +143,7 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
         codes = sequences.values[:, 0]
         wrong = ~((codes >= 0) & (codes < self.n_entries_) & (codes == np.floor(codes)))
         if wrong.any():
-            sequence, step = _place(sequences, int(wrong.argmax()))
+            sequence, step = place(sequences.offsets, int(wrong.argmax()))
             raise ValueError(
                 f"sequence {sequence}, step {step} holds {codes[wrong][0]:g}: codes are whole numbers from 0 to "
                 f"{self.n_entries_ - 1}."
@@ -165,11 +166,7 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
                 "stand for categories become tokens by [list(map(str, x)) for x in X]."
             )
         _check_one_channel(sequences)
-        if hasattr(X, "columns"):
-            validate_data(self, X, reset=reset, skip_check_array=True)
-        elif reset:
-            self.n_features_in_ = 1
-            vars(self).pop("feature_names_in_", None)
+        check_names(self, X, 1, reset=reset)
         return sequences
 
     def _learn(self, X):
@@ -177,6 +174,11 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
         with self._unchanged_by_errors():
             sequences = self._tokens(X, reset=True)
             self.vocabulary_ = learn_vocabulary(sequences.values[:, 0], self.min_count)
+            if self.unknown in self.vocabulary_:
+                raise ValueError(
+                    f"unknown={self.unknown!r} is one of the tokens, so what is decoded to it could be either: choose "
+                    "a text that is no token."
+                )
         self.n_entries_ = len(self.vocabulary_) + 1
         return sequences
 
@@ -190,9 +192,3 @@ def _check_one_channel(sequences):
         raise ValueError(
             f"the sequences of X have {sequences.n_channels} channels, but TokenEncoder takes one: encode each apart."
         )
-
-
-def _place(sequences, row):
-    """Sequence, and step in it, of a row of the values."""
-    sequence = int(np.searchsorted(sequences.offsets, row, side="right")) - 1
-    return sequence, row - int(sequences.offsets[sequence])

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
 from ..sequences import SequenceArray, as_sequence_array
+from ..sequences._steps import column_names
 from ._cut import cut
 from ._times import times_of
 
@@ -64,7 +65,8 @@ def make_windows(series, *, window, horizon=1, stride=1, target=None, context=No
     Parameters
     ----------
     series : {array-like of shape (n_steps,) or (n_steps, n_channels), Series, frame, list of them, SequenceArray}
-        One series in the order of time; or several, in a list, a `SequenceArray` or a 3-D array.
+        One series in the order of time; or several, in a list, a `SequenceArray` or a 3-D array. Time stamps are those
+        of a pandas `DatetimeIndex`, not of a column.
     window : int
         Number of steps in a window.
     horizon : int, default=1
@@ -88,7 +90,8 @@ def make_windows(series, *, window, horizon=1, stride=1, target=None, context=No
     ------
     ValueError
         If a series is shorter than ``window + horizon`` (with `context`: than `horizon`), a target is NaN, time stamps
-        do not increase, or series, context and target do not fit each other; the message says which series and step.
+        do not increase or stand in a column, a series has a `MultiIndex`, or series, context and target do not fit each
+        other; the message says which series and step.
 
     See Also
     --------
@@ -134,7 +137,7 @@ def _read(series, what):
     else:
         sequences = as_sequence_array(series)
         items = [series] if sequences is None else sequences.to_list()
-    names = [list(item.columns) if hasattr(item, "columns") else None for item in items]
+    names = list(map(column_names, items))
     times = [times_of(item, f"{what} {i}") for i, item in enumerate(items)]
     for i in range(len(items)):
         if names[i] != names[0]:

@@ -8,7 +8,17 @@ import numpy as np
 from ._display import html_table
 from ._exchange import Exchange
 from ._layout import checked_lengths, checked_offsets, gather, offsets_of, row_key, valid_lengths
-from ._steps import Sequence, check_not_empty, count, is_text, real_array, same_values, sequence_steps, step_array
+from ._steps import (
+    Sequence,
+    check_columns,
+    check_not_empty,
+    count,
+    is_text,
+    real_array,
+    same_values,
+    sequence_steps,
+    step_array,
+)
 
 
 class SequenceArray(Exchange):
@@ -164,12 +174,18 @@ class SequenceArray(Exchange):
         Parameters
         ----------
         sequences : iterable of array-like of shape (n_steps, n_channels) or (n_steps,)
-            Arrays, nested lists or `Sequence` cells, of numbers or of tokens (str); all with the same channels.
+            Arrays, frames, nested lists or `Sequence` cells, of numbers or of tokens (str); all with the same channels.
 
         Returns
         -------
         SequenceArray
             The packed sequences.
+
+        Raises
+        ------
+        ValueError
+            If a sequence cannot be used, or has other channels, or as a frame other columns or another order of them,
+            than the first; the message says which.
 
         Examples
         --------
@@ -178,7 +194,9 @@ class SequenceArray(Exchange):
         >>> SequenceArray.from_list([np.zeros((3, 2)), np.ones((5, 2))])
         SequenceArray(2 sequences, 3 to 5 steps, 2 channels, float64)
         """
-        arrays = [sequence_steps(item, f"sequence {i}") for i, item in enumerate(sequences)]
+        items = list(sequences)
+        check_columns(items, "sequence {}")
+        arrays = [sequence_steps(item, f"sequence {i}") for i, item in enumerate(items)]
         check_not_empty((len(arrays),))
         if any(map(is_text, arrays)):
             arrays = _one_kind(arrays)

@@ -71,7 +71,7 @@ def as_sequence_array(X):
         sequences = _from_padded(X)
     else:
         _refuse_texts(X)
-        sequences = _from_columns(_columns(X))
+        sequences = _from_columns(named_columns(X))
     if sequences is not None:
         _check_steps(sequences)
     return sequences
@@ -209,7 +209,7 @@ def _is_row(item):
     return not is_sequence(next(iter(item), None))
 
 
-def _columns(X):
+def named_columns(X):
     """Return the (name, column) pairs of `X`; none if it cannot hold sequences."""
     if isinstance(X, np.ndarray):
         if X.dtype.kind != "O" or X.ndim == 0:

@@ -3,8 +3,18 @@
 import numpy as np
 
 from ._array import SequenceArray
-from ._layout import offsets_of
-from ._steps import Sequence, check_not_empty, count, is_sequence, is_text, refuse_masked, sequence_steps
+from ._convert import named_columns
+from ._layout import offsets_of, place
+from ._steps import (
+    Sequence,
+    check_columns,
+    check_not_empty,
+    count,
+    is_sequence,
+    is_text,
+    refuse_masked,
+    sequence_steps,
+)
 
 
 def ragged_array(y):
@@ -15,7 +25,7 @@ def ragged_array(y):
 
     Parameters
     ----------
-    y : {list of arrays, list of lists, object array, Series, SequenceArray, array of shape (n_sequences, n_steps)}
+    y : {list of arrays or lists, object array, Series, frame of one column, SequenceArray, array (n_sequences, T)}
         Numbers or strings, for each time step one, or a row of numbers.
 
     Returns
@@ -53,7 +63,7 @@ def ragged_values(y, name="y"):
 
     Parameters
     ----------
-    y : {list of arrays, list of lists, object array, Series, SequenceArray, array of shape (n_sequences, n_steps)}
+    y : {list of arrays or lists, object array, Series, frame of one column, SequenceArray, array (n_sequences, T)}
         Numbers or strings, for each time step one, or a row of numbers. A Series is one of pandas, with arrays, lists
         or `Sequence` cells, or one of polars with lists. Integers stay integers, except in a `SequenceArray`.
 
@@ -105,13 +115,16 @@ def check_same_lengths(offsets, reference, name, reference_name):
         )
 
 
-def step_weights(sample_weight, offsets):
-    """Weights of all steps, packed, from one weight per sequence or from ragged ones; None stays None."""
+def step_weights(sample_weight, offsets, reference="y"):
+    """Weights of all steps, packed, from one weight per sequence or from ragged ones; None stays None.
+
+    `reference` is what error messages call the sequences whose offsets are given.
+    """
     if sample_weight is None:
         return None
     if _is_ragged(sample_weight):
         weights, found = ragged_values(sample_weight, "sample_weight")
-        check_same_lengths(found, offsets, "sample_weight", "y")
+        check_same_lengths(found, offsets, "sample_weight", reference)
         if weights.ndim != 1 or weights.dtype.kind not in "biuf":
             raise ValueError("sample_weight must hold one number per sequence, or one per time step.")
         return weights
@@ -148,16 +161,34 @@ def _is_ragged(sample_weight):
 
 def _pack(y, name):
     refuse_masked(y, name)
-    if hasattr(y, "columns") or not np.iterable(y):
-        raise ValueError(f"{name} is of type {type(y).__name__}; per-step targets are one array or list per sequence.")
+    y = _only_column(y, name) if hasattr(y, "columns") else y
+    if not np.iterable(y):
+        _refuse_type(y, name)
     if isinstance(y, np.ndarray) and y.dtype.kind in "biufU" and y.ndim in (2, 3):
         n, n_steps = y.shape[:2]
         return y.reshape(n * n_steps, *y.shape[2:]), offsets_of([n_steps] * n)
-    cells = [_target_steps(item, f"sequence {i} of {name}") for i, item in enumerate(y)]
+    items = list(y)
+    check_columns(items, f"sequence {{}} of {name}")
+    cells = [_target_steps(item, f"sequence {i} of {name}") for i, item in enumerate(items)]
     check_not_empty((len(cells),))
     for i, cell in enumerate(cells):
         _check_alike(cell, cells[0], i, name)
     return np.concatenate(cells), offsets_of([len(cell) for cell in cells])
+
+
+def _only_column(frame, name):
+    """The column of a frame that has no other, if it holds sequences."""
+    columns = [column for _, column in named_columns(frame)]
+    if len(columns) != 1 or not is_sequence(next(iter(columns[0]), None)):
+        _refuse_type(frame, name)
+    return columns[0]
+
+
+def _refuse_type(y, name):
+    found = f"type {type(y).__name__}" + (f" and shape {y.shape}" if hasattr(y, "columns") else "")
+    raise ValueError(
+        f"{name} is of {found}; per-step targets are one array or list per sequence, in a frame those of one column."
+    )
 
 
 def _target_steps(item, what):
@@ -190,6 +221,5 @@ def _check_finite(values, offsets, name):
     finite = np.isfinite(values).reshape(len(values), -1).all(axis=1)
     if not finite.all():
         row = int(finite.argmin())
-        i = int(np.searchsorted(offsets, row, side="right")) - 1
         found = "NaN" if np.isnan(values[row]).any() else "infinity"
-        raise ValueError(f"{name} contains {found}: sequence {i}, step {row - offsets[i]}.")
+        raise ValueError("{} contains {}: sequence {}, step {}.".format(name, found, *place(offsets, row)))

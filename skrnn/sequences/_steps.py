@@ -72,6 +72,37 @@ def is_sequence(cell):
     return hasattr(cell, "__array__") and len(getattr(cell, "shape", ())) > 0
 
 
+def column_names(item):
+    """List the names of the columns of a frame or Arrow table; None for what has none."""
+    names = getattr(item, "columns", None)
+    if names is None:
+        return None
+    return list(names if hasattr(item, "iloc") else getattr(item, "column_names", names))
+
+
+def check_columns(items, what):
+    """Raise if frames differ in their columns, whose order is that of the channels; `what` is one item."""
+    named = [(i, names) for i, names in enumerate(map(column_names, items)) if names is not None]
+    for i, names in named:
+        first, expected = named[0]
+        if names != expected:
+            raise ValueError(
+                f"{what.format(i)} has the columns {names}, {what.format(first)} has {expected}: frames need the same "
+                f"columns in the same order, as by [frame[{expected}] for frame in frames]."
+            )
+
+
+def time_column(item):
+    """Return the name of the first column of a frame that holds times or durations; None if there is none."""
+    names = column_names(item)
+    if names is None:
+        return None
+    for name, dtype in zip(names, getattr(item, "dtypes", []), strict=False):  # an Arrow table has no dtypes
+        if getattr(dtype, "kind", "O") in "mM" or (hasattr(dtype, "is_temporal") and dtype.is_temporal()):
+            return name
+    return None
+
+
 def is_missing(cell):
     """Whether `cell` is None, NaN or what pandas uses besides."""
     return cell is None or type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and cell != cell)
@@ -158,6 +189,12 @@ def sequence_steps(item, what):
     if not is_sequence(item) and not isinstance(item, np.ndarray):
         found = "None" if item is None else f"of type {type(item).__name__}"
         raise ValueError(f"{what} is {found}; {ITEM_SHAPE}" + (f" {SPLIT}" if isinstance(item, str) else ""))
+    times = time_column(item)
+    if times is not None:  # polars would make numbers of them, which depend on the unit
+        raise ValueError(
+            f"the column {times!r} of {what} holds times, which are no numbers: drop it, or put numbers in its place, "
+            "such as the hours since the step before."
+        )
     steps = step_array(item, what)
     if steps.ndim not in (1, 2):
         raise ValueError(f"{what} has shape {steps.shape}; {ITEM_SHAPE}")
