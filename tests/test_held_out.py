@@ -1,6 +1,8 @@
 """What is learned of X and y is learned of what is trained on; weights; sequences to hold out that are passed."""
 
 import numpy as np
+import pandas as pd
+import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.feature_selection import SequentialFeatureSelector
@@ -198,11 +200,13 @@ def test_selection_of_features_lets_missing_values_pass():
 
 
 def test_a_frame_with_a_column_of_targets():
-    import pandas as pd
-
-    with pytest.raises(ValueError, match=r"pass the column, y\['tags'\]"):
-        RNNRegressor(**SHORT).fit(X, pd.DataFrame({"tags": STEPS}))
-    assert RNNRegressor(**SHORT).fit(X, pd.DataFrame({"tags": STEPS})["tags"]).per_step_
+    expected = np.concatenate(RNNRegressor(**SHORT).fit(X, STEPS).predict(X))
+    for frame in (pd.DataFrame({"y": STEPS}), pd.DataFrame({"y": STEPS})["y"], pl.DataFrame({"y": STEPS})):
+        reg = RNNRegressor(**SHORT).fit(X, frame)
+        assert_array_equal(np.concatenate(reg.predict(X)), expected)
+        assert np.isfinite(reg.score(X, frame))
+    with pytest.raises(ValueError, match="shape"):
+        RNNRegressor(**SHORT).fit(X, pd.DataFrame({"y": STEPS, "z": STEPS}))
 
 
 @pytest.mark.parametrize("which", [[1.0], [0, "age"], [None]])

@@ -26,7 +26,6 @@ def given_target(estimator, sequences, y, sample_weight):
     if y is None:
         raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None.")
     check_consistent_length(sequences, y)
-    _refuse_frame_of_sequences(y)
     offsets = sequences.offsets
     per_step = is_per_step(y, offsets)
     rows = rows_of_steps(y, offsets) if per_step else one_target_each(y)
@@ -42,7 +41,9 @@ def is_per_step(y, offsets):
         return True
     if isinstance(y, np.ndarray) and y.dtype.kind != "O":
         return y.ndim == 3
-    if hasattr(y, "columns") or getattr(y, "ndim", 1) != 1 or not hasattr(y, "__iter__"):
+    if hasattr(y, "columns"):
+        return _holds_sequences(y)
+    if getattr(y, "ndim", 1) != 1 or not hasattr(y, "__iter__"):
         return False
     if not is_sequence(next(iter(y), None)):
         return False
@@ -94,9 +95,10 @@ def _has_rows(array):
     return hasattr(array, "__iter__") and is_sequence(next(iter(array), None))
 
 
-def _refuse_frame_of_sequences(y):
-    if hasattr(y, "columns") and len(y.columns) == 1 and hasattr(y, "iloc") and is_sequence(y.iloc[0, 0]):
-        raise ValueError(f"y is a frame with a column of sequences: pass the column, y[{y.columns[0]!r}].")
+def _holds_sequences(frame):
+    if 0 in frame.shape:
+        return False
+    return is_sequence(frame.iloc[0, 0] if hasattr(frame, "iloc") else frame[0, 0])
 
 
 def refuse_steps(y, sample_weight):
