@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from _harness import ROOT
 from sklearn.datasets import load_digits
+from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import train_test_split
@@ -130,11 +131,15 @@ def question_reader(seed):
     )
 
 
-def ward(seed):
-    """Quantiles, because laboratory values have long tails; GRU-D."""
+def on_quantiles(seed, classifier):
+    """Quantiles, because laboratory values have long tails."""
     quantiles = QuantileTransformer(output_distribution="normal", random_state=seed)
     clip = FunctionTransformer(np.clip, kw_args={"a_min": -3, "a_max": 3})
-    classifier = RNNClassifier(
+    return make_pipeline(PerStep(make_pipeline(quantiles, clip)), classifier)
+
+
+def gru_d(seed):
+    return RNNClassifier(
         cell="gru",
         missing="decay",
         dropout=0.5,
@@ -144,7 +149,15 @@ def ward(seed):
         max_iter=10,
         random_state=seed,
     )
-    return make_pipeline(PerStep(make_pipeline(quantiles, clip)), classifier)
+
+
+def ward(seed):
+    return on_quantiles(seed, gru_d(seed))
+
+
+def ward_of_five(seed):
+    networks = [(f"network_{k}", gru_d(5 * seed + k)) for k in range(5)]
+    return on_quantiles(seed, VotingClassifier(networks, voting="soft"))
 
 
 def reservoir(seed):
@@ -173,6 +186,10 @@ def auprc(model, X, y):
     return average_precision_score(y, model.predict_proba(X)[:, 1])
 
 
+OF_DEATHS = (
+    Measure("AUROC", auroc, "logistic reg. 0.848", "GRU-D 0.818", at_least=0.84),
+    Measure("AUPRC", auprc, "logistic reg. 0.511"),
+)
 TASKS = {
     "digits": Task(
         digits,
@@ -216,12 +233,6 @@ TASKS = {
         question_reader,
         (Measure("accuracy, %", accuracy, "tf-idf SVC 89.0", "CNN 91.2", at_least=85.0),),
     ),
-    "PhysioNet 2012, a to b": Task(
-        physionet2012,
-        ward,
-        (
-            Measure("AUROC", auroc, "logistic reg. 0.848", "GRU-D 0.818", at_least=0.84),
-            Measure("AUPRC", auprc, "logistic reg. 0.511"),
-        ),
-    ),
+    "PhysioNet 2012": Task(physionet2012, ward, OF_DEATHS),
+    "PhysioNet 2012, mean of 5": Task(physionet2012, ward_of_five, OF_DEATHS),
 }
