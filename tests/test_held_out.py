@@ -5,10 +5,16 @@ import pandas as pd
 import polars as pl
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn import config_context
+from sklearn.base import clone
 from sklearn.feature_selection import SequentialFeatureSelector
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
+from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer
+from skrnn.preprocessing import PerStep
 
 RNG = np.random.default_rng(0)
 LENGTHS = RNG.integers(2, 9, 40)
@@ -165,6 +171,24 @@ def test_weights_of_what_is_held_out_count():
         for n, w in ((40, weight), (35, None))
     ]
     assert_allclose(*scores, rtol=1e-5)
+
+
+def test_what_is_held_out_goes_through_a_pipeline():
+    """Routed and transformed by scikit-learn, also in a search."""
+    far = [100 * x for x in X]
+    reg = RNNRegressor(**SHORT, early_stopping=True, standardize=False)
+    scale = PerStep(StandardScaler())
+    held_out = {"X_val": far[30:], "y_val": Y[30:]}
+    scaled = scale.fit_transform(far[:30])
+    reg.fit(scaled, Y[:30], X_val=scale.transform(far[30:]), y_val=Y[30:])
+    with config_context(enable_metadata_routing=True):
+        routed = clone(reg).set_fit_request(X_val=True, y_val=True)
+        pipeline = Pipeline([("scale", PerStep(StandardScaler())), ("net", routed)], transform_input=["X_val"])
+        pipeline.fit(far[:30], Y[:30], **held_out)
+        assert pipeline[-1].validation_scores_ == reg.validation_scores_
+        search = GridSearchCV(pipeline, {"net__hidden_layer_sizes": [2, 4]}, cv=2)
+        search.fit(SequenceArray.from_list(far[:30]), Y[:30], **held_out)
+        assert len(search.best_estimator_[-1].validation_scores_) == 3
 
 
 @pytest.mark.parametrize(
