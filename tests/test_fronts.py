@@ -74,6 +74,7 @@ def test_equals_the_oracle(front, pooling):
     assert_derivatives(f, network, theta, gradient, rng)
 
 
+@pytest.mark.small
 def test_codes_that_do_not_occur_get_no_gradient():
     rng = np.random.default_rng(1)
     network, theta = random_network(rng, "elman", 1, (4,), 1, embeddings=((0, 9, 3),))
@@ -94,6 +95,7 @@ def test_vectors_of_many_codes_start_small_and_that_of_no_code_at_zero(n_codes, 
     assert_allclose(table[1:].std(), deviation, rtol=0.02)
 
 
+@pytest.mark.small
 def test_a_value_of_now_does_not_decay():
     rng = np.random.default_rng(2)
     network, theta = random_network(rng, "elman", 6, (4,), 1, decay=True)

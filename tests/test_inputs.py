@@ -60,6 +60,7 @@ def test_missing_values_equal_a_slow_loop(missing, time_channel, lengths, share,
     assert inputs.n_columns == encoded[0].shape[1] == 10
 
 
+@pytest.mark.small
 def test_means_and_scales_are_those_of_what_was_measured():
     rng = np.random.default_rng(0)
     X = random_sequences(rng, [6, 2, 9, 4], share_missing=0.4)

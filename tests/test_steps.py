@@ -129,6 +129,7 @@ def test_batches_of_a_part_and_many_shards():
     assert_allclose(everything, 0.5 * ((raw - target) ** 2).sum() / len(target), rtol=1e-12)
 
 
+@pytest.mark.small
 def test_dropout_leaves_out_the_same_units_at_all_steps():
     """Before the readout: raw predictions with noise are those of the oracle with the mask that they imply."""
     rng = np.random.default_rng(5)

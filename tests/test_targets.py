@@ -12,6 +12,7 @@ from numba.core import config
 ROOT = Path(__file__).parent.parent
 LANES = ["lanes", "activations"]
 NETWORKS = ["gemm", "masks", "convolution", "normalization", "pooling", "cells", "network", "noise"]
+NETWORKS += ["steps", "fronts", "inputs"]
 AVX2 = (
     "+64bit,+avx,+avx2,+bmi,+bmi2,+cmov,+cx16,+cx8,+f16c,+fma,+fxsr,+lzcnt,+mmx,+movbe,+popcnt,+sse,+sse2,+sse3,+sse4.1,"
     "+sse4.2,+ssse3,+xsave,-avx512bw,-avx512cd,-avx512dq,-avx512f,-avx512vl"
@@ -26,30 +27,47 @@ TARGETS = {  # name: environment, bytes of a vector register, names of test file
 pytestmark = pytest.mark.skipif(config.DISABLE_JIT, reason="runs once, from the compiled tests")
 
 
-def environment_of(request, tmp_path, target):
+def environment_of(config, folder, target):
     """With a cache of its own, which pytest keeps for the next run if it keeps anything."""
-    kept = getattr(request.config, "cache", None)
-    cache = kept.mkdir(f"kernels-{target.replace(' ', '-')}") if kept else tmp_path
+    kept = getattr(config, "cache", None)
+    cache = kept.mkdir(f"kernels-{target.replace(' ', '-')}") if kept else folder
     clean = {k: v for k, v in os.environ.items() if not k.startswith("NUMBA_")}
     return clean | TARGETS[target][0] | {"NUMBA_CACHE_DIR": str(cache)}
 
 
+def is_possible(target):
+    return target != "avx2" or llvm.get_host_cpu_features().get("avx2")
+
+
+@pytest.fixture(scope="module")
+def runs(request, tmp_path_factory):
+    """Environment, process and its output for each target that is asked for; all at once, since most is compiling."""
+    started = {}
+    asked = {item.callspec.params["target"] for item in request.session.items if item.path == Path(__file__)}
+    for target in filter(is_possible, sorted(asked)):
+        folder = tmp_path_factory.mktemp(target.replace(" ", "_"))
+        environment, output = environment_of(request.config, folder, target), folder / "output"
+        files = [f"tests/test_{name}.py" for name in TARGETS[target][2]]
+        selection = ["-m", "small", "-k", "not meaning_in_numpy"]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *selection, *files]
+        with output.open("w") as file:
+            process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT)
+        started[target] = environment, process, output
+    yield started
+    for _, process, _ in started.values():
+        process.kill()
+        process.wait()
+
+
 @pytest.mark.parametrize("target", TARGETS)
-def test_small_tests(target, request, tmp_path):
-    if target == "avx2" and not llvm.get_host_cpu_features().get("avx2"):
+def test_small_tests(target, runs):
+    if not is_possible(target):
         pytest.skip("this CPU has no AVX2")
-    environment = environment_of(request, tmp_path, target)
-    _, vector_bytes, names = TARGETS[target]
-
-    def run(*arguments):
-        command = [sys.executable, *arguments]
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-
+    environment, process, output = runs[target]
+    vector_bytes = TARGETS[target][1]
     if vector_bytes:
-        program = "from skrnn._jit import VECTOR_BYTES; print(VECTOR_BYTES)"
-        assert int(run("-c", program).stdout) == vector_bytes
-    files = [f"tests/test_{name}.py" for name in names]
-    selection = ["-m", "small", "-k", "not meaning_in_numpy"]
-    done = run("-m", "pytest", "-q", "-p", "no:cacheprovider", *selection, *files)
-    assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
-    assert "passed" in done.stdout
+        command = [sys.executable, "-c", "from skrnn._jit import VECTOR_BYTES; print(VECTOR_BYTES)"]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
+        assert int(done.stdout) == vector_bytes
+    assert process.wait() == 0, output.read_text()[-5000:]
+    assert "passed" in output.read_text()
