@@ -8,6 +8,7 @@ import numpy as np
 
 from .sequences import SequenceArray, check_sequences
 from .sequences._layout import place
+from .sequences._steps import is_text
 from .sequences._vocabulary import encode_tokens, learn_vocabulary
 
 LARGEST_EMBEDDING = 64
@@ -233,7 +234,7 @@ def _time_scale(sequences, seen, weight, time_channel):
 def _known(sequences, channel, rows, min_count):
     """Codes of the values of a channel, from the rows that count."""
     values = sequences.values[:, channel]
-    if values.dtype.kind != "U":
+    if not is_text(values):
         _check_codes(sequences, channel)
     return learn_vocabulary(values[rows], min_count)
 

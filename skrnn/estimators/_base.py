@@ -24,8 +24,9 @@ from ..initializers import (
 )
 from ..inputs import fit_inputs
 from ..optimizers import OPTIMIZERS, BaseOptimizer, get_optimizer
+from ..sequences._steps import is_text
 from ..structure import Structure
-from ._validation import channel_roles, holds_tokens, validate_inputs
+from ._validation import channel_roles, validate_inputs
 
 # batch_size="auto": large enough for the processor to work well, small enough for a hundred updates in an epoch.
 SMALLEST_BATCH, LARGEST_BATCH, UPDATES_PER_EPOCH = 32, 256, 128
@@ -330,7 +331,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
 
     def _fit_inputs(self, sequences, sequence_weight):
         """Learn from the sequences that have a weight how channels become numbers."""
-        is_text = holds_tokens(sequences)
+        text = is_text(sequences.values)
         categorical, time_channel = channel_roles(self, sequences)
         self.inputs_ = fit_inputs(
             sequences,
@@ -339,11 +340,11 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
             missing=self.missing,
             time_channel=time_channel,
             categorical=categorical,
-            min_count=self.min_count if is_text else 1,
+            min_count=self.min_count if text else 1,
         )
         self.input_mean_, self.input_scale_ = self.inputs_.mean, self.inputs_.scale
         vars(self).pop("vocabulary_", None)
-        if is_text:
+        if text:
             codes = list(self.inputs_.categories.values())
             self.vocabulary_ = codes[0] if len(codes) == 1 else codes
 
@@ -376,7 +377,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
 
         network = network_of(self.structure_)
         theta = network.flatten(self.weights_)
-        sequences = validate_inputs(self, X, network.dtype, missing=self.inputs_.missing, is_text=self.inputs_.is_text)
+        sequences = validate_inputs(self, X, network.dtype, missing=self.inputs_.missing, text=self.inputs_.is_text)
         data = Data(self.inputs_.encode(sequences, network.dtype), sequences.offsets)
         with ShardPool(effective_n_jobs(self.n_jobs)) as pool:
             return run(network, theta, data, pool)

@@ -9,9 +9,10 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import check_is_fitted
 
 from ..losses import BinomialLogLoss, MultinomialLogLoss
+from ..metrics import step_accuracy_score
 from ._documentation import document_parameters
 from ._predictor import BasePredictor
-from ._targets import refuse_steps, scored_rows
+from ._targets import refuse_steps
 
 
 @document_parameters
@@ -209,8 +210,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         if not self.per_step_:
             refuse_steps(y, sample_weight)
             return super().score(X, y, sample_weight)
-        y, predicted, weight = scored_rows(y, self.predict(X), sample_weight)
-        return float(accuracy_score(y, predicted, sample_weight=weight))
+        return step_accuracy_score(y, self.predict(X), sample_weight=sample_weight)
 
     def _labels(self, raw):
         """Classes or indicators from raw predictions."""

@@ -10,9 +10,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..sequences import SequenceArray
 from ..sequences._ragged import check_same_lengths, ragged_values, split_steps
+from ..sequences._steps import is_text
 from ._base import FEATURE_POOLINGS, BaseRNN
 from ._targets import Target, given_target, one_target_each
-from ._validation import holds_tokens, validate_inputs
+from ._validation import validate_inputs
 
 
 class BasePredictor(BaseRNN):
@@ -59,8 +60,8 @@ class BasePredictor(BaseRNN):
             raise ValueError("X_val is what early stopping looks at: set early_stopping=True, or leave it out.")
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val go together: one of them is None.")
-        is_text = holds_tokens(sequences)
-        held_out = validate_inputs(self, X_val, self.dtype, missing=self.missing, reset=False, is_text=is_text)
+        text = is_text(sequences.values)
+        held_out = validate_inputs(self, X_val, self.dtype, missing=self.missing, text=text)
         other = self._target(held_out, y_val, sample_weight_val)
         if other.per_step != given.per_step or np.shape(other.rows)[1:] != np.shape(given.rows)[1:]:
             raise ValueError("y_val must be like y: a target for each sequence in both, or for each step in both.")

@@ -10,9 +10,10 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Str
 from sklearn.utils.validation import check_is_fitted
 
 from ..losses import REGRESSION_LOSSES, BaseLoss, LogLoss, Quantile
+from ..metrics import step_r2_score
 from ._documentation import document_parameters
 from ._predictor import BasePredictor
-from ._targets import refuse_steps, scored_rows
+from ._targets import refuse_steps
 
 
 @document_parameters
@@ -187,8 +188,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         if not self.per_step_:
             refuse_steps(y, sample_weight)
             return super().score(X, y, sample_weight)
-        y, predicted, weight = scored_rows(y, self.predict(X), sample_weight)
-        return r2_score(y, predicted, sample_weight=weight)
+        return step_r2_score(y, self.predict(X), sample_weight=sample_weight)
 
     def _numbers(self, raw):
         """Predictions in the unit of the target."""

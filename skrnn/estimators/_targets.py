@@ -8,7 +8,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from ..sequences import SequenceArray
 from ..sequences._layout import place
-from ..sequences._ragged import check_same_lengths, ragged_values, step_weights
+from ..sequences._ragged import check_same_lengths, is_ragged, ragged_values, step_weights
 from ..sequences._steps import is_sequence
 
 
@@ -68,10 +68,9 @@ def row_weights(sample_weight, offsets, per_step):
     lengths = np.diff(offsets)
     if sample_weight is None:
         return np.ones(lengths.sum() if per_step else len(lengths)), np.ones(len(lengths))
-    is_ragged = _has_rows(sample_weight)
-    if is_ragged and not per_step:
-        raise ValueError("sample_weight has a weight for each step, but there is one target for each sequence.")
-    if is_ragged:
+    if is_ragged(sample_weight):
+        if not per_step:
+            raise ValueError("sample_weight has a weight for each step, but there is one target for each sequence.")
         weight = step_weights(sample_weight, offsets).astype(np.float64)
         _check_step_weights(weight, offsets)
         return weight, np.add.reduceat(weight, offsets[:-1]) / lengths
@@ -86,13 +85,6 @@ def _check_step_weights(weight, offsets):
         row = int((weight < 0).argmax())
         i, step = place(offsets, row)
         raise ValueError(f"sample_weight must not be negative: sequence {i}, step {step} has {weight[row]}.")
-
-
-def _has_rows(array):
-    """Whether there is a row for each sequence, and not a number."""
-    if isinstance(array, SequenceArray):
-        return True
-    return hasattr(array, "__iter__") and is_sequence(next(iter(array), None))
 
 
 def _holds_sequences(frame):
@@ -118,10 +110,3 @@ def one_target_each(y):
             f"{np.size(y[i])} for sequence {i}."
         )
     return y
-
-
-def scored_rows(y, predictions, sample_weight):
-    """Targets, predictions and weights of all steps, for a score."""
-    check_consistent_length(y, predictions)
-    predicted, offsets = ragged_values(predictions, "predictions")
-    return rows_of_steps(y, offsets), predicted, step_weights(sample_weight, offsets)

@@ -4,30 +4,26 @@ import numpy as np
 
 from .._validation import validate_sequences
 from ..sequences import check_sequences
+from ..sequences._steps import is_text
 
 
-def validate_inputs(estimator, X, dtype, *, missing, reset=False, is_text=None):
+def validate_inputs(estimator, X, dtype, *, missing, reset=False, text=None):
     """The sequences in X in their own precision, known to be finite in `dtype` too, but for NaN if some are `missing`.
 
-    Sets or compares what `validate_sequences` does. is_text: whether they must be tokens; None: as they are.
+    Sets or compares what `validate_sequences` does. text: whether they must be tokens; None: as they are.
     """
     sequences = validate_sequences(estimator, X, reset=reset)
-    if not holds_tokens(sequences):
+    if not is_text(sequences.values):
         check_sequences(sequences, dtype, allow_nan=missing != "error")
-    if is_text is not None and is_text != holds_tokens(sequences):
-        kinds = ("numbers", "tokens (str)") if is_text else ("tokens (str)", "numbers")
+    if text is not None and text != is_text(sequences.values):
+        kinds = ("numbers", "tokens (str)") if text else ("tokens (str)", "numbers")
         raise ValueError(f"X holds {kinds[0]}, but {type(estimator).__name__} was fitted on {kinds[1]}.")
     return sequences
 
 
-def holds_tokens(sequences):
-    """Whether the steps are tokens, not numbers."""
-    return sequences.values.dtype.kind == "U"
-
-
 def channel_roles(estimator, sequences):
     """Channels of codes, and the time channel or None: what the parameters of the estimator say, or tokens."""
-    if holds_tokens(sequences):
+    if is_text(sequences.values):
         if estimator.categorical_features is not None or estimator.time_channel is not None:
             raise ValueError("X holds tokens (str) only: leave out categorical_features and time_channel.")
         return list(range(sequences.n_channels)), None

@@ -122,7 +122,7 @@ def step_weights(sample_weight, offsets, reference="y"):
     """
     if sample_weight is None:
         return None
-    if _is_ragged(sample_weight):
+    if is_ragged(sample_weight):
         weights, found = ragged_values(sample_weight, "sample_weight")
         check_same_lengths(found, offsets, "sample_weight", reference)
         if weights.ndim != 1 or weights.dtype.kind not in "biuf":
@@ -135,7 +135,7 @@ def sequence_weights(sample_weight, n_sequences):
     """Check weights that are one number per sequence; None stays None."""
     if sample_weight is None:
         return None
-    if _is_ragged(sample_weight):
+    if is_ragged(sample_weight):
         raise ValueError(
             "sample_weight must hold one number per sequence; weights of single steps have no meaning here."
         )
@@ -152,7 +152,7 @@ def sequence_weights(sample_weight, n_sequences):
     return weights
 
 
-def _is_ragged(sample_weight):
+def is_ragged(sample_weight):
     """Whether weights are given for time steps: judged by the first of them."""
     if isinstance(sample_weight, SequenceArray):
         return True
