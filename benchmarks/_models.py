@@ -13,9 +13,9 @@ from skrnn.inference import Data
 from skrnn.initializers import GlorotUniform, Orthogonal, Scheme
 from skrnn.losses import MultinomialLogLoss
 from skrnn.network import Network
+from skrnn.objective import Objective
 from skrnn.optimizers import Adam, clip_by_norm
 from skrnn.structure import Structure
-from skrnn.training import Objective
 
 CELLS = ("lstm", "gru", "elman")  # those that PyTorch and ONNX Runtime have
 GRID = (  # batch, T, inputs, hidden

@@ -9,8 +9,8 @@ from skrnn.convolution import Conv
 from skrnn.inference import Data, predict_raw
 from skrnn.losses import SquaredError
 from skrnn.network import Network
+from skrnn.objective import Objective
 from skrnn.structure import Structure
-from skrnn.training import Objective
 
 CELLS = {  # by the oracle's names
     "elman": Elman(),

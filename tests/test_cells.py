@@ -30,7 +30,7 @@ from skrnn.cells._base import Sizes
 from skrnn.convolution import Conv
 from skrnn.layers.pooling import POOLINGS
 from skrnn.losses import SquaredError
-from skrnn.training import Objective
+from skrnn.objective import Objective
 
 quick = settings(max_examples=25, deadline=None, database=None)
 few = settings(max_examples=10, deadline=None, database=None)

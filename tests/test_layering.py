@@ -20,6 +20,7 @@ LEVELS = [
     {"layers", "pretext"},
     {"network"},
     {"inference", "reservoir"},
+    {"objective"},
     {"training"},
     {"_validation"},
     {"preprocessing"},

@@ -13,9 +13,10 @@ from skrnn.convolution import Conv
 from skrnn.initializers import Chrono, GlorotUniform, Orthogonal, Scheme
 from skrnn.losses import SquaredError
 from skrnn.network import network_of
+from skrnn.objective import Objective
 from skrnn.optimizers import LBFGS, SGD
 from skrnn.structure import Structure
-from skrnn.training import Objective, Settings, Training
+from skrnn.training import Settings, Training
 
 few = settings(max_examples=10, deadline=None, database=None)
 each_cell = pytest.mark.parametrize("cell", CELLS)

@@ -10,8 +10,8 @@ from ..inference import Data, hidden_states, predict_raw, worthwhile_threads
 from ..initializers import Chrono, GlorotUniform, Orthogonal, Scheme
 from ..losses import SquaredError
 from ..network import Network
+from ..objective import Objective
 from ..structure import Structure
-from ..training import Objective
 from ._contract import about, require
 from ._step import POINTS, STEP, Step, describe, error_of, smallest
 

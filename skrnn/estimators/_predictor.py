@@ -133,7 +133,7 @@ class BasePredictor(BaseRNN):
            "On the difficulty of training recurrent neural networks", ICML 2013. :arxiv:`1211.5063`
         """
         check_is_fitted(self)
-        from ..training import gradient_norms  # noqa: PLC0415
+        from ..objective import gradient_norms  # noqa: PLC0415
 
         rows, offsets = ragged_values(y) if self.per_step_ else (one_target_each(y), None)
         loss, target = self._known_target(rows)
