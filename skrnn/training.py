@@ -210,8 +210,7 @@ class Training:
                 state.theta[:] = state.safe_theta
                 raise
             state.theta[:] = theta
-            stop = self.monitor.end_epoch(loss, theta)
-            stop |= self.observer.end_epoch()
+            stop = any((self.monitor.end_epoch(loss, theta), self.observer.end_epoch()))
         if stop or settings.schedule.anneals or settings.open_ended:
             return None
         return (
@@ -277,6 +276,5 @@ class Training:
         return f"L-BFGS ended in iteration {n_iter + 1} before it converged: {message}"
 
     def _end_iteration(self, value):
-        self._stop = self.monitor.end_epoch(value, self.state.theta)
-        self._stop |= self.observer.end_epoch()
+        self._stop = any((self.monitor.end_epoch(value, self.state.theta), self.observer.end_epoch()))
         return self._stop
