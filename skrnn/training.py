@@ -1,5 +1,6 @@
 """Training: where a run is, the history that decides when to stop, and the loop over epochs."""
 
+import itertools
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -125,6 +126,9 @@ class Monitor:
 class Observer:
     """What may look on at a run of training; here nobody does."""
 
+    def begin_fit(self):
+        """Before the first epoch."""
+
     def begin_epoch(self):
         """Before an epoch."""
 
@@ -168,6 +172,7 @@ class Training:
         with ShardPool(settings.n_threads) as pool, np.errstate(over="ignore", invalid="ignore"):
             self._start(pool, optimizer, rows, held_out)
             try:
+                self.observer.begin_fit()
                 problem = (self._run_epochs if optimizer.stochastic else self._run_full_batch)(optimizer, rows)
             except KeyboardInterrupt:
                 return "Training interrupted by user."
@@ -182,6 +187,7 @@ class Training:
     def _start(self, pool, optimizer, rows, held_out):
         """Make what the loop over epochs uses."""
         settings, data = self.settings, self.data
+        self._optimizer, self._rows = optimizer, rows
         self._bounds = list(self.network.bounds(self.network.n_steps(data.longest(rows))))
         max_batch = settings.batch_size if optimizer.stochastic else len(rows)
         self.objective = Objective(self.network, data, self.loss, settings.alpha, pool, max_batch)
@@ -242,6 +248,32 @@ class Training:
         if not np.isfinite(theta).all():
             raise _DivergenceError(f"the last batch of epoch {number + 1}")
         return total
+
+    def range_test(self, rates):
+        """Losses of mini-batches along a run whose learning rate goes through `rates`, as far as they are finite.
+
+        The run starts where this one stands, and leaves it as it is. It ends early where the loss has become four times
+        the smallest.
+        """
+        theta, losses, settings, objective = self.state.theta.copy(), [], self.settings, self.objective
+        slots, batches = self._optimizer.start(theta), self._endless_batches()
+        seed = epoch_seed(self.state.seed, 2**63) if self.network.structure.is_noisy else None
+        for update, rate in enumerate(rates, start=1):
+            value, gradient = objective.value_and_gradient(theta, next(batches), seed)
+            if not np.isfinite(value + clip_by_norm(gradient, settings.clip_norm)):
+                break
+            losses.append(value)
+            if value > 4 * min(losses):
+                break
+            self._optimizer.step(theta, gradient, slots, update, rate, objective.penalized)
+        return losses
+
+    def _endless_batches(self):
+        """Mini-batches of one epoch after the other, none of which is an epoch of training."""
+        for number in itertools.count():
+            order = shuffled(self._rows, self.state.seed, 2**63 + number)
+            for first in range(0, len(order), self.settings.batch_size):
+                yield order[first : first + self.settings.batch_size]
 
     def _run_full_batch(self, optimizer, rows):
         """Iterations over all sequences at once; returns the text of a warning, or None."""

@@ -78,7 +78,6 @@ def learn(estimator, sequences, job, verbose=False):
 
     observer = CallbackObserver(estimator, settings.max_iter, job.X, job.y, job.sample_weight, attributes)
     estimator._training = Training(network, state, data, loss, estimator._validation_score, settings, observer)
-    observer.begin_fit()
     problem = estimator._training.run(optimizer, rows, held_out)
     vars(estimator).update(attributes())
     observer.end_fit()
@@ -266,8 +265,8 @@ def _start(estimator, network, job, checkpoint, seed, n_steps, raw):
 def _checkpoint(estimator, sequences, given, job):
     """Where an earlier run of this very fit got to, as a callback of the estimator knows it; None if none does."""
     for callback in getattr(estimator, "_skl_callbacks", []):
-        if hasattr(callback, "resume"):
-            state = callback.resume(estimator, fingerprint(estimator, sequences, given, job))
+        if hasattr(callback, "training_state"):
+            state = callback.training_state(fingerprint(estimator, sequences, given, job))
             if state is not None:
                 return state
     return None
