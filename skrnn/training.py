@@ -206,7 +206,9 @@ class Training:
         """Epochs of mini-batches; returns the text of a warning, or None."""
         state, settings, weight = self.state, self.settings, self.data.weight[rows].sum()
         if state.slots is None:
-            state.safe_theta, state.slots = state.theta.copy(), optimizer.start(state.theta)
+            state.slots = optimizer.start(state.theta)
+        if state.safe_theta is None:
+            state.safe_theta = state.theta.copy()
         theta, stop = state.theta.copy(), state.ended
         while not stop and state.n_epochs < settings.max_iter:
             self.observer.begin_epoch()
