@@ -12,6 +12,8 @@ from .objective import Objective
 from .optimizers import clip_by_norm
 from .schedules import BaseSchedule, Constant
 
+TOL_OF_ALL_DATA = 1e-4  # largest element of the gradient at which a solver of all data ends, as in scikit-learn
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -26,7 +28,7 @@ class Settings:
     max_iter: int
     clip_norm: float
     shuffle: bool
-    tol: float
+    tol: float | None
     n_iter_no_change: int
     n_threads: int
     verbose: bool
@@ -86,8 +88,8 @@ class Monitor:
     Parameters
     ----------
     state : State
-    tol : float
-        Improvement that counts.
+    tol : float or None
+        Improvement that counts; None is 0, and does not stop for a loss that stands still.
     patience : int
         Epochs without one after which training stops.
     validate : callable or None
@@ -97,7 +99,8 @@ class Monitor:
     """
 
     def __init__(self, state, tol, patience, validate, verbose):
-        self.state, self.tol, self.patience, self.validate, self.verbose = state, tol, patience, validate, verbose
+        self.state, self.validate, self.verbose = state, validate, verbose
+        self.tol, self.patience = tol or 0.0, np.inf if tol is None and not validate else patience
         if validate and state.validation_scores is None:
             state.validation_scores = [np.nan] * state.first_epoch
 
@@ -219,7 +222,7 @@ class Training:
                 raise
             state.theta[:] = theta
             stop = any((self.monitor.end_epoch(loss, theta), self.observer.end_epoch()))
-        if stop or settings.schedule.anneals or settings.open_ended:
+        if stop or settings.tol is None or settings.schedule.anneals or settings.open_ended:
             return None
         return (
             f"Maximum number of iterations ({settings.max_iter}) reached and the training has not converged: raise "
@@ -280,6 +283,7 @@ class Training:
     def _run_full_batch(self, optimizer, rows):
         """Iterations over all sequences at once; returns the text of a warning, or None."""
         state, values, max_iter = self.state, [], self.settings.max_iter
+        tol = TOL_OF_ALL_DATA if self.settings.tol is None else self.settings.tol
 
         def function(theta):
             value, gradient = self.objective.value_and_gradient(theta.astype(state.theta.dtype), rows)
@@ -297,7 +301,12 @@ class Training:
 
         self.observer.begin_epoch()
         theta, n_iter, converged, message = optimizer.minimize(
-            function, state.theta, max_iter=max_iter, tol=self.monitor.tol, bounds=self._bounds, callback=callback
+            function,
+            state.theta,
+            max_iter=max_iter,
+            tol=tol,
+            bounds=self._bounds,
+            callback=callback,
         )
         if not state.n_epochs:  # there was nothing to improve
             self._end_iteration(values[0])

@@ -292,11 +292,7 @@ def test_groups_are_routed_through_a_search():
     assert search.best_estimator_.validation_scores_ is not None
 
 
-def test_auto_holds_out_what_is_passed_and_much(monkeypatch):
+def test_auto_holds_out_what_is_passed():
     auto = RNNRegressor(**SHORT, early_stopping="auto")
     assert clone(auto).fit(X, Y).validation_scores_ is None
     assert len(clone(auto).fit(X[:30], Y[:30], X_val=X[30:], y_val=Y[30:]).validation_scores_) == 3
-    monkeypatch.setattr("skrnn.estimators._fit.AUTO_HOLDS_OUT", 40)
-    assert len(clone(auto).fit(X, Y).validation_scores_) == 3
-    rare = np.array(["a"] * 39 + ["b"])
-    assert RNNClassifier(**SHORT, early_stopping="auto").fit(X, rare).validation_scores_ is None

@@ -2,7 +2,6 @@
 
 import hashlib
 import warnings
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,10 @@ from ..optimizers import get_optimizer
 from ..schedules import Constant, get_schedule
 from ._callbacks import CallbackObserver
 
-AUTO_HOLDS_OUT = 10_000  # sequences from which early_stopping="auto" holds some out, as in HistGradientBoosting
+# batch_size="auto" and max_iter="auto": batches large enough for the processor to work well and small enough for many
+# updates in an epoch, and epochs enough for updates enough; chosen by experiment, see docs/defaults.rst.
+SMALLEST_BATCH, LARGEST_BATCH, BATCHES_PER_EPOCH = 32, 256, 128
+FEWEST_EPOCHS, MOST_EPOCHS, UPDATES = 100, 100, 1500
 NOT_OF_THE_RESULT = {"n_jobs", "verbose"}  # parameters that do not change what a fit computes
 
 
@@ -119,11 +121,9 @@ def weights_of(network, theta):
 def _split(estimator, given, groups, seed):
     """Rows to train on, and rows to hold out."""
     rows = np.arange(len(given.sequence_weight))
-    if estimator.early_stopping is False or (estimator.early_stopping == "auto" and len(rows) < AUTO_HOLDS_OUT):
+    if estimator.early_stopping is not True:
         return rows, rows[:0]
     strata = None if given.per_step else estimator._strata(given.rows)
-    if estimator.early_stopping == "auto" and strata is not None and min(Counter(strata).values()) < 2:
-        return rows, rows[:0]
     if groups is not None:
         check_consistent_length(rows, groups)
     rows, held_out = _parts(estimator, rows, strata, groups, seed)
@@ -222,12 +222,12 @@ def _settings(estimator, n_sequences, alpha, job, verbose):
     """How to train on so many sequences."""
     from ..training import Settings  # noqa: PLC0415
 
-    schedule = get_schedule(estimator.learning_rate)
+    schedule, batch_size = get_schedule(estimator.learning_rate), _batch_size(estimator, n_sequences)
     return Settings(
         alpha=alpha,
-        batch_size=min(estimator._batch_size(n_sequences), n_sequences),
+        batch_size=batch_size,
         learning_rate=estimator.learning_rate_init,
-        max_iter=1 if job.partial else estimator.max_iter,
+        max_iter=1 if job.partial else _n_epochs(estimator, -(-n_sequences // batch_size)),
         clip_norm=np.inf if estimator.clip_norm is None else estimator.clip_norm,
         shuffle=estimator.shuffle,
         tol=estimator.tol,
@@ -237,6 +237,19 @@ def _settings(estimator, n_sequences, alpha, job, verbose):
         schedule=Constant() if job.partial and schedule.needs_end else schedule,
         open_ended=job.partial,
     )
+
+
+def _batch_size(estimator, n_sequences):
+    size = estimator.batch_size
+    if size == "auto":
+        size = min(max(n_sequences // BATCHES_PER_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
+    return min(size, n_sequences)
+
+
+def _n_epochs(estimator, n_batches):
+    if estimator.max_iter != "auto":
+        return estimator.max_iter
+    return min(max(-(-UPDATES // n_batches), FEWEST_EPOCHS), MOST_EPOCHS)
 
 
 def _start(estimator, network, job, checkpoint, seed, n_steps, raw):
