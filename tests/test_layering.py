@@ -14,8 +14,10 @@ PACKAGE = Path(skrnn.__file__).parent
 # From the bottom up. A name stands for a module or for a whole package; those of one row do not know each other.
 LEVELS = [
     {"_jit", "_memory", "_threads", "_version", "parameters", "sequences"},
+    {"_archive"},
     {"kernels"},
     {"cells", "convolution", "losses", "optimizers", "initializers"},
+    {"_components"},
     {"inputs", "metrics", "model_selection", "structure"},
     {"layers", "pretext"},
     {"network"},
@@ -25,6 +27,7 @@ LEVELS = [
     {"_validation"},
     {"preprocessing"},
     {"estimators", "interchange", "checks"},
+    {"persistence"},
     {"__init__"},
 ]
 LEVEL = {unit: number for number, units in enumerate(LEVELS) for unit in units}
@@ -46,7 +49,7 @@ OUTSIDE = {
         *{"cells", "convolution", "losses", "optimizers", "initializers", "preprocessing", "estimators"},
     },
     "sklearn.exceptions": {"training", "estimators"},
-    "sklearn": {"_validation", "estimators", "interchange", "metrics", "model_selection", "preprocessing"},
+    "sklearn": {"_archive", "_validation", "estimators", "interchange", "metrics", "model_selection", "preprocessing"},
 }
 
 

@@ -26,6 +26,7 @@ from ..inputs import fit_inputs
 from ..optimizers import OPTIMIZERS, BaseOptimizer, get_optimizer
 from ..sequences._steps import is_text
 from ..structure import Structure
+from ._state import pickled_state, unpickled_attributes
 from ._validation import channel_roles, validate_inputs
 
 # batch_size="auto": large enough for the processor to work well, small enough for a hundred updates in an epoch.
@@ -174,6 +175,12 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         tags.input_tags.allow_nan = self.missing != "error"
         tags.input_tags.three_d_array = True
         return tags
+
+    def __getstate__(self):
+        return pickled_state(super().__getstate__())
+
+    def __setstate__(self, state):
+        super().__setstate__(unpickled_attributes(state, type(self).__name__))
 
     # --------------------------------------------------------------------------------------------------- fitting
     def _fit(self, X, y, sample_weight, learn):
