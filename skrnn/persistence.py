@@ -211,10 +211,6 @@ def _check_fitted(estimator):
     if missing := missing - set(vars(estimator)):
         raise ValueError(f"the attributes {sorted(missing)} are missing")
     structure, inputs = estimator.structure_, estimator.inputs_
-    codes = tuple(embedding[:2] for embedding in inputs.embeddings("auto"))
-    read = structure.n_inputs, structure.decay, tuple(embedding[:2] for embedding in structure.embeddings)
-    if read != (inputs.n_columns, inputs.decays, codes):
-        raise ValueError("structure_ does not read what inputs_ encodes")
     _require(estimator, "n_channels_", lambda n: n == inputs.n_channels)
     _require(estimator, "n_features_in_", lambda n: isinstance(n, (int, np.integer)) and n > 0)
     _require(estimator, "n_outputs_", lambda n: isinstance(n, (int, np.integer)) and n >= 0)

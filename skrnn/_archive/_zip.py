@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import re
 import stat
 import struct
 import zipfile
@@ -97,7 +98,7 @@ def read_archive(path, *, max_bytes=2**32):
 
     Raises a ValueError if the file is larger than `max_bytes`, is no such file, or is damaged.
     """
-    with open(path, "rb") as file:
+    with open(os.fspath(path), "rb") as file:
         size = os.fstat(file.fileno()).st_size
         if size > max_bytes:
             raise ValueError(f"{path!s} has {size} bytes, and max_bytes={max_bytes}: raise it if you trust the file.")
@@ -131,6 +132,8 @@ def _checked_members(archive, size):
         name, kind = member.filename, stat.S_IFMT(member.external_attr >> 16)
         if name in members:
             raise ValueError(f"it holds {name!r} twice")
+        if name != DOCUMENT and not re.fullmatch(r"\d+\.npy", name, re.ASCII):
+            raise ValueError(f"it holds {name!r}, which is no array")
         if member.compress_type != zipfile.ZIP_STORED or member.compress_size != member.file_size:
             raise ValueError(f"{name!r} is compressed")
         if member.flag_bits & 1 or kind not in (0, stat.S_IFREG):

@@ -30,7 +30,18 @@ def plain_attributes(attributes):
 
 def restored_attributes(plain):
     """The attributes that `plain_attributes` made plain; ValueError if they are not such."""
-    return {name: RESTORE[name](value) if name in RESTORE else value for name, value in plain.items()}
+    attributes = {name: RESTORE[name](value) if name in RESTORE else value for name, value in plain.items()}
+    if "structure_" in attributes and "inputs_" in attributes:
+        _check_columns(attributes["structure_"], attributes["inputs_"])
+    return attributes
+
+
+def _check_columns(structure, inputs):
+    """Refuse a network that does not read what the inputs encode: kernels look up codes unchecked."""
+    codes = tuple(embedding[:2] for embedding in inputs.embeddings("auto"))
+    read = structure.n_inputs, structure.decay, tuple(embedding[:2] for embedding in structure.embeddings)
+    if read != (inputs.n_columns, inputs.decays, codes):
+        raise ValueError("structure_ does not read what inputs_ encodes")
 
 
 def pickled_state(attributes):
