@@ -106,19 +106,20 @@ class Inputs:
         n_channels, categories, time_channel = self.n_channels, self.categories, self.time_channel
         if type(n_channels) is not int or n_channels < 1:
             raise ValueError(f"{n_channels!r} is no number of channels")
-        channels = range(n_channels)
+        _check_finite(self.mean, n_channels, "mean")  # before any work for each of so many channels
+        _check_finite(self.scale, n_channels, "scale")
         if self.missing not in ("error", "mask", "decay"):
             raise ValueError(f"{self.missing!r} is no policy for missing values")
-        if time_channel is not None and (type(time_channel) is not int or time_channel not in channels):
+        if time_channel is not None and not _is_one_of(time_channel, n_channels):
             raise ValueError(f"{time_channel!r} is no time channel of {n_channels} channels")
-        if not isinstance(categories, dict) or not {time_channel, *categories} <= {None, *channels}:
-            raise ValueError("there are codes for channels that do not exist, or of the time channel")
+        if not isinstance(categories, dict) or time_channel in categories:
+            raise ValueError("categories is no dict, or holds the time channel")
+        if not all(_is_one_of(channel, n_channels) for channel in categories):
+            raise ValueError(f"there are codes for channels that do not exist: {list(categories)[:10]}")
         for known in categories.values():
             # a code is the row of a table, which kernels read unchecked
             if not isinstance(known, dict) or list(known.values()) != list(range(1, len(known) + 1)):
                 raise ValueError("codes are not 1, 2, ...")
-        _check_finite(self.mean, n_channels, "mean")
-        _check_finite(self.scale, n_channels, "scale")
         n_times = len(self.numbers)
         if self.missing != "error" and n_times:
             _check_finite(self.time_scale, n_times, "time_scale")
@@ -155,6 +156,10 @@ def _native(value):
     """An array in the byte order of this machine, for kernels; anything else as it is."""
     is_foreign = isinstance(value, np.ndarray) and not value.dtype.isnative
     return value.astype(value.dtype.newbyteorder("=")) if is_foreign else value
+
+
+def _is_one_of(channel, n_channels):
+    return type(channel) is int and 0 <= channel < n_channels
 
 
 def _check_finite(array, n, name):

@@ -12,9 +12,11 @@ from .estimators import RNNClassifier, RNNRegressor, SequenceTransformer
 from .estimators._state import plain_attributes, restored_attributes
 from .losses import BaseLoss
 
-__all__ = ["load", "save"]
+__all__ = ["TRUSTED_TYPES", "load", "save"]
 
 ESTIMATORS = {cls.__name__: cls for cls in (RNNClassifier, RNNRegressor, SequenceTransformer)}
+# What `skops.io.load` needs to be told to trust, for estimators whose parameters are strings and numbers.
+TRUSTED_TYPES = [f"{cls.__module__}.{name}" for name, cls in ESTIMATORS.items()]
 PARTS = {"class", "parameters", "components", "attributes", "output"}
 OUTPUTS = (None, "default", "pandas", "polars")
 LARGEST_FILE = 2**32

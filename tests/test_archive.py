@@ -59,7 +59,7 @@ PLAIN = st.recursive(
 def same(a, b):
     """Whether two plain values are equal in type, order, sign of zero and bits."""
     if isinstance(a, np.ndarray):
-        if not (type(b) is np.ndarray and a.shape == b.shape and a.dtype.newbyteorder("=") == b.dtype):
+        if not (type(b) in (np.ndarray, np.memmap) and a.shape == b.shape and a.dtype.newbyteorder("=") == b.dtype):
             return False
         if a.dtype.kind == "O":
             return all(same(x, y) for x, y in zip(a.ravel().tolist(), b.ravel().tolist(), strict=True))
