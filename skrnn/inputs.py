@@ -165,8 +165,8 @@ def _is_one_of(channel, n_channels):
 def _check_finite(array, n, name):
     if not isinstance(array, np.ndarray) or array.shape != (n,) or array.dtype.kind != "f":
         raise ValueError(f"{name} of the inputs is no array of {n} floats")
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} of the inputs is not finite")
+    if not np.isfinite(array).all() or (name != "mean" and not (array > 0).all()):
+        raise ValueError(f"{name} of the inputs is not finite, or not above 0")
 
 
 def fit_inputs(sequences, weight, *, standardize=True, missing="error", time_channel=None, categorical=(), min_count=1):

@@ -235,9 +235,8 @@ def _check_targets(estimator):
         _require(estimator, "multilabel_", lambda v: isinstance(v, (bool, np.bool_)))
         _require(estimator, "classes_", lambda v: isinstance(v, np.ndarray) and v.ndim == 1)
         n_classes = len(estimator.classes_)
-        _require(
-            estimator, "n_outputs_", lambda v: v == (1 if n_classes == 2 and not estimator.multilabel_ else n_classes)
-        )
+        n_expected = n_classes if estimator.multilabel_ else {1: None, 2: 1}.get(n_classes, n_classes)
+        _require(estimator, "n_outputs_", lambda v: v == n_expected)
         loss = estimator._loss()
     else:
         loss = estimator.loss_function_

@@ -185,7 +185,7 @@ class Structure:
         """
         known = {field.name for field in fields(cls)}
         if not isinstance(plain, dict) or not set(plain) <= known:
-            raise ValueError(f"a structure has the fields {sorted(known)}, not {sorted(map(str, plain))}")
+            raise ValueError(f"a structure has the fields {sorted(known)}, not {plain!r:.500}")
         parts = {name: _components.from_plain(plain.get(name)) for name in ("cell", "convolution")}
         _check_fields(plain | parts)
         return cls(**plain | parts)

@@ -1,9 +1,11 @@
 """Estimators in files: `skrnn.save` and `skrnn.load`, pickle, joblib and skops."""
 
+import contextlib
 import copy
 import json
 import os
 import pickle
+import random
 import threading
 import tracemalloc
 import zipfile
@@ -29,7 +31,14 @@ from skrnn.cells import GRU, register_cell
 from skrnn.estimators._state import STATE_FORMAT, plain_attributes
 from skrnn.losses import BinomialLogLoss, SquaredError
 from skrnn.optimizers import Adam
-from skrnn.persistence import ESTIMATORS, TRUSTED_TYPES, read_estimator, write_estimator
+from skrnn.persistence import (
+    ESTIMATORS,
+    TRUSTED_TYPES,
+    estimator_from_plain,
+    estimator_to_plain,
+    read_estimator,
+    write_estimator,
+)
 from skrnn.preprocessing import PerStep, TokenEncoder
 
 each = pytest.mark.parametrize("name", MAKE)
@@ -219,6 +228,8 @@ BAD = {
     "inputs": ("numbers", attribute("inputs_", value=3), "inputs are described by"),
     "channels": ("numbers", attribute("inputs_", "n_channels", value=10**12), "no array of"),
     "classes": ("tokens", attribute("classes_", value=np.arange(2)), "n_outputs_ cannot be"),
+    "one class": ("two classes of text", attribute("classes_", value=np.array(["up"])), "n_outputs_ cannot be"),
+    "scale of 0": ("numbers", attribute("inputs_", "scale", value=np.zeros(2)), "not above 0"),
     "classes in rows": ("tokens", attribute("classes_", value=np.zeros((3, 1))), "classes_ cannot be"),
     "outputs": ("tokens", attribute("n_outputs_", value=2), "n_outputs_ cannot be"),
     "outputs of the network": ("tokens", structure("n_outputs", 4), "not those of 3 targets"),
@@ -254,6 +265,49 @@ def test_contents_that_contradict_themselves_are_refused(case, tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 30e6
     finally:
         tracemalloc.stop()
+
+
+# What may come in the place of anything.
+STRANGE = [
+    *(None, True, -1, 0, 1, 2, 10**12, 1.5, np.nan, "", "gru", [], (), {}, {"a": 1}, {1: 2}, [1], (1,)),
+    *(np.zeros(3), np.array(["a"]), np.array([None, 1], object), np.float32(1), np.int64(3), np.array(2.0)),
+    {"kind": "cell", "name": "lstm", "parameters": {}},
+]
+
+
+def places(value, path=()):
+    """Paths of all that is nested in a plain value."""
+    for key in value if isinstance(value, dict) else range(len(value)) if isinstance(value, (list, tuple)) else ():
+        yield (*path, key)
+        yield from places(value[key], (*path, key))
+
+
+def replaced(value, path, new):
+    """A plain value with another one at a place in it."""
+    if not path:
+        return new
+    if isinstance(value, dict):
+        return {key: replaced(one, path[1:], new) if key == path[0] else one for key, one in value.items()}
+    return type(value)(replaced(one, path[1:], new) if k == path[0] else one for k, one in enumerate(value))
+
+
+@pytest.mark.parametrize("name", ["tokens", "decay", "instances", "quantile", "classes of steps", "reconstruct"])
+def test_whatever_stands_anywhere_is_refused_or_harmless(name):
+    """With attributes that pass the checks an estimator predicts, or refuses the sequences by a ValueError."""
+    (estimator, X), rng = fitted(name), random.Random(0)
+    plain = estimator_to_plain(estimator)
+    n_loaded = 0
+    for _ in range(150):
+        path = rng.choice(list(places(plain)))
+        try:
+            changed = estimator_from_plain(replaced(plain, path, rng.choice(STRANGE)))
+        except (ValueError, TypeError, OverflowError):
+            continue
+        n_loaded += 1
+        if path[0] == "attributes" and hasattr(changed, "weights_"):
+            with contextlib.suppress(ValueError):  # of time stamps, for one, where there was no time channel
+                outputs(changed, X)
+    assert 20 < n_loaded < 130
 
 
 @pytest.mark.parametrize("content", [None, {}, {"estimator": 1}, {"training": {}}, [1]])
