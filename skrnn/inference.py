@@ -3,11 +3,11 @@
 import numpy as np
 
 from ._threads import ShardPool
-from .data import Data
+from .data import MAX_BYTES, Data
 from .kernels.batches import store_rows
 from .layers.pooling import get_pooling
 from .network import Network
-from .segments import MAX_BYTES, Stretch, find_room, first_of, refuse_size, run_segment
+from .segments import Stretch, find_room, first_of, refuse_size, run_segment
 from .structure import Structure
 
 PREDICTION_ROWS = 32  # sequences that go through the network together in prediction
@@ -175,7 +175,7 @@ def _run_forward(network, theta, data, indices, pool, collect, max_bytes, *, by_
     n_threads = min(pool.n_threads, worthwhile_threads(theta, data.lengths[order]))
     # Rows do not influence each other, so shards may be cut for the threads at hand.
     n_rows = min(PREDICTION_ROWS, 8 * -(-len(order) // (8 * n_threads)), len(order))
-    room, n_threads = _find_room(network, data.lengths[order], n_rows, n_threads, max_bytes, keep)
+    room, n_threads = _find_room(network, data.lengths[order], n_rows, n_threads, max_bytes, keep, data.step_bytes)
     shards = room.shards(order, data.lengths, network.runs_in_segments)
     n_threads = min(n_threads, len(shards))
     workspace = network.take_workspace(room.n_steps, room.n_sequences, n_threads, keep)
@@ -202,11 +202,12 @@ def _run_forward(network, theta, data, indices, pool, collect, max_bytes, *, by_
     network.give_back(workspace)
 
 
-def _find_room(network, lengths, n_rows, n_threads, max_bytes, keep):
+def _find_room(network, lengths, n_rows, n_threads, max_bytes, keep, step_bytes):
     """Room for the shards of a prediction, and the number of threads that may have so much; or a MemoryError."""
     free = max_bytes - network.packed_bytes
     for n in dict.fromkeys((n_threads, 1)):
-        room = find_room(network, lengths, n_rows, max(0, free) // n, training=False, keep=keep)
+        n_bytes = max(0, free) // n
+        room = find_room(network, lengths, n_rows, n_bytes, training=False, keep=keep, step_bytes=step_bytes)
         if room is not None:
             return room, n
     longest = int(max(lengths))

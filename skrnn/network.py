@@ -90,7 +90,7 @@ class Plan(NamedTuple):
     starts: np.ndarray
     order: dict
     rows: np.ndarray
-    segment: Segment
+    segment: Segment = None
 
 
 class Network:

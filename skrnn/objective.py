@@ -4,10 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .data import MAX_BYTES, SHARES
 from .inference import worthwhile_threads
 from .kernels.batches import store_rows
 from .network import Noise
-from .segments import MAX_BYTES, SHARES, Stretch, find_room, first_of, refuse_size, run_segment
+from .segments import Stretch, find_room, first_of, refuse_size, run_segment
 
 MAX_SHARDS = 32  # whose gradients are held at a time; a larger batch is worked off in groups
 WEIGHT_COPIES = 6  # as many numbers as theta has: itself, its gradient, the best so far, what an optimiser keeps
@@ -69,7 +70,8 @@ class Objective:
         n_shards = -(-max_batch // room.n_sequences)
         n_shards = min(n_shards, MAX_SHARDS, max(1, max_bytes // SHARES // network.gradient_bytes))
         left = max_bytes - network.packed_bytes - n_shards * network.gradient_bytes
-        n_threads = max(1, min(pool.n_threads, n_shards, left // (room.n_bytes + network.gradient_bytes)))
+        of_thread = room.n_bytes + room.n_steps * data.step_bytes + network.gradient_bytes
+        n_threads = max(1, min(pool.n_threads, n_shards, left // of_thread))
         self._packed = network.allocate_packed()
         self._gradients = [network.allocate_gradient() for _ in range(n_shards)]
         self._workers = [BackPropagation(network, data, loss, self._packed, room) for _ in range(n_threads)]

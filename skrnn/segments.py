@@ -12,9 +12,6 @@ import numpy as np
 from .layers.pooling import Segment
 from .network import Noise
 
-MAX_BYTES = 2**30  # of buffers, gradients and encoded sequences, where nothing else is said
-SHARES = 4  # into how many parts that is cut; one may be taken by the buffers of a shard
-
 
 class Stretch(NamedTuple):
     """Steps ``first_steps[n] .. first_steps[n] + lengths[n] - 1`` of sequence ``sequences[n]``, longest first.
@@ -74,10 +71,11 @@ class Room(NamedTuple):
         return shards
 
 
-def find_room(network, lengths, n_sequences, n_bytes, *, training, keep=False):
+def find_room(network, lengths, n_sequences, n_bytes, *, training, keep=False, step_bytes=0):
     """Room for shards of up to `n_sequences` sequences of these `lengths` in `n_bytes`; None if there is none.
 
-    Enough for the whole of them if that fits; else for segments, or for a single sequence.
+    Enough for the whole of them if that fits; else for segments, or for a single sequence. step_bytes: what else each
+    step takes.
     """
     lengths = np.sort(lengths)
     longest, n_sequences = int(lengths[-1]), min(n_sequences, len(lengths))
@@ -85,7 +83,7 @@ def find_room(network, lengths, n_sequences, n_bytes, *, training, keep=False):
         n_steps = int(lengths[-n_sequences:].sum())
 
         def needed(n, n_sequences=n_sequences):
-            return network.buffer_bytes(n, n_sequences, training, keep)
+            return network.buffer_bytes(n, n_sequences, training, keep) + n * step_bytes
 
         if needed(n_steps) <= n_bytes:
             return Room(n_sequences, n_steps, needed(n_steps))

@@ -11,10 +11,11 @@ import skrnn.inference
 from skrnn._memory import Arena
 from skrnn._threads import ShardPool
 from skrnn.convolution import Conv
+from skrnn.data import MAX_BYTES
 from skrnn.inference import hidden_states, pooled_states, predict_raw
 from skrnn.losses import SquaredError
 from skrnn.objective import BackPropagation, Objective, gradient_norms
-from skrnn.segments import MAX_BYTES, Room, Stretch, find_room
+from skrnn.segments import Room, Stretch, find_room
 
 NOISE = {"input_dropout": 0.3, "dropout": 0.4, "recurrent_dropout": 0.2}
 LENGTHS = [17, 3, 9, 17, 1, 12, 5, 16, 2, 10]
