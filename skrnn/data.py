@@ -97,9 +97,12 @@ class Data:
 
     def step_rows(self, indices):
         """Rows of the steps of the sequences `indices`, in their order."""
-        lengths = self.lengths[indices]
-        ends = np.cumsum(lengths)
-        return np.arange(lengths.sum()) + np.repeat(self.begins[indices] - ends + lengths, lengths)
+        return _ranges(self.begins[indices], self.lengths[indices])
+
+    def weight_of_steps(self, stretch):
+        """Weight of all steps of a `stretch`."""
+        begins = self.begins[stretch.sequences] + stretch.first_steps
+        return self.row_weight[_ranges(begins, stretch.lengths)].sum()
 
     def by_length(self, indices):
         """The sequences `indices`, longest first."""
@@ -112,6 +115,12 @@ class Data:
     def most_steps(self, n_rows):
         """Steps that `n_rows` sequences have at most."""
         return int(np.sort(self.lengths)[-n_rows:].sum())
+
+
+def _ranges(begins, lengths):
+    """The numbers ``begins[n] .. begins[n] + lengths[n] - 1``, one range after the other."""
+    ends = np.cumsum(lengths)
+    return np.arange(lengths.sum()) + np.repeat(begins - ends + lengths, lengths)
 
 
 class StreamedData(Data):

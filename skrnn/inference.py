@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._threads import ShardPool
-from .data import MAX_BYTES, Data
+from .data import MAX_BYTES, SHARES, Data
 from .kernels.batches import store_rows
 from .layers.pooling import get_pooling
 from .network import Network
@@ -204,13 +204,14 @@ def _run_forward(network, theta, data, indices, pool, collect, max_bytes, *, by_
 
 def _find_room(network, lengths, n_rows, n_threads, max_bytes, keep, step_bytes):
     """Room for the shards of a prediction, and the number of threads that may have so much; or a MemoryError."""
-    free = max_bytes - network.packed_bytes
+    free = max_bytes - max_bytes // SHARES - network.packed_bytes
     for n in dict.fromkeys((n_threads, 1)):
         n_bytes = max(0, free) // n
         room = find_room(network, lengths, n_rows, n_bytes, training=False, keep=keep, step_bytes=step_bytes)
         if room is not None:
             return room, n
     longest = int(max(lengths))
-    needed = network.packed_bytes + network.buffer_bytes(longest, 1, False, keep)
+    needed = network.packed_bytes + network.buffer_bytes(longest, 1, False, keep) + longest * step_bytes
+    needed = SHARES * needed // (SHARES - 1)
     advice = "cut the sequences into shorter ones, or take fewer units"
     return refuse_size(f"a sequence of {longest} steps", needed, max_bytes, advice)

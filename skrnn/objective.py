@@ -69,7 +69,7 @@ class Objective:
         self._room = room = room_of_training(network, lengths, network.shard_rows(max_batch), max_bytes)
         n_shards = -(-max_batch // room.n_sequences)
         n_shards = min(n_shards, MAX_SHARDS, max(1, max_bytes // SHARES // network.gradient_bytes))
-        left = max_bytes - network.packed_bytes - n_shards * network.gradient_bytes
+        left = max_bytes - max_bytes // SHARES - network.packed_bytes - n_shards * network.gradient_bytes
         of_thread = room.n_bytes + room.n_steps * data.step_bytes + network.gradient_bytes
         n_threads = max(1, min(pool.n_threads, n_shards, left // of_thread))
         self._packed = network.allocate_packed()
@@ -89,7 +89,7 @@ class Objective:
         for begin in range(0, longest, self.truncation):
             end, after = begin + self.truncation, {}
             stretch = Stretch.whole(self.data, order).part(begin, end)
-            total = self.data.row_weight[self.data.step_rows(stretch)].sum()
+            total = self.data.weight_of_steps(stretch)
             yield Piece(stretch.sequences, begin, end, total, before, after if end < longest else None)
             before = after
 

@@ -91,11 +91,11 @@ def find_room(network, lengths, n_sequences, n_bytes, *, training, keep=False, s
         per_step = (needed(1024) - needed(0)) / 1024  # padding comes by rows
         n_steps = max(0, int((room - needed(0)) / per_step))
         if network.runs_in_segments and n_steps >= n_sequences:
-            n_borders = -(-longest // (n_steps // n_sequences))
-            if n_borders * n_sequences * network.state_bytes <= n_bytes // 2:
-                return Room(n_sequences, n_steps, n_bytes)
+            of_borders = -(-longest // (n_steps // n_sequences)) * n_sequences * network.state_bytes
+            if of_borders <= n_bytes // 2:
+                return Room(n_sequences, n_steps, needed(n_steps) + of_borders)
         elif not network.runs_in_segments and n_steps >= longest:
-            return Room(n_sequences, n_steps, n_bytes)
+            return Room(n_sequences, n_steps, needed(n_steps))
         n_sequences //= 2
     return None
 

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ._threads import ShardPool
+from .data import MAX_BYTES
 from .inference import predict_raw
 from .objective import Objective
 from .optimizers import clip_by_norm
@@ -29,6 +30,8 @@ class Settings:
     n_iter_no_change: int
     n_threads: int
     verbose: bool
+    max_bytes: int = MAX_BYTES
+    truncation: int = None
 
 
 class Monitor:
@@ -109,14 +112,16 @@ class Training:
         # Overflow is looked for where it counts, once per batch.
         with ShardPool(settings.n_threads) as pool, np.errstate(over="ignore", invalid="ignore"):
             max_batch = settings.batch_size if optimizer.stochastic else len(rows)
-            self._objective = Objective(self.network, self.data, self.loss, settings.alpha, pool, max_batch)
+            bounds_of_memory = {"max_bytes": settings.max_bytes, "truncation": settings.truncation}
+            what = self.network, self.data, self.loss
+            self._objective = Objective(*what, settings.alpha, pool, max_batch, **bounds_of_memory)
             validate = None
             if len(held_out):
                 target_rows = self.data.target_rows(held_out)
                 target, weight = self.data.target[target_rows], self.data.row_weight[target_rows]
 
                 def validate(theta):
-                    raw = predict_raw(self.network, theta, self.data, pool, held_out)
+                    raw = predict_raw(self.network, theta, self.data, pool, held_out, settings.max_bytes)
                     return self.score(raw, target, weight) if np.isfinite(raw).all() else -np.inf
 
             self.monitor = Monitor(settings.tol, settings.n_iter_no_change, validate, settings.verbose)
@@ -137,10 +142,11 @@ class Training:
         for epoch in range(1, settings.max_iter + 1):
             order = rng.permutation(rows) if settings.shuffle else rows
             total = 0.0
-            for k in range(0, len(order), settings.batch_size):
-                batch = order[k : k + settings.batch_size]
+            batches = range(0, len(order), settings.batch_size)
+            pieces = ((k, piece) for k in batches for piece in objective.pieces(order[k : k + settings.batch_size]))
+            for k, piece in pieces:
                 seed = int(rng.integers(2**63)) if self.network.structure.is_noisy else None
-                value, gradient = objective.value_and_gradient(theta, batch, seed)
+                value, gradient = objective.value_and_gradient(theta, piece, seed)
                 norm = clip_by_norm(gradient, settings.clip_norm)
                 if not np.isfinite(value + norm):
                     return _diverged(f"epoch {epoch}, batch {k // settings.batch_size + 1}")
@@ -150,7 +156,7 @@ class Training:
                 optimizer.step(theta, gradient, state, self.n_updates, settings.learning_rate, objective.penalized)
                 for part, limit in bounds:
                     theta[part] = theta[part].clip(-limit, limit)
-                total += value * weight[batch].sum()
+                total += value * objective.total_weight(piece)
             if not np.isfinite(theta).all():
                 return _diverged(f"the last batch of epoch {epoch}")
             if self.monitor.end_epoch(total / weight[rows].sum(), theta):
