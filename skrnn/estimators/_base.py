@@ -68,6 +68,8 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "standardize": ["boolean"],
+        "truncation": [Interval(Integral, 1, None, closed="left"), None],
+        "max_memory": [Interval(Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
         "n_jobs": [None, Integral],
         "dtype": [StrOptions({"float32", "float64"})],
@@ -108,6 +110,8 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         early_stopping,
         validation_fraction,
         standardize,
+        truncation,
+        max_memory,
         random_state,
         n_jobs,
         dtype,
@@ -144,6 +148,8 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
         self.standardize = standardize
+        self.truncation = truncation
+        self.max_memory = max_memory
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.dtype = dtype
@@ -192,6 +198,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         """Train a network; `validation`: X, y and weights to hold out instead of a part of the sequences."""
         from ..inference import Data  # noqa: PLC0415 (brings the compiler)
         from ..network import Network  # noqa: PLC0415
+        from ..objective import check_memory  # noqa: PLC0415
         from ..training import Training  # noqa: PLC0415
 
         given, random_state = self._target(sequences, y, sample_weight), check_random_state(self.random_state)
@@ -201,7 +208,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
             rows = np.arange(len(sequences))
             sequences, given = self._append(sequences, given, *validation)
             held_out = np.arange(len(rows), len(sequences))
-        self.per_step_, offsets = given.per_step, sequences.offsets
+        self.per_step_ = given.per_step
         trained = np.isin(np.arange(len(sequences)), rows)
         self._fit_inputs(sequences, given.sequence_weight * trained)
         trained = np.repeat(trained, sequences.lengths) if self.per_step_ else trained
@@ -211,7 +218,8 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         self.structure_ = self._structure(loss.n_raw(self.n_outputs_))
         network, optimizer = Network(self.structure_), self._optimizer()
         rng = np.random.default_rng(random_state.randint(2**31 - 1))
-        data = Data(self.inputs_.encode(sequences, self.dtype), offsets, target, weight)
+        check_memory(network, sequences.lengths, self._max_bytes, self.truncation)
+        data = Data.of(sequences, self.inputs_, self.dtype, target, weight, self._max_bytes)
         raw = loss.initial_raw(target[trained], weight[trained], network.n_outputs)
         theta = network.initialize(rng, self._scheme(network.n_steps(data.longest(rows))), raw)
         # The penalty stands against the loss of a sequence, which is that of all its steps if they have targets.
@@ -262,8 +270,17 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         self.convolution._validate_params()
         return clone(self.convolution)
 
+    @property
+    def _max_bytes(self):
+        return int(self.max_memory * 2**30)
+
     def _optimizer(self):
         optimizer = get_optimizer(self.solver)
+        if self.truncation is not None and not optimizer.stochastic:
+            raise ValueError(
+                f"solver={self.solver!r} needs the whole gradient, which truncation={self.truncation} cuts off: use "
+                'solver="adam", or truncation=None.'
+            )
         if self.structure_.is_noisy and not optimizer.stochastic:
             raise ValueError(
                 f"solver={self.solver!r} needs a loss that does not change from one evaluation to the next, so it does "
@@ -296,6 +313,8 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
             n_iter_no_change=self.n_iter_no_change,
             n_threads=effective_n_jobs(self.n_jobs),
             verbose=self.verbose,
+            max_bytes=self._max_bytes,
+            truncation=self.truncation,
         )
 
     def _batch_size(self, n_sequences):
@@ -370,7 +389,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         return self._run_network(X, hidden_states)
 
     def _run_network(self, X, run):
-        """``run(network, theta, data, pool)`` on the sequences in X."""
+        """``run(network, theta, data, pool, max_bytes)`` on the sequences in X."""
         from .._threads import ShardPool  # noqa: PLC0415
         from ..inference import Data  # noqa: PLC0415
         from ..network import network_of  # noqa: PLC0415
@@ -378,9 +397,9 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         network = network_of(self.structure_)
         theta = network.flatten(self.weights_)
         sequences = validate_inputs(self, X, network.dtype, missing=self.inputs_.missing, text=self.inputs_.is_text)
-        data = Data(self.inputs_.encode(sequences, network.dtype), sequences.offsets)
+        data = Data.of(sequences, self.inputs_, network.dtype, max_bytes=self._max_bytes)
         with ShardPool(effective_n_jobs(self.n_jobs)) as pool:
-            return run(network, theta, data, pool)
+            return run(network, theta, data, pool, self._max_bytes)
 
 
 def _check_weights(weight, trained):
