@@ -286,12 +286,18 @@ def check_truncation(structure, truncation):
         raise ValueError(f"{advice}, but {conv!r} sees several: leave out the convolution, or use truncation=None.")
 
 
-def gradient_norms(network, theta, data, loss):
+def check_memory(network, lengths, max_bytes, truncation=None):
+    """Raise the MemoryError that an `Objective` would raise, before anything large has been made."""
+    lengths = lengths if truncation is None else np.minimum(lengths, truncation)
+    room_of_training(network, lengths, 1, max_bytes)
+
+
+def gradient_norms(network, theta, data, loss, max_bytes=MAX_BYTES):
     """Norms of dL/dh_t, one array (n_steps, n_layers) for each sequence, L its own loss."""
     offsets, n_layers = np.cumsum([0, *network.n_steps(data.lengths)]), len(network.blocks)
     norms = np.empty((offsets[-1], n_layers), network.dtype)
     packed, gradient = network.pack(theta, network.allocate_packed()), network.allocate_gradient()
-    room = room_of_training(network, data.lengths, network.shard_rows(len(data.lengths)), MAX_BYTES, keep=True)
+    room = room_of_training(network, data.lengths, network.shard_rows(len(data.lengths)), max_bytes, keep=True)
     worker = BackPropagation(network, data, loss, packed, room, keep=True)
 
     def visit(plan, part):
