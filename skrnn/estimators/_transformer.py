@@ -140,6 +140,8 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         validation_fraction=0.1,
         validation_split="random",
         standardize=True,
+        truncation=None,
+        max_memory=1.0,
         random_state=None,
         n_jobs=None,
         dtype="float32",
@@ -179,6 +181,8 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             validation_fraction=validation_fraction,
             validation_split=validation_split,
             standardize=standardize,
+            truncation=truncation,
+            max_memory=max_memory,
             random_state=random_state,
             n_jobs=n_jobs,
             dtype=dtype,
@@ -290,7 +294,10 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         check_is_fitted(self)
         from ..inference import pooled_states  # noqa: PLC0415
 
-        return self._run_network(X, lambda *network: pooled_states(*network, self._poolings()))
+        def run(network, theta, data, pool, max_bytes):
+            return pooled_states(network, theta, data, pool, self._poolings(), max_bytes)
+
+        return self._run_network(X, run)
 
     @available_if(_can_invert)
     def inverse_transform(self, X):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._validation import validate_sequences
-from ..sequences import check_sequences
+from ..sequences._convert import check_values
 from ..sequences._steps import is_text
 
 
@@ -14,7 +14,7 @@ def validate_inputs(estimator, X, dtype, *, missing, reset=False, text=None):
     """
     sequences = validate_sequences(estimator, X, reset=reset)
     if not is_text(sequences.values):
-        check_sequences(sequences, dtype, allow_nan=missing != "error")
+        check_values(sequences, dtype, allow_nan=missing != "error")
     if text is not None and text != is_text(sequences.values):
         kinds = ("numbers", "tokens (str)") if text else ("tokens (str)", "numbers")
         raise ValueError(f"X holds {kinds[0]}, but {type(estimator).__name__} was fitted on {kinds[1]}.")

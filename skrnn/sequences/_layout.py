@@ -11,10 +11,14 @@ def offsets_of(lengths):
     return offsets
 
 
-def place(offsets, row):
-    """Return the sequence that a row of the values belongs to, and its step there."""
+def place(offsets, row, origin=(0, 0)):
+    """Return the sequence that a row of the values belongs to, and its step there.
+
+    origin: those of the first row.
+    """
     i = int(np.searchsorted(offsets, row, side="right")) - 1
-    return i, int(row - offsets[i])
+    first, step = origin
+    return first + i, int(row - offsets[i]) + (step if i == 0 else 0)
 
 
 def checked_offsets(offsets, n_steps_total):
