@@ -76,12 +76,29 @@ def test_a_hundred_thousand_steps():
             assert all(np.isfinite(weights).all() for weights in model.weights_.values())
 
 
-def test_a_network_that_explodes_from_the_start_says_so():
+EXPLODING = QUICK | {"cell": Elman(activation="relu"), "recurrent_init": Identity(scale=3.0)}
+
+
+@each_estimator
+def test_a_network_that_explodes_from_the_start_says_so(name):
+    """In fit, and again in each prediction, which must not be NaN without a word."""
     X = np.random.default_rng(0).normal(size=(8, 400, 1))
-    model = RNNRegressor(**QUICK | {"cell": Elman(activation="relu"), "recurrent_init": Identity(scale=3.0)})
+    model = type(ESTIMATORS[name])(**EXPLODING)
     with pytest.warns(ConvergenceWarning, match="diverged in epoch 1, batch 1"):
         model.fit(X, targets(X))
     assert all(np.isfinite(weights).all() for weights in model.weights_.values())
+    for method in ("predict", "predict_proba", "transform"):
+        if hasattr(model, method):
+            with pytest.warns(RuntimeWarning, match="are not finite, those of sequence 1 first") as record:
+                getattr(model, method)([X[0, :4], X[1], X[2]])
+            assert record[0].filename == __file__
+
+
+def test_predictions_of_steps_that_explode_name_their_sequence():
+    X = [np.random.default_rng(0).normal(size=(n, 1)) for n in (2, 3, 400)]
+    model = RNNRegressor(**EXPLODING).fit(X[:2], [[0.0, 1.0], [1.0, 0.0, 1.0]])
+    with pytest.warns(RuntimeWarning, match="those of sequence 2 first"):
+        model.predict(X)
 
 
 @pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])

@@ -13,7 +13,7 @@ from ..sequences._ragged import check_same_lengths, ragged_values, split_steps
 from ..sequences._steps import is_text
 from ._base import FEATURE_POOLINGS, BaseRNN
 from ._targets import Target, given_target, one_target_each
-from ._validation import validate_inputs
+from ._validation import validate_inputs, warn_if_not_finite
 
 
 class BasePredictor(BaseRNN):
@@ -153,7 +153,8 @@ class BasePredictor(BaseRNN):
         from ..inference import predict_raw  # noqa: PLC0415
 
         def run(network, theta, data, pool):
-            rows = decode(predict_raw(network, theta, data, pool))
+            raw = warn_if_not_finite(predict_raw(network, theta, data, pool), data.offsets, "predictions")
+            rows = decode(raw)
             return split_steps(rows, data.offsets) if self.per_step_ else rows
 
         return self._run_network(X, run)

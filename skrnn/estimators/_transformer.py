@@ -14,6 +14,7 @@ from ._base import FEATURE_POOLINGS, BaseRNN
 from ._documentation import document_parameters
 from ._objectives import OBJECTIVES
 from ._targets import row_weights
+from ._validation import warn_if_not_finite
 
 
 def _can_invert(transformer):
@@ -283,7 +284,11 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         check_is_fitted(self)
         from ..inference import pooled_states  # noqa: PLC0415
 
-        return self._run_network(X, lambda *network: pooled_states(*network, self._poolings()))
+        def run(network, theta, data, pool):
+            features = pooled_states(network, theta, data, pool, self._poolings())
+            return warn_if_not_finite(features, data.offsets, "features")
+
+        return self._run_network(X, run)
 
     @available_if(_can_invert)
     def inverse_transform(self, X):
