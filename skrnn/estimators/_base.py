@@ -26,6 +26,7 @@ from ..inputs import fit_inputs
 from ..optimizers import OPTIMIZERS, BaseOptimizer, get_optimizer
 from ..sequences._steps import is_text
 from ..structure import Structure
+from ._exclusive import exclusive
 from ._validation import channel_roles, validate_inputs
 
 # batch_size="auto": large enough for the processor to work well, small enough for a hundred updates in an epoch.
@@ -179,13 +180,14 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
     def _fit(self, X, y, sample_weight, learn):
         """Check the parameters and X, then ``learn(sequences, y, sample_weight)``; an error leaves all as it was."""
         self._validate_params()
-        before = dict(vars(self))
-        try:
-            learn(validate_inputs(self, X, self.dtype, missing=self.missing, reset=True), y, sample_weight)
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
+        with exclusive(self):
+            before = dict(vars(self))
+            try:
+                learn(validate_inputs(self, X, self.dtype, missing=self.missing, reset=True), y, sample_weight)
+            except BaseException:
+                vars(self).clear()
+                vars(self).update(before)
+                raise
         return self
 
     def _learn(self, sequences, y, sample_weight, validation=None):
