@@ -18,6 +18,7 @@ import numba
 from numba.core import config
 from numba.core import types as numba_types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
 PACKAGE = Path(__file__).resolve().parent
@@ -35,6 +36,11 @@ def _vector_unit():
 
 
 VECTOR_BYTES, N_VECTOR_REGISTERS, MASKED_MEMORY = _vector_unit()
+
+if hasattr(os, "register_at_fork"):
+    # A process forked while another thread compiles would hold a lock that nobody in it releases: forking waits.
+    _release = global_compiler_lock.release
+    os.register_at_fork(before=global_compiler_lock.acquire, after_in_parent=_release, after_in_child=_release)
 
 
 @functools.cache

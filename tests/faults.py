@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import joblib
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer
+from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer, inference
 
 PACKAGE = Path(__file__).resolve().parents[1] / "skrnn"
 QUICK = {"hidden_layer_sizes": 3, "cell": "elman", "max_iter": 2, "random_state": 0}
@@ -92,3 +93,24 @@ def run_program(program, *arguments, options=(), timeout=300, cwd=None, env=None
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.splitlines()
+
+
+class MeasuredClassifier(RNNClassifier):
+    """Wakes threads for the smallest network, and counts those of the package in this process while it is fitted."""
+
+    def fit(self, X, y):
+        inference.WORK_PER_THREAD = 1
+        self.n_threads_, done = 0, threading.Event()
+
+        def look():
+            while not done.wait(0.0005):
+                found = sum(thread.name.endswith("(_serve)") for thread in threading.enumerate())
+                self.n_threads_ = max(self.n_threads_, found)
+
+        watcher = threading.Thread(target=look)
+        watcher.start()
+        try:
+            return super().fit(X, y)
+        finally:
+            done.set()
+            watcher.join()
