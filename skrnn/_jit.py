@@ -47,9 +47,9 @@ if hasattr(os, "register_at_fork"):
 def _package_stamp():
     """Hash of every source that a kernel may contain: Numba itself notices a change in one file only."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for pattern in KERNEL_SOURCES:
-        for path in sorted(PACKAGE.glob(pattern)):
-            digest.update(path.read_bytes())
+    sources = [path for pattern in KERNEL_SOURCES for path in sorted(PACKAGE.glob(pattern))]
+    for path in sources or [Path(__loader__.archive)]:  # there are no files if the package is imported from a zip
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
