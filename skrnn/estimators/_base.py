@@ -23,6 +23,7 @@ from ..schedules import SCHEDULES, BaseSchedule
 from ..sequences._steps import is_text
 from ..structure import Structure
 from ._callbacks import CallbackSupportMixin, progress_shown, with_callbacks
+from ._exclusive import exclusive
 from ._fit import learn, warn
 from ._state import pickled_state, unpickled_attributes
 from ._validation import channel_roles, validate_inputs
@@ -202,14 +203,15 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     def _fit(self, X, fit, reset=True):
         """Check the parameters and X, then ``fit(sequences, verbose)``; an error leaves all as it was."""
         self._validate_params()
-        before = dict(vars(self))
-        try:
-            with progress_shown(self) as verbose:
-                problem = self._fit_observed(X, fit, reset, verbose)
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
+        with exclusive(self):
+            before = dict(vars(self))
+            try:
+                with progress_shown(self) as verbose:
+                    problem = self._fit_observed(X, fit, reset, verbose)
+            except BaseException:
+                vars(self).clear()
+                vars(self).update(before)
+                raise
         warn(problem, stacklevel=4)
         return self
 

@@ -14,7 +14,7 @@ from ..sequences._steps import is_text
 from ._base import FEATURE_POOLINGS, BaseRNN
 from ._fit import Job
 from ._targets import Target, given_target, one_target_each
-from ._validation import validate_inputs
+from ._validation import validate_inputs, warn_if_not_finite
 
 
 def takes_steps(estimator):
@@ -179,7 +179,8 @@ class BasePredictor(BaseRNN):
         from ..inference import predict_raw  # noqa: PLC0415
 
         def run(network, theta, data, pool, max_bytes):
-            rows = decode(predict_raw(network, theta, data, pool, max_bytes=max_bytes))
+            raw = predict_raw(network, theta, data, pool, max_bytes=max_bytes)
+            rows = decode(warn_if_not_finite(raw, data.offsets, "predictions"))
             return split_steps(rows, data.offsets) if self.per_step_ else rows
 
         return self._run_network(X, run)

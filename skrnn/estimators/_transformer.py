@@ -15,6 +15,7 @@ from ._documentation import document_parameters
 from ._fit import Job, results, scheme_of
 from ._objectives import OBJECTIVES
 from ._targets import row_weights
+from ._validation import warn_if_not_finite
 
 
 def _can_invert(transformer):
@@ -295,7 +296,8 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         from ..inference import pooled_states  # noqa: PLC0415
 
         def run(network, theta, data, pool, max_bytes):
-            return pooled_states(network, theta, data, pool, self._poolings(), max_bytes)
+            features = pooled_states(network, theta, data, pool, self._poolings(), max_bytes)
+            return warn_if_not_finite(features, data.offsets, "features")
 
         return self._run_network(X, run)
 
