@@ -266,7 +266,7 @@ def _start(estimator, network, job, checkpoint, seed, n_steps, raw):
     from ..training import State  # noqa: PLC0415
 
     if checkpoint:
-        return State.from_plain(checkpoint)
+        return State.from_plain(checkpoint, network.size, network.dtype)
     if not job.goes_on:
         rng = np.random.default_rng(seed)
         return State(network.initialize(rng, scheme_of(estimator, n_steps), raw), seed)
