@@ -18,7 +18,7 @@ from ._callbacks import CallbackObserver
 # batch_size="auto" and max_iter="auto": batches large enough for the processor to work well and small enough for many
 # updates in an epoch, and epochs enough for updates enough; chosen by experiment, see docs/defaults.rst.
 SMALLEST_BATCH, LARGEST_BATCH, BATCHES_PER_EPOCH = 16, 64, 16
-FEWEST_EPOCHS, MOST_EPOCHS, UPDATES = 10, 200, 1500
+FEWEST_EPOCHS, MOST_EPOCHS, UPDATES = 20, 200, 1500
 NOT_OF_THE_RESULT = {"n_jobs", "verbose"}  # parameters that do not change what a fit computes
 
 
