@@ -28,14 +28,12 @@ print(RNNClassifier(**settings).fit(X, list("ababab")).predict_proba(X).ravel().
 print(RNNRegressor(**settings).fit(X, np.arange(6.0)).predict(X).tolist())
 print(SequenceTransformer(**settings).fit_transform(X).ravel().tolist())
 """
+ISOLATED = f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r}); exec(sys.argv[1])"
 WAYS = {  # options of Python, environment
-    "plain": ((), {}),
-    "warnings are errors": (("-W", "error"), {}),
-    "no assertions": (("-O",), {}),
-    "no docstrings": (("-OO",), {}),
-    "no compiler": ((), {"NUMBA_DISABLE_JIT": "1"}),
-    "no home": ((), {"HOME": os.devnull, "XDG_CACHE_HOME": os.devnull}),
-    "isolated": (("-I", "-c", f"import sys; sys.path.insert(0, {str(PACKAGE.parent)!r}); exec(sys.argv[1])"), {}),
+    "warnings are errors": (("-W", "error", "-c"), {}),
+    "no assertions, no docstrings": (("-OO", "-c"), {}),
+    "no compiler": (("-c",), {"NUMBA_DISABLE_JIT": "1"}),
+    "isolated, no home": (("-I", "-c", ISOLATED), {"HOME": os.devnull, "XDG_CACHE_HOME": os.devnull}),
 }
 
 
@@ -44,7 +42,7 @@ def smoke():
     """What the same program prints, by the way in which Python was started."""
     running = {}
     for way, (options, changes) in WAYS.items():
-        command = [sys.executable, *options, *(() if "-c" in options else ("-c",)), SMOKE]
+        command = [sys.executable, *options, SMOKE]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         running[way] = subprocess.Popen(command, env=environment(**changes), **pipes)
     printed = {way: process.communicate(timeout=300) for way, process in running.items()}
@@ -55,9 +53,9 @@ def smoke():
 
 @pytest.mark.parametrize("way", WAYS)
 def test_python_may_be_started_in_any_way(smoke, way):
-    """-W error, -O, -OO, no compiler, no home directory: the same predictions, without the compiler up to rounding."""
+    """-W error, -OO, -I, no home directory, no compiler: the same predictions, without the compiler up to rounding."""
     assert len(smoke[way]) == 3
-    for found, expected in zip(smoke[way], smoke["plain"], strict=True):
+    for found, expected in zip(smoke[way], smoke["warnings are errors"], strict=True):
         if "NUMBA_DISABLE_JIT" in WAYS[way][1]:
             np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
         else:
