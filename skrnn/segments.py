@@ -80,7 +80,7 @@ def find_room(network, lengths, n_sequences, n_bytes, *, training, keep=False, s
     lengths = np.sort(lengths)
     longest, n_sequences = int(lengths[-1]), min(n_sequences, len(lengths))
     while n_sequences:
-        n_steps = int(lengths[-n_sequences:].sum())
+        n_steps = sum(lengths[-n_sequences:].tolist())  # in Python, whose integers do not overflow
 
         def needed(n, n_sequences=n_sequences):
             return network.buffer_bytes(n, n_sequences, training, keep) + n * step_bytes
@@ -88,8 +88,7 @@ def find_room(network, lengths, n_sequences, n_bytes, *, training, keep=False, s
         if needed(n_steps) <= n_bytes:
             return Room(n_sequences, n_steps, needed(n_steps))
         room = n_bytes // 2 if network.runs_in_segments else n_bytes  # the other half for states at the borders
-        per_step = (needed(1024) - needed(0)) / 1024  # padding comes by rows
-        n_steps = max(0, int((room - needed(0)) / per_step))
+        n_steps = max(0, (room - needed(0)) // (needed(1) - needed(0)))
         if network.runs_in_segments and n_steps >= n_sequences:
             of_borders = -(-longest // (n_steps // n_sequences)) * n_sequences * network.state_bytes
             if of_borders <= n_bytes // 2:

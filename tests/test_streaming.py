@@ -286,7 +286,7 @@ RNNClassifier(**options).fit(small, np.arange(8) % 2).predict(small)
 X = SequenceArray(np.memmap(path, np.float32, "r", shape=(n * T, D)), np.arange(n + 1) * T)
 with Peak() as peak:
     classifier = RNNClassifier(**options, early_stopping=True).fit(X, np.arange(n) % 2)
-    classifier.predict(X)
+    classifier.predict(X.values.reshape(n, T, D))
 print(peak.before, peak.most)
 """
 FLAT = """
