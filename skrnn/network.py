@@ -8,7 +8,7 @@ to a megabyte).
 """
 
 from collections import deque
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -222,17 +222,17 @@ class Network:
         return gradient
 
     # ------------------------------------------------------------------------------------------------- memory
-    @property
+    @cached_property
     def packed_bytes(self):
         """Bytes of `allocate_packed`."""
         return arena_bytes(self._packed_shapes(), self.dtype)
 
-    @property
+    @cached_property
     def gradient_bytes(self):
         """Bytes of `allocate_gradient`."""
         return arena_bytes(self._gradient_shapes(), self.dtype)
 
-    @property
+    @cached_property
     def state_bytes(self):
         """Bytes of the states of all layers between two steps of a sequence."""
         layers = [layer for block in self.blocks for layer in block.directions.values()]
@@ -300,7 +300,7 @@ class Network:
         """Steps of the recurrent layers for sequences of these lengths."""
         return lengths if self.structure.convolution is None else self.structure.convolution.n_steps(lengths)
 
-    @property
+    @cached_property
     def runs_in_segments(self):
         """Whether sequences may come in segments of steps, each from the states that the one before has left."""
         conv, structure = self.structure.convolution, self.structure
