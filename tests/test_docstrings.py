@@ -21,14 +21,14 @@ PROJECT = Path(__file__).resolve().parents[1]
 MODULES = (
     *("skrnn", "skrnn.cells", "skrnn.checks", "skrnn.convolution", "skrnn.initializers", "skrnn.interchange"),
     *("skrnn.losses", "skrnn.metrics", "skrnn.model_selection", "skrnn.optimizers", "skrnn.preprocessing"),
-    *("skrnn.sequences", "skrnn.structure"),
+    *("skrnn.schedules", "skrnn.sequences", "skrnn.structure"),
 )
 ESTIMATORS = (RNNClassifier, RNNRegressor, SequenceTransformer)
 FILES = sorted(PACKAGE.rglob("*.py"))
 FILE_IDS = [str(path.relative_to(PACKAGE)) for path in FILES]
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 60
 # Attributes that depend on the data or a parameter.
-OF_SOME_FITS = {"feature_names_in_", "vocabulary_", "reconstruction_mean_", "reconstruction_scale_"}
+OF_SOME_FITS = {"feature_names_in_", "vocabulary_", "reconstruction_mean_", "reconstruction_scale_", "solver_state_"}
 
 
 def excluded_checks():

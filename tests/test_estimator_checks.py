@@ -8,7 +8,8 @@ from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
 from skrnn.estimators._objectives import OBJECTIVES
 
 # Small and quick to train; float64 because one check compares trainings whose sums are in another order to 1e-7.
-SMALL = {"hidden_layer_sizes": 8, "max_iter": 60, "learning_rate_init": 0.05, "dtype": "float64", "random_state": 0}
+SMALL = {"hidden_layer_sizes": 8, "max_iter": 60, "learning_rate": "cosine", "learning_rate_init": 0.05}
+SMALL |= {"dtype": "float64", "random_state": 0}
 TRANSFORMERS = [SequenceTransformer(objective=name, **SMALL) for name in (*OBJECTIVES, "reservoir")]
 ESTIMATORS = [RNNClassifier(**SMALL), RNNRegressor(**SMALL), *TRANSFORMERS]
 NOT_YIELDED = [

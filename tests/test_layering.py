@@ -13,9 +13,9 @@ import skrnn
 PACKAGE = Path(skrnn.__file__).parent
 # From the bottom up. A name stands for a module or for a whole package; those of one row do not know each other.
 LEVELS = [
-    {"_jit", "_memory", "_threads", "_version", "parameters", "sequences"},
+    {"_jit", "_memory", "_streams", "_threads", "_version", "parameters", "sequences"},
     {"kernels"},
-    {"cells", "convolution", "losses", "optimizers", "initializers"},
+    {"cells", "convolution", "losses", "optimizers", "initializers", "schedules"},
     {"inputs", "metrics", "model_selection", "structure"},
     {"layers", "pretext"},
     {"network"},
@@ -41,11 +41,13 @@ OUTSIDE = {
     "keras": {"interchange"},
     "onnx": {"interchange"},
     "torch": {"interchange"},
-    "sklearn.base": {"cells", "convolution", "losses", "optimizers", "initializers", "preprocessing", "estimators"},
-    "sklearn.utils._param_validation": {
-        *{"cells", "convolution", "losses", "optimizers", "initializers", "preprocessing", "estimators"},
+    "sklearn.base": {
+        *{"cells", "convolution", "losses", "optimizers", "initializers", "schedules", "preprocessing", "estimators"},
     },
-    "sklearn.exceptions": {"training", "estimators"},
+    "sklearn.utils._param_validation": {
+        *{"cells", "convolution", "losses", "optimizers", "initializers", "schedules", "preprocessing", "estimators"},
+    },
+    "sklearn.exceptions": {"estimators"},
     "sklearn": {"_validation", "estimators", "interchange", "metrics", "model_selection", "preprocessing"},
 }
 

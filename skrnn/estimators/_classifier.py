@@ -5,14 +5,17 @@ from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
 from sklearn.utils import assert_all_finite, check_array, column_or_1d, compute_class_weight, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from ..losses import BinomialLogLoss, MultinomialLogLoss
 from ..metrics import step_accuracy_score
 from ._documentation import document_parameters
-from ._predictor import BasePredictor
+from ._predictor import BasePredictor, takes_steps
 from ._targets import refuse_steps
+
+NOT_GIVEN = object()
 
 
 @document_parameters
@@ -28,6 +31,8 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
     class_weight : dict or "balanced", default=None
         Weights of the classes, in the form ``{{label: weight}}``; "balanced" weighs inversely to their frequency.
         For an indicator matrix, a list of such dicts, one per label. Multiplied with ``sample_weight``.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the fit before, with its classes and its scales of channels.
 
     Attributes
     ----------
@@ -88,6 +93,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         solver="adam",
         alpha=1e-3,
         batch_size="auto",
+        learning_rate="constant",
         learning_rate_init=3e-3,
         max_iter=100,
         clip_norm=1.0,
@@ -96,8 +102,10 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         n_iter_no_change=10,
         early_stopping=False,
         validation_fraction=0.1,
+        validation_split="random",
         standardize=True,
         class_weight=None,
+        warm_start=False,
         random_state=None,
         n_jobs=None,
         dtype="float32",
@@ -126,6 +134,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             solver=solver,
             alpha=alpha,
             batch_size=batch_size,
+            learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,
             max_iter=max_iter,
             clip_norm=clip_norm,
@@ -134,6 +143,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             n_iter_no_change=n_iter_no_change,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
+            validation_split=validation_split,
             standardize=standardize,
             random_state=random_state,
             n_jobs=n_jobs,
@@ -141,6 +151,47 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             verbose=verbose,
         )
         self.class_weight = class_weight
+        self.warm_start = warm_start
+
+    @available_if(takes_steps)
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Train one epoch more, on these sequences.
+
+        The first call learns what `fit` learns of all data, means and scales of channels and vocabularies, from the
+        sequences that it gets, so these should be many. No end of training is in sight: schedules that need one are not
+        followed, and the learning rate is `learning_rate_init`. What the solver remembers is kept from call to call, in
+        ``solver_state_``.
+
+        Parameters
+        ----------
+        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
+            Sequences.
+        y : array-like of shape (n_sequences,) or (n_sequences, n_labels), or ragged
+            Targets.
+        sample_weight : array-like of shape (n_sequences,), or ragged, default=None
+            Weight of each sequence, or step, in the loss.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that there will ever be: needed in the first call, unless y is a matrix of label indicators.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data cannot be used, or if y holds a class that is not among `classes`. What was
+            fitted before stays as it was.
+        """
+        if self.class_weight == "balanced":
+            raise ValueError('class_weight="balanced" needs all of y: pass a dict to partial_fit, or sample_weight.')
+        if hasattr(self, "weights_") and classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes={np.unique(classes).tolist()} are not those of the calls before, {self.classes_.tolist()}."
+            )
+        first = None if hasattr(self, "weights_") else NOT_GIVEN if classes is None else classes
+        return self._learn(self._part(X, y, sample_weight, first))
 
     def predict(self, X):
         """Predict classes, or 0-1 indicators of labels.
@@ -250,6 +301,23 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             )
         self.n_outputs_ = 1 if len(self.classes_) == 2 else len(self.classes_)
         return self._loss(), codes[:, np.newaxis].astype(np.float64), sample_weight
+
+    def _set_classes(self, y, classes):
+        """Set the attributes that describe the target from the classes that there will be."""
+        self.multilabel_ = type_of_target(y, input_name="y") == "multilabel-indicator"
+        if self.multilabel_:
+            self.n_outputs_ = np.shape(y)[1]
+            self.classes_ = np.arange(self.n_outputs_)
+            return
+        if classes is NOT_GIVEN:
+            raise ValueError("The first call of partial_fit needs classes, all that there will ever be.")
+        self.classes_ = np.unique(column_or_1d(classes))
+        if len(self.classes_) < 2:
+            raise ValueError(f"classes must name at least 2 classes; got {self.classes_.tolist()}.")
+        self.n_outputs_ = 1 if len(self.classes_) == 2 else len(self.classes_)
+
+    def _target_weight(self, y):
+        return 1.0 if self.class_weight is None else compute_sample_weight(self.class_weight, y)
 
     @staticmethod
     def _check_labels(y):

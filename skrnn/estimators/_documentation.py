@@ -62,8 +62,11 @@ alpha : float, default={alpha}
     mean number of steps.
 batch_size : int or "auto", default="auto"
     Sequences in a mini-batch; "auto" takes n_sequences / 128, but at least 32 and at most 256.
+learning_rate : {{"constant", "warmup", "cosine", "one_cycle", "plateau"}} or BaseSchedule, default="constant"
+    What becomes of the step size in the course of training; not used by "lbfgs". An instance sets parameters, for
+    example ``Cosine(warmup=0.1)``.
 learning_rate_init : float, default=3e-3
-    Step size of the optimiser; not used by "lbfgs".
+    Step size of the optimiser, the largest one if it changes; not used by "lbfgs".
 max_iter : int, default=100
     Largest number of epochs, or of iterations of "lbfgs".
 clip_norm : float or None, default=1.0
@@ -75,20 +78,25 @@ tol : float, default=1e-3
     `n_iter_no_change` epochs.
 n_iter_no_change : int, default=10
     Epochs without improvement that are waited for.
-early_stopping : bool, default=False
+early_stopping : bool or "auto", default=False
     Whether to hold out `validation_fraction` of the sequences, stop by the score on them, and keep the best weights.
+    "auto" does if sequences to hold out are passed to `fit`, or there are 10,000 or more (and no class has one only).
 validation_fraction : float, default=0.1
     Share of the sequences that is held out.
+validation_split : {{"random", "last"}} or splitter, default="random"
+    Which ones: drawn at random (in the shares of the classes, or whole groups if `fit` is given `groups`), the last
+    ones, for sequences in the order of time, or the first test part of a splitter of scikit-learn.
 standardize : bool, default=True
     Whether to bring each channel to mean 0 and standard deviation 1, by the steps of the training sequences.
 random_state : int, RandomState instance or None, default=None
-    Determines initial weights, mini-batches and the held-out part.
+    Determines initial weights, mini-batches, what is left out at random, and the held-out part.
 n_jobs : int or None, default=None
     Threads; None means 1 unless in a ``joblib.parallel_config`` context, -1 all. The result does not depend on it.
 dtype : {{"float32", "float64"}}, default="float32"
     Of weights and arithmetic.
 verbose : bool or int, default=False
-    Whether to print the loss of each epoch."""
+    1 shows a progress bar, or on no terminal or without `rich` a line with the loss for each epoch; 2 the lines in any
+    case."""
 
 ONE_POOLING = """\
 pooling : {"last", "mean", "max", "attention"}, default="last"
@@ -124,7 +132,7 @@ input_mean_ : ndarray of shape (n_channels,)
 input_scale_ : ndarray of shape (n_channels,)
     By which the channels are divided.
 loss_curve_ : list of float
-    Training loss of each epoch, penalty included.
+    Training loss of each epoch, penalty included; with `partial_fit` and `warm_start` also of the fits before.
 loss_ : float
     Last of them.
 best_loss_ : float or None
@@ -136,9 +144,11 @@ best_validation_score_ : float or None
 gradient_norm_curve_ : ndarray of shape (n_updates,)
     Norm of the gradient of each update, before it was clipped; of "lbfgs" of each evaluation of the loss.
 n_iter_ : int
-    Epochs run.
+    Epochs run by the last `fit`, or by `partial_fit` in all.
 t_ : int
     Updates made, by "lbfgs" evaluations of the loss.
+solver_state_ : list of ndarray of shape (n_parameters,)
+    What the solver remembers; after `partial_fit` only.
 n_outputs_ : int
     Raw predictions of the network for a sequence, or for a step if steps have targets.
 n_channels_ : int

@@ -7,12 +7,13 @@ from sklearn.base import RegressorMixin, clone
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..losses import REGRESSION_LOSSES, BaseLoss, LogLoss, Quantile
 from ..metrics import step_r2_score
 from ._documentation import document_parameters
-from ._predictor import BasePredictor
+from ._predictor import BasePredictor, takes_steps
 from ._targets import refuse_steps
 
 
@@ -32,6 +33,8 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         ``Huber(delta=2.0)``.
     quantile : float, default=None
         The quantile for ``loss="quantile"``, between 0 and 1; None is the median.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the fit before, with its scales of channels and of the target.
 
     Attributes
     ----------
@@ -97,6 +100,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         solver="adam",
         alpha=3e-3,
         batch_size="auto",
+        learning_rate="constant",
         learning_rate_init=3e-3,
         max_iter=100,
         clip_norm=1.0,
@@ -105,7 +109,9 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         n_iter_no_change=10,
         early_stopping=False,
         validation_fraction=0.1,
+        validation_split="random",
         standardize=True,
+        warm_start=False,
         random_state=None,
         n_jobs=None,
         dtype="float32",
@@ -134,6 +140,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
             solver=solver,
             alpha=alpha,
             batch_size=batch_size,
+            learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,
             max_iter=max_iter,
             clip_norm=clip_norm,
@@ -142,6 +149,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
             n_iter_no_change=n_iter_no_change,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
+            validation_split=validation_split,
             standardize=standardize,
             random_state=random_state,
             n_jobs=n_jobs,
@@ -150,6 +158,38 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         )
         self.loss = loss
         self.quantile = quantile
+        self.warm_start = warm_start
+
+    @available_if(takes_steps)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train one epoch more, on these sequences.
+
+        The first call learns what `fit` learns of all data, means, scales and vocabularies, from the
+        sequences that it gets, so these should be many. No end of training is in sight: schedules that need one are not
+        followed, and the learning rate is `learning_rate_init`. What the solver remembers is kept from call to call, in
+        ``solver_state_``.
+
+        Parameters
+        ----------
+        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
+            Sequences.
+        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or ragged
+            Targets.
+        sample_weight : array-like of shape (n_sequences,), or ragged, default=None
+            Weight of each sequence, or step, in the loss.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data cannot be used. What was
+            fitted before stays as it was.
+        """
+        return self._learn(self._part(X, y, sample_weight))
 
     def predict(self, X):
         """Predict the target.
