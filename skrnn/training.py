@@ -79,7 +79,12 @@ class State:
 
     def to_plain(self):
         """Give the state as a dict of arrays, lists and numbers, which no later update changes."""
-        return asdict(self)
+        return asdict(self) | {"gradient_norms": np.array(self.gradient_norms)}
+
+    @classmethod
+    def from_plain(cls, plain):
+        """The state that `to_plain` described."""
+        return cls(**plain | {"gradient_norms": plain["gradient_norms"].tolist()})
 
 
 class Monitor:
@@ -283,6 +288,10 @@ class Training:
     def _run_full_batch(self, optimizer, rows):
         """Iterations over all sequences at once; returns the text of a warning, or None."""
         state, values, max_iter = self.state, [], self.settings.max_iter
+        if state.ended:
+            return None
+        if state.n_epochs:
+            raise ValueError("A run of L-BFGS cannot be resumed: what it remembers is not at hand. Start anew.")
         tol = TOL_OF_ALL_DATA if self.settings.tol is None else self.settings.tol
 
         def function(theta):

@@ -4,7 +4,8 @@ They follow the protocol of ``sklearn.callback`` and are given to an estimator w
 scikit-learn, `ProgressBar` and `ScoringMonitor`, work as well.
 """
 
+from ._checkpoint import Checkpoint
 from ._early_stopping import EarlyStopping
 from ._learning_rate import LearningRateFinder
 
-__all__ = ["EarlyStopping", "LearningRateFinder"]
+__all__ = ["Checkpoint", "EarlyStopping", "LearningRateFinder"]

@@ -257,7 +257,7 @@ def _start(estimator, network, job, checkpoint, seed, n_steps, raw):
     from ..training import State  # noqa: PLC0415
 
     if checkpoint:
-        return State(**checkpoint)
+        return State.from_plain(checkpoint)
     if not job.goes_on:
         rng = np.random.default_rng(seed)
         return State(network.initialize(rng, scheme_of(estimator, n_steps), raw), seed)
@@ -277,7 +277,7 @@ def _start(estimator, network, job, checkpoint, seed, n_steps, raw):
 # ---------------------------------------------------------------------------------------------------------- checkpoints
 def _checkpoint(estimator, sequences, given, job):
     """Where an earlier run of this very fit got to, as a callback of the estimator knows it; None if none does."""
-    for callback in getattr(estimator, "_skl_callbacks", []):
+    for callback in [] if job.partial else getattr(estimator, "_skl_callbacks", []):
         if hasattr(callback, "training_state"):
             state = callback.training_state(fingerprint(estimator, sequences, given, job))
             if state is not None:
@@ -291,6 +291,8 @@ def fingerprint(estimator, sequences, given, job):
     arrays = {"X": (sequences.values, sequences.offsets), "y": (np.asarray(given.rows), given.weight)}
     if job.groups is not None:
         arrays["groups"] = (np.asarray(job.groups),)
+    if job.goes_on:
+        arrays["weights_"] = tuple(estimator.weights_.values())
     texts = {name: _text_of(value) for name, value in parameters if name not in NOT_OF_THE_RESULT}
     marks = {name: _hash_of(parts) for name, parts in arrays.items()}
     return {"estimator": type(estimator).__name__} | texts | marks
