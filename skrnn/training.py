@@ -1,5 +1,6 @@
 """Training: where a run is, the history that decides when to stop, and the loop over epochs."""
 
+import itertools
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -10,6 +11,8 @@ from .inference import predict_raw
 from .objective import Objective
 from .optimizers import clip_by_norm
 from .schedules import BaseSchedule, Constant
+
+TOL_OF_ALL_DATA = 1e-4  # largest element of the gradient at which a solver of all data ends, as in scikit-learn
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,7 @@ class Settings:
     max_iter: int
     clip_norm: float
     shuffle: bool
-    tol: float
+    tol: float | None
     n_iter_no_change: int
     n_threads: int
     verbose: bool
@@ -76,7 +79,12 @@ class State:
 
     def to_plain(self):
         """Give the state as a dict of arrays, lists and numbers, which no later update changes."""
-        return asdict(self)
+        return asdict(self) | {"gradient_norms": np.array(self.gradient_norms)}
+
+    @classmethod
+    def from_plain(cls, plain):
+        """The state that `to_plain` described."""
+        return cls(**plain | {"gradient_norms": plain["gradient_norms"].tolist()})
 
 
 class Monitor:
@@ -85,8 +93,8 @@ class Monitor:
     Parameters
     ----------
     state : State
-    tol : float
-        Improvement that counts.
+    tol : float or None
+        Improvement that counts; None is 0, and does not stop for a loss that stands still.
     patience : int
         Epochs without one after which training stops.
     validate : callable or None
@@ -96,7 +104,8 @@ class Monitor:
     """
 
     def __init__(self, state, tol, patience, validate, verbose):
-        self.state, self.tol, self.patience, self.validate, self.verbose = state, tol, patience, validate, verbose
+        self.state, self.validate, self.verbose = state, validate, verbose
+        self.tol, self.patience = tol or 0.0, np.inf if tol is None and not validate else patience
         if validate and state.validation_scores is None:
             state.validation_scores = [np.nan] * state.first_epoch
 
@@ -124,6 +133,9 @@ class Monitor:
 
 class Observer:
     """What may look on at a run of training; here nobody does."""
+
+    def begin_fit(self):
+        """Before the first epoch."""
 
     def begin_epoch(self):
         """Before an epoch."""
@@ -168,6 +180,7 @@ class Training:
         with ShardPool(settings.n_threads) as pool, np.errstate(over="ignore", invalid="ignore"):
             self._start(pool, optimizer, rows, held_out)
             try:
+                self.observer.begin_fit()
                 problem = (self._run_epochs if optimizer.stochastic else self._run_full_batch)(optimizer, rows)
             except KeyboardInterrupt:
                 return "Training interrupted by user."
@@ -182,6 +195,7 @@ class Training:
     def _start(self, pool, optimizer, rows, held_out):
         """Make what the loop over epochs uses."""
         settings, data = self.settings, self.data
+        self._optimizer, self._rows = optimizer, rows
         self._bounds = list(self.network.bounds(self.network.n_steps(data.longest(rows))))
         max_batch = settings.batch_size if optimizer.stochastic else len(rows)
         self.objective = Objective(self.network, data, self.loss, settings.alpha, pool, max_batch)
@@ -200,7 +214,9 @@ class Training:
         """Epochs of mini-batches; returns the text of a warning, or None."""
         state, settings, weight = self.state, self.settings, self.data.weight[rows].sum()
         if state.slots is None:
-            state.safe_theta, state.slots = state.theta.copy(), optimizer.start(state.theta)
+            state.slots = optimizer.start(state.theta)
+        if state.safe_theta is None:
+            state.safe_theta = state.theta.copy()
         theta, stop = state.theta.copy(), state.ended
         while not stop and state.n_epochs < settings.max_iter:
             self.observer.begin_epoch()
@@ -211,7 +227,7 @@ class Training:
                 raise
             state.theta[:] = theta
             stop = any((self.monitor.end_epoch(loss, theta), self.observer.end_epoch()))
-        if stop or settings.schedule.anneals or settings.open_ended:
+        if stop or settings.tol is None or settings.schedule.anneals or settings.open_ended:
             return None
         return (
             f"Maximum number of iterations ({settings.max_iter}) reached and the training has not converged: raise "
@@ -243,9 +259,40 @@ class Training:
             raise _DivergenceError(f"the last batch of epoch {number + 1}")
         return total
 
+    def range_test(self, rates):
+        """Losses of mini-batches along a run whose learning rate goes through `rates`, as far as they are finite.
+
+        The run starts where this one stands, and leaves it as it is. It ends early where the loss has become four times
+        the smallest.
+        """
+        theta, losses, settings, objective = self.state.theta.copy(), [], self.settings, self.objective
+        slots, batches = self._optimizer.start(theta), self._endless_batches()
+        seed = epoch_seed(self.state.seed, 2**63) if self.network.structure.is_noisy else None
+        for update, rate in enumerate(rates, start=1):
+            value, gradient = objective.value_and_gradient(theta, next(batches), seed)
+            if not np.isfinite(value + clip_by_norm(gradient, settings.clip_norm)):
+                break
+            losses.append(value)
+            if value > 4 * min(losses):
+                break
+            self._optimizer.step(theta, gradient, slots, update, rate, objective.penalized)
+        return losses
+
+    def _endless_batches(self):
+        """Mini-batches of one epoch after the other, none of which is an epoch of training."""
+        for number in itertools.count():
+            order = shuffled(self._rows, self.state.seed, 2**63 + number)
+            for first in range(0, len(order), self.settings.batch_size):
+                yield order[first : first + self.settings.batch_size]
+
     def _run_full_batch(self, optimizer, rows):
         """Iterations over all sequences at once; returns the text of a warning, or None."""
         state, values, max_iter = self.state, [], self.settings.max_iter
+        if state.ended:
+            return None
+        if state.n_epochs:
+            raise ValueError("A run of L-BFGS cannot be resumed: what it remembers is not at hand. Start anew.")
+        tol = TOL_OF_ALL_DATA if self.settings.tol is None else self.settings.tol
 
         def function(theta):
             value, gradient = self.objective.value_and_gradient(theta.astype(state.theta.dtype), rows)
@@ -263,7 +310,12 @@ class Training:
 
         self.observer.begin_epoch()
         theta, n_iter, converged, message = optimizer.minimize(
-            function, state.theta, max_iter=max_iter, tol=self.monitor.tol, bounds=self._bounds, callback=callback
+            function,
+            state.theta,
+            max_iter=max_iter,
+            tol=tol,
+            bounds=self._bounds,
+            callback=callback,
         )
         if not state.n_epochs:  # there was nothing to improve
             self._end_iteration(values[0])

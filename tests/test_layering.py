@@ -25,6 +25,7 @@ LEVELS = [
     {"_validation"},
     {"preprocessing"},
     {"estimators", "interchange", "checks"},
+    {"callbacks"},
     {"__init__"},
 ]
 LEVEL = {unit: number for number, units in enumerate(LEVELS) for unit in units}
@@ -48,7 +49,8 @@ OUTSIDE = {
         *{"cells", "convolution", "losses", "optimizers", "initializers", "schedules", "preprocessing", "estimators"},
     },
     "sklearn.exceptions": {"estimators"},
-    "sklearn": {"_validation", "estimators", "interchange", "metrics", "model_selection", "preprocessing"},
+    "matplotlib": {"callbacks"},
+    "sklearn": {"_validation", "callbacks", "estimators", "interchange", "metrics", "model_selection", "preprocessing"},
 }
 
 

@@ -26,8 +26,6 @@ from ._callbacks import CallbackSupportMixin, progress_shown, with_callbacks
 from ._fit import learn, warn
 from ._validation import channel_roles, validate_inputs
 
-# batch_size="auto": large enough for the processor to work well, small enough for a hundred updates in an epoch.
-SMALLEST_BATCH, LARGEST_BATCH, UPDATES_PER_EPOCH = 32, 256, 128
 FEATURE_POOLINGS = ("last", "mean", "max")  # those without weights
 
 
@@ -38,7 +36,7 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "cell": [CELL_NAMES, BaseCell],
         "bidirectional": ["boolean"],
-        "pooling": [StrOptions({"last", "mean", "max", "attention"})],
+        "pooling": [StrOptions({"auto", "last", "mean", "max", "attention"})],
         "categorical_features": ["array-like", Integral, str, None],
         "embedding_dim": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "min_count": [Interval(Integral, 1, None, closed="left")],
@@ -59,10 +57,10 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "learning_rate": [StrOptions(set(SCHEDULES)), BaseSchedule],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
         "shuffle": ["boolean"],
-        "tol": [Interval(Real, 0, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
         "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
@@ -231,11 +229,6 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             return None
         self.convolution._validate_params()
         return clone(self.convolution)
-
-    def _batch_size(self, n_sequences):
-        if self.batch_size == "auto":
-            return min(max(n_sequences // UPDATES_PER_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
-        return self.batch_size
 
     def _layer_sizes(self):
         sizes = np.atleast_1d(self.hidden_layer_sizes)

@@ -67,20 +67,21 @@ learning_rate : {{"constant", "warmup", "cosine", "one_cycle", "plateau"}} or Ba
     example ``Cosine(warmup=0.1)``.
 learning_rate_init : float, default=3e-3
     Step size of the optimiser, the largest one if it changes; not used by "lbfgs".
-max_iter : int, default=100
+max_iter : int or "auto", default=100
     Largest number of epochs, or of iterations of "lbfgs".
 clip_norm : float or None, default=1.0
     Gradients with a larger norm (over all parameters) are scaled down to it; not used by "lbfgs".
 shuffle : bool, default=True
     Whether to draw the mini-batches anew in each epoch.
-tol : float, default=1e-3
+tol : float or None, default=1e-3
     Training ends when the loss (with `early_stopping` the validation score) has not improved by more than this for
-    `n_iter_no_change` epochs.
+    `n_iter_no_change` epochs. None runs all epochs, or with `early_stopping` is 0. For "lbfgs" the largest element of
+    the gradient at which it ends, None being 1e-4.
 n_iter_no_change : int, default=10
     Epochs without improvement that are waited for.
 early_stopping : bool or "auto", default=False
     Whether to hold out `validation_fraction` of the sequences, stop by the score on them, and keep the best weights.
-    "auto" does if sequences to hold out are passed to `fit`, or there are 10,000 or more (and no class has one only).
+    "auto" does if sequences to hold out are passed to `fit`.
 validation_fraction : float, default=0.1
     Share of the sequences that is held out.
 validation_split : {{"random", "last"}} or splitter, default="random"

@@ -2,7 +2,6 @@
 
 import hashlib
 import warnings
-from collections import Counter
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,10 @@ from ..optimizers import get_optimizer
 from ..schedules import Constant, get_schedule
 from ._callbacks import CallbackObserver
 
-AUTO_HOLDS_OUT = 10_000  # sequences from which early_stopping="auto" holds some out, as in HistGradientBoosting
+# batch_size="auto" and max_iter="auto": batches large enough for the processor to work well and small enough for many
+# updates in an epoch, and epochs enough for updates enough; chosen by experiment, see docs/defaults.rst.
+SMALLEST_BATCH, LARGEST_BATCH, BATCHES_PER_EPOCH = 32, 256, 128
+FEWEST_EPOCHS, MOST_EPOCHS, UPDATES = 100, 100, 1500
 NOT_OF_THE_RESULT = {"n_jobs", "verbose"}  # parameters that do not change what a fit computes
 
 
@@ -78,7 +80,6 @@ def learn(estimator, sequences, job, verbose=False):
 
     observer = CallbackObserver(estimator, settings.max_iter, job.X, job.y, job.sample_weight, attributes)
     estimator._training = Training(network, state, data, loss, estimator._validation_score, settings, observer)
-    observer.begin_fit()
     problem = estimator._training.run(optimizer, rows, held_out)
     vars(estimator).update(attributes())
     observer.end_fit()
@@ -120,11 +121,9 @@ def weights_of(network, theta):
 def _split(estimator, given, groups, seed):
     """Rows to train on, and rows to hold out."""
     rows = np.arange(len(given.sequence_weight))
-    if estimator.early_stopping is False or (estimator.early_stopping == "auto" and len(rows) < AUTO_HOLDS_OUT):
+    if estimator.early_stopping is not True:
         return rows, rows[:0]
     strata = None if given.per_step else estimator._strata(given.rows)
-    if estimator.early_stopping == "auto" and strata is not None and min(Counter(strata).values()) < 2:
-        return rows, rows[:0]
     if groups is not None:
         check_consistent_length(rows, groups)
     rows, held_out = _parts(estimator, rows, strata, groups, seed)
@@ -223,12 +222,12 @@ def _settings(estimator, n_sequences, alpha, job, verbose):
     """How to train on so many sequences."""
     from ..training import Settings  # noqa: PLC0415
 
-    schedule = get_schedule(estimator.learning_rate)
+    schedule, batch_size = get_schedule(estimator.learning_rate), _batch_size(estimator, n_sequences)
     return Settings(
         alpha=alpha,
-        batch_size=min(estimator._batch_size(n_sequences), n_sequences),
+        batch_size=batch_size,
         learning_rate=estimator.learning_rate_init,
-        max_iter=1 if job.partial else estimator.max_iter,
+        max_iter=1 if job.partial else _n_epochs(estimator, -(-n_sequences // batch_size)),
         clip_norm=np.inf if estimator.clip_norm is None else estimator.clip_norm,
         shuffle=estimator.shuffle,
         tol=estimator.tol,
@@ -240,12 +239,25 @@ def _settings(estimator, n_sequences, alpha, job, verbose):
     )
 
 
+def _batch_size(estimator, n_sequences):
+    size = estimator.batch_size
+    if size == "auto":
+        size = min(max(n_sequences // BATCHES_PER_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
+    return min(size, n_sequences)
+
+
+def _n_epochs(estimator, n_batches):
+    if estimator.max_iter != "auto":
+        return estimator.max_iter
+    return min(max(-(-UPDATES // n_batches), FEWEST_EPOCHS), MOST_EPOCHS)
+
+
 def _start(estimator, network, job, checkpoint, seed, n_steps, raw):
     """State of training to start from: a checkpoint, the fit before, or new weights, which predict `raw` at first."""
     from ..training import State  # noqa: PLC0415
 
     if checkpoint:
-        return State(**checkpoint)
+        return State.from_plain(checkpoint)
     if not job.goes_on:
         rng = np.random.default_rng(seed)
         return State(network.initialize(rng, scheme_of(estimator, n_steps), raw), seed)
@@ -265,9 +277,9 @@ def _start(estimator, network, job, checkpoint, seed, n_steps, raw):
 # ---------------------------------------------------------------------------------------------------------- checkpoints
 def _checkpoint(estimator, sequences, given, job):
     """Where an earlier run of this very fit got to, as a callback of the estimator knows it; None if none does."""
-    for callback in getattr(estimator, "_skl_callbacks", []):
-        if hasattr(callback, "resume"):
-            state = callback.resume(estimator, fingerprint(estimator, sequences, given, job))
+    for callback in [] if job.partial else getattr(estimator, "_skl_callbacks", []):
+        if hasattr(callback, "training_state"):
+            state = callback.training_state(fingerprint(estimator, sequences, given, job))
             if state is not None:
                 return state
     return None
@@ -279,6 +291,8 @@ def fingerprint(estimator, sequences, given, job):
     arrays = {"X": (sequences.values, sequences.offsets), "y": (np.asarray(given.rows), given.weight)}
     if job.groups is not None:
         arrays["groups"] = (np.asarray(job.groups),)
+    if job.goes_on:
+        arrays["weights_"] = tuple(estimator.weights_.values())
     texts = {name: _text_of(value) for name, value in parameters if name not in NOT_OF_THE_RESULT}
     marks = {name: _hash_of(parts) for name, parts in arrays.items()}
     return {"estimator": type(estimator).__name__} | texts | marks

@@ -28,6 +28,7 @@ class BasePredictor(BaseRNN):
     """Base of the estimators that map a sequence to a target."""
 
     _parameter_constraints = {**BaseRNN._parameter_constraints, "warm_start": ["boolean"]}
+    _auto_pooling = "last"
 
     @abstractmethod
     def _known_target(self, y):
@@ -95,12 +96,14 @@ class BasePredictor(BaseRNN):
         return given_target(self, sequences, y, sample_weight)
 
     def _pooling(self):
-        if self.per_step_ and self.pooling != "last":
+        if self.per_step_ and self.pooling not in {"auto", "last"}:
             raise ValueError(
                 f"pooling={self.pooling!r} makes one vector of all steps, but y has a target for each step: leave out "
                 "pooling, or pass one target for each sequence."
             )
-        return "steps" if self.per_step_ else self.pooling
+        if self.per_step_:
+            return "steps"
+        return self._auto_pooling if self.pooling == "auto" else self.pooling
 
     def attention_weights(self, X):
         """Find the weights of the steps in the mean that the readout gets.
