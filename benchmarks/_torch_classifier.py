@@ -8,6 +8,10 @@ import torch
 from _claims_torch import N_GATES
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
+from skrnn.estimators._fit import _batch_size
+from skrnn.estimators._validation import validate_inputs
+from skrnn.schedules import get_schedule
+
 TRIAL_UPDATES = 4  # with each number of threads; the first is not counted
 SCORING_ROWS = 256
 LAYERS = {"LSTM": torch.nn.LSTM, "GRU": torch.nn.GRU, "Elman": torch.nn.RNN}
@@ -20,8 +24,6 @@ class Sequences:
     """
 
     def __init__(self, estimator, X, target):
-        from skrnn.estimators._validation import validate_inputs
-
         sequences = validate_inputs(estimator, X, "float32", missing=estimator.missing, text=estimator.inputs_.is_text)
         values, offsets = estimator.inputs_.encode(sequences, "float32"), sequences.offsets
         self.lengths = torch.from_numpy(np.diff(offsets))
@@ -195,3 +197,33 @@ def fastest_threads(loop):
             times.append(time.perf_counter() - start)
         seconds[n_threads] = np.median(times[1:])
     return min(seconds, key=seconds.get)
+
+
+def fit_twin(estimator, X, y, X_test, y_test):
+    """A run of PyTorch beside a fitted estimator: score on the test part, seconds of training, threads."""
+    n_batches = estimator.t_ // estimator.n_iter_
+    batch_size = _batch_size(estimator, len(X))
+    if -(-len(X) // batch_size) != n_batches:
+        raise RuntimeError(f"batches of {batch_size} sequences are not what the estimator had: {n_batches} in an epoch")
+    schedule = get_schedule(estimator.learning_rate)
+    data = Sequences(estimator, X, encoded_target(estimator, y))
+    torch.manual_seed(0)
+    loop = TorchLoop(estimator, data, batch_size, estimator.t_, lambda k, n: schedule.factor((k - 1) / n, []))
+    n_threads = fastest_threads(loop)
+    torch.set_num_threads(n_threads)
+    start = time.perf_counter()
+    loop.run()
+    seconds = time.perf_counter() - start
+    score = loop.score(Sequences(estimator, X_test, encoded_target(estimator, y_test)))
+    if not hasattr(estimator, "classes_"):
+        score *= float(estimator.target_scale_[0])
+    return {"score": score, "seconds": seconds, "threads": n_threads}
+
+
+def encoded_target(estimator, y):
+    """Codes of classes (of those that were not seen, one that is none of them), or standardized numbers."""
+    y = np.concatenate([np.asarray(row) for row in y]) if estimator.per_step_ else np.asarray(y)
+    if not hasattr(estimator, "classes_"):
+        return ((y - estimator.target_mean_) / estimator.target_scale_).astype(np.float32)
+    codes = np.searchsorted(estimator.classes_, y).clip(0, len(estimator.classes_) - 1)
+    return np.where(estimator.classes_[codes] == y, codes, -1)

@@ -232,7 +232,7 @@ def test_a_program_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path):
     environment = {**os.environ, "PYTHONPATH": str(Path(skrnn.__file__).parents[1])}
     n_kills = 0
     for delay in (0.02, 0.15, 0.4):
-        process = subprocess.Popen([*command, str(path)], stdout=subprocess.PIPE, env=environment, text=True)
+        process = subprocess.Popen([*command, str(path)], stdout=subprocess.DEVNULL, env=environment)
         before = path.stat().st_mtime_ns if path.exists() else 0
         while process.poll() is None and not (path.exists() and path.stat().st_mtime_ns > before):
             time.sleep(0.001)

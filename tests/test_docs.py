@@ -9,7 +9,7 @@ import pytest
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGES = sorted(DOCS.glob("*.rst"))
-NEEDED = {"interchange": ("torch", "onnx")}  # modules of extras that a page uses
+NEEDED = {"interchange": ("torch", "onnx"), "saving": ("skops",)}  # modules of extras that a page uses
 WITH_EXAMPLES = [page for page in PAGES if ">>>" in page.read_text(encoding="utf-8")]
 
 

@@ -14,8 +14,10 @@ PACKAGE = Path(skrnn.__file__).parent
 # From the bottom up. A name stands for a module or for a whole package; those of one row do not know each other.
 LEVELS = [
     {"_jit", "_memory", "_streams", "_threads", "_version", "parameters", "sequences"},
+    {"_archive"},
     {"kernels"},
     {"cells", "convolution", "losses", "optimizers", "initializers", "schedules"},
+    {"_components"},
     {"inputs", "metrics", "model_selection", "structure"},
     {"layers", "pretext"},
     {"network"},
@@ -25,6 +27,7 @@ LEVELS = [
     {"_validation"},
     {"preprocessing"},
     {"estimators", "interchange", "checks"},
+    {"persistence"},
     {"callbacks"},
     {"__init__"},
 ]
@@ -50,7 +53,10 @@ OUTSIDE = {
     },
     "sklearn.exceptions": {"estimators"},
     "matplotlib": {"callbacks"},
-    "sklearn": {"_validation", "callbacks", "estimators", "interchange", "metrics", "model_selection", "preprocessing"},
+    "sklearn": {
+        *{"_archive", "_validation", "callbacks", "estimators", "interchange", "metrics", "model_selection"},
+        "preprocessing",
+    },
 }
 
 

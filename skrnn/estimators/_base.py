@@ -24,6 +24,7 @@ from ..sequences._steps import is_text
 from ..structure import Structure
 from ._callbacks import CallbackSupportMixin, progress_shown, with_callbacks
 from ._fit import learn, warn
+from ._state import pickled_state, unpickled_attributes
 from ._validation import channel_roles, validate_inputs
 
 FEATURE_POOLINGS = ("last", "mean", "max")  # those without weights
@@ -176,6 +177,12 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         tags.input_tags.allow_nan = self.missing != "error"
         tags.input_tags.three_d_array = True
         return tags
+
+    def __getstate__(self):
+        return pickled_state(super().__getstate__())
+
+    def __setstate__(self, state):
+        super().__setstate__(unpickled_attributes(state, type(self).__name__))
 
     # --------------------------------------------------------------------------------------------------- fitting
     def _fit(self, X, fit, reset=True):
