@@ -61,11 +61,7 @@ class Checkpoint(BaseCallback):
         self.every = every
         self.resume = resume
 
-<<<<<<< HEAD
-    def setup(self, estimator, context):  # noqa: D102
-=======
     def setup(self, estimator, context):
->>>>>>> main
         if not Path(self.path).parent.is_dir():
             raise FileNotFoundError(f"There is no directory for the checkpoint {self.path}.")
 
