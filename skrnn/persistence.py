@@ -47,6 +47,8 @@ def save(estimator, path):
     TypeError
         If the estimator is of another class, also one that is derived from these, or has a parameter that cannot be
         saved; the message names it.
+    ValueError
+        If fitted attributes were changed by hand to what does not belong together, or weights are not finite.
     OSError
         If the file cannot be written. One that was there before is still there.
 
@@ -142,6 +144,8 @@ def estimator_to_plain(estimator):
         plain = _components.to_plain(value, registered=True)
         (parameters if plain is value else components)[name] = plain
     attributes = {name: value for name, value in vars(estimator).items() if _is_fitted_attribute(name)}
+    if attributes:
+        _check_fitted(estimator)  # rather now than when the file is read
     plain = {
         "class": type(estimator).__name__,
         "parameters": parameters,
@@ -218,7 +222,7 @@ def _check_fitted(estimator):
     _require(estimator, "n_outputs_", lambda n: isinstance(n, (int, np.integer)) and n >= 0)
     _require(estimator, "per_step_", lambda v: v is (structure.pooling == "steps"))
     _check_targets(estimator)
-    _check_weights(structure, estimator.weights_)
+    _check_weights(structure, estimator.weights_, getattr(estimator, "solver_state_", []))
 
 
 def _check_targets(estimator):
@@ -260,8 +264,8 @@ def _require(estimator, name, holds):
         raise ValueError(f"{name} cannot be {value!r:.200}")
 
 
-def _check_weights(structure, weights):
-    """Check that the weights are finite, and those of the network that the structure describes."""
+def _check_weights(structure, weights, solver_state):
+    """Check that the weights are finite, and they and what the solver remembers those of the network described."""
     from .network import Network  # noqa: PLC0415 (brings the compiler)
 
     if not isinstance(weights, dict) or not all(isinstance(weight, np.ndarray) for weight in weights.values()):
@@ -271,4 +275,8 @@ def _check_weights(structure, weights):
             raise ValueError(f"weights_[{name!r}] is not finite, or not of floats")
     if len(structure.hidden_layer_sizes) > len(weights):
         raise ValueError("there are more layers than weights")
-    Network(structure).flatten(weights)
+    theta = Network(structure).flatten(weights)
+    if not isinstance(solver_state, list) or not all(np.shape(slot) == theta.shape for slot in solver_state):
+        raise ValueError("solver_state_ is no list of arrays as long as all weights together")
+    if not all(isinstance(slot, np.ndarray) and slot.dtype.kind == "f" for slot in solver_state):
+        raise ValueError("solver_state_ is not of floats")

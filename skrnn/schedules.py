@@ -100,7 +100,7 @@ class Cosine(BaseSchedule):
 
     Parameters
     ----------
-    warmup : float, default=0.0
+    warmup : float, default=0.05
         Share of the epochs in which the rate rises from 0 in a straight line, before it falls.
     final : float, default=0.0
         The part f of the learning rate that is left at the end.
@@ -113,14 +113,14 @@ class Cosine(BaseSchedule):
     Examples
     --------
     >>> from skrnn.schedules import Cosine
-    >>> [round(Cosine().factor(progress, []), 3) for progress in (0, 0.5, 0.9)]
+    >>> [round(Cosine(warmup=0.0).factor(progress, []), 3) for progress in (0, 0.5, 0.9)]
     [1.0, 0.5, 0.024]
     """
 
     needs_end = True
     _parameter_constraints = {"warmup": [SHARE], "final": [Interval(Real, 0, 1, closed="both")]}
 
-    def __init__(self, warmup=0.0, final=0.0):
+    def __init__(self, warmup=0.05, final=0.0):
         self.warmup = warmup
         self.final = final
 

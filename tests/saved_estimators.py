@@ -10,6 +10,7 @@ from skrnn.cells import GRU
 from skrnn.initializers import Chrono, Orthogonal
 from skrnn.losses import Huber
 from skrnn.optimizers import AdamW
+from skrnn.schedules import OneCycle
 
 # Ends after a few epochs without a warning.
 SHORT = {"hidden_layer_sizes": 5, "tol": 10.0, "n_iter_no_change": 1, "batch_size": 16, "random_state": 0}
@@ -51,10 +52,12 @@ MAKE = {
     "categories": classifier(X=CODES, categorical_features=[1]),
     "mask": classifier(X=GAPS, missing="mask"),
     "decay": classifier(X=TIMES, missing="decay", time_channel=2),
+    "part by part": lambda: (RNNClassifier(**SHORT).partial_fit(X, LABELS, classes=[0, 1, 2]), X),
     "instances": classifier(
         cell=GRU(reset="before"),
         convolution=Conv(3, 3, activation="tanh"),
         solver=AdamW(weight_decay=0.1),
+        learning_rate=OneCycle(),
         recurrent_init=Orthogonal(0.9),
         bias_init=Chrono(5),
         hidden_layer_sizes=np.array([4, 4]),

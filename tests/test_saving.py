@@ -78,6 +78,15 @@ def test_a_loaded_estimator_can_be_fitted_again(name, tmp_path):
     assert_same(expected, again, X)
 
 
+def test_partial_fit_goes_on_after_loading(tmp_path):
+    estimator, X = fitted("part by part")
+    skrnn.save(estimator, tmp_path / "a")
+    copies = [skrnn.load(tmp_path / "a"), pickle.loads(pickle.dumps(estimator)), copy.deepcopy(estimator)]
+    one, *others = (duplicate.partial_fit(X, LABELS) for duplicate in copies)
+    for other in others:
+        assert_same(one, other, X)
+
+
 @pytest.mark.parametrize("cls", ESTIMATORS.values())
 def test_an_estimator_that_is_not_fitted(cls, tmp_path):
     estimator = cls(7, GRU(), solver=Adam(beta_1=0.5), categorical_features=np.array([True, False]), random_state=3)
@@ -152,6 +161,14 @@ def test_numbers_in_the_place_of_weights_are_saved(tmp_path):
     assert_array_equal(skrnn.load(tmp_path / "a").predict_proba(X), clf.predict_proba(X))
 
 
+def test_what_could_not_be_loaded_is_not_saved(tmp_path):
+    clf = copy.deepcopy(fitted("classes of numbers")[0])
+    clf.weights_["readout.b"][1] = np.nan
+    with pytest.raises(ValueError, match=r"readout\.b.*not finite"):
+        skrnn.save(clf, tmp_path / "a")
+    assert not list(tmp_path.iterdir())
+
+
 # ------------------------------------------------------------------------------------------------------- bad files
 def set_in(*path, value):
     """A change of a plain value: put `value` at the place `path`, or call it with what is there."""
@@ -191,6 +208,13 @@ BAD = {
     "attribute of the class": ("tokens", attribute("predict", value=1), "no attribute of a fitted"),
     "special attribute": ("tokens", attribute("__class__", value=1), "no attribute of a fitted"),
     "private attribute": ("tokens", attribute("_fit_", value=1), "no attribute of a fitted"),
+    "short solver state": ("part by part", attribute("solver_state_", value=[np.zeros(3)] * 2), "solver_state_ is"),
+    "solver state of text": (
+        "part by part",
+        attribute("solver_state_", 0, value=lambda s: s.astype(str)),
+        "not of floats",
+    ),
+    "no solver state": ("part by part", attribute("solver_state_", value=None), "solver_state_ is"),
     "NaN weight": ("tokens", weight(lambda w: w * np.nan), "not finite"),
     "infinite weight": ("tokens", weight(lambda w: w + np.inf), "not finite"),
     "weights of text": ("tokens", weight(lambda w: w.astype(str)), "not finite, or not of floats"),

@@ -25,7 +25,7 @@ SHORT = {"hidden_layer_sizes": 4, "cell": "elman", "tol": 0.0, "n_iter_no_change
         (WarmUp(warmup=0.2), 0.05, 0.25),
         (WarmUp(warmup=0.2), 0.5, 1.0),
         (WarmUp(warmup=0), 0.0, 1.0),
-        (Cosine(), 0.25, (1 + math.cos(math.pi / 4)) / 2),
+        (Cosine(warmup=0.0), 0.25, (1 + math.cos(math.pi / 4)) / 2),
         (Cosine(warmup=0.5, final=0.2), 0.25, 0.5),
         (Cosine(warmup=0.5, final=0.2), 0.75, 0.6),
         (OneCycle(warmup=0.4, initial=0.1), 0.0, 0.1),

@@ -36,7 +36,7 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "cell": [CELL_NAMES, BaseCell],
-        "bidirectional": ["boolean"],
+        "bidirectional": ["boolean", StrOptions({"auto"})],
         "pooling": [StrOptions({"auto", "last", "mean", "max", "attention"})],
         "categorical_features": ["array-like", Integral, str, None],
         "embedding_dim": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
@@ -46,7 +46,7 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         "convolution": [Conv, None],
         "layer_norm": ["boolean"],
         "residual": ["boolean"],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
         "input_dropout": [Interval(Real, 0, 1, closed="left")],
         "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
         "zoneout": [Interval(Real, 0, 1, closed="left")],
@@ -168,6 +168,14 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     def _pooling(self):
         """How the network is trained to make one vector of the outputs of its last layer."""
 
+    def _bidirectional(self):
+        """Whether layers run in both directions."""
+        return self.bidirectional is True
+
+    def _dropout(self):
+        """Share of the units that are left out between layers and before the readout."""
+        return 0.0 if self.dropout == "auto" else self.dropout
+
     @abstractmethod
     def _validation_score(self, raw, target, sample_weight):
         """Score of raw predictions, higher is better."""
@@ -218,7 +226,7 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             hidden_layer_sizes=self._layer_sizes(),
             n_outputs=n_raw,
             dtype=self.dtype,
-            bidirectional=self.bidirectional,
+            bidirectional=self._bidirectional(),
             pooling=self._pooling(),
             convolution=self._convolution(),
             embeddings=self.inputs_.embeddings(self.embedding_dim),
@@ -226,7 +234,7 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             layer_norm=self.layer_norm,
             residual=self.residual,
             input_dropout=self.input_dropout,
-            dropout=self.dropout,
+            dropout=self._dropout(),
             recurrent_dropout=self.recurrent_dropout,
             zoneout=self.zoneout,
         )

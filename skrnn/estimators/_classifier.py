@@ -9,12 +9,15 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted
 
+from ..cells import get_cell
 from ..losses import BinomialLogLoss, MultinomialLogLoss
 from ..metrics import step_accuracy_score
+from ..optimizers import get_optimizer
 from ._documentation import document_parameters
 from ._predictor import BasePredictor, takes_steps
 from ._targets import refuse_steps
 
+AUTO_DROPOUT = 0.3  # chosen by experiment, see docs/defaults.rst
 NOT_GIVEN = object()
 
 
@@ -63,6 +66,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
     array(['up', 'down'], dtype='<U4')
     """
 
+    _auto_pooling = "max"
     _parameter_constraints = {
         **BasePredictor._parameter_constraints,
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
@@ -71,10 +75,10 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
     def __init__(
         self,
         hidden_layer_sizes=(64,),
-        cell="lstm",
+        cell="gru",
         *,
-        bidirectional=False,
-        pooling="last",
+        bidirectional="auto",
+        pooling="auto",
         categorical_features=None,
         embedding_dim="auto",
         min_count=1,
@@ -83,7 +87,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         convolution=None,
         layer_norm=False,
         residual=False,
-        dropout=0.0,
+        dropout="auto",
         input_dropout=0.0,
         recurrent_dropout=0.0,
         zoneout=0.0,
@@ -93,14 +97,14 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         solver="adam",
         alpha=1e-3,
         batch_size="auto",
-        learning_rate="constant",
-        learning_rate_init=3e-3,
-        max_iter=100,
+        learning_rate="cosine",
+        learning_rate_init=1e-2,
+        max_iter="auto",
         clip_norm=1.0,
         shuffle=True,
-        tol=1e-3,
+        tol=None,
         n_iter_no_change=10,
-        early_stopping=False,
+        early_stopping="auto",
         validation_fraction=0.1,
         validation_split="random",
         standardize=True,
@@ -192,6 +196,15 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             )
         first = None if hasattr(self, "weights_") else NOT_GIVEN if classes is None else classes
         return self._learn(self._part(X, y, sample_weight, first))
+
+    def _bidirectional(self):
+        return not get_cell(self.cell).is_output if self.bidirectional == "auto" else self.bidirectional
+
+    def _dropout(self):
+        if self.dropout != "auto":
+            return self.dropout
+        has_units_to_leave_out = self._bidirectional() or not get_cell(self.cell).is_output
+        return AUTO_DROPOUT if has_units_to_leave_out and get_optimizer(self.solver).stochastic else 0.0
 
     def predict(self, X):
         """Predict classes, or 0-1 indicators of labels.

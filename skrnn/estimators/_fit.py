@@ -17,8 +17,8 @@ from ._callbacks import CallbackObserver
 
 # batch_size="auto" and max_iter="auto": batches large enough for the processor to work well and small enough for many
 # updates in an epoch, and epochs enough for updates enough; chosen by experiment, see docs/defaults.rst.
-SMALLEST_BATCH, LARGEST_BATCH, BATCHES_PER_EPOCH = 32, 256, 128
-FEWEST_EPOCHS, MOST_EPOCHS, UPDATES = 100, 100, 1500
+SMALLEST_BATCH, LARGEST_BATCH, BATCHES_PER_EPOCH = 16, 64, 16
+FEWEST_EPOCHS, MOST_EPOCHS, UPDATES = 10, 200, 1500
 NOT_OF_THE_RESULT = {"n_jobs", "verbose"}  # parameters that do not change what a fit computes
 
 

@@ -227,6 +227,7 @@ class BasePredictor(BaseRNN):
             pooling = trained if trained in FEATURE_POOLINGS else "last"
         known = SequenceTransformer._get_param_names()
         parameters = {name: value for name, value in clone(self).get_params(deep=False).items() if name in known}
+        parameters |= {name: getattr(self.structure_, name) for name in ("bidirectional", "dropout")}
         transformer = SequenceTransformer(**parameters | {"objective": "supervised", "pooling": pooling})
         transformer._validate_params()
         vars(transformer).update((name, value) for name, value in vars(self).items() if name.endswith("_"))
