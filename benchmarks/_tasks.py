@@ -53,8 +53,9 @@ class Measure:
 class Task:
     """What is learned from which data.
 
-    required : parameters that the data demand of any model; tuned : those of the best network that was found on held-out
-    parts of the training part; wrap : makes a model of a seed and an estimator; torch : whether PyTorch is run too.
+    required : parameters that the data demand of any model; tuned : those of the best network that was found on
+    held-out parts of the training part; wrap : makes a model of a seed and an estimator; torch : whether PyTorch is run
+    too.
     """
 
     read: Callable  # returns X, y, X_test, y_test
@@ -184,9 +185,7 @@ TASKS = {
     "SwedishLeaf": archived("SwedishLeaf", FLAT(92.5), echo(83.7), torch=True),
     "SyntheticControl": archived("SyntheticControl", FLAT(98.3), echo(87.9), torch=True),
     "spoken digits": of_text(_sets.spoken_digits, SUMMARY(99.5), Figure("BiLSTM", 98.4, SPLIT), torch=True),
-    "IndoorMovement": of_text(
-        _sets.indoor_movement, Figure("logistic reg.", 64.2), Figure("MLSTM-FCN", 79.6, SPLIT)
-    ),
+    "IndoorMovement": of_text(_sets.indoor_movement, Figure("logistic reg.", 64.2), Figure("MLSTM-FCN", 79.6, SPLIT)),
     "MNIST by rows": of_text(_sets.rows_of_images, Figure("SVC", 96.5), torch=True),
     "names": of_text(_sets.names, Figure("n-gram SVC", 86.3), torch=True),
     "TREC questions": of_text(
@@ -245,4 +244,17 @@ TASKS = {
     "heart rate": small("heart_rate", 12, 0.852),
     "Taylor load": small("taylor_load", 24, 298),
     "gas furnace": small("gas_furnace", 12, 0.358),
+}
+
+GOALS = {  # of single tasks
+    ("digits", "accuracy, %"): 96.0,
+    ("JapaneseVowels", "accuracy, %"): 97.0,
+    ("JapaneseVowels, reservoir", "accuracy, %"): 96.0,
+    ("C-MAPSS FD001", "RMSE"): 16.41,
+    ("ATIS slots", "span F1, %"): 93.0,
+    ("UD English-LinES", "accuracy, %"): 92.0,
+    ("names", "accuracy, %"): 83.3,
+    ("TREC questions", "accuracy, %"): 85.0,
+    ("PhysioNet 2012", "AUROC"): 0.84,
+    ("PhysioNet 2012, mean of 5", "AUROC"): 0.84,
 }

@@ -51,7 +51,7 @@ class Sequences:
 
 
 class TorchTwin(torch.nn.Module):
-    """The network of a `Structure` with vectors of codes, recurrent layers, pooling and readout; dropout as in skrnn."""
+    """The network of a `Structure` with vectors of codes, recurrent layers, pooling, readout; dropout as in skrnn."""
 
     def __init__(self, structure):
         super().__init__()
