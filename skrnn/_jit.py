@@ -18,6 +18,7 @@ import numba
 from numba.core import config
 from numba.core import types as numba_types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
 PACKAGE = Path(__file__).resolve().parent
@@ -36,14 +37,19 @@ def _vector_unit():
 
 VECTOR_BYTES, N_VECTOR_REGISTERS, MASKED_MEMORY = _vector_unit()
 
+if hasattr(os, "register_at_fork"):
+    # A process forked while another thread compiles would hold a lock that nobody in it releases: forking waits.
+    _release = global_compiler_lock.release
+    os.register_at_fork(before=global_compiler_lock.acquire, after_in_parent=_release, after_in_child=_release)
+
 
 @functools.cache
 def _package_stamp():
     """Hash of every source that a kernel may contain: Numba itself notices a change in one file only."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for pattern in KERNEL_SOURCES:
-        for path in sorted(PACKAGE.glob(pattern)):
-            digest.update(path.read_bytes())
+    sources = [path for pattern in KERNEL_SOURCES for path in sorted(PACKAGE.glob(pattern))]
+    for path in sources or [Path(__loader__.archive)]:  # there are no files if the package is imported from a zip
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 

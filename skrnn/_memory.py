@@ -11,6 +11,12 @@ def padded(n_columns, dtype):
     return (-(-n_columns * itemsize // LINE) | 1) * LINE // itemsize
 
 
+def arena_bytes(shapes, dtype):
+    """Bytes that an `Arena` of these shapes takes, however many."""
+    itemsize = np.dtype(dtype).itemsize
+    return itemsize * sum(max(int(rows), 1) * padded(int(columns), dtype) for rows, columns in shapes.values())
+
+
 class Arena:
     """One allocation that many arrays are cut from: large enough for huge pages, without which the products of larger
     layers wait for address translation.

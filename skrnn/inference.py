@@ -3,99 +3,49 @@
 import numpy as np
 
 from ._threads import ShardPool
-from .kernels.batches import last_states, store_rows
+from .data import MAX_BYTES, SHARES, Data
+from .kernels.batches import store_rows
 from .layers.pooling import get_pooling
 from .network import Network
+from .segments import Stretch, find_room, first_of, refuse_size, run_segment
 from .structure import Structure
 
 PREDICTION_ROWS = 32  # sequences that go through the network together in prediction
 WORK_PER_THREAD = 3e6  # parameters times steps of a batch that pay for waking a thread, some 20 microseconds
 
 
-class Data:
-    """Sequences in the form that the network reads, with their targets and weights.
-
-    Parameters
-    ----------
-    values : ndarray of shape (n_steps, n_channels)
-        Steps of all sequences, in the dtype of the network.
-    offsets : ndarray of shape (n_sequences + 1,)
-        Where each sequence starts in `values`.
-    target : ndarray of shape (n_rows, n_targets), default=None
-        A row for each sequence, or for each step.
-    weight : ndarray of shape (n_rows,), default=None
-        Weights of these rows; None: 1.
-
-    Attributes
-    ----------
-    weight : ndarray of shape (n_sequences,)
-        Weights of the sequences: of one whose steps have targets, the sum of theirs.
-    row_weight : ndarray of shape (n_rows,)
-    """
-
-    def __init__(self, values, offsets, target=None, weight=None):
-        self.values, self.offsets, self.begins, self.lengths = values, offsets, offsets[:-1], np.diff(offsets)
-        self.set_target(target, weight)
-
-    def set_target(self, target, weight=None):
-        """Give the sequences or their steps targets, or None, and weights."""
-        self.target = self.row_weight = self.weight = None
-        if target is None:
-            return
-        self.target = np.ascontiguousarray(target, self.values.dtype)
-        self.row_weight = self.weight = np.ones(len(target)) if weight is None else weight
-        if len(target) > len(self.lengths):
-            self.weight = np.add.reduceat(self.row_weight, self.begins)
-
-    def target_rows(self, indices):
-        """Rows of the targets of the sequences `indices`, in their order."""
-        return indices if len(self.target) == len(self.lengths) else self.step_rows(indices)
-
-    def step_rows(self, indices):
-        """Rows of the steps of the sequences `indices`, in their order."""
-        lengths = self.lengths[indices]
-        ends = np.cumsum(lengths)
-        return np.arange(lengths.sum()) + np.repeat(self.begins[indices] - ends + lengths, lengths)
-
-    def by_length(self, indices):
-        """The sequences `indices`, longest first."""
-        return indices[np.argsort(-self.lengths[indices], kind="stable")]
-
-    def longest(self, indices):
-        """Steps of the longest of the sequences `indices` that have a weight."""
-        return self.lengths[indices[self.weight[indices] > 0]].max()
-
-    def most_steps(self, n_rows):
-        """Steps that `n_rows` sequences have at most."""
-        return int(np.sort(self.lengths)[-n_rows:].sum())
-
-
-def predict_raw(network, theta, data, pool, indices=None):
-    """Raw predictions of the sequences `indices`, in their order; None: of all.
+def predict_raw(network, theta, data, pool, indices=None, max_bytes=MAX_BYTES):
+    """Raw predictions of the sequences `indices`, each named once, in their order; None: of all.
 
     One row (K,) for each sequence, or where the network has predictions for each step, for each of their steps.
     """
     indices, keeps_steps = np.arange(len(data.lengths)) if indices is None else indices, network.pooling.keeps_steps
-    raw = np.empty((len(data.values if keeps_steps else data.lengths), network.n_outputs), network.dtype)
+    offsets = np.cumsum([0, *data.lengths[indices]]) if keeps_steps else np.arange(len(indices) + 1)
+    raw, begins = np.empty((offsets[-1], network.n_outputs), network.dtype), np.empty(len(data.lengths), np.int64)
+    begins[indices] = offsets[:-1]
 
-    def collect(shard, plan, buffers):
-        rows = network.prediction_rows(plan, shard)
-        raw[rows] = buffers.part("pooled")["raw"][: len(rows), : network.n_outputs]
+    def collect(stretch, plan, buffers):
+        of_shard = buffers.part("pooled")["raw"]
+        if keeps_steps:
+            first_rows = begins[stretch.sequences] + stretch.first_steps
+            store_rows(of_shard, 0, network.n_outputs, plan.starts, first_rows, raw)
+        else:
+            raw[begins[stretch.sequences]] = of_shard[: len(stretch.sequences), : network.n_outputs]
 
-    _run_forward(network, theta, data, indices, pool, collect)
-    return raw[data.step_rows(indices) if keeps_steps else indices]
+    _run_forward(network, theta, data, indices, pool, collect, max_bytes, by_segment=keeps_steps)
+    return raw
 
 
-def hidden_states(network, theta, data, pool):
+def hidden_states(network, theta, data, pool, max_bytes=MAX_BYTES):
     """Outputs h_t of the last layer at all steps, one array (n_steps, H) for each sequence."""
 
     def collect(plan, buffers, begins, out):
         store_rows(network.blocks[-1].outputs(buffers), 0, network.n_last, plan.starts, begins, out)
 
-    return _run_steps(network, theta, data, pool, network.n_last, collect)
+    return _run_steps(network, theta, data, pool, network.n_last, collect, max_bytes)
 
 
-def pooled_states(network, theta, data, pool, poolings):
+def pooled_states(network, theta, data, pool, poolings, max_bytes=MAX_BYTES):
     """Outputs h_t of the last layer, pooled over the steps of each sequence in each of the ways named in `poolings`.
 
     One row (len(poolings) * H,) for each sequence, one way after the other.
@@ -104,15 +54,17 @@ def pooled_states(network, theta, data, pool, poolings):
     ways = [get_pooling(name, H, n_backward) for name in poolings]
     out = np.empty((len(data.lengths), len(ways) * H), network.dtype)
 
-    def collect(shard, plan, buffers):
-        Y, pooled = network.blocks[-1].outputs(buffers), np.empty((len(shard), H), network.dtype)
+    def collect(stretch, plan, buffers):
+        Y, shard = network.blocks[-1].outputs(buffers), stretch.sequences
         for k, way in enumerate(ways):
             shapes = way.buffer_shapes(len(Y), len(shard), training=False)
             scratch = {name: np.empty(shape, network.dtype) for name, shape in shapes.items()}
-            way.forward({}, scratch, Y, plan.starts, pooled)
+            pooled = out[shard, k * H : (k + 1) * H]  # what the segment before has left
+            way.forward({}, scratch, Y, plan.starts, pooled, plan.segment)
             out[shard, k * H : (k + 1) * H] = pooled
 
-    _run_forward(network, theta, data, np.arange(len(data.lengths)), pool, collect, keep=True)
+    options = {"by_segment": True, "keep": True}
+    _run_forward(network, theta, data, np.arange(len(data.lengths)), pool, collect, max_bytes, **options)
     return out
 
 
@@ -128,13 +80,13 @@ def read_out(network, theta, pooled):
     return raw
 
 
-def attention_weights(network, theta, data, pool):
+def attention_weights(network, theta, data, pool, max_bytes=MAX_BYTES):
     """Weights that attention gives to the steps, one array (n_steps,) for each sequence."""
 
     def collect(plan, buffers, begins, out):
         store_rows(buffers.part("pooling")["alpha"], 0, 1, plan.starts, begins, out)
 
-    return [weights[:, 0] for weights in _run_steps(network, theta, data, pool, 1, collect)]
+    return [weights[:, 0] for weights in _run_steps(network, theta, data, pool, 1, collect, max_bytes)]
 
 
 def run_layers(cell, weights, sequences, initial_h=None, initial_c=None):
@@ -181,18 +133,17 @@ def run_layers(cell, weights, sequences, initial_h=None, initial_c=None):
             initial[number][name] = [zero if each is None else each[k][shard] for each in given]
         return initial
 
-    def collect(shard, plan, buffers):
-        store_rows(network.blocks[-1].outputs(buffers), 0, network.n_last, plan.starts, data.begins[shard], outputs)
-        last = np.empty((len(shard), (1 + n_states) * H), network.dtype)
+    def collect(stretch, plan, buffers):
+        begins = data.begins[stretch.sequences] + stretch.first_steps
+        store_rows(network.blocks[-1].outputs(buffers), 0, network.n_last, plan.starts, begins, outputs)
+        states = network.final_states(buffers, plan)
         for k, (number, name) in enumerate(layers):
-            part = buffers.part(f"layers.{number}.{name}")
-            last_states(part["Z"], plan.starts, H, last, 0)
-            last_states(part["S"], plan.starts, n_states * H, last, H)
-            final[:, k, shard] = last.reshape(len(shard), -1, H).swapaxes(0, 1)
+            final[:, k, stretch.sequences] = states[number][name]
 
     with ShardPool(1) as pool:
         theta, everything = network.flatten(weights), np.arange(len(sequences))
-        _run_forward(network, theta, data, everything, pool, collect, keep=True, start=start)
+        options = {"by_segment": True, "keep": True, "start": start}
+        _run_forward(network, theta, data, everything, pool, collect, MAX_BYTES, **options)
     return np.split(outputs, data.begins[1:]), final[0], final[1] if n_states else None
 
 
@@ -201,38 +152,66 @@ def worthwhile_threads(theta, lengths):
     return 1 + int(theta.size * lengths.sum() / WORK_PER_THREAD)
 
 
-def _run_steps(network, theta, data, pool, width, collect):
-    """One array (n_steps, width) per sequence, filled by ``collect(plan, buffers, begins, out)`` shard by shard."""
+def _run_steps(network, theta, data, pool, width, collect, max_bytes):
+    """One array (n_steps, width) per sequence, filled by ``collect(plan, buffers, begins, out)`` segment by segment."""
     offsets = np.cumsum([0, *network.n_steps(data.lengths)])
     out = np.empty((offsets[-1], width), network.dtype)
 
-    def collect_shard(shard, plan, buffers):
-        collect(plan, buffers, offsets[shard], out)
+    def collect_segment(stretch, plan, buffers):
+        collect(plan, buffers, offsets[stretch.sequences] + stretch.first_steps, out)
 
-    _run_forward(network, theta, data, np.arange(len(data.lengths)), pool, collect_shard, keep=True)
+    everything, options = np.arange(len(data.lengths)), {"by_segment": True, "keep": True}
+    _run_forward(network, theta, data, everything, pool, collect_segment, max_bytes, **options)
     return np.split(out, offsets[1:-1])
 
 
-def _run_forward(network, theta, data, indices, pool, collect, *, keep=False, start=None):
-    """Run sequences through the network; ``collect(shard, plan, buffers)`` takes what it wants from each shard.
+def _run_forward(network, theta, data, indices, pool, collect, max_bytes, *, by_segment, keep=False, start=None):
+    """Run sequences through the network; ``collect(stretch, plan, buffers)`` takes what it wants.
 
-    keep: whether the outputs of all layers are wanted; start: gives the states that a shard starts from.
+    by_segment: whether it does so after each segment of a shard, or once, when that has its predictions; keep: whether
+    the outputs of all layers are wanted; start: gives the states that a shard starts from.
     """
     order = data.by_length(indices)
     n_threads = min(pool.n_threads, worthwhile_threads(theta, data.lengths[order]))
     # Rows do not influence each other, so shards may be cut for the threads at hand.
     n_rows = min(PREDICTION_ROWS, 8 * -(-len(order) // (8 * n_threads)), len(order))
-    steps, n_shards = int(data.lengths[order[:n_rows]].sum()), -(-len(order) // n_rows)
-    n_threads = min(n_threads, n_shards)
-    workspace = network.take_workspace(steps, n_rows, n_threads, keep)
+    room, n_threads = _find_room(network, data.lengths[order], n_rows, n_threads, max_bytes, keep, data.step_bytes)
+    shards = room.shards(order, data.lengths, network.runs_in_segments)
+    n_threads = min(n_threads, len(shards))
+    workspace = network.take_workspace(room.n_steps, room.n_sequences, n_threads, keep)
     packed = network.pack(theta, workspace.packed)
 
     def run(i, worker):
-        shard = order[i * n_rows : (i + 1) * n_rows]
-        buffers, initial = workspace.buffers[worker], start and start(shard)
-        begins, lengths = data.begins[shard], data.lengths[shard]
-        plan = network.forward(packed, buffers, data.values, begins, lengths, keep=keep, initial=initial)
-        collect(shard, plan, buffers)
+        stretch, buffers, states = Stretch.whole(data, shards[i]), workspace.buffers[worker], start and start(shards[i])
+        parts, plan_of_all = stretch.cut(room.n_steps), None
+        for k, part in enumerate(parts):
+            plan = run_segment(network, packed, buffers, data, part, keep=keep, initial=states)
+            network.pool(packed, buffers, plan)
+            plan_of_all = plan_of_all or plan
+            if network.pooling.keeps_steps:
+                network.read_out(packed, buffers, plan, None)
+            if by_segment:
+                collect(part, plan, buffers)
+            if k + 1 < len(parts):
+                states = first_of(network.final_states(buffers, plan), part.n_on)
+        if not by_segment:
+            network.read_out(packed, buffers, plan_of_all, None)
+            collect(stretch, plan_of_all, buffers)
 
-    pool.run(run, n_shards, n_threads)
+    pool.run(run, len(shards), n_threads)
     network.give_back(workspace)
+
+
+def _find_room(network, lengths, n_rows, n_threads, max_bytes, keep, step_bytes):
+    """Room for the shards of a prediction, and the number of threads that may have so much; or a MemoryError."""
+    free = max_bytes - max_bytes // SHARES - network.packed_bytes
+    for n in dict.fromkeys((n_threads, 1)):
+        n_bytes = max(0, free) // n
+        room = find_room(network, lengths, n_rows, n_bytes, training=False, keep=keep, step_bytes=step_bytes)
+        if room is not None:
+            return room, n
+    longest = int(max(lengths))
+    needed = network.packed_bytes + network.buffer_bytes(longest, 1, False, keep) + longest * step_bytes
+    needed = SHARES * needed // (SHARES - 1)
+    advice = "cut the sequences into shorter ones, or take fewer units"
+    return refuse_size(f"a sequence of {longest} steps", needed, max_bytes, advice)

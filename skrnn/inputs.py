@@ -4,11 +4,14 @@ What is learned from the training sequences is an `Inputs`: means and scales, co
 missing values are dealt with. It is the only place that knows in which order the columns come.
 """
 
+from collections import Counter
 from inspect import signature
 
 import numpy as np
 
-from .sequences import SequenceArray, check_sequences
+from .sequences import SequenceArray
+from .sequences._chunks import chunks
+from .sequences._convert import check_values
 from .sequences._layout import place
 from .sequences._steps import is_text
 from .sequences._vocabulary import encode_tokens, learn_vocabulary
@@ -79,15 +82,45 @@ class Inputs:
             for k, size in enumerate(sizes)
         )
 
+    @property
+    def sees_one_step(self):
+        """Whether the columns of a step depend on nothing but the step."""
+        return self.missing == "error" and self.time_channel is None
+
     def encode(self, sequences, dtype):
         """The numbers that the network reads, (n_steps, n_columns), finite in `dtype`."""
-        if not self.categories and self.missing == "error" and self.time_channel is None:
-            values = _standardized(sequences.values, self.mean, self.scale, dtype)
+        encoded, row = np.empty((len(sequences.values), self.n_columns), dtype), 0
+        for chunk in chunks(sequences, whole=not self.sees_one_step):
+            self._encode(chunk, encoded[row : row + len(chunk.values)])
+            row += len(chunk.values)
+        return encoded
+
+    def check(self, sequences, dtype):
+        """Raise the ValueError that `encode` would raise, without memory for all that it returns."""
+        for chunk in chunks(sequences, whole=not self.sees_one_step):
+            self._encode(chunk, np.empty((len(chunk.values), self.n_columns), dtype))
+
+    def _encode(self, sequences, out):
+        """Fill `out` with the columns of some of the sequences."""
+        if not self.categories and self.sees_one_step:
+            _standardize(sequences.values, self.mean, self.scale, out)
         else:
-            values = np.hstack([*self._numbers(sequences), *self._codes(sequences)])
             with np.errstate(over="ignore"):
-                values = np.ascontiguousarray(values, dtype)
-        return check_sequences(SequenceArray(values, sequences.offsets), dtype, name="X, standardized,").values
+                out[:] = np.hstack([*self._numbers(sequences), *self._codes(sequences)])
+        encoded = SequenceArray(out, sequences.offsets)
+        encoded._origin = sequences._origin
+        check_values(encoded, out.dtype, name="X, standardized,")
+
+    def n_steps_before(self, values, begin, n_before):
+        """How many of the `n_before` steps before row `begin` of `values` the columns of later steps depend on."""
+        if self.sees_one_step:
+            return 0
+        n = 1
+        if self.missing != "error":  # back to where each number has been seen
+            numbers = self.numbers
+            while n < n_before and np.isnan(values[begin - n : begin, numbers]).all(axis=0).any():
+                n *= 2
+        return min(n, n_before)
 
     def to_plain(self):
         """The arguments of `Inputs` by name, for files."""
@@ -132,7 +165,9 @@ class Inputs:
         if not len(numbers):
             return
         values = numbers_and_gaps(sequences, numbers, self.time_channel)
-        values = _standardized(values, self.mean[numbers], self.scale[numbers], np.float64)
+        out = np.empty(values.shape)
+        _standardize(values, self.mean[numbers], self.scale[numbers], out)
+        values = out
         if self.missing == "error":
             yield values
             return
@@ -186,18 +221,28 @@ def fit_inputs(sequences, weight, *, standardize=True, missing="error", time_cha
         How often a token must occur in order to get a code of its own.
     """
     n_channels = sequences.n_channels
-    rows = np.repeat(weight, sequences.lengths)
-    categories = {c: _known(sequences, c, rows > 0, min_count) for c in categorical}
+    categories = {c: _known(sequences, c, weight, min_count) for c in categorical}
     inputs = Inputs(n_channels, missing, time_channel, categories, np.zeros(n_channels), np.ones(n_channels), None)
     numbers = inputs.numbers
     if not len(numbers):
         return inputs
-    values = numbers_and_gaps(sequences, numbers, time_channel)
+
+    def parts():
+        for chunk, rows in _weighted_chunks(sequences, weight, whole=time_channel is not None):
+            yield numbers_and_gaps(chunk, numbers, time_channel), rows
+
     if standardize:
-        inputs.mean[numbers], inputs.scale[numbers] = mean_and_scale(values, rows, numbers)
+        inputs.mean[numbers], inputs.scale[numbers] = _moments(parts, numbers)
     if missing != "error":
-        inputs.time_scale = _time_scale(sequences, ~np.isnan(values), rows, time_channel)
+        inputs.time_scale = _time_scale(sequences, numbers, weight, time_channel)
     return inputs
+
+
+def _weighted_chunks(sequences, weight, whole):
+    """Chunks of the sequences, and the weight of each of their rows."""
+    for chunk in chunks(sequences, whole=whole):
+        first, _ = chunk._origin
+        yield chunk, np.repeat(weight[first : first + len(chunk)], chunk.lengths)
 
 
 def number_channels(n_channels, categorical, time_channel):
@@ -228,7 +273,7 @@ def step_times(sequences, time_channel):
     wrong[1:] |= ~rises
     if wrong.any():
         row = int(wrong.argmax())
-        i, step = place(sequences.offsets, row)
+        i, step = place(sequences.offsets, row, sequences._origin)
         before = "" if step == 0 else f" after {times[row - 1]}"
         raise ValueError(
             f"The time stamps in channel {time_channel} must be finite and rise from step to step; sequence {i}, step "
@@ -246,12 +291,20 @@ def last_seen(seen, offsets):
 
 def mean_and_scale(values, weight, channels):
     """Mean and standard deviation of columns over weighted rows; NaN counts for nothing."""
-    from .kernels.statistics import weighted_mean, weighted_variance  # noqa: PLC0415 (brings the compiler)
+    return _moments(lambda: [(values, weight)], channels)
 
-    values, weight = _laid_out(values), _laid_out(weight)
-    total, lost, mean, variance = np.empty((4, values.shape[1]))
-    weighted_mean(values, weight, total, lost, mean)
-    weighted_variance(values, weight, total, lost, mean, variance)
+
+def _moments(parts, channels):
+    """`mean_and_scale` of values and weights that ``parts()`` yields, as often as it is called."""
+    from .kernels.statistics import add_squares, add_values  # noqa: PLC0415 (brings the compiler)
+
+    total, lost, mean, lost_squares, variance = np.zeros((5, len(channels)))
+    for values, weight in parts():
+        add_values(_laid_out(values), _laid_out(weight), total, lost, mean)
+    mean /= np.where(total > 0, total, 1.0)
+    for values, weight in parts():
+        add_squares(_laid_out(values), _laid_out(weight), mean, lost_squares, variance)
+    variance /= np.where(total > 0, total, 1.0)
     scale = np.sqrt(variance)
     if not np.isfinite(scale).all():
         raise ValueError(
@@ -263,13 +316,11 @@ def mean_and_scale(values, weight, channels):
     return mean, np.where(constant, 1.0, scale)
 
 
-def _standardized(values, mean, scale, dtype):
-    """(values - mean) / scale, in `dtype`."""
+def _standardize(values, mean, scale, out):
+    """out = (values - mean) / scale."""
     from .kernels.statistics import standardize  # noqa: PLC0415 (brings the compiler)
 
-    out = np.empty(values.shape, dtype)
     standardize(_laid_out(values), _laid_out(mean), _laid_out(scale), out)
-    return out
 
 
 def _laid_out(array):
@@ -277,22 +328,27 @@ def _laid_out(array):
     return np.require(array, requirements=["C", "A", "W"])
 
 
-def _time_scale(sequences, seen, weight, time_channel):
+def _time_scale(sequences, numbers, weight, time_channel):
     """Mean time since each column was last seen, over the steps at which it is not seen; 1 if it always is."""
-    times = step_times(sequences, time_channel)
-    since = times[:, np.newaxis] - times[last_seen(seen, sequences.offsets)]
-    count = weight[:, np.newaxis] * (since > 0)
-    total = count.sum(axis=0)
-    mean = (count * since).sum(axis=0) / np.where(total > 0, total, 1)
+    total, sums = np.zeros((2, len(numbers)))
+    for chunk, rows in _weighted_chunks(sequences, weight, whole=True):
+        seen, times = ~np.isnan(numbers_and_gaps(chunk, numbers, time_channel)), step_times(chunk, time_channel)
+        since = times[:, np.newaxis] - times[last_seen(seen, chunk.offsets)]
+        count = rows[:, np.newaxis] * (since > 0)
+        total += count.sum(axis=0)
+        sums += (count * since).sum(axis=0)
+    mean = sums / np.where(total > 0, total, 1)
     return np.where(mean > 0, mean, 1.0)
 
 
-def _known(sequences, channel, rows, min_count):
-    """Codes of the values of a channel, from the rows that count."""
-    values = sequences.values[:, channel]
-    if not is_text(values):
-        _check_codes(sequences, channel)
-    return learn_vocabulary(values[rows], min_count)
+def _known(sequences, channel, weight, min_count):
+    """Codes of the values of a channel, from the sequences that count."""
+    counts = Counter()
+    for chunk, rows in _weighted_chunks(sequences, weight, whole=False):
+        if not is_text(chunk.values):
+            _check_codes(chunk, channel)
+        counts.update(chunk.values[rows > 0, channel].tolist())
+    return learn_vocabulary(counts, min_count)
 
 
 def _check_codes(sequences, channel):
@@ -301,7 +357,7 @@ def _check_codes(sequences, channel):
     wrong = ~((values >= 0) & (values == np.floor(values)) & (values < np.inf))
     if wrong.any():
         row = int(wrong.argmax())
-        i, step = place(sequences.offsets, row)
+        i, step = place(sequences.offsets, row, sequences._origin)
         raise ValueError(
             f"The categorical channel {channel} must hold integers from 0 on; sequence {i}, step {step} has "
             f"{values[row]}."

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._memory import Arena
+from ._memory import Arena, arena_bytes
 from .kernels.batches import last_states, plan_mirror, plan_rows, plan_steps
 from .kernels.copies import copy_all, copy_table
 from .kernels.masks import dropout_mask
@@ -21,12 +21,13 @@ from .layers.block import Block
 from .layers.convolution import Convolution
 from .layers.decay import Decay
 from .layers.embedding import Embedding
-from .layers.pooling import get_pooling
+from .layers.pooling import Segment, get_pooling
 from .layers.readout import Readout
 from .parameters import Layout
 
 INNER_CACHE = 32768  # bytes of the first-level cache that a step may fill
 LARGEST_SPARE = 2**20  # bytes of a workspace that is kept between predictions
+PLAN_BYTES = 40  # of the plan of a shard, for each step
 
 
 def network_of(structure):
@@ -83,12 +84,13 @@ class Plan(NamedTuple):
     """Where the steps of a shard lie: see `kernels.recurrence`.
 
     order : for each direction, the live row of each live row; rows : its row in the values, None where the network
-    has other steps than they.
+    has other steps than they; segment : which steps of the sequences they are.
     """
 
     starts: np.ndarray
     order: dict
     rows: np.ndarray
+    segment: Segment = None
 
 
 class Network:
@@ -181,9 +183,12 @@ class Network:
                 )
         return self.layout.flatten(weights, self.dtype)
 
+    def _packed_shapes(self):
+        return _prefixed((prefix, part.packed_shapes()) for prefix, part in self.parts.items())
+
     def allocate_packed(self):
         """Room for `pack`."""
-        return Arena(_prefixed((prefix, part.packed_shapes()) for prefix, part in self.parts.items()), self.dtype)
+        return Arena(self._packed_shapes(), self.dtype)
 
     def pack(self, theta, arena):
         """Bring theta into the form that the products read; all threads share it."""
@@ -195,9 +200,12 @@ class Network:
         copy_all(theta, arena.memory, self._pack_table)
         return arena
 
+    def _gradient_shapes(self):
+        return _prefixed((prefix, part.gradient_shapes()) for prefix, part in self.parts.items())
+
     def allocate_gradient(self):
         """Room for the gradient of one shard, in packed form."""
-        return Arena(_prefixed((prefix, part.gradient_shapes()) for prefix, part in self.parts.items()), self.dtype)
+        return Arena(self._gradient_shapes(), self.dtype)
 
     def unpack_gradient(self, arena):
         """Gradient over theta from its packed form."""
@@ -211,8 +219,28 @@ class Network:
         return gradient
 
     # ------------------------------------------------------------------------------------------------- memory
-    def allocate_buffers(self, n_steps, n_sequences, training, keep=False):
-        """Room for one thread, for shards of at most `n_sequences` sequences of `n_steps` steps in all."""
+    @property
+    def packed_bytes(self):
+        """Bytes of `allocate_packed`."""
+        return arena_bytes(self._packed_shapes(), self.dtype)
+
+    @property
+    def gradient_bytes(self):
+        """Bytes of `allocate_gradient`."""
+        return arena_bytes(self._gradient_shapes(), self.dtype)
+
+    @property
+    def state_bytes(self):
+        """Bytes of the states of all layers between two steps of a sequence."""
+        layers = [layer for block in self.blocks for layer in block.directions.values()]
+        return self.dtype.itemsize * sum((1 + layer.n_states) * layer.n_state for layer in layers)
+
+    def buffer_bytes(self, n_steps, n_sequences, training, keep=False):
+        """Bytes of `allocate_buffers`, and of what else a shard needs."""
+        shapes = self._buffer_shapes(int(n_steps), int(n_sequences), training, keep)
+        return arena_bytes(shapes, self.dtype) + PLAN_BYTES * int(n_steps)
+
+    def _buffer_shapes(self, n_steps, n_sequences, training, keep):
         rows, N, H = n_steps + n_sequences, n_sequences, self.n_last
         shapes = _prefixed(
             (f"layers.{block.number}", block.buffer_shapes(rows, n_steps, n_sequences, training, keep))
@@ -227,9 +255,14 @@ class Network:
             shapes["pooled.M"] = N, H
         for name, front in self.fronts.items():
             shapes |= _prefixed([(name, front.buffer_shapes(n_steps, n_sequences, training))])
+        return shapes
+
+    def allocate_buffers(self, n_steps, n_sequences, training, keep=False):
+        """Room for one thread, for shards of at most `n_sequences` sequences of `n_steps` steps in all."""
+        shapes = self._buffer_shapes(n_steps, n_sequences, training, keep)
         # Back-propagation multiplies rows that no step has written by 0, so these must not be NaN.
         arena = Arena(shapes, self.dtype, zeros=training)
-        arena.part("pooled")["h"][:, H] = 1  # for the biases of the readout
+        arena.part("pooled")["h"][:, self.n_last] = 1  # for the biases of the readout
         return arena
 
     def take_workspace(self, n_steps, n_sequences, n_threads, keep=False):
@@ -257,11 +290,14 @@ class Network:
         """Steps of the recurrent layers for sequences of these lengths."""
         return lengths if self.structure.convolution is None else self.structure.convolution.n_steps(lengths)
 
-    def prediction_rows(self, plan, shard):
-        """Where the raw predictions of the sequences `shard` belong: their numbers, or the rows of their steps."""
-        return plan.rows if self.pooling.keeps_steps else shard
+    @property
+    def runs_in_segments(self):
+        """Whether sequences may come in segments of steps, each from the states that the one before has left."""
+        conv, structure = self.structure.convolution, self.structure
+        sees_one_step = conv is None or conv.width == conv.stride == 1
+        return sees_one_step and not structure.bidirectional and self.pooling.in_segments
 
-    def _plan(self, begins, lengths):
+    def _plan(self, begins, lengths, segment):
         steps = self.n_steps(lengths)
         starts = np.empty(steps[0] + 2, np.int64)
         plan_steps(steps, starts)
@@ -276,32 +312,67 @@ class Network:
         if self.structure.steps_are_kept:
             rows = np.empty(n_live, np.int64)
             plan_rows(starts, begins, rows)
-        return Plan(starts, order, rows)
+        if segment is None:
+            segment = Segment(np.zeros(len(steps), np.int64), 0, steps)
+        return Plan(starts, order, rows, segment)
 
-    def forward(
-        self, packed, buffers, values, begins, lengths, *, training=False, noise=None, keep=False, initial=None
-    ):
+    def forward(self, packed, buffers, values, begins, lengths, *, noise=None, **options):
         """Run one shard; its raw predictions are the first rows of ``buffers.part("pooled")["raw"]``, one for each
         sequence, or for each live row where the pooling keeps the steps.
 
-        Returns the plan of the shard, which `backward` needs.
-
-        values : all steps of all sequences; begins, lengths : where the shard's sequences lie in it, longest first;
-        noise : what dropout is drawn from, None for none; keep : whether to keep the outputs of all layers in any
-        case; initial : for each layer a dict of direction to (h, other states) to start from.
+        Returns the plan of the shard, which `backward` needs. Arguments are those of `run_layers`.
         """
-        plan = self._plan(begins, lengths)
+        plan = self.run_layers(packed, buffers, values, begins, lengths, noise=noise, **options)
+        self.pool(packed, buffers, plan)
+        self.read_out(packed, buffers, plan, noise)
+        return plan
+
+    def run_layers(
+        self,
+        packed,
+        buffers,
+        values,
+        begins,
+        lengths,
+        *,
+        training=False,
+        noise=None,
+        keep=False,
+        initial=None,
+        segment=None,
+    ):
+        """Run one shard, or a segment of its steps, up to the outputs of the last layer; returns the plan.
+
+        values : all steps of all sequences; begins, lengths : where the shard's sequences, or their parts in the
+        segment, lie in it, longest first; noise : what dropout is drawn from, None for none; keep : whether to keep the
+        outputs of all layers in any case; initial : for each layer a dict of direction to (h, other states) to start
+        from; segment : which steps of the sequences these are, None: all.
+        """
+        plan = self._plan(begins, lengths, segment)
         X, rows = self._inputs(packed, buffers, values, begins, lengths, plan)
         for k, block in enumerate(self.blocks):
             block.forward(packed, buffers, X, rows, plan, training, noise, keep, initial and initial[k])
             X, rows = block.outputs(buffers), plan.order
+        return plan
+
+    def final_states(self, buffers, plan):
+        """States of all layers behind the last steps of `plan`, as `run_layers` takes them to start from."""
+        return [block.final_states(buffers, plan.starts) for block in self.blocks]
+
+    def pool(self, packed, buffers, plan):
+        """Pool the outputs of the last layer; of a segment, into what those before it have left."""
+        top, pooled = self.blocks[-1], buffers.part("pooled")["h"]
+        if top.keeps_outputs:
+            weights, scratch = packed.part("pooling"), buffers.part("pooling")
+            self.pooling.forward(weights, scratch, top.outputs(buffers), plan.starts, pooled, plan.segment)
+        else:
+            for states, H, column in top.final_outputs(buffers):
+                last_states(states, plan.starts, H, pooled, column)
+
+    def read_out(self, packed, buffers, plan, noise):
+        """Raw predictions of the sequences of `plan`, from their pooled outputs."""
         arrays = buffers.part("pooled")
         pooled = arrays["h"]
-        if block.keeps_outputs:
-            self.pooling.forward(packed.part("pooling"), buffers.part("pooling"), X, plan.starts, pooled)
-        else:
-            for states, H, column in block.final_states(buffers):
-                last_states(states, plan.starts, H, pooled, column)
         if self.readout and self.structure.dropout and noise is not None:
             dropout_mask(
                 noise.key(len(self.blocks)), noise.identities, self.structure.dropout, self.n_last, arrays["M"]
@@ -312,7 +383,6 @@ class Network:
             self.readout.forward(packed.part("readout"), pooled, arrays["raw"], n_rows)
         else:
             arrays["raw"][:n_rows, : self.n_outputs] = pooled[:n_rows, : self.n_outputs]
-        return plan
 
     def _inputs(self, packed, buffers, values, begins, lengths, plan):
         """What the first layer reads, and for each direction the row of it for each live row."""
@@ -333,6 +403,11 @@ class Network:
         noisy : whether `forward` had noise. With `keep_dh` (and `keep` in `forward`), the gradients of all h_t stand
         in the layers' ``output.dY`` afterwards.
         """
+        self.backward_read_out(packed, buffers, plan, gradient, noisy)
+        self.backward_layers(packed, buffers, plan, gradient, noisy=noisy, keep_dh=keep_dh)
+
+    def backward_read_out(self, packed, buffers, plan, gradient, noisy):
+        """The way back of `read_out`, to the gradients of pooled outputs."""
         arrays, H = buffers.part("pooled"), self.n_last
         d_pooled, n_rows = arrays["dh"], self.pooling.n_rows(plan.starts)
         if self.readout:
@@ -343,20 +418,28 @@ class Network:
             d_pooled[:n_rows, :H] = arrays["d_raw"][:n_rows, :H]
         if self.readout and self.structure.dropout and noisy:
             self.pooling.mask(d_pooled, arrays["M"], plan.starts)
-        top = self.blocks[-1]
+
+    def backward_layers(self, packed, buffers, plan, gradient, *, noisy=False, keep_dh=False, n_known=0):
+        """The way back of `pool` and `run_layers`, from the gradients of pooled outputs.
+
+        n_known : for how many sequences, the first ones, the gradients of the states behind the segment stand in the
+        buffers, because that segment was the last one that went back through them.
+        """
+        arrays, top = buffers.part("pooled"), self.blocks[-1]
+        d_pooled = arrays["dh"]
         if top.keeps_outputs:
             self.pooling.backward(
                 *(packed.part("pooling"), buffers.part("pooling"), top.outputs(buffers), plan.starts, arrays["h"]),
-                *(d_pooled, top.output_gradients(buffers), gradient.part("pooling")),
+                *(d_pooled, top.output_gradients(buffers), gradient.part("pooling"), plan.segment),
             )
         elif keep_dh:
             top.output_gradients(buffers)[:] = 0
-        top.start_backward(buffers, plan.starts[1], None if top.keeps_outputs else d_pooled)
+        top.start_backward(buffers, plan.starts[1], None if top.keeps_outputs else d_pooled, n_known)
         for block in reversed(self.blocks):
             dX = None
             if block.number > 0:
                 below = self.blocks[block.number - 1]
-                below.start_backward(buffers, plan.starts[1])
+                below.start_backward(buffers, plan.starts[1], n_known=n_known)
                 dX = below.output_gradients(buffers)
             elif self.fronts:
                 dX = buffers.part(next(reversed(self.fronts)))["dY"]

@@ -7,6 +7,7 @@ import numpy as np
 
 from ._streams import epoch_seed, shuffled
 from ._threads import ShardPool
+from .data import MAX_BYTES
 from .inference import predict_raw
 from .objective import Objective
 from .optimizers import clip_by_norm
@@ -32,6 +33,8 @@ class Settings:
     n_iter_no_change: int
     n_threads: int
     verbose: bool
+    max_bytes: int = MAX_BYTES
+    truncation: int | None = None
     schedule: BaseSchedule = field(default_factory=Constant)
     open_ended: bool = False
 
@@ -198,14 +201,15 @@ class Training:
         self._optimizer, self._rows = optimizer, rows
         self._bounds = list(self.network.bounds(self.network.n_steps(data.longest(rows))))
         max_batch = settings.batch_size if optimizer.stochastic else len(rows)
-        self.objective = Objective(self.network, data, self.loss, settings.alpha, pool, max_batch)
+        bounds = {"max_bytes": settings.max_bytes, "truncation": settings.truncation}
+        self.objective = Objective(self.network, data, self.loss, settings.alpha, pool, max_batch, **bounds)
         validate = None
         if len(held_out):
             target_rows = data.target_rows(held_out)
             target, weight = data.target[target_rows], data.row_weight[target_rows]
 
             def validate(theta):
-                raw = predict_raw(self.network, theta, data, pool, held_out)
+                raw = predict_raw(self.network, theta, data, pool, held_out, settings.max_bytes)
                 return self.score(raw, target, weight) if np.isfinite(raw).all() else -np.inf
 
         self.monitor = Monitor(self.state, settings.tol, settings.n_iter_no_change, validate, settings.verbose)
@@ -244,20 +248,26 @@ class Training:
             batch = order[first : first + settings.batch_size]
             progress = (state.n_epochs + first / len(order)) / settings.max_iter
             rate = settings.learning_rate * settings.schedule.factor(progress, watched)
-            value, gradient = objective.value_and_gradient(theta, batch, seed)
-            norm = clip_by_norm(gradient, settings.clip_norm)
-            if not np.isfinite(value + norm):
-                raise _DivergenceError(f"epoch {number + 1}, batch {first // settings.batch_size + 1}")
-            state.gradient_norms.append(norm)
-            state.safe_theta[:] = theta
-            state.n_updates += 1
-            optimizer.step(theta, gradient, state.slots, state.n_updates, rate, objective.penalized)
-            for part, limit in self._bounds:
-                theta[part] = theta[part].clip(-limit, limit)
-            total += value * self.data.weight[batch].sum()
+            for piece in objective.pieces(batch):
+                value, gradient = objective.value_and_gradient(theta, piece, seed)
+                norm = clip_by_norm(gradient, settings.clip_norm)
+                if not np.isfinite(value + norm):
+                    raise _DivergenceError(f"epoch {number + 1}, batch {first // settings.batch_size + 1}")
+                self._update(optimizer, theta, gradient, rate)
+                state.gradient_norms.append(norm)
+                total += value * objective.total_weight(piece)
         if not np.isfinite(theta).all():
             raise _DivergenceError(f"the last batch of epoch {number + 1}")
         return total
+
+    def _update(self, optimizer, theta, gradient, rate):
+        """Take a step of the optimizer from theta, whose loss is finite."""
+        state = self.state
+        state.safe_theta[:] = theta
+        state.n_updates += 1
+        optimizer.step(theta, gradient, state.slots, state.n_updates, rate, self.objective.penalized)
+        for part, limit in self._bounds:
+            theta[part] = theta[part].clip(-limit, limit)
 
     def range_test(self, rates):
         """Losses of mini-batches along a run whose learning rate goes through `rates`, as far as they are finite.
@@ -279,11 +289,11 @@ class Training:
         return losses
 
     def _endless_batches(self):
-        """Mini-batches of one epoch after the other, none of which is an epoch of training."""
+        """Pieces of mini-batches of one epoch after the other, none of which is an epoch of training."""
         for number in itertools.count():
             order = shuffled(self._rows, self.state.seed, 2**63 + number)
             for first in range(0, len(order), self.settings.batch_size):
-                yield order[first : first + self.settings.batch_size]
+                yield from self.objective.pieces(order[first : first + self.settings.batch_size])
 
     def _run_full_batch(self, optimizer, rows):
         """Iterations over all sequences at once; returns the text of a warning, or None."""

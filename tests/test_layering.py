@@ -19,9 +19,10 @@ LEVELS = [
     {"cells", "convolution", "losses", "optimizers", "initializers", "schedules"},
     {"_components"},
     {"inputs", "metrics", "model_selection", "structure"},
-    {"layers", "pretext"},
+    {"data", "layers", "pretext"},
     {"network"},
-    {"inference", "reservoir"},
+    {"reservoir", "segments"},
+    {"inference"},
     {"objective"},
     {"training"},
     {"_validation"},
@@ -35,7 +36,8 @@ LEVEL = {unit: number for number, units in enumerate(LEVELS) for unit in units}
 # Who may import what from outside, the longest name that fits counts; None means everybody.
 OUTSIDE = {
     "numpy": None,
-    "scipy": {"losses", "optimizers"},
+    "scipy": {"_threads", "losses", "optimizers"},
+    "threadpoolctl": {"_threads"},
     "numba": {"_jit", "kernels"},
     "llvmlite": {"_jit", "kernels"},
     "pandas": {"sequences"},

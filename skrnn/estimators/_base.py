@@ -23,6 +23,7 @@ from ..schedules import SCHEDULES, BaseSchedule
 from ..sequences._steps import is_text
 from ..structure import Structure
 from ._callbacks import CallbackSupportMixin, progress_shown, with_callbacks
+from ._exclusive import exclusive
 from ._fit import learn, warn
 from ._state import pickled_state, unpickled_attributes
 from ._validation import channel_roles, validate_inputs
@@ -67,6 +68,8 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
         "validation_split": [StrOptions({"random", "last"}), HasMethods(["split", "get_n_splits"])],
         "standardize": ["boolean"],
+        "truncation": [Interval(Integral, 1, None, closed="left"), None],
+        "max_memory": [Interval(Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
         "n_jobs": [None, Integral],
         "dtype": [StrOptions({"float32", "float64"})],
@@ -109,6 +112,8 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         validation_fraction,
         validation_split,
         standardize,
+        truncation,
+        max_memory,
         random_state,
         n_jobs,
         dtype,
@@ -147,6 +152,8 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         self.validation_fraction = validation_fraction
         self.validation_split = validation_split
         self.standardize = standardize
+        self.truncation = truncation
+        self.max_memory = max_memory
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.dtype = dtype
@@ -196,14 +203,15 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     def _fit(self, X, fit, reset=True):
         """Check the parameters and X, then ``fit(sequences, verbose)``; an error leaves all as it was."""
         self._validate_params()
-        before = dict(vars(self))
-        try:
-            with progress_shown(self) as verbose:
-                problem = self._fit_observed(X, fit, reset, verbose)
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
+        with exclusive(self):
+            before = dict(vars(self))
+            try:
+                with progress_shown(self) as verbose:
+                    problem = self._fit_observed(X, fit, reset, verbose)
+            except BaseException:
+                vars(self).clear()
+                vars(self).update(before)
+                raise
         warn(problem, stacklevel=4)
         return self
 
@@ -244,6 +252,10 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
             return None
         self.convolution._validate_params()
         return clone(self.convolution)
+
+    @property
+    def _max_bytes(self):
+        return int(self.max_memory * 2**30)
 
     def _layer_sizes(self):
         sizes = np.atleast_1d(self.hidden_layer_sizes)
@@ -298,14 +310,14 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         return self._run_network(X, hidden_states)
 
     def _run_network(self, X, run):
-        """``run(network, theta, data, pool)`` on the sequences in X."""
+        """``run(network, theta, data, pool, max_bytes)`` on the sequences in X."""
         from .._threads import ShardPool  # noqa: PLC0415
-        from ..inference import Data  # noqa: PLC0415
+        from ..data import Data  # noqa: PLC0415
         from ..network import network_of  # noqa: PLC0415
 
         network = network_of(self.structure_)
         theta = network.flatten(self.weights_)
         sequences = validate_inputs(self, X, network.dtype, missing=self.inputs_.missing, text=self.inputs_.is_text)
-        data = Data(self.inputs_.encode(sequences, network.dtype), sequences.offsets)
+        data = Data.of(sequences, self.inputs_, network.dtype, max_bytes=self._max_bytes)
         with ShardPool(effective_n_jobs(self.n_jobs)) as pool:
-            return run(network, theta, data, pool)
+            return run(network, theta, data, pool, self._max_bytes)

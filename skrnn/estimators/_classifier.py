@@ -1,9 +1,11 @@
 """Classification of sequences."""
 
+import warnings
+
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils import assert_all_finite, check_array, column_or_1d, compute_class_weight, compute_sample_weight
+from sklearn.utils import check_array, column_or_1d, compute_class_weight, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -15,7 +17,7 @@ from ..metrics import step_accuracy_score
 from ..optimizers import get_optimizer
 from ._documentation import document_parameters
 from ._predictor import BasePredictor, takes_steps
-from ._targets import refuse_steps
+from ._targets import check_sum, refuse_steps
 
 AUTO_DROPOUT = 0.3  # chosen by experiment, see docs/defaults.rst
 NOT_GIVEN = object()
@@ -108,6 +110,8 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         validation_fraction=0.1,
         validation_split="random",
         standardize=True,
+        truncation=None,
+        max_memory=1.0,
         class_weight=None,
         warm_start=False,
         random_state=None,
@@ -149,6 +153,8 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             validation_fraction=validation_fraction,
             validation_split=validation_split,
             standardize=standardize,
+            truncation=truncation,
+            max_memory=max_memory,
             random_state=random_state,
             n_jobs=n_jobs,
             dtype=dtype,
@@ -296,7 +302,6 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         return column_or_1d(y) if type_of_target(y, input_name="y") in ("binary", "multiclass") else None
 
     def _encode_target(self, y, sample_weight, trained):
-        assert_all_finite(np.asarray(y), input_name="y")
         self.multilabel_ = type_of_target(y, input_name="y") == "multilabel-indicator"
         if self.multilabel_:
             return self._encode_labels(y, sample_weight)
@@ -304,8 +309,8 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if self.class_weight is not None:
-            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-            sample_weight = sample_weight * weights[codes]
+            sample_weight = sample_weight * self._class_weights(y)[codes]
+            check_sum(sample_weight)
         present = np.unique(codes[trained & (sample_weight > 0)])
         if len(present) < 2:
             raise ValueError(
@@ -331,6 +336,30 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
 
     def _target_weight(self, y):
         return 1.0 if self.class_weight is None else compute_sample_weight(self.class_weight, y)
+
+    def _class_weights(self, y):
+        """Weight of each class in ``classes_``."""
+        if isinstance(self.class_weight, list):
+            raise ValueError(
+                "class_weight is a list, which is for an indicator matrix y, with a dictionary for each label; y holds "
+                "classes: give one dictionary, {class: weight}."
+            )
+        if isinstance(self.class_weight, dict):
+            unknown = [name for name in self.class_weight if name not in self.classes_.tolist()]
+            if unknown:
+                warnings.warn(
+                    f"class_weight names {unknown}, which are not among the classes of y: {self.classes_.tolist()}.",
+                    stacklevel=11,
+                )
+        weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        wrong = ~((weights >= 0) & (weights < np.inf))
+        if wrong.any():
+            k = int(wrong.argmax())
+            raise ValueError(
+                f"class_weight must be finite and not negative, but is {weights[k]} for the class "
+                f"{self.classes_.tolist()[k]!r}."
+            )
+        return weights
 
     @staticmethod
     def _check_labels(y):

@@ -88,6 +88,15 @@ validation_split : {{"random", "last"}} or splitter, default="random"
     ones, for sequences in the order of time, or the first test part of a splitter of scikit-learn.
 standardize : bool, default=True
     Whether to bring each channel to mean 0 and standard deviation 1, by the steps of the training sequences.
+truncation : int or None, default=None
+    Steps through which the gradient flows back; None: all. If steps have targets, a batch is worked off in pieces of so
+    many steps, with an update after each, and the states are carried on; else the gradient is that of the last steps of
+    each sequence. For networks of one direction with ``pooling="last"``, without a convolution.
+max_memory : float, default=1.0
+    Memory in GiB for what training and prediction compute, beside X, y and results. Long sequences then go through the
+    network in segments, which are computed twice, and sequences that would take more than a quarter of it once they are
+    encoded are read again in each epoch: they may be memory-mapped, and larger than all memory. Gradients of networks
+    that need segments differ in rounding with it.
 random_state : int, RandomState instance or None, default=None
     Determines initial weights, mini-batches, what is left out at random, and the held-out part.
 n_jobs : int or None, default=None

@@ -44,8 +44,9 @@ class Job:
 
 def learn(estimator, sequences, job, verbose=False):
     """Train the network of an estimator and set its attributes; returns the text of a warning, or None."""
-    from ..inference import Data  # noqa: PLC0415 (brings the compiler)
+    from ..data import Data  # noqa: PLC0415 (brings the compiler)
     from ..network import Network  # noqa: PLC0415
+    from ..objective import check_memory  # noqa: PLC0415
     from ..training import Training  # noqa: PLC0415
 
     if not job.partial:
@@ -68,7 +69,8 @@ def learn(estimator, sequences, job, verbose=False):
 
     _set_structure(estimator, loss, job)
     network, optimizer = Network(estimator.structure_), _optimizer(estimator)
-    data = Data(estimator.inputs_.encode(sequences, estimator.dtype), sequences.offsets, target, weight)
+    check_memory(network, sequences.lengths, estimator._max_bytes, estimator.truncation)
+    data = Data.of(sequences, estimator.inputs_, estimator.dtype, target, weight, estimator._max_bytes)
     raw = loss.initial_raw(target[trained], weight[trained], network.n_outputs)
     state = _start(estimator, network, job, checkpoint, seed, network.n_steps(data.longest(rows)), raw)
     # The penalty stands against the loss of a sequence, which is that of all its steps if they have targets.
@@ -197,6 +199,11 @@ def _set_structure(estimator, loss, job):
 # --------------------------------------------------------------------------------------------------------- how to train
 def _optimizer(estimator):
     optimizer = get_optimizer(estimator.solver)
+    if estimator.truncation is not None and not optimizer.stochastic:
+        raise ValueError(
+            f"solver={estimator.solver!r} needs the whole gradient, which truncation={estimator.truncation} cuts off: "
+            'use solver="adam", or truncation=None.'
+        )
     if estimator.structure_.is_noisy and not optimizer.stochastic:
         raise ValueError(
             f"solver={estimator.solver!r} needs a loss that does not change from one evaluation to the next, so it "
@@ -233,6 +240,8 @@ def _settings(estimator, n_sequences, alpha, job, verbose):
         tol=estimator.tol,
         n_iter_no_change=estimator.n_iter_no_change,
         n_threads=effective_n_jobs(estimator.n_jobs),
+        max_bytes=estimator._max_bytes,
+        truncation=estimator.truncation,
         verbose=verbose,
         schedule=Constant() if job.partial and schedule.needs_end else schedule,
         open_ended=job.partial,

@@ -14,7 +14,7 @@ from ..sequences._steps import is_text
 from ._base import FEATURE_POOLINGS, BaseRNN
 from ._fit import Job
 from ._targets import Target, given_target, one_target_each
-from ._validation import validate_inputs
+from ._validation import validate_inputs, warn_if_not_finite
 
 
 def takes_steps(estimator):
@@ -164,12 +164,12 @@ class BasePredictor(BaseRNN):
         rows, offsets = ragged_values(y) if self.per_step_ else (one_target_each(y), None)
         loss, target = self._known_target(rows)
 
-        def run(network, theta, data, pool):
+        def run(network, theta, data, pool, max_bytes):
             if self.per_step_:
                 check_same_lengths(offsets, data.offsets, "y", "X")
             check_consistent_length(data.lengths, y)
             data.set_target(target)
-            return gradient_norms(network, theta, data, loss)
+            return gradient_norms(network, theta, data, loss, max_bytes)
 
         return self._run_network(X, run)
 
@@ -178,8 +178,9 @@ class BasePredictor(BaseRNN):
         check_is_fitted(self)
         from ..inference import predict_raw  # noqa: PLC0415
 
-        def run(network, theta, data, pool):
-            rows = decode(predict_raw(network, theta, data, pool))
+        def run(network, theta, data, pool, max_bytes):
+            raw = predict_raw(network, theta, data, pool, max_bytes=max_bytes)
+            rows = decode(warn_if_not_finite(raw, data.offsets, "predictions"))
             return split_steps(rows, data.offsets) if self.per_step_ else rows
 
         return self._run_network(X, run)

@@ -14,7 +14,7 @@ from ..losses import REGRESSION_LOSSES, BaseLoss, LogLoss, Quantile
 from ..metrics import step_r2_score
 from ._documentation import document_parameters
 from ._predictor import BasePredictor, takes_steps
-from ._targets import refuse_steps
+from ._targets import as_numbers, refuse_steps
 
 
 @document_parameters
@@ -111,6 +111,8 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         validation_fraction=0.1,
         validation_split="random",
         standardize=True,
+        truncation=None,
+        max_memory=1.0,
         warm_start=False,
         random_state=None,
         n_jobs=None,
@@ -151,6 +153,8 @@ class RNNRegressor(RegressorMixin, BasePredictor):
             validation_fraction=validation_fraction,
             validation_split=validation_split,
             standardize=standardize,
+            truncation=truncation,
+            max_memory=max_memory,
             random_state=random_state,
             n_jobs=n_jobs,
             dtype=dtype,
@@ -248,8 +252,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
     def _encode_target(self, y, sample_weight, trained):
         if self.quantile is not None and self.loss != "quantile":
             raise ValueError(f'quantile={self.quantile} needs loss="quantile", got loss={self.loss!r}.')
-        with np.errstate(invalid="ignore"):  # of the sum that looks for infinity
-            y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y", estimator=self)
+        y = check_array(as_numbers(y, "y"), ensure_2d=False, input_name="y", estimator=self)
         if y.ndim > 2:
             raise ValueError(f"y must have shape (n_sequences,) or (n_sequences, n_outputs), got {y.shape}.")
         self.two_dimensional_ = y.ndim == 2
@@ -266,7 +269,10 @@ class RNNRegressor(RegressorMixin, BasePredictor):
             if not np.isfinite(deviation).all():
                 raise ValueError("y is too large: its variance overflows; rescale it.")
             self.target_scale_ = np.where(deviation > 0, deviation, 1.0)
-        return loss, (y - self.target_mean_) / self.target_scale_, sample_weight
+        target = (y - self.target_mean_) / self.target_scale_
+        if np.abs(target).max() > np.finfo(self.dtype).max:
+            raise ValueError(f"y is too large for {self.dtype}: rescale it.")
+        return loss, target, sample_weight
 
     def _known_target(self, y):
         y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y", estimator=self).reshape(len(y), -1)

@@ -15,6 +15,7 @@ from ._documentation import document_parameters
 from ._fit import Job, results, scheme_of
 from ._objectives import OBJECTIVES
 from ._targets import row_weights
+from ._validation import warn_if_not_finite
 
 
 def _can_invert(transformer):
@@ -140,6 +141,8 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         validation_fraction=0.1,
         validation_split="random",
         standardize=True,
+        truncation=None,
+        max_memory=1.0,
         random_state=None,
         n_jobs=None,
         dtype="float32",
@@ -179,6 +182,8 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             validation_fraction=validation_fraction,
             validation_split=validation_split,
             standardize=standardize,
+            truncation=truncation,
+            max_memory=max_memory,
             random_state=random_state,
             n_jobs=n_jobs,
             dtype=dtype,
@@ -290,7 +295,11 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         check_is_fitted(self)
         from ..inference import pooled_states  # noqa: PLC0415
 
-        return self._run_network(X, lambda *network: pooled_states(*network, self._poolings()))
+        def run(network, theta, data, pool, max_bytes):
+            features = pooled_states(network, theta, data, pool, self._poolings(), max_bytes)
+            return warn_if_not_finite(features, data.offsets, "features")
+
+        return self._run_network(X, run)
 
     @available_if(_can_invert)
     def inverse_transform(self, X):

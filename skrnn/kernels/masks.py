@@ -87,14 +87,15 @@ def _dropout_mask(low, high, identities, threshold, scale, n_columns, out):
 
 
 @kernel
-def _zoneout_mask(low, high, identities, threshold, n_columns, starts, out):
+def _zoneout_mask(low, high, identities, threshold, n_columns, starts, first_steps, out):
     lanes = VECTOR_BYTES // out.itemsize
     for t in range(starts.shape[0] - 2):
         first = starts[t + 1] - starts[1]
         for n in range(starts[t + 2] - starts[t + 1]):
             identity = int(identities[n])
-            seed_0 = mix(_seed(SALTS[0], low, high, identity) ^ t)
-            seed_1 = mix(_seed(SALTS[1], low, high, identity) ^ t)
+            step = first_steps[n] + t
+            seed_0 = mix(_seed(SALTS[0], low, high, identity) ^ step)
+            seed_1 = mix(_seed(SALTS[1], low, high, identity) ^ step)
             for j in range(0, n_columns, lanes):
                 m = n_columns - j
                 store(out, first + n, j, m, chance(out, j, m, seed_0, seed_1, threshold))
@@ -125,11 +126,12 @@ def dropout_mask(key, identities, rate, n_columns, out):
     _dropout_mask(low, high, identities, threshold, 1 / (1 - float(rate)), n_columns, out)
 
 
-def zoneout_mask(key, identities, rate, n_columns, starts, out):
+def zoneout_mask(key, identities, rate, n_columns, starts, out, first_steps=None):
     """out[row of step t of sequence n, j] = 1 with probability `rate`, else 0.
 
-    A function of key, identities[n], t and j alone. The rows lie as in `pooling`; the other arguments are those of
-    `dropout_mask`.
+    A function of key, identities[n], t and j alone. The rows lie as in `pooling`; where they begin at a later step than
+    t = 0, first_steps[n] is that of sequence n. The other arguments are those of `dropout_mask`.
     """
     low, high, threshold = _words(int(key), rate)
-    _zoneout_mask(low, high, identities, threshold, n_columns, starts, out)
+    first_steps = np.zeros(len(identities), np.int64) if first_steps is None else first_steps
+    _zoneout_mask(low, high, identities, threshold, n_columns, starts, first_steps, out)

@@ -4,6 +4,9 @@ Y holds the rows of a shard without a gap, step after step, in each step one row
 sequence n is row ``starts[t + 1] - starts[1] + n`` (see `batches.plan_steps`). H is the number of columns that count.
 Sums run over t = 0, 1, ...; so a row of `pooled` does not depend on the other sequences of the shard, bit for bit.
 The functions on the way back overwrite the H columns of all rows of dY.
+
+The rows may be a segment of the sequences: it begins at step first_steps[n] of sequence n, and the first `n_on`
+sequences go on behind it. The functions of the way there then continue what the segment before has left in `pooled`.
 """
 
 import numpy as np
@@ -50,13 +53,13 @@ def mask_steps(Y, M, starts, H):
 
 # ------------------------------------------------------------------------------------------------------ last step
 @kernel
-def last_forward(Y, starts, H, H_backward, pooled):
+def last_forward(Y, starts, n_on, H, H_backward, pooled):
     """The last step of each sequence, but the last `H_backward` of the H columns from its first step."""
     lanes = VECTOR_BYTES // Y.itemsize
     H_forward = H - H_backward
     for t in range(starts.shape[0] - 2):
         first = starts[t + 1] - starts[1]
-        for n in range(_running(starts, t + 1), _running(starts, t)):
+        for n in range(max(n_on, _running(starts, t + 1)), _running(starts, t)):
             for j in range(0, H_forward, lanes):
                 store(pooled, n, j, H_forward - j, load(Y, first + n, j, H_forward - j))
     for n in range(starts[1]):
@@ -65,11 +68,11 @@ def last_forward(Y, starts, H, H_backward, pooled):
 
 
 @kernel
-def last_backward(starts, H, H_backward, d_pooled, dY):
+def last_backward(starts, n_on, H, H_backward, d_pooled, dY):
     lanes = VECTOR_BYTES // dY.itemsize
     H_forward = H - H_backward
     for t in range(starts.shape[0] - 2):
-        first, longer = starts[t + 1] - starts[1], _running(starts, t + 1)
+        first, longer = starts[t + 1] - starts[1], max(n_on, _running(starts, t + 1))
         for n in range(_running(starts, t)):
             for j in range(0, H_forward, lanes):
                 d = load(d_pooled, n, j, H_forward - j)
@@ -81,24 +84,26 @@ def last_backward(starts, H, H_backward, d_pooled, dY):
 
 # ----------------------------------------------------------------------------------------------------------- mean
 @kernel
-def mean_forward(Y, starts, H, pooled):
+def mean_forward(Y, starts, first_steps, n_on, H, pooled):
     lanes = VECTOR_BYTES // Y.itemsize
     mode = flush_denormals()
     for t in range(starts.shape[0] - 2):
-        first, longer = starts[t + 1] - starts[1], _running(starts, t + 1)
+        first, longer = starts[t + 1] - starts[1], max(n_on, _running(starts, t + 1))
         for n in range(_running(starts, t)):
+            step = first_steps[n] + t
             for j in range(0, H, lanes):
                 total = load(Y, first + n, j, H - j)
-                if t > 0:
+                if step > 0:
                     total = load(pooled, n, j, H - j) + total
                 if n >= longer:
-                    total = total / (t + 1)
+                    total = total / (step + 1)
                 store(pooled, n, j, H - j, total)
     restore_denormals(mode)
 
 
 @kernel
-def mean_backward(starts, H, d_pooled, dY):
+def mean_backward(starts, n_steps, H, d_pooled, dY):
+    """n_steps: of each sequence as a whole."""
     lanes = VECTOR_BYTES // dY.itemsize
     mode = flush_denormals()
     for t in range(starts.shape[0] - 3, -1, -1):
@@ -108,37 +113,38 @@ def mean_backward(starts, H, d_pooled, dY):
                 if n < longer:
                     store(dY, first + n, j, H - j, load(dY, then + n, j, H - j))
                 else:
-                    store(dY, first + n, j, H - j, load(d_pooled, n, j, H - j) / (t + 1))
+                    store(dY, first + n, j, H - j, load(d_pooled, n, j, H - j) / n_steps[n])
     restore_denormals(mode)
 
 
 # -------------------------------------------------------------------------------------------------------- maximum
 @kernel
-def max_forward(Y, starts, H, pooled, argmax):
+def max_forward(Y, starts, first_steps, H, pooled, argmax):
     """Also the step of each maximum, the first of equal ones; exact in float32 up to 2^24 steps. NaN is the largest."""
     lanes = VECTOR_BYTES // Y.itemsize
     for t in range(starts.shape[0] - 2):
         first = starts[t + 1] - starts[1]
         for n in range(_running(starts, t)):
+            step = first_steps[n] + t
             for j in range(0, H, lanes):
                 y = load(Y, first + n, j, H - j)
-                if t == 0:
+                if step == 0:
                     store(pooled, n, j, H - j, y)
                     store(argmax, n, j, H - j, zeros_like(y))
                 else:
                     top = load(pooled, n, j, H - j)
                     store(pooled, n, j, H - j, if_larger(y, top, y, top))
-                    store(argmax, n, j, H - j, if_larger(y, top, t, load(argmax, n, j, H - j)))
+                    store(argmax, n, j, H - j, if_larger(y, top, step, load(argmax, n, j, H - j)))
 
 
 @kernel
-def max_backward(starts, H, argmax, d_pooled, dY):
+def max_backward(starts, first_steps, H, argmax, d_pooled, dY):
     lanes = VECTOR_BYTES // dY.itemsize
     for t in range(starts.shape[0] - 2):
         first = starts[t + 1] - starts[1]
         for n in range(_running(starts, t)):
             for j in range(0, H, lanes):
-                is_here = 0.5 - abs(load(argmax, n, j, H - j) - t)
+                is_here = 0.5 - abs(load(argmax, n, j, H - j) - (first_steps[n] + t))
                 store(dY, first + n, j, H - j, if_positive(is_here, load(d_pooled, n, j, H - j), 0.0))
 
 

@@ -1,6 +1,7 @@
 """Mean and spread of channels over weighted steps, and their standardisation; NaN counts for nothing.
 
-All sums are float64, over the steps in their order, and as if rounded once: so a weight is as good as copies.
+All sums are float64, over the steps in their order, and as if rounded once: so a weight is as good as copies. Steps may
+come in several arrays, one after the other; `sums`, `total` and `lost` (what rounding took away) are 0 at first.
 """
 
 from .._jit import kernel
@@ -16,36 +17,28 @@ def add(sums, lost, c, x):
 
 
 @kernel
-def weighted_mean(values, weight, total, lost, mean):
-    """Fill ``mean`` of the columns of `values`, and ``total``, the weight of the values that are not NaN."""
+def add_values(values, weight, total, lost, sums):
+    """Add the columns of `values` to ``sums``, and the weight of those that are not NaN to ``total``."""
     C = values.shape[1]
-    for c in range(C):
-        total[c] = lost[c] = mean[c] = 0
     for t in range(values.shape[0]):
         if weight[t] > 0:
             for c in range(C):
                 x = float(values[t, c])
                 if x == x:
                     total[c] += weight[t]
-                    add(mean, lost, c, weight[t] * x)
-    for c in range(C):
-        mean[c] /= total[c] if total[c] > 0 else 1.0
+                    add(sums, lost, c, weight[t] * x)
 
 
 @kernel
-def weighted_variance(values, weight, total, lost, mean, variance):
-    """Fill ``variance``, from what `weighted_mean` has found."""
+def add_squares(values, weight, mean, lost, sums):
+    """Add the squares of the columns of `values`, less their `mean`, to ``sums``."""
     C = values.shape[1]
-    for c in range(C):
-        variance[c] = lost[c] = 0
     for t in range(values.shape[0]):
         if weight[t] > 0:
             for c in range(C):
                 r = float(values[t, c]) - mean[c]
                 if r == r:
-                    add(variance, lost, c, weight[t] * r * r)
-    for c in range(C):
-        variance[c] /= total[c] if total[c] > 0 else 1.0
+                    add(sums, lost, c, weight[t] * r * r)
 
 
 @kernel

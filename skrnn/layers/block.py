@@ -93,7 +93,7 @@ class Block:
         """
         starts = plan.starts
         Y = self.outputs(buffers) if self.keeps_outputs or keep else None
-        mask = self._draw_masks(buffers, starts, X, noise)
+        mask = self._draw_masks(buffers, starts, X, noise, plan.segment.first_steps)
         for name, layer in self.directions.items():
             part = self._part(buffers, name)
             load_rows(X, rows[name], self.n_inputs, *mask, starts, part["Z"], part["S"], layer.n_state, layer.n_states)
@@ -134,17 +134,21 @@ class Block:
                 add_rows(scratch, plan.order[name], self.n_inputs, mask, has_mask, starts, dX, accumulate)
                 accumulate = True
 
-    def final_states(self, buffers):
+    def final_outputs(self, buffers):
         """For each direction, the array with the output after each sequence's last step, its width, its column."""
         for name, layer in self.directions.items():
             yield self._part(buffers, name)[layer.output], layer.n_state, self.columns[name]
 
-    def start_backward(self, buffers, n_sequences, d_last=None):
-        """Set the gradients of the final states to those of the outputs there, or to 0."""
-        for name, layer in self.directions.items():
-            layer.start_backward(self._part(buffers, name), n_sequences, d_last, self.columns[name])
+    def final_states(self, buffers, starts):
+        """For each direction the states after each sequence's last step, (1 + n_states, n_sequences, n_units)."""
+        return {name: layer.final(self._part(buffers, name), starts) for name, layer in self.directions.items()}
 
-    def _draw_masks(self, buffers, starts, X, noise):
+    def start_backward(self, buffers, n_sequences, d_last=None, n_known=0):
+        """Set the gradients of the final states to those of the outputs there, or to 0; the first `n_known` stand."""
+        for name, layer in self.directions.items():
+            layer.start_backward(self._part(buffers, name), n_sequences, d_last, self.columns[name], n_known)
+
+    def _draw_masks(self, buffers, starts, X, noise, first_steps):
         """Draw the masks of a shard, or without `noise` set their expectations.
 
         Returns the mask of the input, and whether there is one.
@@ -156,7 +160,7 @@ class Block:
             elif layer.noisy:
                 keys = noise.key(self.number, STATE, k), noise.key(self.number, KEPT, k)
                 dropout_mask(keys[0], noise.identities, layer.recurrent_dropout, layer.n_state, part["M"])
-                zoneout_mask(keys[1], noise.identities, layer.zoneout, width, starts, part["K"])
+                zoneout_mask(keys[1], noise.identities, layer.zoneout, width, starts, part["K"], first_steps)
         if noise is None or not self.dropout:
             return X, False  # any array of the right type will do
         mask = self._part(buffers, "input")["M"]

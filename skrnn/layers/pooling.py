@@ -1,7 +1,29 @@
 """From the steps of a sequence to one vector. `POOLINGS` gives the ways by name."""
 
+from typing import NamedTuple
+
+import numpy as np
+
 from ..kernels import pooling as kernels
 from ._part import Part
+
+
+class Segment(NamedTuple):
+    """Which steps of its sequences a shard holds.
+
+    first_steps : the first step, for each sequence; n_on : how many sequences, the first ones, go on behind the last;
+    n_steps : steps of each sequence as a whole.
+    """
+
+    first_steps: np.ndarray
+    n_on: int
+    n_steps: np.ndarray
+
+    @classmethod
+    def whole(cls, starts):
+        """All steps of the sequences that `kernels.batches.plan_steps` has made `starts` of."""
+        n_sequences, running = starts[1], np.diff(starts[1:])
+        return cls(np.zeros(n_sequences, np.int64), 0, np.searchsorted(-running, -np.arange(n_sequences)))
 
 
 class Pooling(Part):
@@ -18,9 +40,11 @@ class Pooling(Part):
     ----------
     keeps_steps : bool
         Whether there is a row for each live row instead.
+    in_segments : bool
+        Whether the steps of a sequence may come in several segments, one after the other.
     """
 
-    keeps_steps = False
+    keeps_steps, in_segments = False, True
 
     def __init__(self, n_units, n_backward=0):
         self.n_units, self.n_backward = n_units, n_backward
@@ -38,11 +62,11 @@ class Pooling(Part):
         N, H = starts[1], self.n_units
         pooled[:N, :H] *= M[:N, :H]
 
-    def forward(self, packed, buffers, Y, starts, pooled):
-        """Fill ``pooled[n, :n_units]`` from the rows Y of the shard."""
+    def forward(self, packed, buffers, Y, starts, pooled, segment=None):
+        """Fill ``pooled[n, :n_units]`` from the rows Y of the shard, or go on from the segment before."""
         raise NotImplementedError
 
-    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient):
+    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment=None):
         """Overwrite all rows of dY with the gradient of Y, and `gradient` with those of the weights."""
         raise NotImplementedError
 
@@ -50,21 +74,25 @@ class Pooling(Part):
 class Last(Pooling):
     """The state of each direction after its own last step, which for the backward one is the first step."""
 
-    def forward(self, packed, buffers, Y, starts, pooled):
-        kernels.last_forward(Y, starts, self.n_units, self.n_backward, pooled)
+    def forward(self, packed, buffers, Y, starts, pooled, segment=None):
+        n_on = segment.n_on if segment else 0
+        kernels.last_forward(Y, starts, n_on, self.n_units, self.n_backward, pooled)
 
-    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient):
-        kernels.last_backward(starts, self.n_units, self.n_backward, d_pooled, dY)
+    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment=None):
+        n_on = segment.n_on if segment else 0
+        kernels.last_backward(starts, n_on, self.n_units, self.n_backward, d_pooled, dY)
 
 
 class Mean(Pooling):
     """The mean over the steps of each sequence."""
 
-    def forward(self, packed, buffers, Y, starts, pooled):
-        kernels.mean_forward(Y, starts, self.n_units, pooled)
+    def forward(self, packed, buffers, Y, starts, pooled, segment=None):
+        first_steps, n_on, _ = segment or Segment.whole(starts)
+        kernels.mean_forward(Y, starts, first_steps, n_on, self.n_units, pooled)
 
-    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient):
-        kernels.mean_backward(starts, self.n_units, d_pooled, dY)
+    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment=None):
+        _, _, n_steps = segment or Segment.whole(starts)
+        kernels.mean_backward(starts, n_steps, self.n_units, d_pooled, dY)
 
 
 class Max(Pooling):
@@ -73,11 +101,13 @@ class Max(Pooling):
     def buffer_shapes(self, n_steps, n_sequences, training):
         return {"argmax": (n_sequences, self.n_units)}
 
-    def forward(self, packed, buffers, Y, starts, pooled):
-        kernels.max_forward(Y, starts, self.n_units, pooled, buffers["argmax"])
+    def forward(self, packed, buffers, Y, starts, pooled, segment=None):
+        first_steps, _, _ = segment or Segment.whole(starts)
+        kernels.max_forward(Y, starts, first_steps, self.n_units, pooled, buffers["argmax"])
 
-    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient):
-        kernels.max_backward(starts, self.n_units, buffers["argmax"], d_pooled, dY)
+    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment=None):
+        first_steps, _, _ = segment or Segment.whole(starts)
+        kernels.max_backward(starts, first_steps, self.n_units, buffers["argmax"], d_pooled, dY)
 
 
 class Attention(Pooling):
@@ -85,6 +115,8 @@ class Attention(Pooling):
 
     The weights of the last shard stand in column 0 of the buffer ``alpha``, in the rows of their steps.
     """
+
+    in_segments = False  # weights sum to 1 over all steps of a sequence
 
     def __init__(self, n_units, n_backward=0):
         super().__init__(n_units, n_backward)
@@ -123,12 +155,12 @@ class Attention(Pooling):
             "alpha": (n_steps, 1),
         }
 
-    def forward(self, packed, buffers, Y, starts, pooled):
+    def forward(self, packed, buffers, Y, starts, pooled, segment=None):
         weights = (packed[name] for name in ("W", "b", "v"))
         scratch = (buffers[name] for name in ("U", "scores", "sums", "alpha"))
         kernels.attention_forward(Y, starts, self.n_units, *weights, *scratch, pooled)
 
-    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient):
+    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment=None):
         scratch = (buffers[name] for name in ("U", "scores", "sums", "alpha"))
         slopes = (gradient[name] for name in ("dW", "db", "dv"))
         kernels.attention_backward(Y, starts, self.n_units, packed["W_T"], packed["v"], *scratch, d_pooled, dY, *slopes)
@@ -145,11 +177,11 @@ class Steps(Pooling):
     def mask(self, pooled, M, starts):
         kernels.mask_steps(pooled, M, starts, self.n_units)
 
-    def forward(self, packed, buffers, Y, starts, pooled):
+    def forward(self, packed, buffers, Y, starts, pooled, segment=None):
         n_rows, H = self.n_rows(starts), self.n_units
         pooled[:n_rows, :H] = Y[:n_rows, :H]
 
-    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient):
+    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment=None):
         n_rows, H = self.n_rows(starts), self.n_units
         dY[:n_rows, :H] = d_pooled[:n_rows, :H]
 

@@ -7,6 +7,7 @@ import numpy as np
 from .._jit import bind, kernel
 from ..cells._base import Sizes
 from ..kernels import recurrence
+from ..kernels.batches import last_states
 from ..kernels.lanes import zeros_like
 from ._part import Part
 
@@ -171,11 +172,21 @@ class Recurrent(Part):
         """Set the state before the first step, which is 0 so far, to `initial`, a tuple of h and the other states."""
         H = self.n_state
         if self.noisy:
-            buffers["R"][:n_sequences, :H] = 0
+            buffers["R"][:n_sequences, :H] = 0 if initial is None else initial[0]
         if initial is not None:
             buffers["Z"][:n_sequences, :H] = initial[0]
+            if self.noisy:
+                buffers["Z"][:n_sequences, :H] *= buffers["M"][:n_sequences, :H]
             for k, state in enumerate(initial[1:]):
                 buffers["S"][:n_sequences, k * H : (k + 1) * H] = state
+
+    def final(self, buffers, starts):
+        """The states after each sequence's last step, as `start` takes them."""
+        H, h = self.n_state, buffers["R" if self.noisy else "Z"]
+        last = np.empty((starts[1], (1 + self.n_states) * H), h.dtype)
+        last_states(h, starts, H, last, 0)
+        last_states(buffers["S"], starts, self.n_states * H, last, H)
+        return last.reshape(len(last), -1, H).swapaxes(0, 1)
 
     def forward(self, packed, buffers, starts, Y, rows, column, *, training):
         """Run the time loop over a shard whose inputs stand in ``buffers["Z"]``; put out into Y unless it is None.
@@ -191,21 +202,26 @@ class Recurrent(Part):
             *(buffers.get("M", Z), buffers.get("K", Z), training),
         )
 
-    def start_backward(self, buffers, n_sequences, d_last, column):
-        """Set the gradients of the final states: those of the outputs to columns of `d_last` (None: 0), others to 0."""
-        H, output = self.n_state, "ds" if self.raw else "dh"
-        buffers[output][:n_sequences, :H] = 0 if d_last is None else d_last[:n_sequences, column : column + H]
+    def start_backward(self, buffers, n_sequences, d_last, column, n_known=0):
+        """Set the gradients of the final states: those of the outputs to columns of `d_last` (None: 0), others to 0.
+
+        Those of the first `n_known` sequences are left as they stand: `backward` has put them there, as the gradients
+        of the initial states of the segment behind.
+        """
+        H, output, ended = self.n_state, "ds" if self.raw else "dh", slice(n_known, n_sequences)
+        buffers[output][ended, :H] = 0 if d_last is None else d_last[ended, column : column + H]
         if self.raw:
-            buffers["dh"][:n_sequences] = 0
+            buffers["dh"][ended] = 0
         elif self.n_states:
-            buffers["ds"][:n_sequences] = 0
+            buffers["ds"][ended] = 0
         if self.noisy:
-            buffers["dz"][:n_sequences] = 0
+            buffers["dz"][ended] = 0
 
     def backward(self, packed, buffers, starts, dY, rows, column, keep_dh, dX, gradient):
         """Back-propagate through time from dY, unless it is None, and from ``buffers["dh"]``, ``buffers["ds"]``.
 
-        Fills `gradient`, and dX with the gradients of the inputs unless it is None.
+        Fills `gradient`, and dX with the gradients of the inputs unless it is None. Afterwards ``buffers["dh"]``,
+        ``buffers["ds"]`` and for noise ``buffers["dz"]`` hold the gradients of the states before the first step.
         """
         Z = buffers["Z"]
         if self.cell.vectors:

@@ -39,7 +39,7 @@ def from_arrow(array, *, allow_missing=False):
     """Return values and offsets of an Arrow array of lists; null becomes a sequence without steps if allowed."""
     pa = import_pyarrow()
     if isinstance(array, pa.ChunkedArray):
-        array = array.combine_chunks()
+        array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()  # which copies a single one, too
     if not isinstance(array, pa.Array) or not _is_list(array.type):
         raise ValueError(f"an Arrow array of lists is expected, got {getattr(array, 'type', type(array).__name__)}.")
     if array.null_count and not allow_missing:

@@ -4,6 +4,7 @@ import numpy as np
 
 from ._array import SequenceArray
 from ._arrow import list_column
+from ._chunks import chunks
 from ._layout import place
 from ._steps import (
     SPLIT,
@@ -118,21 +119,29 @@ def check_sequences(sequences, dtype, *, name="X", allow_nan=False):
         ...
     ValueError: Input X contains NaN: sequence 1, step 1, channel 0.
     """
+    check_values(sequences, dtype, name=name, allow_nan=allow_nan)
+    # One layout, because each new one makes Numba compile its kernels again. Whether an array
+    # owns its memory is no part of the type, so views are not copied.
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.require(sequences.values, dtype, ["C", "A", "W"])
+    return SequenceArray(values, np.require(sequences.offsets, np.int64, ["C", "A", "W"]))
+
+
+def check_values(sequences, dtype, *, name="X", allow_nan=False):
+    """Check what `check_sequences` checks, and copy no more than a few megabytes at a time."""
     check_not_empty(sequences.shape)
     _check_steps(sequences)
     if sequences.n_channels == 0:
         raise ValueError(f"the sequences of {name} have no channel.")
     if is_text(sequences.values):
         raise ValueError(f"{name} holds tokens (str), numbers are needed: encode them first, with a TokenEncoder.")
-    # One layout, because each new one makes Numba compile its kernels again. Whether an array
-    # owns its memory is no part of the type, so views are not copied.
-    with np.errstate(over="ignore", invalid="ignore"):
-        values = np.require(sequences.values, dtype, ["C", "A", "W"])
-        # A sum is several times faster than a mask; if it overflows, the mask decides.
-        suspicious = not np.isfinite(values.sum())
-    if suspicious:
-        _refuse_non_finite(sequences, values, name, allow_nan)
-    return SequenceArray(values, np.require(sequences.offsets, np.int64, ["C", "A", "W"]))
+    for chunk in chunks(sequences, whole=False):
+        with np.errstate(over="ignore", invalid="ignore"):
+            values = np.asarray(chunk.values, dtype)
+            # A sum is several times faster than a mask; if it overflows, the mask decides.
+            suspicious = not np.isfinite(values.sum())
+        if suspicious:
+            _refuse_non_finite(chunk, values, name, allow_nan)
 
 
 def _check_steps(sequences):
@@ -149,7 +158,7 @@ def _refuse_non_finite(sequences, values, name, allow_nan):
     if finite.all():
         return
     row, channel = divmod(int(finite.argmin()), sequences.n_channels)
-    where = "sequence {}, step {}, channel {}.".format(*place(sequences.offsets, row), channel)
+    where = "sequence {}, step {}, channel {}.".format(*place(sequences.offsets, row, sequences._origin), channel)
     original = sequences.values[row, channel]
     if np.isnan(original):
         raise ValueError(f"Input {name} contains NaN: {where}")
@@ -164,13 +173,20 @@ def _from_padded(X):
             f"Found array with dim {X.ndim}: a batch of sequences has 3 dimensions, (n_sequences, n_steps, n_channels)."
         )
     check_not_empty(X.shape)
-    sequences = SequenceArray.from_padded(step_array(X, "X"))
+    of_objects = getattr(getattr(X, "dtype", None), "kind", None) == "O"
+    sequences = SequenceArray.from_padded(_objects_as_numbers(X) if of_objects else step_array(X, "X"))
     if X.shape[1] and not sequences.lengths.all():
         raise ValueError(
             f"sequence {int(sequences.lengths.argmin())} has no time step: all its steps are NaN, which is padding. If "
             "they are missing values, give the lengths: SequenceArray.from_padded(X, lengths)."
         )
     return sequences
+
+
+def _objects_as_numbers(X):
+    """Numbers of a 3-D array of objects; errors name the sequence."""
+    names = [f"sequence {i}" for i in range(len(X))]
+    return np.stack([real_array(step_array(x, name), name) for x, name in zip(X, names, strict=True)])
 
 
 def _from_items(items):

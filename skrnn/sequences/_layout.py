@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._steps import count
+from ._steps import count, refuse_masked
 
 
 def offsets_of(lengths):
@@ -11,13 +11,18 @@ def offsets_of(lengths):
     return offsets
 
 
-def place(offsets, row):
-    """Return the sequence that a row of the values belongs to, and its step there."""
+def place(offsets, row, origin=(0, 0)):
+    """Return the sequence that a row of the values belongs to, and its step there.
+
+    origin: those of the first row.
+    """
     i = int(np.searchsorted(offsets, row, side="right")) - 1
-    return i, int(row - offsets[i])
+    first, step = origin
+    return first + i, int(row - offsets[i]) + (step if i == 0 else 0)
 
 
 def checked_offsets(offsets, n_steps_total):
+    refuse_masked(offsets, "offsets")
     offsets = np.asarray(offsets)
     if offsets.ndim != 1 or offsets.dtype.kind not in "iu" or len(offsets) == 0:
         found = f"shape {offsets.shape} and dtype {offsets.dtype}"
@@ -35,6 +40,7 @@ def checked_offsets(offsets, n_steps_total):
 
 
 def checked_lengths(lengths, X):
+    refuse_masked(lengths, "lengths")
     lengths = np.asarray(lengths)
     n, n_steps = X.shape[:2]
     if lengths.shape != (n,) or lengths.dtype.kind not in "iu":

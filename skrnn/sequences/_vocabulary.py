@@ -12,8 +12,8 @@ def learn_vocabulary(tokens, min_count):
 
     Parameters
     ----------
-    tokens : ndarray of str of shape (n_tokens,)
-        All tokens, each as often as it appears.
+    tokens : ndarray of str of shape (n_tokens,), or Counter
+        All tokens, each as often as it appears, or how often that is.
 
     min_count : int
         How often a token must appear to be known.
@@ -29,7 +29,7 @@ def learn_vocabulary(tokens, min_count):
     ValueError
         If no token appears often enough.
     """
-    counts = Counter(tokens.tolist())
+    counts = tokens if isinstance(tokens, Counter) else Counter(tokens.tolist())
     known = sorted((token for token, n in counts.items() if n >= min_count), key=lambda token: (-counts[token], token))
     if not known:
         found = (
