@@ -85,9 +85,16 @@ class State:
         return asdict(self) | {"gradient_norms": np.array(self.gradient_norms)}
 
     @classmethod
-    def from_plain(cls, plain):
-        """The state that `to_plain` described."""
-        return cls(**plain | {"gradient_norms": plain["gradient_norms"].tolist()})
+    def from_plain(cls, plain, size, dtype):
+        """The state of a network of `size` parameters that `to_plain` described; ValueError if it is none."""
+        state = cls(**plain | {"gradient_norms": plain["gradient_norms"].tolist()})
+        for array in (state.theta, state.safe_theta, state.best_theta, *(state.slots or [])):
+            if array is not None and (array.shape, array.dtype) != ((size,), dtype):
+                raise ValueError(
+                    f"The checkpoint has {array.dtype} arrays of shape {array.shape}, but the network has {size} "
+                    f"parameters of {dtype}."
+                )
+        return state
 
 
 class Monitor:

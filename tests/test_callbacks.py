@@ -27,7 +27,7 @@ Y = np.array([x[:, 0].sum() for x in X])
 TABLE = RNG.normal(size=(40, 5))
 LABELS = np.where(Y > 0, "up", "down")
 SHORT = {"hidden_layer_sizes": 4, "cell": "elman", "max_iter": 3, "tol": 0.0, "n_iter_no_change": 99, "random_state": 0}
-SHORT |= {"batch_size": 8}
+SHORT |= {"batch_size": 8, "learning_rate": "constant", "learning_rate_init": 3e-3}
 
 pytestmark = pytest.mark.filterwarnings("ignore:Maximum number")
 
@@ -201,7 +201,7 @@ def test_learning_rate_finder_trains_with_what_it_finds():
     assert reg.learning_rate_init == 3e-3
     assert len(finder.losses_) == len(finder.learning_rates_) <= 60
     assert finder.learning_rate_ in finder.learning_rates_
-    by_hand = RNNRegressor(**SHORT, solver="sgd", learning_rate_init=finder.learning_rate_).fit(X, Y)
+    by_hand = RNNRegressor(**SHORT | {"learning_rate_init": finder.learning_rate_}, solver="sgd").fit(X, Y)
     assert_same_weights(reg, by_hand)
 
 

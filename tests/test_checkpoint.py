@@ -16,19 +16,20 @@ from sklearn.base import clone
 import skrnn
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
 from skrnn.callbacks import Checkpoint, EarlyStopping
+from skrnn.schedules import Plateau
 
 RNG = np.random.default_rng(0)
 X = [RNG.normal(size=(T, 2)) for T in RNG.integers(2, 9, 40)]
 Y = np.array([x[:, 0].sum() for x in X])
 SHORT = {"hidden_layer_sizes": 4, "cell": "elman", "max_iter": 5, "tol": 0.0, "n_iter_no_change": 99, "random_state": 0}
-SHORT |= {"batch_size": 8}
+SHORT |= {"batch_size": 8, "learning_rate": "constant", "learning_rate_init": 3e-3}
 FITS = {
     "plain": RNNRegressor(**SHORT),
     "without seed": RNNRegressor(**SHORT | {"random_state": None}, early_stopping=True),
     "noisy": RNNRegressor(**SHORT, input_dropout=0.3, recurrent_dropout=0.2),
     "held out": RNNRegressor(**SHORT, early_stopping=True, validation_fraction=0.3),
-    "cosine": RNNRegressor(**SHORT, learning_rate="cosine"),
-    "plateau": RNNRegressor(**SHORT, learning_rate=skrnn.schedules.Plateau(patience=1, tol=0.05)),
+    "cosine": RNNRegressor(**SHORT | {"learning_rate": "cosine"}),
+    "plateau": RNNRegressor(**SHORT | {"learning_rate": Plateau(patience=1, tol=0.05)}),
     "momentum": RNNRegressor(**SHORT, solver="sgd"),
     "two layers": RNNRegressor(**SHORT | {"hidden_layer_sizes": (4, 3)}, layer_norm=True, n_jobs=2),
     "forecast": SequenceTransformer(**SHORT),
@@ -248,3 +249,18 @@ def test_a_program_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path):
     ]
     assert ends[0] == ends[1]
     assert ends[0].split()[1] == "400"
+
+
+@pytest.mark.parametrize("name", ["theta", "safe_theta", "slots"])
+def test_arrays_of_another_network_reach_no_kernel(name, tmp_path):
+    from skrnn.persistence import read_estimator, write_estimator
+
+    path = tmp_path / "run.skrnn"
+    with pytest.raises(RuntimeError):
+        RNNRegressor(**SHORT).set_callbacks(Checkpoint(path), Crash(2)).fit(X, Y)
+    estimator, training = read_estimator(path)
+    short = np.zeros(3, np.float32)
+    training["state"][name] = [short, short] if name == "slots" else short
+    write_estimator(estimator, path, training)
+    with pytest.raises(ValueError, match=r"shape \(3,\)"):
+        RNNRegressor(**SHORT).set_callbacks(Checkpoint(path, resume=True)).fit(X, Y)

@@ -67,7 +67,7 @@ learning_rate_init : float, default=1e-2
     Step size of the optimiser, the largest one if it changes; not used by "lbfgs".
 max_iter : int or "auto", default="auto"
     Largest number of epochs, or of iterations of "lbfgs". "auto" takes as many epochs as have 1500 updates, but at
-    least 10 and at most 200.
+    least 20 and at most 200.
 clip_norm : float or None, default=1.0
     Gradients with a larger norm (over all parameters) are scaled down to it; not used by "lbfgs".
 shuffle : bool, default=True

@@ -18,7 +18,7 @@ from ._callbacks import CallbackObserver
 # batch_size="auto" and max_iter="auto": batches large enough for the processor to work well and small enough for many
 # updates in an epoch, and epochs enough for updates enough; chosen by experiment, see docs/defaults.rst.
 SMALLEST_BATCH, LARGEST_BATCH, BATCHES_PER_EPOCH = 16, 64, 16
-FEWEST_EPOCHS, MOST_EPOCHS, UPDATES = 10, 200, 1500
+FEWEST_EPOCHS, MOST_EPOCHS, UPDATES = 20, 200, 1500
 NOT_OF_THE_RESULT = {"n_jobs", "verbose"}  # parameters that do not change what a fit computes
 
 
@@ -266,7 +266,7 @@ def _start(estimator, network, job, checkpoint, seed, n_steps, raw):
     from ..training import State  # noqa: PLC0415
 
     if checkpoint:
-        return State.from_plain(checkpoint)
+        return State.from_plain(checkpoint, network.size, network.dtype)
     if not job.goes_on:
         rng = np.random.default_rng(seed)
         return State(network.initialize(rng, scheme_of(estimator, n_steps), raw), seed)
