@@ -129,8 +129,9 @@ class TorchLoop:
         self.net = TorchTwin(estimator.structure_)
         self.data, self.batch_size, self.n_updates, self.factor = data, batch_size, n_updates, factor
         self.learning_rate, self.clip_norm = estimator.learning_rate_init, estimator.clip_norm
-        penalized = [p for name, p in self.net.named_parameters() if p.ndim > 1]
-        others = [p for name, p in self.net.named_parameters() if p.ndim == 1]
+        named = list(self.net.named_parameters())  # biases and vectors of codes are not penalized
+        penalized = [p for name, p in named if p.ndim > 1 and not name.startswith("embeddings")]
+        others = [p for name, p in named if p.ndim == 1 or name.startswith("embeddings")]
         alpha = estimator.alpha
         if estimator.per_step_:
             alpha /= float(data.lengths.double().mean())
