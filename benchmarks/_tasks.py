@@ -13,6 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, QuantileTransformer, StandardScaler
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
+from skrnn.convolution import Conv
 from skrnn.metrics import span_f1_score
 from skrnn.preprocessing import PerStep
 
@@ -165,45 +166,80 @@ OF_DEATHS = (
     Measure("AUROC", auroc, Figure("logistic reg.", 0.848), Figure("GRU-D", 0.818, SPLIT)),
     Measure("AUPRC", auprc, Figure("logistic reg.", 0.511)),
 )
+CONVOLUTION = {"convolution": Conv(32, 5)}
+TWO_LAYERS = {"hidden_layer_sizes": (64, 64), "dropout": 0.0}
+LESS_INPUT = {"input_dropout": 0.1}
+OF_PATIENTS = {
+    "bidirectional": False,
+    "pooling": "last",
+    "dropout": 0.5,
+    "input_dropout": 0.3,
+    "alpha": 1e-4,
+    "batch_size": 32,
+    "learning_rate": "constant",
+    "learning_rate_init": 1e-3,
+    "max_iter": 10,
+}
 FLAT, SUMMARY = partial(Figure, "SVC flat"), partial(Figure, "SVC summary")
 TASKS = {
     "digits": Task(_sets.digits, (Measure("accuracy, %", accuracy),), torch=True),
     "BasicMotions": archived("BasicMotions", SUMMARY(95.0)),
-    "Epilepsy": archived("Epilepsy", SUMMARY(92.8), torch=True),
-    "Handwriting": archived("Handwriting", FLAT(27.1), torch=True),
-    "JapaneseVowels": archived("JapaneseVowels", SUMMARY(97.8), echo(96.5), torch=True),
-    "Libras": archived("Libras", SUMMARY(85.0), echo(79.4), torch=True),
+    "Epilepsy": archived("Epilepsy", SUMMARY(92.8)),
+    "Handwriting": archived("Handwriting", FLAT(27.1), tuned=TWO_LAYERS),
+    "JapaneseVowels": archived("JapaneseVowels", SUMMARY(97.8), echo(96.5), tuned=CONVOLUTION, torch=True),
+    "Libras": archived("Libras", SUMMARY(85.0), echo(79.4), tuned=CONVOLUTION, torch=True),
     "PenDigits": archived("PenDigits", FLAT(98.1), Figure("LSTM-FCN", 97.0, SPLIT), torch=True),
-    "UWaveGestureLibrary": archived("UWaveGestureLibrary", FLAT(88.8), Figure("LSTM-FCN", 97.0, SPLIT)),
-    "ArrowHead": archived("ArrowHead", FLAT(76.0), echo(68.9)),
-    "ECG5000": archived("ECG5000", FLAT(93.7), echo(92.2), torch=True),
-    "GunPoint": archived("GunPoint", FLAT(96.0), echo(98.9)),
-    "ItalyPowerDemand": archived("ItalyPowerDemand", FLAT(95.7), echo(87.1)),
-    "MelbournePedestrian": archived(
-        "MelbournePedestrian", FLAT(92.0), echo(73.0), required={"missing": "mask"}, torch=True
+    "UWaveGestureLibrary": archived(
+        "UWaveGestureLibrary", FLAT(88.8), Figure("LSTM-FCN", 97.0, SPLIT), tuned=LESS_INPUT
     ),
-    "SwedishLeaf": archived("SwedishLeaf", FLAT(92.5), echo(83.7), torch=True),
-    "SyntheticControl": archived("SyntheticControl", FLAT(98.3), echo(87.9), torch=True),
-    "spoken digits": of_text(_sets.spoken_digits, SUMMARY(99.5), Figure("BiLSTM", 98.4, SPLIT), torch=True),
-    "IndoorMovement": of_text(_sets.indoor_movement, Figure("logistic reg.", 64.2), Figure("MLSTM-FCN", 79.6, SPLIT)),
-    "MNIST by rows": of_text(_sets.rows_of_images, Figure("SVC", 96.5), torch=True),
+    "ArrowHead": archived("ArrowHead", FLAT(76.0), echo(68.9)),
+    "ECG5000": archived("ECG5000", FLAT(93.7), echo(92.2), tuned=TWO_LAYERS),
+    "GunPoint": archived("GunPoint", FLAT(96.0), echo(98.9), tuned=LESS_INPUT),
+    "ItalyPowerDemand": archived(
+        "ItalyPowerDemand",
+        FLAT(95.7),
+        echo(87.1),
+        tuned={"pooling": "last", "dropout": 0.0, "learning_rate_init": 3e-3},
+    ),
+    "MelbournePedestrian": archived(
+        "MelbournePedestrian", FLAT(92.0), echo(73.0), required={"missing": "mask"}, tuned=TWO_LAYERS, torch=True
+    ),
+    "SwedishLeaf": archived("SwedishLeaf", FLAT(92.5), echo(83.7), tuned=CONVOLUTION | {"dropout": 0.0}, torch=True),
+    "SyntheticControl": archived("SyntheticControl", FLAT(98.3), echo(87.9), tuned=TWO_LAYERS, torch=True),
+    "spoken digits": of_text(_sets.spoken_digits, SUMMARY(99.5), Figure("BiLSTM", 98.4, SPLIT), tuned=LESS_INPUT),
+    "IndoorMovement": of_text(
+        _sets.indoor_movement, Figure("logistic reg.", 64.2), Figure("MLSTM-FCN", 79.6, SPLIT), tuned=TWO_LAYERS
+    ),
+    "MNIST by rows": of_text(_sets.rows_of_images, Figure("SVC", 96.5), tuned=LESS_INPUT, torch=True),
     "names": of_text(_sets.names, Figure("n-gram SVC", 86.3), torch=True),
     "TREC questions": of_text(
-        _sets.trec, Figure("tf-idf SVC", 89.0), Figure("LSTM-CNN", 96.1, "word vectors trained elsewhere"), torch=True
+        _sets.trec,
+        Figure("tf-idf SVC", 89.0),
+        Figure("LSTM-CNN", 96.1, "word vectors trained elsewhere"),
+        tuned={"min_count": 2},
+        torch=True,
     ),
-    "SST-2": of_text(_sets.sst2, Figure("tf-idf SVC", 80.2), Figure("LSTM", 84.9, "word vectors trained elsewhere")),
+    "SST-2": of_text(
+        _sets.sst2,
+        Figure("tf-idf SVC", 80.2),
+        Figure("LSTM", 84.9, "word vectors trained elsewhere"),
+        tuned={"max_iter": 4},
+    ),
     "ATIS slots": Task(
         _sets.atis,
         (
             Measure("span F1, %", span_f1, None, Figure("attention BiRNN", 95.87)),
             Measure("tokens, %", accuracy, Figure("commonest tag", 84.7)),
         ),
+        tuned={"input_dropout": 0.3},
         torch=True,
     ),
-    "UD English-LinES": of_text(_sets.ud_en_lines, Figure("commonest tag", 88.1), torch=True),
-    "PhysioNet 2012": Task(_sets.physionet2012, OF_DEATHS, required={"missing": "decay"}, wrap=on_quantiles),
+    "UD English-LinES": of_text(_sets.ud_en_lines, Figure("commonest tag", 88.1), tuned={"max_iter": 6}),
+    "PhysioNet 2012": Task(
+        _sets.physionet2012, OF_DEATHS, required={"missing": "decay"}, wrap=on_quantiles, tuned=OF_PATIENTS
+    ),
     "PhysioNet 2012, mean of 5": Task(
-        _sets.physionet2012, OF_DEATHS, required={"missing": "decay"}, wrap=five_on_quantiles
+        _sets.physionet2012, OF_DEATHS, required={"missing": "decay"}, wrap=five_on_quantiles, tuned=OF_PATIENTS
     ),
     "JSB chorales": Task(
         _sets.chorales,
@@ -221,7 +257,7 @@ TASKS = {
         _sets.cmapss,
         (Measure("RMSE", rmse, Figure("ridge", 16.41), Figure("one-layer LSTM", 14.93), higher=False),),
         RNNRegressor,
-        torch=True,
+        tuned={"bidirectional": True},
     ),
     "ETTh1, 24 hours": Task(
         _sets.oil_temperature,
