@@ -25,6 +25,7 @@ SHORT = {"hidden_layer_sizes": 4, "cell": "elman", "max_iter": 3, "tol": 0.0, "n
 ONE_BATCH = {**SHORT, "dtype": "float64", "batch_size": 1000}
 OUTLIER = np.full((50, 2), 1e3)
 CHECKED = {"hidden_layer_sizes": 8, "max_iter": 30, "learning_rate_init": 0.05, "random_state": 0, "dtype": "float64"}
+CHECKED |= {"batch_size": 32, "dropout": 0.0, "tol": 1e-3}
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
