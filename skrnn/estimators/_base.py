@@ -202,24 +202,24 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         from ..training import Training  # noqa: PLC0415
 
         given, random_state = self._target(sequences, y, sample_weight), check_random_state(self.random_state)
+        parts = [sequences]
         if validation is None:
             rows, held_out = self._split(given, random_state)
         else:
-            rows = np.arange(len(sequences))
-            sequences, given = self._append(sequences, given, *validation)
-            held_out = np.arange(len(rows), len(sequences))
-        self.per_step_ = given.per_step
-        trained = np.isin(np.arange(len(sequences)), rows)
-        self._fit_inputs(sequences, given.sequence_weight * trained)
-        trained = np.repeat(trained, sequences.lengths) if self.per_step_ else trained
+            parts, given = self._append(sequences, given, *validation)
+            rows, held_out = np.split(np.arange(len(given.sequence_weight)), [len(sequences)])
+        self.per_step_, lengths = given.per_step, np.concatenate([part.lengths for part in parts])
+        trained = np.isin(np.arange(len(lengths)), rows)
+        self._fit_inputs(sequences, (given.sequence_weight * trained)[: len(sequences)])
+        trained = np.repeat(trained, lengths) if self.per_step_ else trained
         loss, target, weight = self._encode_target(given.rows, given.weight, trained)
         _check_weights(weight, trained)
 
         self.structure_ = self._structure(loss.n_raw(self.n_outputs_))
         network, optimizer = Network(self.structure_), self._optimizer()
         rng = np.random.default_rng(random_state.randint(2**31 - 1))
-        check_memory(network, sequences.lengths, self._max_bytes, self.truncation)
-        data = Data.of(sequences, self.inputs_, self.dtype, target, weight, self._max_bytes)
+        check_memory(network, lengths, self._max_bytes, self.truncation)
+        data = Data.of(parts, self.inputs_, self.dtype, target, weight, self._max_bytes)
         raw = loss.initial_raw(target[trained], weight[trained], network.n_outputs)
         theta = network.initialize(rng, self._scheme(network.n_steps(data.longest(rows))), raw)
         # The penalty stands against the loss of a sequence, which is that of all its steps if they have targets.
