@@ -1,136 +1,86 @@
-"""The tasks of ``accuracy.py``: data, model, measures, goals, and what others reach."""
+"""The tasks of ``accuracy.py``: data, models, measures, goals, and what others reach."""
 
-import importlib.util
-import os
 from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from functools import partial
 
+import _sets
 import numpy as np
-from _harness import ROOT
-from sklearn.datasets import load_digits
 from sklearn.ensemble import VotingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import average_precision_score, roc_auc_score
-from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, QuantileTransformer, StandardScaler
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
+from skrnn.convolution import Conv
 from skrnn.metrics import span_f1_score
 from skrnn.preprocessing import PerStep
 
-DATA = Path(os.environ.get("SKRNN_DATA", ROOT.parent / "shared" / "data"))
-CAP, WINDOW = 125, 30
-GRID_HOURS = 4
+
+@dataclass(frozen=True)
+class Figure:
+    """What another method reaches; `note`: why it cannot be compared quite, if it cannot."""
+
+    name: str
+    value: float
+    note: str = ""
+
+    def __str__(self):
+        return f"{self.name} {self.value:g}{'*' if self.note else ''}"
 
 
 @dataclass(frozen=True)
 class Measure:
-    """A figure of a fitted model on the test part, its goal if it has one, and the figures of others."""
+    """A figure of a fitted model on the test part, and the figures of others."""
 
     name: str
     function: Callable  # of model, X and y
-    floor: str = "-"
-    published: str = "-"
-    at_least: float | None = None
-    at_most: float | None = None
+    floor: Figure | None = None
+    published: Figure | None = None
+    higher: bool = True
+
+    @property
+    def is_share(self):
+        """Whether it is in percent."""
+        return self.name.endswith("%")
+
+    def reaches(self, value, figure):
+        """Whether a value is as good as that of a figure."""
+        return value >= figure.value if self.higher else value <= figure.value
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned from which data by which model; `seconds` is the goal for the time of a fit."""
+    """What is learned from which data.
+
+    required : parameters that the data demand of any model; tuned : those of the best network that was found on
+    held-out parts of the training part; wrap : makes a model of a seed and an estimator; torch : whether PyTorch is run
+    too.
+    """
 
     read: Callable  # returns X, y, X_test, y_test
-    model: Callable  # of a seed
     measures: tuple[Measure, ...]
-    seconds: float | None = None
+    estimator: type = RNNClassifier
+    required: dict = field(default_factory=dict)
+    tuned: dict = field(default_factory=dict)
+    wrap: Callable = lambda seed, estimator: estimator
+    torch: bool = False
 
     @property
     def present(self):
         """Whether its data are there."""
-        return self.read is digits or (DATA / "load.py").exists()
+        return self.read is _sets.digits or (_sets.DATA / "load.py").exists()
 
-
-# ---------------------------------------------------------------------------------------------------------- data
-def loaders():
-    spec = importlib.util.spec_from_file_location("load", DATA / "load.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def digits():
-    data = load_digits()
-    X, X_test, y, y_test = train_test_split(data.images, data.target, random_state=0, stratify=data.target)
-    return X, y, X_test, y_test
-
-
-def japanese_vowels():
-    load = loaders()
-    return *load.tsc("JapaneseVowels", "train"), *load.tsc("JapaneseVowels", "test")
-
-
-def cmapss():
-    load = loaders()
-    X, y = load.cmapss("train", CAP)
-    X_test, y_test = load.cmapss("test", CAP)
-    windows = np.array([x[end - WINDOW : end] for x in X for end in range(WINDOW, len(x) + 1)])
-    lives = np.concatenate([life[WINDOW - 1 :] for life in y])
-    return windows, lives, [x[-WINDOW:] for x in X_test], np.array([life[-1] for life in y_test])
-
-
-def atis():
-    load = loaders()
-    return *load.atis("train")[:2], *load.atis("test")[:2]
-
-
-def ud_en_lines():
-    load = loaders()
-    return *load.ud_en_lines("train"), *load.ud_en_lines("test")
-
-
-def names():
-    load = loaders()
-    (X, y), (X_test, y_test) = load.names("train"), load.names("test")
-    return [list(name) for name in X], y, [list(name) for name in X_test], y_test
-
-
-def trec():
-    load = loaders()
-    return *load.trec("train"), *load.trec("test")
-
-
-def physionet2012():
-    load = loaders()
-    parts = []
-    for which in ("a", "b"):
-        X, static, y, _, _ = load.physionet2012(which, GRID_HOURS)
-        parts += [np.concatenate([X, np.repeat(static[:, np.newaxis], X.shape[1], axis=1)], axis=2), y]
-    return parts
+    def model(self, seed, n_jobs, tuned=False):
+        """The model with default parameters, or the tuned one."""
+        parameters = self.required | (self.tuned if tuned else {})
+        if self.estimator is SequenceTransformer:
+            return self.wrap(seed, SequenceTransformer(random_state=seed, **parameters))
+        return self.wrap(seed, self.estimator(random_state=seed, n_jobs=n_jobs, **parameters))
 
 
 # -------------------------------------------------------------------------------------------------------- models
-def slot_tagger(seed):
-    return RNNClassifier(random_state=seed)
-
-
-def tagger(seed):
-    return RNNClassifier(bidirectional=True, dropout=0.5, input_dropout=0.3, max_iter=15, random_state=seed)
-
-
-def name_reader(seed):
-    return RNNClassifier(
-        128, "gru", bidirectional=True, dropout=0.5, input_dropout=0.2, alpha=1e-4, max_iter=20, random_state=seed
-    )
-
-
-def question_reader(seed):
-    return RNNClassifier(
-        cell="gru", pooling="attention", min_count=2, dropout=0.5, input_dropout=0.3, max_iter=15, random_state=seed
-    )
-
-
 def on_quantiles(seed, classifier):
     """Quantiles, because laboratory values have long tails."""
     quantiles = QuantileTransformer(output_distribution="normal", random_state=seed)
@@ -138,31 +88,15 @@ def on_quantiles(seed, classifier):
     return make_pipeline(PerStep(make_pipeline(quantiles, clip)), classifier)
 
 
-def gru_d(seed):
-    return RNNClassifier(
-        cell="gru",
-        missing="decay",
-        dropout=0.5,
-        input_dropout=0.3,
-        alpha=1e-4,
-        learning_rate_init=1e-3,
-        max_iter=10,
-        random_state=seed,
-    )
-
-
-def ward(seed):
-    return on_quantiles(seed, gru_d(seed))
-
-
-def ward_of_five(seed):
-    networks = [(f"network_{k}", gru_d(5 * seed + k)) for k in range(5)]
+def five_on_quantiles(seed, classifier):
+    networks = [(f"network_{k}", classifier.__class__(**classifier.get_params())) for k in range(5)]
+    for k, (_, network) in enumerate(networks):
+        network.set_params(random_state=5 * seed + k)
     return on_quantiles(seed, VotingClassifier(networks, voting="soft"))
 
 
-def reservoir(seed):
-    features = SequenceTransformer(objective="reservoir", random_state=seed)
-    return make_pipeline(features, StandardScaler(), LogisticRegression(max_iter=1000))
+def before_regression(seed, transformer):
+    return make_pipeline(transformer, StandardScaler(), LogisticRegression(max_iter=1000))
 
 
 # ------------------------------------------------------------------------------------------------------ measures
@@ -171,11 +105,31 @@ def accuracy(model, X, y):
 
 
 def rmse(model, X, y):
-    return float(np.sqrt(np.mean((model.predict(X) - y) ** 2)))
+    return float(np.sqrt(mse(model, X, y)))
+
+
+def mse(model, X, y):
+    return float(np.mean((model.predict(X) - y) ** 2))
+
+
+def mae(model, X, y):
+    return float(np.mean(np.abs(model.predict(X) - y)))
+
+
+def rse_of_rates(model, X, y):
+    """Errors over the standard deviation of all rates of the test part."""
+    values = _sets.loaders().exchange_rate()
+    return rmse(model, X, y) / float(values[int(len(values) * 0.8) :].std())
 
 
 def span_f1(model, X, y):
     return 100 * span_f1_score(y, model.predict(X))
+
+
+def nll_of_frames(model, X, y):
+    """Negative log-likelihood of the notes of a frame, mean over frames."""
+    p, y = np.concatenate(list(model.predict_proba(X))).clip(1e-7, 1 - 1e-7), np.concatenate(y)
+    return float(-np.where(y > 0, np.log(p), np.log1p(-p)).sum(axis=1).mean())
 
 
 def auroc(model, X, y):
@@ -186,53 +140,157 @@ def auprc(model, X, y):
     return average_precision_score(y, model.predict_proba(X)[:, 1])
 
 
+# --------------------------------------------------------------------------------------------------------- tasks
+SPLIT = "other split"
+
+
+def archived(name, floor, published=None, **options):
+    """A set of the time-series archive."""
+    return Task(partial(_sets.archive, name), (Measure("accuracy, %", accuracy, floor, published),), **options)
+
+
+def of_text(read, floor, published=None, **options):
+    return Task(read, (Measure("accuracy, %", accuracy, floor, published),), **options)
+
+
+def small(name, n_steps, ridge):
+    measure = Measure("MAE", mae, Figure("ridge", ridge), higher=False)
+    return Task(partial(_sets.small_series, name, n_steps), (measure,), RNNRegressor)
+
+
+def echo(value):
+    return Figure("echo state network", value)
+
+
 OF_DEATHS = (
-    Measure("AUROC", auroc, "logistic reg. 0.848", "GRU-D 0.818", at_least=0.84),
-    Measure("AUPRC", auprc, "logistic reg. 0.511"),
+    Measure("AUROC", auroc, Figure("logistic reg.", 0.848), Figure("GRU-D", 0.818, SPLIT)),
+    Measure("AUPRC", auprc, Figure("logistic reg.", 0.511)),
 )
+CONVOLUTION = {"convolution": Conv(32, 5)}
+TWO_LAYERS = {"hidden_layer_sizes": (64, 64), "dropout": 0.0}
+LESS_INPUT = {"input_dropout": 0.1}
+OF_PATIENTS = {
+    "bidirectional": False,
+    "pooling": "last",
+    "dropout": 0.5,
+    "input_dropout": 0.3,
+    "alpha": 1e-4,
+    "batch_size": 32,
+    "learning_rate": "constant",
+    "learning_rate_init": 1e-3,
+    "max_iter": 10,
+}
+FLAT, SUMMARY = partial(Figure, "SVC flat"), partial(Figure, "SVC summary")
 TASKS = {
-    "digits": Task(
-        digits,
-        lambda seed: RNNClassifier(random_state=seed),
-        (Measure("accuracy, %", accuracy, at_least=96.0),),
+    "digits": Task(_sets.digits, (Measure("accuracy, %", accuracy),), torch=True),
+    "BasicMotions": archived("BasicMotions", SUMMARY(95.0)),
+    "Epilepsy": archived("Epilepsy", SUMMARY(92.8)),
+    "Handwriting": archived("Handwriting", FLAT(27.1), tuned=TWO_LAYERS),
+    "JapaneseVowels": archived("JapaneseVowels", SUMMARY(97.8), echo(96.5), tuned=CONVOLUTION, torch=True),
+    "Libras": archived("Libras", SUMMARY(85.0), echo(79.4), tuned=CONVOLUTION, torch=True),
+    "PenDigits": archived("PenDigits", FLAT(98.1), Figure("LSTM-FCN", 97.0, SPLIT), torch=True),
+    "UWaveGestureLibrary": archived(
+        "UWaveGestureLibrary", FLAT(88.8), Figure("LSTM-FCN", 97.0, SPLIT), tuned=LESS_INPUT
     ),
-    "JapaneseVowels": Task(
-        japanese_vowels,
-        lambda seed: RNNClassifier(random_state=seed),
-        (Measure("accuracy, %", accuracy, "SVC 97.8", "echo state network 96.5", at_least=97.0),),
-        seconds=10,
+    "ArrowHead": archived("ArrowHead", FLAT(76.0), echo(68.9)),
+    "ECG5000": archived("ECG5000", FLAT(93.7), echo(92.2), tuned=TWO_LAYERS),
+    "GunPoint": archived("GunPoint", FLAT(96.0), echo(98.9), tuned=LESS_INPUT),
+    "ItalyPowerDemand": archived(
+        "ItalyPowerDemand",
+        FLAT(95.7),
+        echo(87.1),
+        tuned={"pooling": "last", "dropout": 0.0, "learning_rate_init": 3e-3},
     ),
-    "JapaneseVowels, reservoir": Task(
-        japanese_vowels,
-        reservoir,
-        (Measure("accuracy, %", accuracy, "SVC 97.8", "echo state network 96.5", at_least=96.0),),
-        seconds=1,
+    "MelbournePedestrian": archived(
+        "MelbournePedestrian", FLAT(92.0), echo(73.0), required={"missing": "mask"}, tuned=TWO_LAYERS, torch=True
     ),
-    "C-MAPSS FD001": Task(
-        cmapss,
-        lambda seed: RNNRegressor(random_state=seed),
-        (Measure("RMSE, cycles", rmse, "ridge 16.41", "one-layer LSTM 14.93", at_most=16.41),),
+    "SwedishLeaf": archived("SwedishLeaf", FLAT(92.5), echo(83.7), tuned=CONVOLUTION | {"dropout": 0.0}, torch=True),
+    "SyntheticControl": archived("SyntheticControl", FLAT(98.3), echo(87.9), tuned=TWO_LAYERS, torch=True),
+    "spoken digits": of_text(_sets.spoken_digits, SUMMARY(99.5), Figure("BiLSTM", 98.4, SPLIT), tuned=LESS_INPUT),
+    "IndoorMovement": of_text(
+        _sets.indoor_movement, Figure("logistic reg.", 64.2), Figure("MLSTM-FCN", 79.6, SPLIT), tuned=TWO_LAYERS
+    ),
+    "MNIST by rows": of_text(_sets.rows_of_images, Figure("SVC", 96.5), tuned=LESS_INPUT, torch=True),
+    "names": of_text(_sets.names, Figure("n-gram SVC", 86.3), torch=True),
+    "TREC questions": of_text(
+        _sets.trec,
+        Figure("tf-idf SVC", 89.0),
+        Figure("LSTM-CNN", 96.1, "word vectors trained elsewhere"),
+        tuned={"min_count": 2},
+        torch=True,
+    ),
+    "SST-2": of_text(
+        _sets.sst2,
+        Figure("tf-idf SVC", 80.2),
+        Figure("LSTM", 84.9, "word vectors trained elsewhere"),
+        tuned={"max_iter": 4},
     ),
     "ATIS slots": Task(
-        atis,
-        slot_tagger,
-        (Measure("span F1, %", span_f1, "-", "LSTM 95.66, BiRNN 95.87", at_least=93.0),),
+        _sets.atis,
+        (
+            Measure("span F1, %", span_f1, None, Figure("attention BiRNN", 95.87)),
+            Measure("tokens, %", accuracy, Figure("commonest tag", 84.7)),
+        ),
+        tuned={"input_dropout": 0.3},
+        torch=True,
     ),
-    "UD English-LinES": Task(
-        ud_en_lines,
-        tagger,
-        (Measure("accuracy, %", accuracy, "commonest tag 88.1", "UDPipe 94.7", at_least=92.0),),
+    "UD English-LinES": of_text(_sets.ud_en_lines, Figure("commonest tag", 88.1), tuned={"max_iter": 6}),
+    "PhysioNet 2012": Task(
+        _sets.physionet2012, OF_DEATHS, required={"missing": "decay"}, wrap=on_quantiles, tuned=OF_PATIENTS
     ),
-    "names": Task(
-        names,
-        name_reader,
-        (Measure("accuracy, %", accuracy, "n-gram SVC 86.3", at_least=83.3),),
+    "PhysioNet 2012, mean of 5": Task(
+        _sets.physionet2012, OF_DEATHS, required={"missing": "decay"}, wrap=five_on_quantiles, tuned=OF_PATIENTS
     ),
-    "TREC questions": Task(
-        trec,
-        question_reader,
-        (Measure("accuracy, %", accuracy, "tf-idf SVC 89.0", "CNN 91.2", at_least=85.0),),
+    "JSB chorales": Task(
+        _sets.chorales,
+        (Measure("NLL", nll_of_frames, Figure("Markov", 10.49), Figure("GRU", 8.43), higher=False),),
+        required={"bidirectional": False},
     ),
-    "PhysioNet 2012": Task(physionet2012, ward, OF_DEATHS),
-    "PhysioNet 2012, mean of 5": Task(physionet2012, ward_of_five, OF_DEATHS),
+    "JapaneseVowels, reservoir": Task(
+        partial(_sets.archive, "JapaneseVowels"),
+        (Measure("accuracy, %", accuracy, SUMMARY(97.8), echo(96.5)),),
+        SequenceTransformer,
+        required={"objective": "reservoir"},
+        wrap=before_regression,
+    ),
+    "C-MAPSS FD001": Task(
+        _sets.cmapss,
+        (Measure("RMSE", rmse, Figure("ridge", 16.41), Figure("one-layer LSTM", 14.93), higher=False),),
+        RNNRegressor,
+        tuned={"bidirectional": True},
+    ),
+    "ETTh1, 24 hours": Task(
+        _sets.oil_temperature,
+        (Measure("MSE", mse, Figure("ridge", 0.026), Figure("LSTMa", 0.114), higher=False),),
+        RNNRegressor,
+    ),
+    "exchange rates, 3 days": Task(
+        _sets.exchange_rates,
+        (Measure("RSE", rse_of_rates, Figure("last value", 0.0171), Figure("GRU", 0.0192), higher=False),),
+        RNNRegressor,
+    ),
+    "PM2.5, 1 hour": Task(
+        _sets.air_quality,
+        (Measure("RMSE", rmse, Figure("last value", 22.1), higher=False),),
+        RNNRegressor,
+        required={"missing": "mask"},
+    ),
+    "sunspots": small("sunspots_monthly", 24, 13.7),
+    "min. temperatures": small("min_temperatures", 24, 1.74),
+    "heart rate": small("heart_rate", 12, 0.852),
+    "Taylor load": small("taylor_load", 24, 298),
+    "gas furnace": small("gas_furnace", 12, 0.358),
+}
+
+GOALS = {  # of single tasks
+    ("digits", "accuracy, %"): 96.0,
+    ("JapaneseVowels", "accuracy, %"): 97.0,
+    ("JapaneseVowels, reservoir", "accuracy, %"): 96.0,
+    ("C-MAPSS FD001", "RMSE"): 16.41,
+    ("ATIS slots", "span F1, %"): 93.0,
+    ("UD English-LinES", "accuracy, %"): 92.0,
+    ("names", "accuracy, %"): 83.3,
+    ("TREC questions", "accuracy, %"): 85.0,
+    ("PhysioNet 2012", "AUROC"): 0.84,
+    ("PhysioNet 2012, mean of 5", "AUROC"): 0.84,
 }

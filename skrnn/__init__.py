@@ -12,6 +12,17 @@ True
 from ._version import __version__
 from .convolution import Conv
 from .estimators import RNNClassifier, RNNRegressor, SequenceTransformer
+from .persistence import load, save
 from .sequences import Sequence, SequenceArray
 
-__all__ = ["Conv", "RNNClassifier", "RNNRegressor", "Sequence", "SequenceArray", "SequenceTransformer", "__version__"]
+__all__ = [
+    "Conv",
+    "RNNClassifier",
+    "RNNRegressor",
+    "Sequence",
+    "SequenceArray",
+    "SequenceTransformer",
+    "__version__",
+    "load",
+    "save",
+]

@@ -18,6 +18,7 @@ import numba
 from numba.core import config
 from numba.core import types as numba_types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
+from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
 PACKAGE = Path(__file__).resolve().parent
@@ -36,14 +37,19 @@ def _vector_unit():
 
 VECTOR_BYTES, N_VECTOR_REGISTERS, MASKED_MEMORY = _vector_unit()
 
+if hasattr(os, "register_at_fork"):
+    # A process forked while another thread compiles would hold a lock that nobody in it releases: forking waits.
+    _release = global_compiler_lock.release
+    os.register_at_fork(before=global_compiler_lock.acquire, after_in_parent=_release, after_in_child=_release)
+
 
 @functools.cache
 def _package_stamp():
     """Hash of every source that a kernel may contain: Numba itself notices a change in one file only."""
     digest = hashlib.sha256(numba.__version__.encode())
-    for pattern in KERNEL_SOURCES:
-        for path in sorted(PACKAGE.glob(pattern)):
-            digest.update(path.read_bytes())
+    sources = [path for pattern in KERNEL_SOURCES for path in sorted(PACKAGE.glob(pattern))]
+    for path in sources or [Path(__loader__.archive)]:  # there are no files if the package is imported from a zip
+        digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
@@ -58,20 +64,26 @@ def _user_cache():
 def _cache_directory():
     """First writable of: NUMBA_CACHE_DIR, the package's own ``__pycache__``, the user's cache; else None.
 
+    One that others have filled and that cannot be written serves too, if it is given or there is no other.
     Never the system's temporary directory: cached code is unpickled, and others could write there.
     """
     given = [Path(config.CACHE_DIR) / "skrnn"] if config.CACHE_DIR else []
+    filled = []
     for path in [*given, PACKAGE / "__pycache__" / "kernels", _user_cache()]:
         try:
             path = path.expanduser()
+            if any(path.glob("*.nbi")):
+                filled.append(str(path))
             path.mkdir(parents=True, exist_ok=True)
             probe = path / f"probe.{os.getpid()}.{id(path)}"
             probe.touch()
             probe.unlink()
         except (OSError, RuntimeError):  # not writable; no home directory
+            if path in given and filled:
+                break
             continue
         return str(path)
-    return None
+    return next(iter(filled), None)
 
 
 class _Locator(_CacheLocator):
@@ -82,6 +94,9 @@ class _Locator(_CacheLocator):
 
     def get_cache_path(self):
         return _cache_directory()
+
+    def ensure_cache_path(self):
+        """Numba would refuse a directory that can only be read; one that is gone is noticed in use."""
 
     def get_source_stamp(self):
         files = {f.__code__.co_filename for f in _foreign_functions(self._py_func)}

@@ -1,10 +1,12 @@
-"""The package's own threads: each takes the next shard until none is left.
+"""The package's own threads: each takes the next shard until none is left. And how to keep BLAS from using its own.
 
 No Numba threading layer: those kill forked or threaded programs. Threads live as long as the pool, that is as one fit
 or predict, so nothing is left behind and nothing is shared between estimators.
 """
 
+import functools
 import itertools
+import os
 from queue import SimpleQueue
 from threading import Lock, Thread
 
@@ -72,3 +74,40 @@ class ShardPool:
                 result.put(None)
             except BaseException as error:
                 result.put(error)
+
+
+@functools.cache
+def _blas_libraries():
+    """They are looked for once, which takes milliseconds."""
+    import scipy.linalg  # noqa: F401, PLC0415 (what is not loaded yet would not be found)
+    from threadpoolctl import ThreadpoolController  # noqa: PLC0415
+
+    return ThreadpoolController()
+
+
+class _OneBlasThread:
+    """Within it, linear algebra of NumPy and SciPy runs in one thread: its bits depend on their number.
+
+    The number is one for the whole process, so the last to leave restores it.
+    """
+
+    def __init__(self):
+        self._lock, self._n_users, self._limits = Lock(), 0, None
+
+    def __enter__(self):
+        controller = _blas_libraries()
+        with self._lock:
+            if self._n_users == 0:
+                self._limits = controller.limit(limits=1, user_api="blas")
+            self._n_users += 1
+
+    def __exit__(self, *exception):
+        with self._lock:
+            self._n_users -= 1
+            if self._n_users == 0:
+                self._limits.restore_original_limits()
+
+
+one_blas_thread = _OneBlasThread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=one_blas_thread.__init__)

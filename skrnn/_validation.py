@@ -1,9 +1,12 @@
 """From what users pass as X to sequences, of the width that an estimator was fitted on."""
 
+from numbers import Number
+
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
 from .sequences import SequenceArray, as_sequence_array
+from .sequences._steps import check_container, is_missing, is_sequence, refuse_times, sequence_steps
 
 FLOATS = [np.float64, np.float32]
 
@@ -18,7 +21,7 @@ def validate_sequences(estimator, X, *, reset):
     if sequences is None and not reset and _is_list_of_sequences(X, estimator):
         sequences = SequenceArray.from_list(X)
     if sequences is None:
-        table = validate_data(estimator, X, reset=reset, dtype=FLOATS, ensure_all_finite=False)
+        table = _check_table(X, lambda X, **kw: validate_data(estimator, X, reset=reset, **kw))
         if not reset and estimator.n_channels_ > 1:
             raise ValueError(
                 f"X is a 2-D table, which holds a univariate sequence in each row, but {type(estimator).__name__} was "
@@ -30,9 +33,11 @@ def validate_sequences(estimator, X, *, reset):
     if reset:
         estimator.n_channels_ = sequences.n_channels
     elif sequences.n_channels != estimator.n_channels_:
+        swapped = getattr(X, "ndim", 0) == 3 and X.shape[1] == estimator.n_channels_
         raise ValueError(
             f"X has {sequences.n_channels} channels per step, but {type(estimator).__name__} was fitted on "
             f"{estimator.n_channels_}."
+            + (" The axes of X must be (n_sequences, n_steps, n_channels)." if swapped else "")
         )
     return sequences
 
@@ -51,7 +56,40 @@ def check_names(estimator, X, n_channels, *, reset):
 def pack(X):
     """The sequences in X, of any width."""
     sequences = as_sequence_array(X)
-    return rows_as_sequences(check_array(X, dtype=FLOATS, ensure_all_finite=False)) if sequences is None else sequences
+    return rows_as_sequences(_check_table(X, check_array)) if sequences is None else sequences
+
+
+def _check_table(X, check):
+    """The table of numbers that scikit-learn's `check` finds in X; refuses what it would turn into numbers."""
+    check_container(X, "X")
+    kind = getattr(getattr(X, "dtype", None), "kind", "O")
+    if kind == "c":
+        raise ValueError(f"Complex data not supported: X has dtype {X.dtype}.")
+    if kind in "mM":
+        raise ValueError(f"X must hold real numbers, got dtype {X.dtype}.")
+    refuse_times(X, "X")
+    for i, item in enumerate(X if isinstance(X, (list, tuple)) else ()):
+        if not (isinstance(item, Number) or is_missing(item) or is_sequence(item)):
+            sequence_steps(item, f"sequence {i}")  # raises
+    try:
+        return check(X, dtype=FLOATS, ensure_all_finite=False)
+    except (TypeError, ValueError) as error:
+        where = _place_of_no_number(X)
+        if where is None:
+            raise
+        raise type(error)(f"X must hold real numbers: {error}: {where}.") from None
+
+
+def _place_of_no_number(X):
+    """Where a table holds something that is no number, or None."""
+    cells = np.array(X, dtype=object) if not isinstance(X, np.ndarray) else X
+    for place, cell in np.ndenumerate(cells if cells.ndim == 2 else np.empty((0, 0))):
+        try:
+            is_missing(cell) or float(cell)
+        except (TypeError, ValueError):
+            names = list(getattr(X, "columns", []))
+            return "sequence {}, step {}".format(*place) + (f", in the column {names[place[1]]!r}" if names else "")
+    return None
 
 
 def rows_as_sequences(table):

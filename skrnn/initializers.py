@@ -12,6 +12,8 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
+from ._threads import one_blas_thread
+
 POSITIVE = Interval(Real, 0, None, closed="neither")
 SHORTEST = 3  # steps: with fewer the interval of `Chrono` would be empty
 
@@ -236,7 +238,8 @@ class Orthogonal(BaseInitializer):
         self.gain = gain
 
     def __call__(self, rng, n_rows, n_columns):
-        q, r = np.linalg.qr(rng.standard_normal((max(n_rows, n_columns), min(n_rows, n_columns))))
+        with one_blas_thread:
+            q, r = np.linalg.qr(rng.standard_normal((max(n_rows, n_columns), min(n_rows, n_columns))))
         # The signs that QR chooses are not random; with those of the diagonal of R all matrices are equally likely [2].
         q *= np.copysign(float(self.gain), np.diag(r))
         return np.ascontiguousarray(q if n_rows >= n_columns else q.T)

@@ -5,6 +5,7 @@ missing values are dealt with. It is the only place that knows in which order th
 """
 
 from collections import Counter
+from inspect import signature
 
 import numpy as np
 
@@ -121,6 +122,43 @@ class Inputs:
                 n *= 2
         return min(n, n_before)
 
+    def to_plain(self):
+        """The arguments of `Inputs` by name, for files."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_plain(cls, plain):
+        """The `Inputs` that `to_plain` described; ValueError if they are not such as `fit_inputs` makes."""
+        if not isinstance(plain, dict) or set(plain) != set(signature(cls).parameters):
+            raise ValueError(f"inputs are described by {sorted(signature(cls).parameters)}, not by {plain!r:.200}")
+        inputs = cls(**{name: _native(value) for name, value in plain.items()})
+        inputs._check()
+        return inputs
+
+    def _check(self):
+        n_channels, categories, time_channel = self.n_channels, self.categories, self.time_channel
+        if type(n_channels) is not int or n_channels < 1:
+            raise ValueError(f"{n_channels!r} is no number of channels")
+        _check_finite(self.mean, n_channels, "mean")  # before any work for each of so many channels
+        _check_finite(self.scale, n_channels, "scale")
+        if self.missing not in ("error", "mask", "decay"):
+            raise ValueError(f"{self.missing!r} is no policy for missing values")
+        if time_channel is not None and not _is_one_of(time_channel, n_channels):
+            raise ValueError(f"{time_channel!r} is no time channel of {n_channels} channels")
+        if not isinstance(categories, dict) or time_channel in categories:
+            raise ValueError("categories is no dict, or holds the time channel")
+        if not all(_is_one_of(channel, n_channels) for channel in categories):
+            raise ValueError(f"there are codes for channels that do not exist: {list(categories)[:10]}")
+        for known in categories.values():
+            # a code is the row of a table, which kernels read unchecked
+            if not isinstance(known, dict) or list(known.values()) != list(range(1, len(known) + 1)):
+                raise ValueError("codes are not 1, 2, ...")
+        n_times = len(self.numbers)
+        if self.missing != "error" and n_times:
+            _check_finite(self.time_scale, n_times, "time_scale")
+        elif self.time_scale is not None:
+            raise ValueError("there is a time_scale without missing values")
+
     def _numbers(self, sequences):
         """Columns of numbers, and what comes with them."""
         numbers = self.numbers
@@ -147,6 +185,23 @@ class Inputs:
             if not self.is_text:
                 _check_codes(sequences, channel)
             yield encode_tokens(sequences.values[:, channel], known)[:, np.newaxis]
+
+
+def _native(value):
+    """An array in the byte order of this machine, for kernels; anything else as it is."""
+    is_foreign = isinstance(value, np.ndarray) and not value.dtype.isnative
+    return value.astype(value.dtype.newbyteorder("=")) if is_foreign else value
+
+
+def _is_one_of(channel, n_channels):
+    return type(channel) is int and 0 <= channel < n_channels
+
+
+def _check_finite(array, n, name):
+    if not isinstance(array, np.ndarray) or array.shape != (n,) or array.dtype.kind != "f":
+        raise ValueError(f"{name} of the inputs is no array of {n} floats")
+    if not np.isfinite(array).all() or (name != "mean" and not (array > 0).all()):
+        raise ValueError(f"{name} of the inputs is not finite, or not above 0")
 
 
 def fit_inputs(sequences, weight, *, standardize=True, missing="error", time_channel=None, categorical=(), min_count=1):

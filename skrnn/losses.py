@@ -353,7 +353,8 @@ class MultinomialLogLoss(LogLoss):
     .. math::
         \ell(\mathrm{raw}, y) = -\log p_y \qquad p_k = \frac{e^{\mathrm{raw}_k}}{\sum_j e^{\mathrm{raw}_j}}
 
-    The target is one column with the index of the class, 0 to K - 1, which is not checked; `predict` gives all p.
+    The target is one column with the index of the class, 0 to K - 1; `predict` gives all p. `initial_raw` checks the
+    indices, `value_and_gradient`, which is called for each shard of each mini-batch, does not.
 
     References
     ----------
@@ -376,6 +377,10 @@ class MultinomialLogLoss(LogLoss):
         return softmax(raw, axis=1)
 
     def initial_raw(self, y, weight, K=None):
+        wrong = (y < 0) | (y >= (K or np.inf))
+        if wrong.any():
+            i = int(wrong.argmax())
+            raise ValueError(f"The index of a class must be 0 to {(K or 0) - 1}, but that of row {i} is {y[i, 0]}.")
         count = np.bincount(y[:, 0].astype(np.intp), weights=weight, minlength=K or 0)
         return np.log(np.maximum(count / count.sum(), SMALLEST_MEAN))
 

@@ -12,6 +12,8 @@ from scipy.optimize import Bounds, minimize
 from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
+from ._threads import one_blas_thread
+
 DECAY = Interval(Real, 0, 1, closed="left")
 POSITIVE = Interval(Real, 0, None, closed="neither")
 NOT_NEGATIVE = Interval(Real, 0, None, closed="left")
@@ -366,15 +368,16 @@ class LBFGS(BaseOptimizer):
         limits = np.full(len(theta), np.inf)
         for part, limit in bounds:
             limits[part] = limit
-        result = minimize(
-            value_and_gradient,
-            np.array(theta, dtype=np.float64),
-            method="L-BFGS-B",
-            jac=True,
-            bounds=Bounds(-limits, limits) if len(bounds) else None,
-            callback=callback and (lambda x: callback(x)),  # SciPy passes other things to arguments of some names
-            options={"maxcor": self.memory, "maxiter": max_iter, "maxfun": np.inf, "gtol": tol},
-        )
+        with one_blas_thread:
+            result = minimize(
+                value_and_gradient,
+                np.array(theta, dtype=np.float64),
+                method="L-BFGS-B",
+                jac=True,
+                bounds=Bounds(-limits, limits) if len(bounds) else None,
+                callback=callback and (lambda x: callback(x)),  # SciPy passes other things to arguments of some names
+                options={"maxcor": self.memory, "maxiter": max_iter, "maxfun": np.inf, "gtol": tol},
+            )
         return result.x.astype(theta.dtype), int(result.nit), bool(result.success), str(result.message)
 
 

@@ -11,6 +11,8 @@ References
 
 import numpy as np
 
+from ._threads import one_blas_thread
+
 
 def scale_reservoir(network, theta, spectral_radius, input_scale):
     """Scale the recurrent weights of each gate, layer and direction to a spectral radius, and those of inputs.
@@ -40,7 +42,8 @@ def scale_reservoir(network, theta, spectral_radius, input_scale):
 
 def _scale(weights, spectral_radius):
     """Scale a square matrix, or the diagonal of one, in place."""
-    eigenvalues = weights if weights.ndim == 1 else np.linalg.eigvals(weights.astype(np.float64))
+    with one_blas_thread:
+        eigenvalues = weights if weights.ndim == 1 else np.linalg.eigvals(weights.astype(np.float64))
     radius = abs(eigenvalues).max()
     if radius == 0:
         raise ValueError(

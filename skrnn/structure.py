@@ -1,7 +1,10 @@
 """What a network is made of, as a value: all but its weights."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
+import numpy as np
+
+from . import _components
 from .cells import BaseCell
 from .convolution import Conv
 
@@ -149,3 +152,81 @@ class Structure:
         key = *values, *self.cell.equations().values()
         hash(key)
         return key
+
+    def to_plain(self):
+        """Give the fields as plain values, for files; a cell of your own stays an instance.
+
+        Returns
+        -------
+        dict
+            Fields by name, cell and convolution by kind, name and parameters.
+        """
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        return plain | {name: _components.to_plain(plain[name]) for name in ("cell", "convolution")}
+
+    @classmethod
+    def from_plain(cls, plain):
+        """Make the structure that `to_plain` described.
+
+        Parameters
+        ----------
+        plain : dict
+            What `to_plain` gave; fields that have a default may be missing.
+
+        Returns
+        -------
+        Structure
+            An equal structure.
+
+        Raises
+        ------
+        ValueError
+            If a field is unknown, is not of its type, or contradicts another.
+        """
+        known = {field.name for field in fields(cls)}
+        if not isinstance(plain, dict) or not set(plain) <= known:
+            raise ValueError(f"a structure has the fields {sorted(known)}, not {plain!r:.500}")
+        parts = {name: _components.from_plain(plain.get(name)) for name in ("cell", "convolution")}
+        _check_fields(plain | parts)
+        return cls(**plain | parts)
+
+
+def _check_fields(values):
+    """Refuse values that no fit has made; kernels rely on them."""
+    are = {
+        "cell": lambda v: isinstance(v, BaseCell),
+        "convolution": lambda v: v is None or type(v) is Conv,
+        "n_inputs": lambda v: _is_number(v, 1),
+        "n_outputs": lambda v: _is_number(v, 0),
+        "hidden_layer_sizes": lambda v: isinstance(v, tuple) and v != () and all(_is_number(n, 1) for n in v),
+        "embeddings": lambda v: isinstance(v, tuple) and all(_is_embedding(e) for e in v),
+        "dtype": lambda v: v in ("float32", "float64"),
+        "pooling": lambda v: v in ("last", "mean", "max", "attention", "steps"),
+        **dict.fromkeys(
+            ("bidirectional", "decay", "layer_norm", "residual"), lambda v: isinstance(v, (bool, np.bool_))
+        ),
+        **dict.fromkeys(("input_dropout", "dropout", "recurrent_dropout", "zoneout"), _is_rate),
+    }
+    for name, value in values.items():
+        if not are[name](value):
+            raise ValueError(f"{value!r} cannot be {name} of a structure")
+    for component in (values["cell"], values["convolution"]):
+        if component is not None:
+            component._validate_params()
+
+
+def _is_number(value, least):
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and value >= least
+
+
+def _is_rate(value):
+    return isinstance(value, (int, float, np.number)) and not isinstance(value, bool) and 0 <= value < 1
+
+
+def _is_embedding(value):
+    return (
+        isinstance(value, tuple)
+        and len(value) == 3
+        and _is_number(value[0], 0)
+        and all(_is_number(n, 1) for n in value[1:])
+    )

@@ -1,23 +1,26 @@
-"""Training: the history that decides when to stop, and the loop over epochs."""
+"""Training: where a run is, the history that decides when to stop, and the loop over epochs."""
 
-import warnings
-from dataclasses import dataclass
+import itertools
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
-from sklearn.exceptions import ConvergenceWarning
 
+from ._streams import epoch_seed, shuffled
 from ._threads import ShardPool
 from .data import MAX_BYTES
 from .inference import predict_raw
 from .objective import Objective
 from .optimizers import clip_by_norm
+from .schedules import BaseSchedule, Constant
+
+TOL_OF_ALL_DATA = 1e-4  # largest element of the gradient at which a solver of all data ends, as in scikit-learn
 
 
 @dataclass(frozen=True)
 class Settings:
     """How to train: see the parameters of the estimators that have these names.
 
-    `clip_norm` is infinite where nothing is clipped.
+    `clip_norm` is infinite where nothing is clipped; `open_ended` : whether other runs will go on where this one ends.
     """
 
     alpha: float
@@ -26,21 +29,82 @@ class Settings:
     max_iter: int
     clip_norm: float
     shuffle: bool
-    tol: float
+    tol: float | None
     n_iter_no_change: int
     n_threads: int
     verbose: bool
     max_bytes: int = MAX_BYTES
-    truncation: int = None
+    truncation: int | None = None
+    schedule: BaseSchedule = field(default_factory=Constant)
+    open_ended: bool = False
+
+
+@dataclass
+class State:
+    """Where a run of training is: all that it needs in order to go on as if it had never stopped.
+
+    theta : parameters; safe_theta : the last ones whose loss is known to be finite; seed : what order and masks are
+    drawn from; slots : what the optimizer remembers, None before its first step; first_epoch : epochs of earlier runs,
+    whose curves stand before those of this one; best_theta : parameters of the best epoch, if these are to be the
+    result; best : what was watched there; n_idle : epochs since it improved; ended : whether nothing is left to do.
+    """
+
+    theta: np.ndarray
+    seed: int = 0
+    safe_theta: np.ndarray | None = None
+    slots: list | None = None
+    n_updates: int = 0
+    loss_curve: list = field(default_factory=list)
+    validation_scores: list | None = None
+    gradient_norms: list = field(default_factory=list)
+    first_epoch: int = 0
+    best_theta: np.ndarray | None = None
+    best: float = -np.inf
+    n_idle: int = 0
+    ended: bool = False
+
+    @property
+    def n_epochs(self):
+        """Epochs of this run that are over."""
+        return len(self.loss_curve) - self.first_epoch
+
+    @property
+    def watched(self):
+        """After each epoch of this run what is watched, higher is better."""
+        if self.validation_scores is not None:
+            return self.validation_scores[self.first_epoch :]
+        return [-loss for loss in self.loss_curve[self.first_epoch :]]
+
+    @property
+    def result(self):
+        """The parameters that training gives if it ends now."""
+        return self.theta if self.best_theta is None else self.best_theta
+
+    def to_plain(self):
+        """Give the state as a dict of arrays, lists and numbers, which no later update changes."""
+        return asdict(self) | {"gradient_norms": np.array(self.gradient_norms)}
+
+    @classmethod
+    def from_plain(cls, plain, size, dtype):
+        """The state of a network of `size` parameters that `to_plain` described; ValueError if it is none."""
+        state = cls(**plain | {"gradient_norms": plain["gradient_norms"].tolist()})
+        for array in (state.theta, state.safe_theta, state.best_theta, *(state.slots or [])):
+            if array is not None and (array.shape, array.dtype) != ((size,), dtype):
+                raise ValueError(
+                    f"The checkpoint has {array.dtype} arrays of shape {array.shape}, but the network has {size} "
+                    f"parameters of {dtype}."
+                )
+        return state
 
 
 class Monitor:
-    """History of a fit, the best parameters so far, and whether it is time to stop.
+    """Enters epochs into the state of a run, and says whether it is time to stop.
 
     Parameters
     ----------
-    tol : float
-        Improvement that counts.
+    state : State
+    tol : float or None
+        Improvement that counts; None is 0, and does not stop for a loss that stands still.
     patience : int
         Epochs without one after which training stops.
     validate : callable or None
@@ -49,157 +113,237 @@ class Monitor:
         Whether to print a line per epoch.
     """
 
-    def __init__(self, tol, patience, validate, verbose):
-        self.tol, self.patience, self.validate, self.verbose = tol, patience, validate, verbose
-        self.loss_curve, self.validation_scores = [], [] if validate else None
-        self.best_theta, self._best, self._n_idle = None, -np.inf, 0
+    def __init__(self, state, tol, patience, validate, verbose):
+        self.state, self.validate, self.verbose = state, validate, verbose
+        self.tol, self.patience = tol or 0.0, np.inf if tol is None and not validate else patience
+        if validate and state.validation_scores is None:
+            state.validation_scores = [np.nan] * state.first_epoch
 
     def end_epoch(self, loss, theta):
         """Record an epoch; returns whether to stop."""
-        self.loss_curve.append(loss)
-        quantity, note = -loss, ""
+        state, quantity, note = self.state, -loss, ""
+        state.loss_curve.append(loss)
         if self.validate:
             quantity = self.validate(theta)
-            self.validation_scores.append(quantity)
+            state.validation_scores.append(quantity)
             note = f", validation score = {quantity:.4f}"
         if self.verbose:
-            print(f"Epoch {len(self.loss_curve)}, loss = {loss:.6f}{note}")
-        self._n_idle = 0 if quantity > self._best + self.tol else self._n_idle + 1
-        if quantity > self._best:
-            self._best = quantity
-            self.best_theta = theta.copy() if self.validate else None
+            print(f"Epoch {len(state.loss_curve)}, loss = {loss:.6f}{note}")
+        state.n_idle = 0 if quantity > state.best + self.tol else state.n_idle + 1
+        if quantity > state.best:
+            state.best = quantity
+            state.best_theta = theta.copy() if self.validate else None
         return self.stopped
 
     @property
     def stopped(self):
         """Whether what is watched has stopped improving."""
-        return self._n_idle >= self.patience
+        return self.state.n_idle >= self.patience
+
+
+class Observer:
+    """What may look on at a run of training; here nobody does."""
+
+    def begin_fit(self):
+        """Before the first epoch."""
+
+    def begin_epoch(self):
+        """Before an epoch."""
+
+    def end_epoch(self):
+        """After an epoch; returns whether to stop."""
+        return False
+
+
+class _DivergenceError(Exception):
+    """A loss, a gradient or parameters are not finite; says where."""
 
 
 class Training:
-    """A run of training from given parameters, and its result.
+    """A run of training from a given state, and its result.
 
     Parameters
     ----------
     network : Network
-    theta : ndarray
-        Parameters to start from; becomes the result.
+    state : State
+        Where to start; becomes the result. Its parameters are finite whatever happens: those after the last epoch, or
+        the last ones of a finite loss if the user or an overflow ended an epoch before its time.
     data : Data
     loss : BaseLoss
     score : callable
         ``score(raw, target, weight)``, higher is better: of held-out sequences.
     settings : Settings
-
-    Attributes
-    ----------
-    theta : ndarray
-        Finite parameters, whatever happens: the best on the held-out sequences if there are any, else the last, or
-        those before the update that made the loss overflow.
-    n_updates : int
-    gradient_norms : list of float
-        Norm of the gradient of each update, before it was clipped.
-    monitor : Monitor
+    observer : Observer, default=None
     """
 
-    def __init__(self, network, theta, data, loss, score, settings):
-        self.network, self.theta, self.data, self.loss, self.score = network, theta, data, loss, score
-        self.settings, self.n_updates, self.gradient_norms = settings, 0, []
+    def __init__(self, network, state, data, loss, score, settings, observer=None):
+        self.network, self.state, self.data, self.loss, self.score = network, state, data, loss, score
+        self.settings, self.observer = settings, observer or Observer()
 
-    def run(self, optimizer, rows, held_out, rng):
-        """Train until the monitor, the number of epochs, the user or an overflow ends it; warn if it ended badly."""
+    def run(self, optimizer, rows, held_out):
+        """Train until the monitor, the number of epochs, the observer, the user or an overflow ends it.
+
+        Returns the text of a warning, or None if it ended well.
+        """
         settings = self.settings
-        bounds = list(self.network.bounds(self.network.n_steps(self.data.longest(rows))))
         # Overflow is looked for where it counts, once per batch.
         with ShardPool(settings.n_threads) as pool, np.errstate(over="ignore", invalid="ignore"):
-            max_batch = settings.batch_size if optimizer.stochastic else len(rows)
-            bounds_of_memory = {"max_bytes": settings.max_bytes, "truncation": settings.truncation}
-            what = self.network, self.data, self.loss
-            self._objective = Objective(*what, settings.alpha, pool, max_batch, **bounds_of_memory)
-            validate = None
-            if len(held_out):
-                target_rows = self.data.target_rows(held_out)
-                target, weight = self.data.target[target_rows], self.data.row_weight[target_rows]
-
-                def validate(theta):
-                    raw = predict_raw(self.network, theta, self.data, pool, held_out, settings.max_bytes)
-                    return self.score(raw, target, weight) if np.isfinite(raw).all() else -np.inf
-
-            self.monitor = Monitor(settings.tol, settings.n_iter_no_change, validate, settings.verbose)
+            self._start(pool, optimizer, rows, held_out)
             try:
-                run = self._run_epochs if optimizer.stochastic else self._run_full_batch
-                problem = run(optimizer, rows, rng, bounds)
+                self.observer.begin_fit()
+                problem = (self._run_epochs if optimizer.stochastic else self._run_full_batch)(optimizer, rows)
             except KeyboardInterrupt:
-                problem = "Training interrupted by user."
-        if self.monitor.best_theta is not None:
-            self.theta = self.monitor.best_theta
-        if problem:
-            warnings.warn(problem, ConvergenceWarning, stacklevel=5)
+                return "Training interrupted by user."
+            except _DivergenceError as where:
+                problem = (
+                    f"Training diverged in {where}: the loss or its gradient is not finite. The last finite weights "
+                    "are kept; lower learning_rate_init or clip_norm."
+                )
+        self.state.ended = True
+        return problem
 
-    def _run_epochs(self, optimizer, rows, rng, bounds):
+    def _start(self, pool, optimizer, rows, held_out):
+        """Make what the loop over epochs uses."""
+        settings, data = self.settings, self.data
+        self._optimizer, self._rows = optimizer, rows
+        self._bounds = list(self.network.bounds(self.network.n_steps(data.longest(rows))))
+        max_batch = settings.batch_size if optimizer.stochastic else len(rows)
+        bounds = {"max_bytes": settings.max_bytes, "truncation": settings.truncation}
+        self.objective = Objective(self.network, data, self.loss, settings.alpha, pool, max_batch, **bounds)
+        validate = None
+        if len(held_out):
+            target_rows = data.target_rows(held_out)
+            target, weight = data.target[target_rows], data.row_weight[target_rows]
+
+            def validate(theta):
+                raw = predict_raw(self.network, theta, data, pool, held_out, settings.max_bytes)
+                return self.score(raw, target, weight) if np.isfinite(raw).all() else -np.inf
+
+        self.monitor = Monitor(self.state, settings.tol, settings.n_iter_no_change, validate, settings.verbose)
+
+    def _run_epochs(self, optimizer, rows):
         """Epochs of mini-batches; returns the text of a warning, or None."""
-        settings, objective, weight = self.settings, self._objective, self.data.weight
-        theta, state = self.theta.copy(), optimizer.start(self.theta)
-        for epoch in range(1, settings.max_iter + 1):
-            order = rng.permutation(rows) if settings.shuffle else rows
-            total = 0.0
-            batches = range(0, len(order), settings.batch_size)
-            pieces = ((k, piece) for k in batches for piece in objective.pieces(order[k : k + settings.batch_size]))
-            for k, piece in pieces:
-                seed = int(rng.integers(2**63)) if self.network.structure.is_noisy else None
-                value, gradient = objective.value_and_gradient(theta, piece, seed)
-                norm = clip_by_norm(gradient, settings.clip_norm)
-                if not np.isfinite(value + norm):
-                    return _diverged(f"epoch {epoch}, batch {k // settings.batch_size + 1}")
-                self.gradient_norms.append(norm)
-                self.theta[:] = theta
-                self.n_updates += 1
-                optimizer.step(theta, gradient, state, self.n_updates, settings.learning_rate, objective.penalized)
-                for part, limit in bounds:
-                    theta[part] = theta[part].clip(-limit, limit)
-                total += value * objective.total_weight(piece)
-            if not np.isfinite(theta).all():
-                return _diverged(f"the last batch of epoch {epoch}")
-            if self.monitor.end_epoch(total / weight[rows].sum(), theta):
-                self.theta[:] = theta
-                return None
-        self.theta[:] = theta
+        state, settings, weight = self.state, self.settings, self.data.weight[rows].sum()
+        if state.slots is None:
+            state.slots = optimizer.start(state.theta)
+        if state.safe_theta is None:
+            state.safe_theta = state.theta.copy()
+        theta, stop = state.theta.copy(), state.ended
+        while not stop and state.n_epochs < settings.max_iter:
+            self.observer.begin_epoch()
+            try:
+                loss = self._run_epoch(optimizer, theta, rows) / weight
+            except (KeyboardInterrupt, _DivergenceError):
+                state.theta[:] = state.safe_theta
+                raise
+            state.theta[:] = theta
+            stop = any((self.monitor.end_epoch(loss, theta), self.observer.end_epoch()))
+        if stop or settings.tol is None or settings.schedule.anneals or settings.open_ended:
+            return None
         return (
             f"Maximum number of iterations ({settings.max_iter}) reached and the training has not converged: raise "
             "max_iter, or learning_rate_init if the loss still falls slowly."
         )
 
-    def _run_full_batch(self, optimizer, rows, rng, bounds):
+    def _run_epoch(self, optimizer, theta, rows):
+        """Change theta by one epoch; returns the weighted sum of the losses."""
+        state, settings, objective, total = self.state, self.settings, self.objective, 0.0
+        number, watched = len(state.loss_curve), state.watched
+        order = shuffled(rows, state.seed, number) if settings.shuffle else rows
+        seed = epoch_seed(state.seed, number) if self.network.structure.is_noisy else None
+        for first in range(0, len(order), settings.batch_size):
+            batch = order[first : first + settings.batch_size]
+            progress = (state.n_epochs + first / len(order)) / settings.max_iter
+            rate = settings.learning_rate * settings.schedule.factor(progress, watched)
+            for piece in objective.pieces(batch):
+                value, gradient = objective.value_and_gradient(theta, piece, seed)
+                norm = clip_by_norm(gradient, settings.clip_norm)
+                if not np.isfinite(value + norm):
+                    raise _DivergenceError(f"epoch {number + 1}, batch {first // settings.batch_size + 1}")
+                self._update(optimizer, theta, gradient, rate)
+                state.gradient_norms.append(norm)
+                total += value * objective.total_weight(piece)
+        if not np.isfinite(theta).all():
+            raise _DivergenceError(f"the last batch of epoch {number + 1}")
+        return total
+
+    def _update(self, optimizer, theta, gradient, rate):
+        """Take a step of the optimizer from theta, whose loss is finite."""
+        state = self.state
+        state.safe_theta[:] = theta
+        state.n_updates += 1
+        optimizer.step(theta, gradient, state.slots, state.n_updates, rate, self.objective.penalized)
+        for part, limit in self._bounds:
+            theta[part] = theta[part].clip(-limit, limit)
+
+    def range_test(self, rates):
+        """Losses of mini-batches along a run whose learning rate goes through `rates`, as far as they are finite.
+
+        The run starts where this one stands, and leaves it as it is. It ends early where the loss has become four times
+        the smallest.
+        """
+        theta, losses, settings, objective = self.state.theta.copy(), [], self.settings, self.objective
+        slots, batches = self._optimizer.start(theta), self._endless_batches()
+        seed = epoch_seed(self.state.seed, 2**63) if self.network.structure.is_noisy else None
+        for update, rate in enumerate(rates, start=1):
+            value, gradient = objective.value_and_gradient(theta, next(batches), seed)
+            if not np.isfinite(value + clip_by_norm(gradient, settings.clip_norm)):
+                break
+            losses.append(value)
+            if value > 4 * min(losses):
+                break
+            self._optimizer.step(theta, gradient, slots, update, rate, objective.penalized)
+        return losses
+
+    def _endless_batches(self):
+        """Pieces of mini-batches of one epoch after the other, none of which is an epoch of training."""
+        for number in itertools.count():
+            order = shuffled(self._rows, self.state.seed, 2**63 + number)
+            for first in range(0, len(order), self.settings.batch_size):
+                yield from self.objective.pieces(order[first : first + self.settings.batch_size])
+
+    def _run_full_batch(self, optimizer, rows):
         """Iterations over all sequences at once; returns the text of a warning, or None."""
-        values, max_iter = [], self.settings.max_iter
+        state, values, max_iter = self.state, [], self.settings.max_iter
+        if state.ended:
+            return None
+        if state.n_epochs:
+            raise ValueError("A run of L-BFGS cannot be resumed: what it remembers is not at hand. Start anew.")
+        tol = TOL_OF_ALL_DATA if self.settings.tol is None else self.settings.tol
 
         def function(theta):
-            value, gradient = self._objective.value_and_gradient(theta.astype(self.theta.dtype), rows)
-            self.n_updates += 1
+            value, gradient = self.objective.value_and_gradient(theta.astype(state.theta.dtype), rows)
+            state.n_updates += 1
             values.append(value)
-            self.gradient_norms.append(float(np.linalg.norm(gradient)))
+            state.gradient_norms.append(float(np.linalg.norm(gradient)))
             return value, gradient
 
         def callback(theta):
-            self.theta[:] = theta
-            if self.monitor.end_epoch(values[-1], self.theta):
+            state.theta[:] = theta
+            if self._end_iteration(values[-1]):
                 raise StopIteration
+            if state.n_epochs < max_iter:
+                self.observer.begin_epoch()
 
+        self.observer.begin_epoch()
         theta, n_iter, converged, message = optimizer.minimize(
-            function, self.theta, max_iter=max_iter, tol=self.monitor.tol, bounds=bounds, callback=callback
+            function,
+            state.theta,
+            max_iter=max_iter,
+            tol=tol,
+            bounds=self._bounds,
+            callback=callback,
         )
-        if not self.monitor.loss_curve:  # there was nothing to improve
-            self.monitor.end_epoch(values[0], self.theta)
+        if not state.n_epochs:  # there was nothing to improve
+            self._end_iteration(values[0])
         if np.isfinite(theta).all():
-            self.theta[:] = theta
-        if converged or self.monitor.stopped:
+            state.theta[:] = theta
+        if converged or self._stop:
             return None
         if n_iter >= max_iter:
             return f"Maximum number of iterations ({max_iter}) reached and L-BFGS has not converged: raise max_iter."
         return f"L-BFGS ended in iteration {n_iter + 1} before it converged: {message}"
 
-
-def _diverged(where):
-    return (
-        f"Training diverged in {where}: the loss or its gradient is not finite. The last finite weights are kept; "
-        "lower learning_rate_init or clip_norm."
-    )
+    def _end_iteration(self, value):
+        self._stop = any((self.monitor.end_epoch(value, self.state.theta), self.observer.end_epoch()))
+        return self._stop

@@ -19,16 +19,25 @@ from skrnn.estimators import _base
 PACKAGE = Path(skrnn.__file__).parent
 PROJECT = Path(__file__).resolve().parents[1]
 MODULES = (
-    *("skrnn", "skrnn.cells", "skrnn.checks", "skrnn.convolution", "skrnn.initializers", "skrnn.interchange"),
+    *(
+        "skrnn",
+        "skrnn.callbacks",
+        "skrnn.cells",
+        "skrnn.checks",
+        "skrnn.convolution",
+        "skrnn.initializers",
+        "skrnn.interchange",
+    ),
     *("skrnn.losses", "skrnn.metrics", "skrnn.model_selection", "skrnn.optimizers", "skrnn.preprocessing"),
-    *("skrnn.sequences", "skrnn.structure"),
+    *("skrnn.schedules", "skrnn.sequences", "skrnn.structure"),
 )
 ESTIMATORS = (RNNClassifier, RNNRegressor, SequenceTransformer)
 FILES = sorted(PACKAGE.rglob("*.py"))
 FILE_IDS = [str(path.relative_to(PACKAGE)) for path in FILES]
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 60
+ELSEWHERE = {"forward", "backward", "setup", "on_fit_task_begin", "on_fit_task_end", "teardown"}
 # Attributes that depend on the data or a parameter.
-OF_SOME_FITS = {"feature_names_in_", "vocabulary_", "reconstruction_mean_", "reconstruction_scale_"}
+OF_SOME_FITS = {"feature_names_in_", "vocabulary_", "reconstruction_mean_", "reconstruction_scale_", "solver_state_"}
 
 
 def excluded_checks():
@@ -54,10 +63,13 @@ def public_objects():
 
 
 def is_public(name, member):
-    """Whether a member of a class is to be documented; a cell's equations are, in the docstring of the cell."""
+    """Whether a member of a class is to be documented where it stands.
+
+    A cell's equations are in the docstring of the cell, the hooks of callbacks in the protocol of scikit-learn.
+    """
     function = member.fget if isinstance(member, property) else member
     is_ours = callable(function) and (getattr(function, "__module__", None) or "").startswith("skrnn.")
-    return is_ours and not name.startswith("_") and name not in ("forward", "backward")
+    return is_ours and not name.startswith("_") and name not in ELSEWHERE
 
 
 @pytest.mark.parametrize("name", public_objects())

@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone
 from sklearn.feature_selection import SequentialFeatureSelector
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, GroupKFold, TimeSeriesSplit
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -25,6 +25,7 @@ SHORT = {"hidden_layer_sizes": 4, "cell": "elman", "max_iter": 3, "tol": 0.0, "n
 ONE_BATCH = {**SHORT, "dtype": "float64", "batch_size": 1000}
 OUTLIER = np.full((50, 2), 1e3)
 CHECKED = {"hidden_layer_sizes": 8, "max_iter": 30, "learning_rate_init": 0.05, "random_state": 0, "dtype": "float64"}
+CHECKED |= {"batch_size": 32, "dropout": 0.0, "tol": 1e-3}
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -237,3 +238,62 @@ def test_a_frame_with_a_column_of_targets():
 def test_channels_of_other_types_are_refused(which):
     with pytest.raises(ValueError, match="must hold numbers of channels, names of columns, or a mask"):
         RNNRegressor(**SHORT, categorical_features=which).fit(X, Y)
+
+
+# ------------------------------------------------------------------------------------------------- which are held out
+HOLDS_OUT = {**SHORT, "early_stopping": True, "validation_fraction": 0.25}
+
+
+def rows_trained_on(estimator, n_trained=30, **fit_parameters):
+    """Found through their first channel, which holds the number of the sequence: only its mean is learned."""
+    numbered = [np.full((1, 1), 2.0**i) for i in range(40)]
+    estimator.set_params(dtype="float64").fit(numbered, Y, **fit_parameters)
+    total = round(estimator.input_mean_[0] * n_trained)
+    return [i for i in range(40) if total >> i & 1]
+
+
+def test_the_last_sequences_are_held_out():
+    assert rows_trained_on(RNNRegressor(**HOLDS_OUT, validation_split="last")) == list(range(30))
+
+
+def test_whole_groups_are_held_out():
+    groups = np.arange(40) // 5
+    trained = rows_trained_on(RNNRegressor(**HOLDS_OUT), groups=groups)
+    assert len(trained) == 30
+    assert set(groups[trained]) | set(range(8)) == set(range(8))
+    assert len(set(groups[trained])) == 6
+
+
+def test_what_a_splitter_says_is_held_out():
+    splitter = GroupKFold(4)
+    groups = np.arange(40) % 4
+    trained = rows_trained_on(RNNRegressor(**HOLDS_OUT, validation_split=splitter), groups=groups)
+    expected = next(iter(splitter.split(X, groups=groups)))[0]
+    assert trained == expected.tolist()
+    assert rows_trained_on(RNNRegressor(**HOLDS_OUT, validation_split=TimeSeriesSplit(3)), 10) == list(range(10))
+
+
+@pytest.mark.parametrize("bad", ["first", 0.5, None, 3])
+def test_bad_splits(bad):
+    with pytest.raises(ValueError, match="validation_split"):
+        RNNRegressor(**HOLDS_OUT, validation_split=bad).fit(X, Y)
+
+
+def test_groups_of_another_length():
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        RNNRegressor(**HOLDS_OUT).fit(X, Y, groups=np.zeros(39))
+
+
+def test_groups_are_routed_through_a_search():
+    with config_context(enable_metadata_routing=True):
+        search = GridSearchCV(
+            RNNRegressor(**HOLDS_OUT).set_fit_request(groups=True), {"alpha": [0.1]}, cv=GroupKFold(2)
+        )
+        search.fit(X, Y, groups=np.arange(40) // 5)
+    assert search.best_estimator_.validation_scores_ is not None
+
+
+def test_auto_holds_out_what_is_passed():
+    auto = RNNRegressor(**SHORT, early_stopping="auto")
+    assert clone(auto).fit(X, Y).validation_scores_ is None
+    assert len(clone(auto).fit(X[:30], Y[:30], X_val=X[30:], y_val=Y[30:]).validation_scores_) == 3

@@ -13,9 +13,11 @@ import skrnn
 PACKAGE = Path(skrnn.__file__).parent
 # From the bottom up. A name stands for a module or for a whole package; those of one row do not know each other.
 LEVELS = [
-    {"_jit", "_memory", "_threads", "_version", "parameters", "sequences"},
+    {"_jit", "_memory", "_streams", "_threads", "_version", "parameters", "sequences"},
+    {"_archive"},
     {"kernels"},
-    {"cells", "convolution", "losses", "optimizers", "initializers"},
+    {"cells", "convolution", "losses", "optimizers", "initializers", "schedules"},
+    {"_components"},
     {"inputs", "metrics", "model_selection", "structure"},
     {"data", "layers", "pretext"},
     {"network"},
@@ -26,13 +28,16 @@ LEVELS = [
     {"_validation"},
     {"preprocessing"},
     {"estimators", "interchange", "checks"},
+    {"persistence"},
+    {"callbacks"},
     {"__init__"},
 ]
 LEVEL = {unit: number for number, units in enumerate(LEVELS) for unit in units}
 # Who may import what from outside, the longest name that fits counts; None means everybody.
 OUTSIDE = {
     "numpy": None,
-    "scipy": {"losses", "optimizers"},
+    "scipy": {"_threads", "losses", "optimizers"},
+    "threadpoolctl": {"_threads"},
     "numba": {"_jit", "kernels"},
     "llvmlite": {"_jit", "kernels"},
     "pandas": {"sequences"},
@@ -42,12 +47,18 @@ OUTSIDE = {
     "keras": {"interchange"},
     "onnx": {"interchange"},
     "torch": {"interchange"},
-    "sklearn.base": {"cells", "convolution", "losses", "optimizers", "initializers", "preprocessing", "estimators"},
-    "sklearn.utils._param_validation": {
-        *{"cells", "convolution", "losses", "optimizers", "initializers", "preprocessing", "estimators"},
+    "sklearn.base": {
+        *{"cells", "convolution", "losses", "optimizers", "initializers", "schedules", "preprocessing", "estimators"},
     },
-    "sklearn.exceptions": {"training", "estimators"},
-    "sklearn": {"_validation", "estimators", "interchange", "metrics", "model_selection", "preprocessing"},
+    "sklearn.utils._param_validation": {
+        *{"cells", "convolution", "losses", "optimizers", "initializers", "schedules", "preprocessing", "estimators"},
+    },
+    "sklearn.exceptions": {"estimators"},
+    "matplotlib": {"callbacks"},
+    "sklearn": {
+        *{"_archive", "_validation", "callbacks", "estimators", "interchange", "metrics", "model_selection"},
+        "preprocessing",
+    },
 }
 
 

@@ -24,8 +24,9 @@ import skrnn.layers.block
 import skrnn.network
 from skrnn.losses import SquaredError
 from skrnn.network import Noise
+from skrnn.objective import Objective
 from skrnn.optimizers import SGD
-from skrnn.training import Settings, Training
+from skrnn.training import Settings, State, Training
 
 LENGTHS = [5, 1, 8, 3]
 CARRYING = [cell for cell in CELLS if cell.startswith(("lstm", "gru", "mgu"))]
@@ -272,16 +273,24 @@ def test_a_rate_makes_a_structure_noisy(rate):
     assert make_network("gru", 1, [1], 1, **{rate: 0.1}).structure.is_noisy
 
 
-def test_each_update_has_masks_of_its_own_only_with_noise():
-    """One number for an update comes from the generator of the fit; without noise the generator is left alone."""
-    settings = Settings(0.0, 2, 1e-3, 3, np.inf, False, 1e-9, 100, 1, False)
-    for rates, n_drawn in ((RATES, 6), (dict.fromkeys(RATES, 0.0), 0)):
+def test_masks_are_those_of_an_epoch_and_a_sequence(monkeypatch):
+    """Whatever batch it is in: one seed for all updates of an epoch, another for the next, none without noise."""
+    settings = Settings(0.0, 2, 1e-3, 3, np.inf, True, 1e-9, 100, 1, False)
+    seeds = []
+    evaluate = Objective.value_and_gradient
+
+    def watched(self, theta, indices, seed=None):
+        seeds.append(seed)
+        return evaluate(self, theta, indices, seed)
+
+    monkeypatch.setattr(Objective, "value_and_gradient", watched)
+    for rates in (RATES, dict.fromkeys(RATES, 0.0)):
         network, theta, sequences, target = problem("gru", **rates)
-        data = as_data(sequences, target)
-        rng, same = np.random.default_rng(3), np.random.default_rng(3)
-        training = Training(network, theta, data, SquaredError(), None, settings)
-        with pytest.warns(match="Maximum number"):
-            training.run(SGD(), np.arange(4), np.arange(0), rng)
-        same.integers(2**63, size=n_drawn)
-        assert rng.bit_generator.state == same.bit_generator.state
-        assert training.n_updates == 6
+        state = State(theta, seed=3)
+        Training(network, state, as_data(sequences, target), SquaredError(), None, settings).run(
+            SGD(), np.arange(4), np.arange(0)
+        )
+        assert state.n_updates == 6
+    assert seeds[:6] == [seeds[0]] * 2 + [seeds[2]] * 2 + [seeds[4]] * 2
+    assert len({*seeds[:6]}) == 3
+    assert seeds[6:] == [None] * 6

@@ -16,7 +16,7 @@ from skrnn.network import network_of
 from skrnn.objective import Objective
 from skrnn.optimizers import LBFGS, SGD
 from skrnn.structure import Structure
-from skrnn.training import Settings, Training
+from skrnn.training import Settings, State, Training
 
 few = settings(max_examples=10, deadline=None, database=None)
 each_cell = pytest.mark.parametrize("cell", CELLS)
@@ -332,11 +332,10 @@ def test_recurrent_weights_of_indrnn_stay_in_their_bounds(dtype, optimizer, monk
 
     monkeypatch.setattr(Objective, "value_and_gradient", watched)
     settings = Settings(0.0, 3, 0.3, 15, 1.0, True, 0.0, 100, 1, False)
-    training = Training(network, theta, as_data(sequences, target), SquaredError(), None, settings)
-    with pytest.warns(match="Maximum number"):
-        training.run(optimizer, np.arange(6), np.arange(0), rng)
+    training = Training(network, State(theta, seed=1), as_data(sequences, target), SquaredError(), None, settings)
+    assert "Maximum number" in training.run(optimizer, np.arange(6), np.arange(0))
     assert len(seen) >= 15
-    views = [named(network, theta) for theta in (*seen, training.theta)]
+    views = [named(network, theta) for theta in (*seen, training.state.theta)]
     for name in network.layout.shapes:
         largest = max(np.abs(view[name]).max() for view in views)
         if name.endswith(".w_h"):

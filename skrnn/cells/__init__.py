@@ -106,4 +106,23 @@ def get_cell(cell):
     if isinstance(cell, BaseCell):
         cell._validate_params()
         return clone(cell)
-    return _registered[cell]() if cell in _registered else __getattr__(CELLS[cell])()
+    return cell_class(cell)()
+
+
+def cell_class(name):
+    """The class of the cell of that name, None if there is none."""
+    if not isinstance(name, str):
+        return None
+    return __getattr__(CELLS[name]) if name in CELLS else _registered.get(name)
+
+
+def name_of(cell, *, registered=True):
+    """The name by which the class of a cell is known, None if it has none.
+
+    registered : whether names that were given by `register_cell` count.
+    """
+    if not isinstance(cell, BaseCell):
+        return None
+    known = {name: __getattr__(CELLS[name]) for name in CELLS if CELLS[name] == type(cell).__name__}
+    known |= _registered if registered else {}
+    return next((name for name, one in known.items() if type(cell) is one), None)

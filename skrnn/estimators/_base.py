@@ -6,9 +6,7 @@ from numbers import Integral, Real
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import train_test_split
-from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, InvalidParameterError, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..cells import CELL_NAMES, BaseCell, get_cell
@@ -18,29 +16,29 @@ from ..initializers import (
     INITIALIZERS,
     BaseBias,
     BaseInitializer,
-    Scheme,
-    get_bias_initializer,
-    get_initializer,
 )
 from ..inputs import fit_inputs
-from ..optimizers import OPTIMIZERS, BaseOptimizer, get_optimizer
+from ..optimizers import OPTIMIZERS, BaseOptimizer
+from ..schedules import SCHEDULES, BaseSchedule
 from ..sequences._steps import is_text
 from ..structure import Structure
+from ._callbacks import CallbackSupportMixin, progress_shown, with_callbacks
+from ._exclusive import exclusive
+from ._fit import learn, warn
+from ._state import pickled_state, unpickled_attributes
 from ._validation import channel_roles, validate_inputs
 
-# batch_size="auto": large enough for the processor to work well, small enough for a hundred updates in an epoch.
-SMALLEST_BATCH, LARGEST_BATCH, UPDATES_PER_EPOCH = 32, 256, 128
 FEATURE_POOLINGS = ("last", "mean", "max")  # those without weights
 
 
-class BaseRNN(BaseEstimator, metaclass=ABCMeta):
+class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
     """Base of the estimators."""
 
     _parameter_constraints = {
         "hidden_layer_sizes": ["array-like", Interval(Integral, 1, None, closed="left")],
         "cell": [CELL_NAMES, BaseCell],
-        "bidirectional": ["boolean"],
-        "pooling": [StrOptions({"last", "mean", "max", "attention"})],
+        "bidirectional": ["boolean", StrOptions({"auto"})],
+        "pooling": [StrOptions({"auto", "last", "mean", "max", "attention"})],
         "categorical_features": ["array-like", Integral, str, None],
         "embedding_dim": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "min_count": [Interval(Integral, 1, None, closed="left")],
@@ -49,7 +47,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         "convolution": [Conv, None],
         "layer_norm": ["boolean"],
         "residual": ["boolean"],
-        "dropout": [Interval(Real, 0, 1, closed="left")],
+        "dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
         "input_dropout": [Interval(Real, 0, 1, closed="left")],
         "recurrent_dropout": [Interval(Real, 0, 1, closed="left")],
         "zoneout": [Interval(Real, 0, 1, closed="left")],
@@ -59,14 +57,16 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         "solver": [StrOptions(set(OPTIMIZERS)), BaseOptimizer],
         "alpha": [Interval(Real, 0, None, closed="left")],
         "batch_size": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [StrOptions(set(SCHEDULES)), BaseSchedule],
         "learning_rate_init": [Interval(Real, 0, None, closed="neither")],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "clip_norm": [Interval(Real, 0, None, closed="neither"), None],
         "shuffle": ["boolean"],
-        "tol": [Interval(Real, 0, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left"), None],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "early_stopping": ["boolean"],
+        "early_stopping": ["boolean", StrOptions({"auto"})],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "validation_split": [StrOptions({"random", "last"}), HasMethods(["split", "get_n_splits"])],
         "standardize": ["boolean"],
         "truncation": [Interval(Integral, 1, None, closed="left"), None],
         "max_memory": [Interval(Real, 0, None, closed="neither")],
@@ -101,6 +101,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         solver,
         alpha,
         batch_size,
+        learning_rate,
         learning_rate_init,
         max_iter,
         clip_norm,
@@ -109,6 +110,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         n_iter_no_change,
         early_stopping,
         validation_fraction,
+        validation_split,
         standardize,
         truncation,
         max_memory,
@@ -139,6 +141,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         self.solver = solver
         self.alpha = alpha
         self.batch_size = batch_size
+        self.learning_rate = learning_rate
         self.learning_rate_init = learning_rate_init
         self.max_iter = max_iter
         self.clip_norm = clip_norm
@@ -147,6 +150,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         self.n_iter_no_change = n_iter_no_change
         self.early_stopping = early_stopping
         self.validation_fraction = validation_fraction
+        self.validation_split = validation_split
         self.standardize = standardize
         self.truncation = truncation
         self.max_memory = max_memory
@@ -171,6 +175,14 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
     def _pooling(self):
         """How the network is trained to make one vector of the outputs of its last layer."""
 
+    def _bidirectional(self):
+        """Whether layers run in both directions."""
+        return self.bidirectional is True
+
+    def _dropout(self):
+        """Share of the units that are left out between layers and before the readout."""
+        return 0.0 if self.dropout == "auto" else self.dropout
+
     @abstractmethod
     def _validation_score(self, raw, target, sample_weight):
         """Score of raw predictions, higher is better."""
@@ -181,67 +193,38 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         tags.input_tags.three_d_array = True
         return tags
 
+    def __getstate__(self):
+        return pickled_state(super().__getstate__())
+
+    def __setstate__(self, state):
+        super().__setstate__(unpickled_attributes(state, type(self).__name__))
+
     # --------------------------------------------------------------------------------------------------- fitting
-    def _fit(self, X, y, sample_weight, learn):
-        """Check the parameters and X, then ``learn(sequences, y, sample_weight)``; an error leaves all as it was."""
+    def _fit(self, X, fit, reset=True):
+        """Check the parameters and X, then ``fit(sequences, verbose)``; an error leaves all as it was."""
         self._validate_params()
-        before = dict(vars(self))
-        try:
-            learn(validate_inputs(self, X, self.dtype, missing=self.missing, reset=True), y, sample_weight)
-        except BaseException:
-            vars(self).clear()
-            vars(self).update(before)
-            raise
+        with exclusive(self):
+            before = dict(vars(self))
+            try:
+                with progress_shown(self) as verbose:
+                    problem = self._fit_observed(X, fit, reset, verbose)
+            except BaseException:
+                vars(self).clear()
+                vars(self).update(before)
+                raise
+        warn(problem, stacklevel=4)
         return self
 
-    def _learn(self, sequences, y, sample_weight, validation=None):
-        """Train a network; `validation`: X, y and weights to hold out instead of a part of the sequences."""
-        from ..inference import Data  # noqa: PLC0415 (brings the compiler)
-        from ..network import Network  # noqa: PLC0415
-        from ..objective import check_memory  # noqa: PLC0415
-        from ..training import Training  # noqa: PLC0415
+    @with_callbacks
+    def _fit_observed(self, X, fit, reset, verbose):
+        try:
+            return fit(validate_inputs(self, X, self.dtype, missing=self.missing, reset=reset), verbose)
+        finally:
+            vars(self).pop("_training", None)
 
-        given, random_state = self._target(sequences, y, sample_weight), check_random_state(self.random_state)
-        parts = [sequences]
-        if validation is None:
-            rows, held_out = self._split(given, random_state)
-        else:
-            parts, given = self._append(sequences, given, *validation)
-            rows, held_out = np.split(np.arange(len(given.sequence_weight)), [len(sequences)])
-        self.per_step_, lengths = given.per_step, np.concatenate([part.lengths for part in parts])
-        trained = np.isin(np.arange(len(lengths)), rows)
-        self._fit_inputs(sequences, (given.sequence_weight * trained)[: len(sequences)])
-        trained = np.repeat(trained, lengths) if self.per_step_ else trained
-        loss, target, weight = self._encode_target(given.rows, given.weight, trained)
-        _check_weights(weight, trained)
-
-        self.structure_ = self._structure(loss.n_raw(self.n_outputs_))
-        network, optimizer = Network(self.structure_), self._optimizer()
-        rng = np.random.default_rng(random_state.randint(2**31 - 1))
-        check_memory(network, lengths, self._max_bytes, self.truncation)
-        data = Data.of(parts, self.inputs_, self.dtype, target, weight, self._max_bytes)
-        raw = loss.initial_raw(target[trained], weight[trained], network.n_outputs)
-        theta = network.initialize(rng, self._scheme(network.n_steps(data.longest(rows))), raw)
-        # The penalty stands against the loss of a sequence, which is that of all its steps if they have targets.
-        alpha = self.alpha * given.sequence_weight[rows].sum() / given.weight[trained].sum()
-        training = Training(network, theta, data, loss, self._validation_score, self._settings(len(rows), alpha))
-        training.run(optimizer, rows, held_out, rng)
-        self._set_weights(network, training.theta)
-        self._set_history(training.monitor.loss_curve, training.monitor.validation_scores, training.gradient_norms)
-        self.t_ = training.n_updates
-
-    def _set_weights(self, network, theta):
-        self.weights_ = {name: view.copy() for name, view in network.layout.views(theta).items()}
-
-    def _set_history(self, loss_curve, validation_scores, gradient_norms):
-        self.loss_curve_, self.validation_scores_ = loss_curve, validation_scores
-        self.gradient_norm_curve_ = np.array(gradient_norms)
-        self.n_iter_ = max(len(self.loss_curve_), 1)
-        self.loss_ = self.loss_curve_[-1] if self.loss_curve_ else np.nan
-        if self.validation_scores_ is None:
-            self.best_loss_, self.best_validation_score_ = min(self.loss_curve_, default=np.nan), None
-        else:
-            self.best_loss_, self.best_validation_score_ = None, max(self.validation_scores_, default=np.nan)
+    def _learn(self, job):
+        """Fit as the job says."""
+        return self._fit(job.X, lambda sequences, verbose: learn(self, sequences, job, verbose), reset=not job.goes_on)
 
     def _structure(self, n_raw):
         """What the parameters describe."""
@@ -251,7 +234,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
             hidden_layer_sizes=self._layer_sizes(),
             n_outputs=n_raw,
             dtype=self.dtype,
-            bidirectional=self.bidirectional,
+            bidirectional=self._bidirectional(),
             pooling=self._pooling(),
             convolution=self._convolution(),
             embeddings=self.inputs_.embeddings(self.embedding_dim),
@@ -259,7 +242,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
             layer_norm=self.layer_norm,
             residual=self.residual,
             input_dropout=self.input_dropout,
-            dropout=self.dropout,
+            dropout=self._dropout(),
             recurrent_dropout=self.recurrent_dropout,
             zoneout=self.zoneout,
         )
@@ -274,54 +257,6 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
     def _max_bytes(self):
         return int(self.max_memory * 2**30)
 
-    def _optimizer(self):
-        optimizer = get_optimizer(self.solver)
-        if self.truncation is not None and not optimizer.stochastic:
-            raise ValueError(
-                f"solver={self.solver!r} needs the whole gradient, which truncation={self.truncation} cuts off: use "
-                'solver="adam", or truncation=None.'
-            )
-        if self.structure_.is_noisy and not optimizer.stochastic:
-            raise ValueError(
-                f"solver={self.solver!r} needs a loss that does not change from one evaluation to the next, so it does "
-                'not go with dropout or zoneout: use solver="adam", or set them to 0.'
-            )
-        return optimizer
-
-    def _scheme(self, n_steps):
-        """How the network gets its initial weights; n_steps: of the longest training sequence."""
-        biases = get_bias_initializer(self.bias_init)
-        if biases is not None and not self.structure_.cell.remembers:
-            raise ValueError(
-                f"bias_init={self.bias_init!r} sets biases of gates that remember, but {self.structure_.cell!r} has "
-                'none: use bias_init="cell", or another cell, like "lstm", "gru" or "mgu".'
-            )
-        return Scheme(get_initializer(self.input_init), get_initializer(self.recurrent_init), biases, int(n_steps))
-
-    def _settings(self, n_sequences, alpha):
-        """How to train on so many sequences."""
-        from ..training import Settings  # noqa: PLC0415
-
-        return Settings(
-            alpha=alpha,
-            batch_size=min(self._batch_size(n_sequences), n_sequences),
-            learning_rate=self.learning_rate_init,
-            max_iter=self.max_iter,
-            clip_norm=np.inf if self.clip_norm is None else self.clip_norm,
-            shuffle=self.shuffle,
-            tol=self.tol,
-            n_iter_no_change=self.n_iter_no_change,
-            n_threads=effective_n_jobs(self.n_jobs),
-            verbose=self.verbose,
-            max_bytes=self._max_bytes,
-            truncation=self.truncation,
-        )
-
-    def _batch_size(self, n_sequences):
-        if self.batch_size == "auto":
-            return min(max(n_sequences // UPDATES_PER_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
-        return self.batch_size
-
     def _layer_sizes(self):
         sizes = np.atleast_1d(self.hidden_layer_sizes)
         if sizes.ndim != 1 or len(sizes) == 0 or sizes.dtype.kind not in "iu" or (sizes < 1).any():
@@ -330,20 +265,6 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
                 f"{self.hidden_layer_sizes!r}."
             )
         return tuple(sizes.tolist())
-
-    def _split(self, given, random_state):
-        """Rows to train on, and rows held out for early stopping."""
-        rows = np.arange(len(given.sequence_weight))
-        if not self.early_stopping:
-            return rows, rows[:0]
-        fraction, strata = self.validation_fraction, None if given.per_step else self._strata(given.rows)
-        rows, held_out = train_test_split(rows, test_size=fraction, random_state=random_state, stratify=strata)
-        if len(held_out) < 2:
-            raise ValueError(
-                f"The validation part has {len(held_out)} sequence: raise validation_fraction or set "
-                "early_stopping=False."
-            )
-        return np.sort(rows), np.sort(held_out)
 
     def _strata(self, y):
         """Labels that the validation part holds in the same shares, or None."""
@@ -391,7 +312,7 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
     def _run_network(self, X, run):
         """``run(network, theta, data, pool, max_bytes)`` on the sequences in X."""
         from .._threads import ShardPool  # noqa: PLC0415
-        from ..inference import Data  # noqa: PLC0415
+        from ..data import Data  # noqa: PLC0415
         from ..network import network_of  # noqa: PLC0415
 
         network = network_of(self.structure_)
@@ -400,12 +321,3 @@ class BaseRNN(BaseEstimator, metaclass=ABCMeta):
         data = Data.of(sequences, self.inputs_, network.dtype, max_bytes=self._max_bytes)
         with ShardPool(effective_n_jobs(self.n_jobs)) as pool:
             return run(network, theta, data, pool, self._max_bytes)
-
-
-def _check_weights(weight, trained):
-    """Refuse weights that leave nothing to train on or to score."""
-    for part, name in ((weight[trained], "to train on"), (weight[~trained], "held out for early stopping")):
-        if len(part) and part.sum() == 0:
-            raise ValueError(
-                f"All sequences {name} have weight zero (sample_weight times class_weight), or no known target."
-            )

@@ -1,18 +1,26 @@
 """Classification of sequences."""
 
+import warnings
+
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils import assert_all_finite, check_array, column_or_1d, compute_class_weight, compute_sample_weight
+from sklearn.utils import check_array, column_or_1d, compute_class_weight, compute_sample_weight
 from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted
 
+from ..cells import get_cell
 from ..losses import BinomialLogLoss, MultinomialLogLoss
 from ..metrics import step_accuracy_score
+from ..optimizers import get_optimizer
 from ._documentation import document_parameters
-from ._predictor import BasePredictor
-from ._targets import refuse_steps
+from ._predictor import BasePredictor, takes_steps
+from ._targets import check_sum, refuse_steps
+
+AUTO_DROPOUT = 0.3  # chosen by experiment, see docs/defaults.rst
+NOT_GIVEN = object()
 
 
 @document_parameters
@@ -27,7 +35,10 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
     {parameters}
     class_weight : dict or "balanced", default=None
         Weights of the classes, in the form ``{{label: weight}}``; "balanced" weighs inversely to their frequency.
-        For an indicator matrix, a list of such dicts, one per label. Multiplied with ``sample_weight``.
+        For an indicator matrix, a list of such dicts, one per label. Multiplied with ``sample_weight``. A label that is
+        no class of y brings a warning.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the fit before, with its classes and its scales of channels.
 
     Attributes
     ----------
@@ -58,6 +69,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
     array(['up', 'down'], dtype='<U4')
     """
 
+    _auto_pooling = "max"
     _parameter_constraints = {
         **BasePredictor._parameter_constraints,
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
@@ -66,10 +78,10 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
     def __init__(
         self,
         hidden_layer_sizes=(64,),
-        cell="lstm",
+        cell="gru",
         *,
-        bidirectional=False,
-        pooling="last",
+        bidirectional="auto",
+        pooling="auto",
         categorical_features=None,
         embedding_dim="auto",
         min_count=1,
@@ -78,7 +90,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         convolution=None,
         layer_norm=False,
         residual=False,
-        dropout=0.0,
+        dropout="auto",
         input_dropout=0.0,
         recurrent_dropout=0.0,
         zoneout=0.0,
@@ -88,18 +100,21 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         solver="adam",
         alpha=1e-3,
         batch_size="auto",
-        learning_rate_init=3e-3,
-        max_iter=100,
+        learning_rate="cosine",
+        learning_rate_init=1e-2,
+        max_iter="auto",
         clip_norm=1.0,
         shuffle=True,
-        tol=1e-3,
+        tol=None,
         n_iter_no_change=10,
-        early_stopping=False,
+        early_stopping="auto",
         validation_fraction=0.1,
+        validation_split="random",
         standardize=True,
         truncation=None,
         max_memory=1.0,
         class_weight=None,
+        warm_start=False,
         random_state=None,
         n_jobs=None,
         dtype="float32",
@@ -128,6 +143,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             solver=solver,
             alpha=alpha,
             batch_size=batch_size,
+            learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,
             max_iter=max_iter,
             clip_norm=clip_norm,
@@ -136,6 +152,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             n_iter_no_change=n_iter_no_change,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
+            validation_split=validation_split,
             standardize=standardize,
             truncation=truncation,
             max_memory=max_memory,
@@ -145,6 +162,56 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             verbose=verbose,
         )
         self.class_weight = class_weight
+        self.warm_start = warm_start
+
+    @available_if(takes_steps)
+    def partial_fit(self, X, y, sample_weight=None, classes=None):
+        """Train one epoch more, on these sequences.
+
+        The first call learns what `fit` learns of all data, means and scales of channels and vocabularies, from the
+        sequences that it gets, so these should be many. No end of training is in sight: schedules that need one are not
+        followed, and the learning rate is `learning_rate_init`. What the solver remembers is kept from call to call, in
+        ``solver_state_``.
+
+        Parameters
+        ----------
+        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
+            Sequences.
+        y : array-like of shape (n_sequences,) or (n_sequences, n_labels), or ragged
+            Targets.
+        sample_weight : array-like of shape (n_sequences,), or ragged, default=None
+            Weight of each sequence, or step, in the loss.
+        classes : array-like of shape (n_classes,), default=None
+            All classes that there will ever be: needed in the first call, unless y is a matrix of label indicators.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data cannot be used, or if y holds a class that is not among `classes`. What was
+            fitted before stays as it was.
+        """
+        if self.class_weight == "balanced":
+            raise ValueError('class_weight="balanced" needs all of y: pass a dict to partial_fit, or sample_weight.')
+        if hasattr(self, "weights_") and classes is not None and not np.array_equal(np.unique(classes), self.classes_):
+            raise ValueError(
+                f"classes={np.unique(classes).tolist()} are not those of the calls before, {self.classes_.tolist()}."
+            )
+        first = None if hasattr(self, "weights_") else NOT_GIVEN if classes is None else classes
+        return self._learn(self._part(X, y, sample_weight, first))
+
+    def _bidirectional(self):
+        return not get_cell(self.cell).is_output if self.bidirectional == "auto" else self.bidirectional
+
+    def _dropout(self):
+        if self.dropout != "auto":
+            return self.dropout
+        has_units_to_leave_out = self._bidirectional() or not get_cell(self.cell).is_output
+        return AUTO_DROPOUT if has_units_to_leave_out and get_optimizer(self.solver).stochastic else 0.0
 
     def predict(self, X):
         """Predict classes, or 0-1 indicators of labels.
@@ -236,7 +303,6 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         return column_or_1d(y) if type_of_target(y, input_name="y") in ("binary", "multiclass") else None
 
     def _encode_target(self, y, sample_weight, trained):
-        assert_all_finite(np.asarray(y), input_name="y")
         self.multilabel_ = type_of_target(y, input_name="y") == "multilabel-indicator"
         if self.multilabel_:
             return self._encode_labels(y, sample_weight)
@@ -244,8 +310,8 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if self.class_weight is not None:
-            weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-            sample_weight = sample_weight * weights[codes]
+            sample_weight = sample_weight * self._class_weights(y)[codes]
+            check_sum(sample_weight)
         present = np.unique(codes[trained & (sample_weight > 0)])
         if len(present) < 2:
             raise ValueError(
@@ -254,6 +320,47 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             )
         self.n_outputs_ = 1 if len(self.classes_) == 2 else len(self.classes_)
         return self._loss(), codes[:, np.newaxis].astype(np.float64), sample_weight
+
+    def _set_classes(self, y, classes):
+        """Set the attributes that describe the target from the classes that there will be."""
+        self.multilabel_ = type_of_target(y, input_name="y") == "multilabel-indicator"
+        if self.multilabel_:
+            self.n_outputs_ = np.shape(y)[1]
+            self.classes_ = np.arange(self.n_outputs_)
+            return
+        if classes is NOT_GIVEN:
+            raise ValueError("The first call of partial_fit needs classes, all that there will ever be.")
+        self.classes_ = np.unique(column_or_1d(classes))
+        if len(self.classes_) < 2:
+            raise ValueError(f"classes must name at least 2 classes; got {self.classes_.tolist()}.")
+        self.n_outputs_ = 1 if len(self.classes_) == 2 else len(self.classes_)
+
+    def _target_weight(self, y):
+        return 1.0 if self.class_weight is None else compute_sample_weight(self.class_weight, y)
+
+    def _class_weights(self, y):
+        """Weight of each class in ``classes_``."""
+        if isinstance(self.class_weight, list):
+            raise ValueError(
+                "class_weight is a list, which is for an indicator matrix y, with a dictionary for each label; y holds "
+                "classes: give one dictionary, {class: weight}."
+            )
+        if isinstance(self.class_weight, dict):
+            unknown = [name for name in self.class_weight if name not in self.classes_.tolist()]
+            if unknown:
+                warnings.warn(
+                    f"class_weight names {unknown}, which are not among the classes of y: {self.classes_.tolist()}.",
+                    stacklevel=11,
+                )
+        weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        wrong = ~((weights >= 0) & (weights < np.inf))
+        if wrong.any():
+            k = int(wrong.argmax())
+            raise ValueError(
+                f"class_weight must be finite and not negative, but is {weights[k]} for the class "
+                f"{self.classes_.tolist()[k]!r}."
+            )
+        return weights
 
     @staticmethod
     def _check_labels(y):

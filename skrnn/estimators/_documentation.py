@@ -4,15 +4,14 @@ import inspect
 
 from ..cells import CELLS
 
-# With {alpha} for the default that differs, {cells} for the names of cells, and {pooling} for one of the next two.
+# With names in braces for defaults that differ, for the names of cells, and for texts that follow.
 PARAMETERS = """\
 hidden_layer_sizes : int or sequence of int, default=(64,)
     Units of each recurrent layer, from the input up.
-cell : {{{cells}}} or BaseCell, default="lstm"
+cell : {{{cells}}} or BaseCell, default="{cell}"
     Recurrent cell; `register_cell` adds names. An instance sets its parameters, for example
     ``Elman(activation="relu")``.
-bidirectional : bool, default=False
-    Whether each layer also runs from the end of a sequence to its start, with units of its own.
+{bidirectional}
 {pooling}
 categorical_features : array-like of int, str or bool, default=None
     Channels of codes, by number, column name or mask: integers from 0 on, each of which becomes a vector that is
@@ -36,8 +35,7 @@ layer_norm : bool, default=False
     gain and shift [1]_.
 residual : bool, default=False
     Whether each layer but the first adds what it read to what it puts out; they need the same number of units.
-dropout : float, default=0.0
-    Share of the units that are left out in training between layers and before the readout.
+{dropout}
 input_dropout : float, default=0.0
     Share of the channels that the first recurrent layer reads (those of a convolution or of vectors of codes, if
     there are any) that are left out in training.
@@ -61,24 +59,33 @@ alpha : float, default={alpha}
     biases and weights of single units, like peepholes, are left out. Where steps have targets, alpha is divided by the
     mean number of steps.
 batch_size : int or "auto", default="auto"
-    Sequences in a mini-batch; "auto" takes n_sequences / 128, but at least 32 and at most 256.
-learning_rate_init : float, default=3e-3
-    Step size of the optimiser; not used by "lbfgs".
-max_iter : int, default=100
-    Largest number of epochs, or of iterations of "lbfgs".
+    Sequences in a mini-batch; "auto" takes n_sequences / 16, but at least 16 and at most 64.
+learning_rate : {{"constant", "warmup", "cosine", "one_cycle", "plateau"}} or BaseSchedule, default="cosine"
+    What becomes of the step size in the course of training; not used by "lbfgs". An instance sets parameters, for
+    example ``Cosine(warmup=0.1)``.
+learning_rate_init : float, default=1e-2
+    Step size of the optimiser, the largest one if it changes; not used by "lbfgs".
+max_iter : int or "auto", default="auto"
+    Largest number of epochs, or of iterations of "lbfgs". "auto" takes as many epochs as have 1500 updates, but at
+    least 20 and at most 200.
 clip_norm : float or None, default=1.0
     Gradients with a larger norm (over all parameters) are scaled down to it; not used by "lbfgs".
 shuffle : bool, default=True
     Whether to draw the mini-batches anew in each epoch.
-tol : float, default=1e-3
+tol : float or None, default=None
     Training ends when the loss (with `early_stopping` the validation score) has not improved by more than this for
-    `n_iter_no_change` epochs.
+    `n_iter_no_change` epochs. None runs all epochs, or with `early_stopping` is 0. For "lbfgs" the largest element of
+    the gradient at which it ends, None being 1e-4.
 n_iter_no_change : int, default=10
     Epochs without improvement that are waited for.
-early_stopping : bool, default=False
+early_stopping : bool or "auto", default={early_stopping}
     Whether to hold out `validation_fraction` of the sequences, stop by the score on them, and keep the best weights.
+    "auto" does if sequences to hold out are passed to `fit`.
 validation_fraction : float, default=0.1
     Share of the sequences that is held out.
+validation_split : {{"random", "last"}} or splitter, default="random"
+    Which ones: drawn at random (in the shares of the classes, or whole groups if `fit` is given `groups`), the last
+    ones, for sequences in the order of time, or the first test part of a splitter of scikit-learn.
 standardize : bool, default=True
     Whether to bring each channel to mean 0 and standard deviation 1, by the steps of the training sequences.
 truncation : int or None, default=None
@@ -91,24 +98,45 @@ max_memory : float, default=1.0
     encoded are read again in each epoch: they may be memory-mapped, and larger than all memory. Gradients of networks
     that need segments differ in rounding with it.
 random_state : int, RandomState instance or None, default=None
-    Determines initial weights, mini-batches and the held-out part.
+    Determines initial weights, mini-batches, what is left out at random, and the held-out part.
 n_jobs : int or None, default=None
     Threads; None means 1 unless in a ``joblib.parallel_config`` context, -1 all. The result does not depend on it.
 dtype : {{"float32", "float64"}}, default="float32"
     Of weights and arithmetic.
 verbose : bool or int, default=False
-    Whether to print the loss of each epoch."""
+    1 shows a progress bar, or on no terminal or without `rich` a line with the loss for each epoch; 2 the lines in any
+    case."""
 
 ONE_POOLING = """\
-pooling : {"last", "mean", "max", "attention"}, default="last"
+pooling : {"auto", "last", "mean", "max", "attention"}, default="auto"
     How the outputs of the last layer at all steps become one vector: those after the last step (of each direction),
-    their mean, the largest of each unit, or their mean with learned weights (`attention_weights`)."""
+    their mean, the largest of each unit, or their mean with learned weights (`attention_weights`). "auto" is "max" for
+    classes and "last" for numbers; where each step has a target there is no pooling."""
 
 SEVERAL_POOLINGS = """\
 pooling : {"last", "mean", "max"} or sequence of them, default=("last", "mean", "max")
     How the outputs of the last layer at all steps become features: those after the last step (of each direction), their
     mean, the largest of each unit, or several of these side by side. With ``objective="supervised"`` the first one is
     what the readout is trained on."""
+
+BIDIRECTIONAL = """\
+bidirectional : bool, default=False
+    Whether each layer also runs from the end of a sequence to its start, with units of its own."""
+
+BIDIRECTIONAL_OR_AUTO = """\
+bidirectional : bool or "auto", default="auto"
+    Whether each layer also runs from the end of a sequence to its start, with units of its own; "auto" is True but for
+    cells that put out the predictions ("jordan"). Where each step has a target, its prediction then depends on the
+    steps after it too: set it to False if these are not known yet when the prediction is needed."""
+
+DROPOUT = """\
+dropout : float, default=0.0
+    Share of the units that are left out in training between layers and before the readout."""
+
+DROPOUT_OR_AUTO = """\
+dropout : float or "auto", default="auto"
+    Share of the units that are left out in training between layers and before the readout; "auto" is 0.3, but 0 with
+    "lbfgs" and where there are no such units."""
 
 ATTRIBUTES = """\
 weights_ : dict of str to ndarray
@@ -133,7 +161,7 @@ input_mean_ : ndarray of shape (n_channels,)
 input_scale_ : ndarray of shape (n_channels,)
     By which the channels are divided.
 loss_curve_ : list of float
-    Training loss of each epoch, penalty included.
+    Training loss of each epoch, penalty included; with `partial_fit` and `warm_start` also of the fits before.
 loss_ : float
     Last of them.
 best_loss_ : float or None
@@ -145,9 +173,11 @@ best_validation_score_ : float or None
 gradient_norm_curve_ : ndarray of shape (n_updates,)
     Norm of the gradient of each update, before it was clipped; of "lbfgs" of each evaluation of the loss.
 n_iter_ : int
-    Epochs run.
+    Epochs run by the last `fit`, or by `partial_fit` in all.
 t_ : int
     Updates made, by "lbfgs" evaluations of the loss.
+solver_state_ : list of ndarray of shape (n_parameters,)
+    What the solver remembers; after `partial_fit` only.
 n_outputs_ : int
     Raw predictions of the network for a sequence, or for a step if steps have targets.
 n_channels_ : int
@@ -172,9 +202,19 @@ def document_parameters(cls):
     if cls.__doc__:  # there is none with python -OO
         defaults = {name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()}
         pooling = ONE_POOLING if isinstance(defaults["pooling"], str) else SEVERAL_POOLINGS
+        directions = BIDIRECTIONAL_OR_AUTO if defaults["bidirectional"] == "auto" else BIDIRECTIONAL
+        dropout = DROPOUT_OR_AUTO if defaults["dropout"] == "auto" else DROPOUT
         cells = ", ".join(f'"{name}"' for name in CELLS)
         texts = {
-            "parameters": PARAMETERS.format(alpha=defaults["alpha"], cells=cells, pooling=pooling),
+            "parameters": PARAMETERS.format(
+                alpha=defaults["alpha"],
+                cell=defaults["cell"],
+                early_stopping='"auto"' if defaults["early_stopping"] == "auto" else defaults["early_stopping"],
+                cells=cells,
+                pooling=pooling,
+                bidirectional=directions,
+                dropout=dropout,
+            ),
             "attributes": ATTRIBUTES,
             "references": REFERENCES,
         }

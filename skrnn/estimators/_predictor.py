@@ -1,28 +1,39 @@
 """What classifier and regressor share: the target that is passed, and raw predictions."""
 
 from abc import abstractmethod
-from functools import partial
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
+from ..optimizers import get_optimizer
 from ..sequences._ragged import check_same_lengths, ragged_values, split_steps
 from ..sequences._steps import is_text
 from ._base import FEATURE_POOLINGS, BaseRNN
+from ._fit import Job
 from ._targets import Target, given_target, one_target_each
-from ._validation import validate_inputs
+from ._validation import validate_inputs, warn_if_not_finite
+
+
+def takes_steps(estimator):
+    """Whether the solver takes a step per mini-batch; AttributeError if not."""
+    if not get_optimizer(estimator.solver).stochastic:
+        raise AttributeError(f"partial_fit needs a solver that takes mini-batches; got solver={estimator.solver!r}.")
+    return True
 
 
 class BasePredictor(BaseRNN):
     """Base of the estimators that map a sequence to a target."""
 
+    _parameter_constraints = {**BaseRNN._parameter_constraints, "warm_start": ["boolean"]}
+    _auto_pooling = "last"
+
     @abstractmethod
     def _known_target(self, y):
         """Loss, and y in the form that it reads, for a y like that of `fit`."""
 
-    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None):
+    def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None, groups=None):
         """Fit the network to sequences and their targets.
 
         Parameters
@@ -36,6 +47,9 @@ class BasePredictor(BaseRNN):
         X_val, y_val, sample_weight_val : default=None
             What `early_stopping` holds out, in the place of a share of X: sequences of other patients, or of a later
             time.
+        groups : array-like of shape (n_sequences,), default=None
+            To which group each sequence belongs, a patient for example: what is held out for early stopping shares no
+            group with what is trained on.
 
         Returns
         -------
@@ -48,14 +62,20 @@ class BasePredictor(BaseRNN):
             If a parameter or the data cannot be used; for data, the message names the sequence, step and channel.
             What was fitted before stays as it was.
         """
-        if X_val is None and y_val is None:
-            return self._fit(X, y, sample_weight, self._learn)
-        validation = X_val, y_val, sample_weight_val
-        return self._fit(X, y, sample_weight, partial(self._learn, validation=validation))
+        validation = None if X_val is None and y_val is None else (X_val, y_val, sample_weight_val)
+        goes_on = self.warm_start and hasattr(self, "weights_")
+        return self._learn(Job(X, y, sample_weight, validation, groups, goes_on))
+
+    def _part(self, X, y, sample_weight, classes=None):
+        """What a call of `partial_fit` is to do."""
+        if self.early_stopping is True:
+            raise ValueError("partial_fit trains on all that it gets: early_stopping=True does not go with it.")
+        goes_on = hasattr(self, "weights_")
+        return Job(X, y, sample_weight, goes_on=goes_on, classes=classes, partial=True)
 
     def _append(self, sequences, given, X_val, y_val, sample_weight_val):
         """The sequences and those to hold out, and the target with theirs behind it."""
-        if not self.early_stopping:
+        if self.early_stopping is False:
             raise ValueError("X_val is what early stopping looks at: set early_stopping=True, or leave it out.")
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val go together: one of them is None.")
@@ -67,16 +87,22 @@ class BasePredictor(BaseRNN):
         joined = (np.concatenate(parts) for parts in zip(given[:3], other[:3], strict=True))
         return [sequences, held_out], Target(*joined, given.per_step)
 
+    def _target_weight(self, y):
+        """By what the weights of the rows of y are multiplied."""
+        return 1.0
+
     def _target(self, sequences, y, sample_weight):
         return given_target(self, sequences, y, sample_weight)
 
     def _pooling(self):
-        if self.per_step_ and self.pooling != "last":
+        if self.per_step_ and self.pooling not in {"auto", "last"}:
             raise ValueError(
                 f"pooling={self.pooling!r} makes one vector of all steps, but y has a target for each step: leave out "
                 "pooling, or pass one target for each sequence."
             )
-        return "steps" if self.per_step_ else self.pooling
+        if self.per_step_:
+            return "steps"
+        return self._auto_pooling if self.pooling == "auto" else self.pooling
 
     def attention_weights(self, X):
         """Find the weights of the steps in the mean that the readout gets.
@@ -152,7 +178,8 @@ class BasePredictor(BaseRNN):
         from ..inference import predict_raw  # noqa: PLC0415
 
         def run(network, theta, data, pool, max_bytes):
-            rows = decode(predict_raw(network, theta, data, pool, max_bytes=max_bytes))
+            raw = predict_raw(network, theta, data, pool, max_bytes=max_bytes)
+            rows = decode(warn_if_not_finite(raw, data.offsets, "predictions"))
             return split_steps(rows, data.offsets) if self.per_step_ else rows
 
         return self._run_network(X, run)
@@ -200,6 +227,7 @@ class BasePredictor(BaseRNN):
             pooling = trained if trained in FEATURE_POOLINGS else "last"
         known = SequenceTransformer._get_param_names()
         parameters = {name: value for name, value in clone(self).get_params(deep=False).items() if name in known}
+        parameters |= {name: getattr(self.structure_, name) for name in ("bidirectional", "dropout")}
         transformer = SequenceTransformer(**parameters | {"objective": "supervised", "pooling": pooling})
         transformer._validate_params()
         vars(transformer).update((name, value) for name, value in vars(self).items() if name.endswith("_"))

@@ -7,13 +7,14 @@ from sklearn.base import RegressorMixin, clone
 from sklearn.metrics import r2_score
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from ..losses import REGRESSION_LOSSES, BaseLoss, LogLoss, Quantile
 from ..metrics import step_r2_score
 from ._documentation import document_parameters
-from ._predictor import BasePredictor
-from ._targets import refuse_steps
+from ._predictor import BasePredictor, takes_steps
+from ._targets import as_numbers, refuse_steps
 
 
 @document_parameters
@@ -32,6 +33,8 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         ``Huber(delta=2.0)``.
     quantile : float, default=None
         The quantile for ``loss="quantile"``, between 0 and 1; None is the median.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the fit before, with its scales of channels and of the target.
 
     Attributes
     ----------
@@ -73,12 +76,12 @@ class RNNRegressor(RegressorMixin, BasePredictor):
     def __init__(
         self,
         hidden_layer_sizes=(64,),
-        cell="lstm",
+        cell="gru",
         *,
         loss="squared_error",
         quantile=None,
         bidirectional=False,
-        pooling="last",
+        pooling="auto",
         categorical_features=None,
         embedding_dim="auto",
         min_count=1,
@@ -97,17 +100,20 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         solver="adam",
         alpha=3e-3,
         batch_size="auto",
-        learning_rate_init=3e-3,
-        max_iter=100,
+        learning_rate="cosine",
+        learning_rate_init=1e-2,
+        max_iter="auto",
         clip_norm=1.0,
         shuffle=True,
-        tol=1e-3,
+        tol=None,
         n_iter_no_change=10,
-        early_stopping=False,
+        early_stopping="auto",
         validation_fraction=0.1,
+        validation_split="random",
         standardize=True,
         truncation=None,
         max_memory=1.0,
+        warm_start=False,
         random_state=None,
         n_jobs=None,
         dtype="float32",
@@ -136,6 +142,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
             solver=solver,
             alpha=alpha,
             batch_size=batch_size,
+            learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,
             max_iter=max_iter,
             clip_norm=clip_norm,
@@ -144,6 +151,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
             n_iter_no_change=n_iter_no_change,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
+            validation_split=validation_split,
             standardize=standardize,
             truncation=truncation,
             max_memory=max_memory,
@@ -154,6 +162,38 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         )
         self.loss = loss
         self.quantile = quantile
+        self.warm_start = warm_start
+
+    @available_if(takes_steps)
+    def partial_fit(self, X, y, sample_weight=None):
+        """Train one epoch more, on these sequences.
+
+        The first call learns what `fit` learns of all data, means, scales and vocabularies, from the
+        sequences that it gets, so these should be many. No end of training is in sight: schedules that need one are not
+        followed, and the learning rate is `learning_rate_init`. What the solver remembers is kept from call to call, in
+        ``solver_state_``.
+
+        Parameters
+        ----------
+        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
+            Sequences.
+        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or ragged
+            Targets.
+        sample_weight : array-like of shape (n_sequences,), or ragged, default=None
+            Weight of each sequence, or step, in the loss.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data cannot be used. What was
+            fitted before stays as it was.
+        """
+        return self._learn(self._part(X, y, sample_weight))
 
     def predict(self, X):
         """Predict the target.
@@ -212,8 +252,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
     def _encode_target(self, y, sample_weight, trained):
         if self.quantile is not None and self.loss != "quantile":
             raise ValueError(f'quantile={self.quantile} needs loss="quantile", got loss={self.loss!r}.')
-        with np.errstate(invalid="ignore"):  # of the sum that looks for infinity
-            y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y", estimator=self)
+        y = check_array(as_numbers(y, "y"), ensure_2d=False, input_name="y", estimator=self)
         if y.ndim > 2:
             raise ValueError(f"y must have shape (n_sequences,) or (n_sequences, n_outputs), got {y.shape}.")
         self.two_dimensional_ = y.ndim == 2
@@ -230,7 +269,10 @@ class RNNRegressor(RegressorMixin, BasePredictor):
             if not np.isfinite(deviation).all():
                 raise ValueError("y is too large: its variance overflows; rescale it.")
             self.target_scale_ = np.where(deviation > 0, deviation, 1.0)
-        return loss, (y - self.target_mean_) / self.target_scale_, sample_weight
+        target = (y - self.target_mean_) / self.target_scale_
+        if np.abs(target).max() > np.finfo(self.dtype).max:
+            raise ValueError(f"y is too large for {self.dtype}: rescale it.")
+        return loss, target, sample_weight
 
     def _known_target(self, y):
         y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y", estimator=self).reshape(len(y), -1)

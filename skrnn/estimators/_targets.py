@@ -1,5 +1,6 @@
 """Targets and weights as rows: one for each sequence, or one for each step of all sequences."""
 
+from numbers import Number
 from typing import NamedTuple
 
 import numpy as np
@@ -9,7 +10,7 @@ from sklearn.utils.validation import _check_sample_weight
 from ..sequences import SequenceArray
 from ..sequences._layout import place
 from ..sequences._ragged import check_same_lengths, is_ragged, ragged_values, step_weights
-from ..sequences._steps import is_sequence
+from ..sequences._steps import check_container, is_missing, is_sequence, refuse_masked
 
 
 class Target(NamedTuple):
@@ -25,6 +26,7 @@ def given_target(estimator, sequences, y, sample_weight):
     """The target in the y of `fit`, as users pass it."""
     if y is None:
         raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None.")
+    check_container(y, "y")
     check_consistent_length(sequences, y)
     offsets = sequences.offsets
     per_step = is_per_step(y, offsets)
@@ -73,9 +75,29 @@ def row_weights(sample_weight, offsets, per_step):
             raise ValueError("sample_weight has a weight for each step, but there is one target for each sequence.")
         weight = step_weights(sample_weight, offsets).astype(np.float64)
         _check_step_weights(weight, offsets)
+        check_sum(weight)
         return weight, np.add.reduceat(weight, offsets[:-1]) / lengths
+    if not isinstance(sample_weight, Number):
+        sample_weight = _sequence_weights(sample_weight)
     weight = _check_sample_weight(sample_weight, lengths, dtype=np.float64, ensure_non_negative=True)
+    check_sum(weight, lengths)
     return np.repeat(weight, lengths) if per_step else weight, weight
+
+
+def _sequence_weights(sample_weight):
+    """Weights of sequences as numbers of at least 0; errors name the sequence."""
+    weight = as_numbers(complete(sample_weight, "sample_weight"), "sample_weight")
+    if (weight < 0).any():
+        i = int((weight < 0).argmax())
+        raise ValueError(f"Negative values in sample_weight: sequence {i} has {weight[i]}.")
+    return weight
+
+
+def check_sum(weight, count=1):
+    """Refuse weights, each of which counts so many times, whose sum is not a number."""
+    with np.errstate(over="ignore"):
+        if not np.isfinite((weight * count).sum()):
+            raise ValueError("The weights of the sequences are too large, their sum overflows: scale them down.")
 
 
 def _check_step_weights(weight, offsets):
@@ -102,11 +124,61 @@ def refuse_steps(y, sample_weight):
 
 
 def one_target_each(y):
-    """Refuse a y whose rows have different lengths."""
+    """The targets of sequences as an array; refuses rows of different lengths, and what is not complete."""
     if isinstance(y, (list, tuple)) and len({np.size(row) for row in y}) > 1:
         i = next(i for i, row in enumerate(y) if np.size(row) != np.size(y[0]))
         raise ValueError(
             f"y must have the same number of targets for each sequence, but has {np.size(y[0])} for sequence 0 and "
             f"{np.size(y[i])} for sequence {i}."
         )
-    return y
+    return complete(y, "y")
+
+
+def complete(given, name):
+    """One row for each sequence as an array, in the narrowest type; refuses what is missing, infinite or of two kinds.
+
+    NumPy would make a class "nan" or "1" of NaN or 1 among strings, and no number of integers and None.
+    """
+    check_container(given, name)
+    refuse_masked(given, name)
+    if hasattr(given, "toarray"):
+        raise TypeError(f"{name} is sparse, which is not supported: pass {name}.toarray().")
+    array = np.asarray(given)
+    if array.dtype.kind == "U" and isinstance(given, (list, tuple)):
+        _check_cells(np.array(given, dtype=object), name)
+    if array.dtype.kind == "O":
+        _check_cells(array, name)
+        narrow = np.array(array.tolist())
+        array = narrow if narrow.dtype.kind in "biuf" and narrow.shape == array.shape else array
+    if array.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: {name} has dtype {array.dtype}.")
+    if array.dtype.kind in "fmM":
+        finite = np.isfinite(array).reshape(len(array), -1).all(axis=1)
+        if not finite.all():
+            i = int(finite.argmin())
+            found = "infinity" if array.dtype.kind == "f" and np.isinf(array[i]).any() else "NaN"
+            raise ValueError(f"Input {name} contains {found}: sequence {i}.")
+    return array
+
+
+def _check_cells(cells, name):
+    """Refuse missing values, and texts beside others, in an array of objects."""
+    texts = np.zeros(len(cells), bool)
+    for i, row in enumerate(cells):
+        values = np.ravel(row).tolist() if cells.ndim > 1 else [row]
+        if any(map(is_missing, values)):
+            raise ValueError(f"Input {name} contains NaN, None or NA: sequence {i}.")
+        texts[i] = any(isinstance(value, str) for value in values)
+    if texts.any() and not texts.all():
+        i, j = int(texts.argmin()), int(texts.argmax())
+        raise ValueError(f"{name} holds {cells[i]!r} for sequence {i}, but the text {cells[j]!r} for sequence {j}.")
+
+
+def as_numbers(array, name):
+    """An array as float64; refuses times, and texts that are no numbers."""
+    if array.dtype.kind in "mM":
+        raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}.")
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{name} must hold real numbers: {error}") from None

@@ -12,8 +12,10 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from ..sequences import SequenceArray
 from ._base import FEATURE_POOLINGS, BaseRNN
 from ._documentation import document_parameters
+from ._fit import Job, results, scheme_of
 from ._objectives import OBJECTIVES
 from ._targets import row_weights
+from ._validation import warn_if_not_finite
 
 
 def _can_invert(transformer):
@@ -128,14 +130,16 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         solver="adam",
         alpha=1e-3,
         batch_size="auto",
-        learning_rate_init=3e-3,
-        max_iter=100,
+        learning_rate="cosine",
+        learning_rate_init=1e-2,
+        max_iter="auto",
         clip_norm=1.0,
         shuffle=True,
-        tol=1e-3,
+        tol=None,
         n_iter_no_change=10,
         early_stopping=False,
         validation_fraction=0.1,
+        validation_split="random",
         standardize=True,
         truncation=None,
         max_memory=1.0,
@@ -167,6 +171,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             solver=solver,
             alpha=alpha,
             batch_size=batch_size,
+            learning_rate=learning_rate,
             learning_rate_init=learning_rate_init,
             max_iter=max_iter,
             clip_norm=clip_norm,
@@ -175,6 +180,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             n_iter_no_change=n_iter_no_change,
             early_stopping=early_stopping,
             validation_fraction=validation_fraction,
+            validation_split=validation_split,
             standardize=standardize,
             truncation=truncation,
             max_memory=max_memory,
@@ -213,7 +219,10 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             If a parameter or the data cannot be used; for data, the message names the sequence, step and channel.
             What was fitted before stays as it was.
         """
-        self._fit(X, y, sample_weight, self._draw if self.objective == "reservoir" else self._learn)
+        if self.objective == "reservoir":
+            self._fit(X, lambda sequences, verbose: self._draw(sequences, sample_weight))
+        else:
+            self._learn(Job(X, y, sample_weight))
         task = vars(self).pop("_task", None)
         for name in ("mean", "scale"):
             vars(self).pop(f"reconstruction_{name}_", None)
@@ -242,23 +251,22 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             return "steps"
         return self._poolings()[0] if self.objective == "supervised" else "last"
 
-    def _draw(self, sequences, y, sample_weight):
+    def _draw(self, sequences, sample_weight):
         """Draw the weights of a reservoir."""
         from ..network import Network  # noqa: PLC0415 (brings the compiler)
         from ..reservoir import scale_reservoir  # noqa: PLC0415
+        from ..training import State  # noqa: PLC0415
 
         self._poolings()
-        random_state = check_random_state(self.random_state)
+        seed = check_random_state(self.random_state).randint(2**31 - 1)
         _, weight = row_weights(sample_weight, sequences.offsets, False)
         self._fit_inputs(sequences, weight)
         self.per_step_, self.n_outputs_ = False, 0
         self.structure_ = self._structure(0)
-        network, rng = Network(self.structure_), np.random.default_rng(random_state.randint(2**31 - 1))
-        theta = network.initialize(rng, self._scheme(network.n_steps(sequences.lengths.max())))
+        network, rng = Network(self.structure_), np.random.default_rng(seed)
+        theta = network.initialize(rng, scheme_of(self, network.n_steps(sequences.lengths.max())))
         scale_reservoir(network, theta, self.spectral_radius, self.input_scale)
-        self._set_weights(network, theta)
-        self._set_history([], None, [])
-        self.t_ = 0
+        vars(self).update(results(network, State(theta, seed)))
 
     def _poolings(self):
         names = [self.pooling] if isinstance(self.pooling, str) else list(self.pooling)
@@ -288,7 +296,8 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         from ..inference import pooled_states  # noqa: PLC0415
 
         def run(network, theta, data, pool, max_bytes):
-            return pooled_states(network, theta, data, pool, self._poolings(), max_bytes)
+            features = pooled_states(network, theta, data, pool, self._poolings(), max_bytes)
+            return warn_if_not_finite(features, data.offsets, "features")
 
         return self._run_network(X, run)
 

@@ -1,9 +1,12 @@
 """What only estimators of networks ask of sequences, and of parameters that name channels."""
 
+import warnings
+
 import numpy as np
 
 from .._validation import validate_sequences
 from ..sequences._convert import check_values
+from ..sequences._layout import place
 from ..sequences._steps import is_text
 
 
@@ -19,6 +22,25 @@ def validate_inputs(estimator, X, dtype, *, missing, reset=False, text=None):
         kinds = ("numbers", "tokens (str)") if text else ("tokens (str)", "numbers")
         raise ValueError(f"X holds {kinds[0]}, but {type(estimator).__name__} was fitted on {kinds[1]}.")
     return sequences
+
+
+def warn_if_not_finite(rows, offsets, what):
+    """Warn of outputs of a network, one row for each sequence or for each step, that are not finite; gives them back.
+
+    Called by what runs the network in a method that users call.
+    """
+    finite = np.isfinite(rows).all(axis=1)
+    if not finite.all():
+        row = int(finite.argmin())
+        i = place(offsets, row)[0] if len(rows) > len(offsets) - 1 else row
+        warnings.warn(
+            f"The {what} of some sequences are not finite, those of sequence {i} first: the states of the network grow "
+            "without bound on them. Bring X to the size of what was fitted, or fit again, with another cell, a smaller "
+            "learning_rate_init or smaller initial weights.",
+            RuntimeWarning,
+            stacklevel=6,
+        )
+    return rows
 
 
 def channel_roles(estimator, sequences):

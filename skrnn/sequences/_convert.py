@@ -173,13 +173,20 @@ def _from_padded(X):
             f"Found array with dim {X.ndim}: a batch of sequences has 3 dimensions, (n_sequences, n_steps, n_channels)."
         )
     check_not_empty(X.shape)
-    sequences = SequenceArray.from_padded(step_array(X, "X"))
+    of_objects = getattr(getattr(X, "dtype", None), "kind", None) == "O"
+    sequences = SequenceArray.from_padded(_objects_as_numbers(X) if of_objects else step_array(X, "X"))
     if X.shape[1] and not sequences.lengths.all():
         raise ValueError(
             f"sequence {int(sequences.lengths.argmin())} has no time step: all its steps are NaN, which is padding. If "
             "they are missing values, give the lengths: SequenceArray.from_padded(X, lengths)."
         )
     return sequences
+
+
+def _objects_as_numbers(X):
+    """Numbers of a 3-D array of objects; errors name the sequence."""
+    names = [f"sequence {i}" for i in range(len(X))]
+    return np.stack([real_array(step_array(x, name), name) for x, name in zip(X, names, strict=True)])
 
 
 def _from_items(items):

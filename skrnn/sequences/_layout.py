@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._steps import count
+from ._steps import count, refuse_masked
 
 
 def offsets_of(lengths):
@@ -22,6 +22,7 @@ def place(offsets, row, origin=(0, 0)):
 
 
 def checked_offsets(offsets, n_steps_total):
+    refuse_masked(offsets, "offsets")
     offsets = np.asarray(offsets)
     if offsets.ndim != 1 or offsets.dtype.kind not in "iu" or len(offsets) == 0:
         found = f"shape {offsets.shape} and dtype {offsets.dtype}"
@@ -39,6 +40,7 @@ def checked_offsets(offsets, n_steps_total):
 
 
 def checked_lengths(lengths, X):
+    refuse_masked(lengths, "lengths")
     lengths = np.asarray(lengths)
     n, n_steps = X.shape[:2]
     if lengths.shape != (n,) or lengths.dtype.kind not in "iu":

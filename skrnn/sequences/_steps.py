@@ -108,6 +108,16 @@ def is_missing(cell):
     return cell is None or type(cell).__name__ in ("NAType", "NaTType") or (isinstance(cell, float) and cell != cell)
 
 
+def refuse_times(item, what):
+    """Raise if a frame has a column of times: polars would make numbers of them, which depend on the unit."""
+    times = time_column(item)
+    if times is not None:
+        raise ValueError(
+            f"the column {times!r} of {what} holds times, which are no numbers: drop it, or put numbers in its place, "
+            "such as the hours since the step before."
+        )
+
+
 def real_array(values, what):
     """Return `values` in native float32 (if it was float32) or float64; refuse all but numbers."""
     refuse_masked(values, what)
@@ -131,13 +141,22 @@ def step_array(data, what):
             array = np.array(data)
         tokens = _tokens(data, array)
         if tokens is None and array.dtype.kind == "O":
-            array = array.astype(np.float64)
+            array = _floats(array)
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{what} is not an array of real numbers: {error}") from error
     if tokens is None:
         return real_array(array, what)
     _check_tokens(tokens, what)
     return np.asarray(array if array.dtype.kind == "U" else tokens, dtype=str)
+
+
+def _floats(array):
+    """Return an object array as float64; what is missing becomes NaN."""
+    try:
+        return array.astype(np.float64)
+    except TypeError:  # float() takes no NA of pandas
+        missing = np.array([is_missing(cell) for cell in array.flat]).reshape(array.shape)
+        return np.where(missing, np.nan, array).astype(np.float64)
 
 
 def _tokens(data, array):
@@ -165,11 +184,15 @@ def _check_tokens(tokens, what):
         step = i // (tokens.size // len(tokens))
         if not isinstance(token, str):
             raise ValueError(
-                f"{what}, step {step} holds {token!r} of type {type(token).__name__} beside tokens (str): "
-                "a sequence holds only numbers or only tokens."
+                f"{what}, step {step} holds {token!r} of type {type(token).__name__} beside tokens (str): a sequence "
+                f"holds only numbers or only tokens. The first token is {_first_text(leaves)!r}."
             )
         if token.endswith("\0"):
             raise ValueError(f"{what}, step {step}: the token {token!r} ends with NUL, which NumPy arrays cannot hold.")
+
+
+def _first_text(leaves):
+    return next(leaf for leaf in leaves if isinstance(leaf, str))
 
 
 def is_text(values):
@@ -189,12 +212,7 @@ def sequence_steps(item, what):
     if not is_sequence(item) and not isinstance(item, np.ndarray):
         found = "None" if item is None else f"of type {type(item).__name__}"
         raise ValueError(f"{what} is {found}; {ITEM_SHAPE}" + (f" {SPLIT}" if isinstance(item, str) else ""))
-    times = time_column(item)
-    if times is not None:  # polars would make numbers of them, which depend on the unit
-        raise ValueError(
-            f"the column {times!r} of {what} holds times, which are no numbers: drop it, or put numbers in its place, "
-            "such as the hours since the step before."
-        )
+    refuse_times(item, what)
     steps = step_array(item, what)
     if steps.ndim not in (1, 2):
         raise ValueError(f"{what} has shape {steps.shape}; {ITEM_SHAPE}")
@@ -205,6 +223,18 @@ def refuse_masked(values, what):
     """Raise if `values` hides entries behind a mask, which NumPy would silently drop."""
     if isinstance(values, np.ma.MaskedArray) and np.ma.is_masked(values):
         raise ValueError(f"{what} is a masked array with masked entries: fill or remove them.")
+
+
+def check_container(given, what):
+    """Raise if `given` is nothing that has a row for each sequence, in an order."""
+    unordered = isinstance(given, (str, bytes, dict, set, frozenset)) and not hasattr(given, "shape")
+    if unordered or np.isscalar(given) or not (hasattr(given, "__len__") or hasattr(given, "__array__")):
+        found = "None" if given is None else f"of type {type(given).__name__}"
+    elif getattr(given, "shape", None) == ():
+        found = "an array without dimensions"
+    else:
+        return
+    raise ValueError(f"{what} is {found}; it must be an array, a list or a frame with a row for each sequence.")
 
 
 def check_not_empty(shape):

@@ -1,0 +1,80 @@
+"""Stopping by a score of one's own."""
+
+import math
+
+from sklearn.metrics import check_scoring
+
+from ._base import BaseCallback, is_epoch
+
+
+class EarlyStopping(BaseCallback):
+    """Ends a fit when a score on other sequences has stopped improving, and takes back the best weights.
+
+    The parameter `early_stopping` of the estimators does the same by accuracy or R^2; this does it by any score.
+
+    Parameters
+    ----------
+    X_val, y_val : array-like
+        Sequences that the fit does not see, and their targets.
+    scoring : str or callable, default=None
+        Name of a score of scikit-learn, or ``scoring(estimator, X, y) -> float``, higher is better; None is that of
+        the estimator.
+    n_iter_no_change : int, default=10
+        Epochs without improvement that are waited for.
+    tol : float, default=0.0
+        Improvement that counts.
+
+    Attributes
+    ----------
+    scores_ : list of float
+        Score after each epoch of the last fit that ended.
+    best_score_ : float
+        Largest of them.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn import RNNClassifier
+    >>> from skrnn.callbacks import EarlyStopping
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(150, 7, 1))
+    >>> y = X.mean(axis=(1, 2)) > 0
+    >>> stopping = EarlyStopping(X[100:], y[100:], scoring="roc_auc", n_iter_no_change=3)
+    >>> clf = RNNClassifier(hidden_layer_sizes=8, random_state=0).set_callbacks(stopping).fit(X[:100], y[:100])
+    >>> stopping.best_score_ > 0.9, clf.n_iter_ == len(stopping.scores_)
+    (True, True)
+    """
+
+    def __init__(self, X_val, y_val, *, scoring=None, n_iter_no_change=10, tol=0.0):
+        self.X_val = X_val
+        self.y_val = y_val
+        self.scoring = scoring
+        self.n_iter_no_change = n_iter_no_change
+        self.tol = tol
+        self._runs = {}
+
+    def setup(self, estimator, context):
+        self._runs[id(estimator)] = _Run(check_scoring(estimator, self.scoring))
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        run = self._runs[id(estimator)]
+        if not is_epoch(context):
+            estimator.weights_ = run.best_weights or estimator.weights_
+            return False
+        score = run.scorer(fitted_estimator, self.X_val, self.y_val)
+        run.scores.append(score)
+        run.n_idle = 0 if score > run.best + self.tol else run.n_idle + 1
+        if score > run.best:
+            run.best, run.best_weights = score, fitted_estimator.weights_
+        return run.n_idle >= self.n_iter_no_change
+
+    def teardown(self, estimator, context):
+        run = self._runs.pop(id(estimator))
+        self.scores_, self.best_score_ = run.scores, run.best
+
+
+class _Run:
+    """What is remembered of one fit."""
+
+    def __init__(self, scorer):
+        self.scorer, self.scores, self.best, self.best_weights, self.n_idle = scorer, [], -math.inf, None, 0

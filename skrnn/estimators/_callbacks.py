@@ -1,0 +1,71 @@
+"""scikit-learn's callbacks, which it calls experimental: the one place that knows them."""
+
+import sys
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from sklearn.callback import CallbackSupportMixin, ProgressBar, with_callbacks
+
+# Attributes that an estimator has while it is fitted: ours, and those of scikit-learn.
+OF_A_RUNNING_FIT = "_training", "_callback_fit_ctx", "_skl_callbacks_to_teardown"
+
+__all__ = ["OF_A_RUNNING_FIT", "CallbackObserver", "CallbackSupportMixin", "progress_shown", "with_callbacks"]
+
+
+class CallbackObserver:
+    """Tells the callbacks of an estimator of its fit and of each epoch; an `Observer` of training.
+
+    Parameters
+    ----------
+    estimator : BaseRNN
+    max_iter : int
+        Largest number of epochs.
+    X, y, sample_weight :
+        As they were passed to `fit`.
+    attributes : callable
+        Gives the attributes that the estimator would have if training ended now.
+    """
+
+    def __init__(self, estimator, max_iter, X, y, sample_weight, attributes):
+        self._estimator = estimator
+        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
+        self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
+        self._data_at_end = {**self._data, "reconstruction_attributes": attributes}
+        self._context = estimator._init_callback_context(max_subtasks=max_iter)
+        self._epoch = None
+
+    def begin_fit(self):
+        """Before the first epoch."""
+        self._context.call_on_fit_task_begin(**self._data)
+
+    def begin_epoch(self):
+        """Before an epoch."""
+        self._epoch = self._context.subcontext(task_name="epoch").call_on_fit_task_begin(**self._data)
+
+    def end_epoch(self):
+        """After an epoch; returns whether a callback wants to stop."""
+        return self._epoch.call_on_fit_task_end(**self._data_at_end)
+
+    def end_fit(self):
+        """After the last epoch."""
+        self._context.call_on_fit_task_end(**self._data_at_end)
+
+
+@contextmanager
+def progress_shown(estimator):
+    """Add a progress bar to the callbacks of an estimator for the time of a fit, if it is to be shown and can be.
+
+    Gives whether lines are to be printed instead: on no terminal, without rich, below a meta-estimator, or if `verbose`
+    is 2 or more.
+    """
+    below = hasattr(estimator, "_parent_callback_ctx")
+    if estimator.verbose != 1 or below or find_spec("rich") is None or not sys.stdout.isatty():
+        yield bool(estimator.verbose)
+        return
+    own = list(getattr(estimator, "_skl_callbacks", []))
+    shown = any(isinstance(callback, ProgressBar) for callback in own)
+    try:
+        estimator.set_callbacks(*own, *([] if shown else [ProgressBar()]))
+        yield False
+    finally:
+        estimator.set_callbacks(*own)

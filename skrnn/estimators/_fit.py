@@ -1,0 +1,322 @@
+"""A fit, in the order in which its parts need each other: target, split, inputs, network, training, results."""
+
+import hashlib
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.model_selection import GroupShuffleSplit, train_test_split
+from sklearn.utils import check_consistent_length, check_random_state
+
+from ..initializers import Scheme, get_bias_initializer, get_initializer
+from ..optimizers import get_optimizer
+from ..schedules import Constant, get_schedule
+from ._callbacks import CallbackObserver
+
+# batch_size="auto" and max_iter="auto": batches large enough for the processor to work well and small enough for many
+# updates in an epoch, and epochs enough for updates enough; chosen by experiment, see docs/defaults.rst.
+SMALLEST_BATCH, LARGEST_BATCH, BATCHES_PER_EPOCH = 16, 64, 16
+FEWEST_EPOCHS, MOST_EPOCHS, UPDATES = 20, 200, 1500
+NOT_OF_THE_RESULT = {"n_jobs", "verbose"}  # parameters that do not change what a fit computes
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a call of `fit` or `partial_fit` is given.
+
+    X, y, sample_weight : as users pass them; validation : X, y and weights to hold out, or None; groups : of the
+    sequences, for the split, or None; goes_on : whether to start from the weights and encodings of the fit before;
+    classes : those of the target, where they are not to be read from y; partial : whether to train one epoch only, and
+    to keep what the optimizer remembers.
+    """
+
+    X: object
+    y: object
+    sample_weight: object
+    validation: tuple | None = None
+    groups: object = None
+    goes_on: bool = False
+    classes: object = None
+    partial: bool = False
+
+
+def learn(estimator, sequences, job, verbose=False):
+    """Train the network of an estimator and set its attributes; returns the text of a warning, or None."""
+    from ..data import Data  # noqa: PLC0415 (brings the compiler)
+    from ..network import Network  # noqa: PLC0415
+    from ..objective import check_memory  # noqa: PLC0415
+    from ..training import Training  # noqa: PLC0415
+
+    if not job.partial:
+        vars(estimator).pop("solver_state_", None)
+    given, n_sequences = estimator._target(sequences, job.y, job.sample_weight), len(sequences)
+    parts = [sequences]
+    if job.validation is not None:
+        parts, given = estimator._append(sequences, given, *job.validation)
+    lengths = np.concatenate([part.lengths for part in parts])
+    checkpoint = _checkpoint(estimator, parts, given, job)
+    seed = checkpoint["seed"] if checkpoint else int(check_random_state(estimator.random_state).randint(2**31 - 1))
+    rows, held_out = np.arange(n_sequences), np.arange(n_sequences, len(lengths))
+    if job.validation is None and not job.partial:
+        rows, held_out = _split(estimator, given, job.groups, seed)
+    _check_per_step(estimator, given, job)
+    trained = np.isin(np.arange(len(lengths)), rows)
+    if not job.goes_on:
+        estimator._fit_inputs(sequences, (given.sequence_weight * trained)[:n_sequences])
+    trained = np.repeat(trained, lengths) if given.per_step else trained
+    loss, target, weight = _encoded_target(estimator, given, trained, job)
+    _check_weights(weight, trained)
+
+    _set_structure(estimator, loss, job)
+    network, optimizer = Network(estimator.structure_), _optimizer(estimator)
+    check_memory(network, lengths, estimator._max_bytes, estimator.truncation)
+    data = Data.of(parts, estimator.inputs_, estimator.dtype, target, weight, estimator._max_bytes)
+    raw = loss.initial_raw(target[trained], weight[trained], network.n_outputs)
+    state = _start(estimator, network, job, checkpoint, seed, network.n_steps(data.longest(rows)), raw)
+    # The penalty stands against the loss of a sequence, which is that of all its steps if they have targets.
+    alpha = estimator.alpha * given.sequence_weight[rows].sum() / given.weight[trained].sum()
+    settings = _settings(estimator, len(rows), alpha, job, verbose)
+
+    def attributes():
+        return results(network, state, job.partial)
+
+    observer = CallbackObserver(estimator, settings.max_iter, job.X, job.y, job.sample_weight, attributes)
+    estimator._training = Training(network, state, data, loss, estimator._validation_score, settings, observer)
+    problem = estimator._training.run(optimizer, rows, held_out)
+    vars(estimator).update(attributes())
+    observer.end_fit()
+    return problem
+
+
+def warn(problem, stacklevel):
+    """Warn that training ended badly, if it did."""
+    if problem:
+        warnings.warn(problem, ConvergenceWarning, stacklevel=stacklevel + 1)
+
+
+def results(network, state, partial=False):
+    """The fitted attributes that a state of training gives."""
+    losses, scores = list(state.loss_curve), state.validation_scores
+    run = losses if partial else losses[state.first_epoch :]
+    attributes = {
+        "weights_": weights_of(network, state.result),
+        "loss_curve_": losses,
+        "validation_scores_": None if scores is None else list(scores),
+        "gradient_norm_curve_": np.array(state.gradient_norms),
+        "n_iter_": max(len(run), 1),
+        "t_": state.n_updates,
+        "loss_": losses[-1] if losses else np.nan,
+        "best_loss_": min(run, default=np.nan) if scores is None else None,
+        "best_validation_score_": None if scores is None else max(scores[state.first_epoch :], default=np.nan),
+    }
+    if partial:
+        attributes["solver_state_"] = [slot.copy() for slot in state.slots]
+    return attributes
+
+
+def weights_of(network, theta):
+    """Parameters by name, as the public attribute has them."""
+    return {name: view.copy() for name, view in network.layout.views(theta).items()}
+
+
+# ----------------------------------------------------------------------------------------------------- rows to train on
+def _split(estimator, given, groups, seed):
+    """Rows to train on, and rows to hold out."""
+    rows = np.arange(len(given.sequence_weight))
+    if estimator.early_stopping is not True:
+        return rows, rows[:0]
+    strata = None if given.per_step else estimator._strata(given.rows)
+    if groups is not None:
+        check_consistent_length(rows, groups)
+    rows, held_out = _parts(estimator, rows, strata, groups, seed)
+    if len(held_out) < 2 or not len(rows):
+        raise ValueError(
+            f"The validation part has {len(held_out)} sequences and the training part {len(rows)}: change "
+            "validation_fraction or validation_split, or set early_stopping=False."
+        )
+    return np.sort(rows), np.sort(held_out)
+
+
+def _parts(estimator, rows, strata, groups, seed):
+    """Rows to train on, and rows to hold out."""
+    split, fraction = estimator.validation_split, estimator.validation_fraction
+    if split == "last":
+        n_held_out = int(np.ceil(fraction * len(rows)))
+        return rows[: len(rows) - n_held_out], rows[len(rows) - n_held_out :]
+    if split == "random" and groups is None:
+        return train_test_split(rows, test_size=fraction, random_state=seed, stratify=strata)
+    if split == "random":
+        split = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
+    y = np.zeros(len(rows)) if strata is None else strata
+    return next(iter(split.split(np.zeros((len(rows), 1)), y, groups)))
+
+
+def _check_weights(weight, trained):
+    """Refuse weights that leave nothing to train on or to score."""
+    for part, name in ((weight[trained], "to train on"), (weight[~trained], "held out for early stopping")):
+        if len(part) and part.sum() == 0:
+            raise ValueError(
+                f"All sequences {name} have weight zero (sample_weight times class_weight), or no known target."
+            )
+
+
+# ------------------------------------------------------------------------------------------------------ what is learned
+def _check_per_step(estimator, given, job):
+    if job.goes_on and given.per_step != estimator.per_step_:
+        kinds = "each step", "each sequence"
+        raise ValueError(
+            f"y has a target for {kinds[not given.per_step]}, but the network that is to go on learning was fitted to "
+            f"one for {kinds[not estimator.per_step_]}."
+        )
+    estimator.per_step_ = given.per_step
+
+
+def _encoded_target(estimator, given, trained, job):
+    """Loss, target (n, k) and weights."""
+    if job.classes is not None:
+        estimator._set_classes(given.rows, job.classes)
+    elif not job.goes_on:
+        return estimator._encode_target(given.rows, given.weight, trained)
+    loss, target = estimator._known_target(given.rows)
+    return loss, target, given.weight * estimator._target_weight(given.rows)
+
+
+def _set_structure(estimator, loss, job):
+    """Set what network is trained; refuse to go on with another one than was fitted."""
+    structure = estimator._structure(loss.n_raw(estimator.n_outputs_))
+    if job.goes_on:
+        before, now = vars(estimator.structure_), vars(structure)
+        changed = [name for name in now if repr(before[name]) != repr(now[name])]
+        if changed:
+            said = "; ".join(f"{name}: {before[name]!r}, now {now[name]!r}" for name in changed)
+            raise ValueError(
+                f"Training cannot go on with another network than the one that was fitted ({said}): change the "
+                "parameters back, or start anew with fit and warm_start=False."
+            )
+    estimator.structure_ = structure
+
+
+# --------------------------------------------------------------------------------------------------------- how to train
+def _optimizer(estimator):
+    optimizer = get_optimizer(estimator.solver)
+    if estimator.truncation is not None and not optimizer.stochastic:
+        raise ValueError(
+            f"solver={estimator.solver!r} needs the whole gradient, which truncation={estimator.truncation} cuts off: "
+            'use solver="adam", or truncation=None.'
+        )
+    if estimator.structure_.is_noisy and not optimizer.stochastic:
+        raise ValueError(
+            f"solver={estimator.solver!r} needs a loss that does not change from one evaluation to the next, so it "
+            'does not go with dropout or zoneout: use solver="adam", or set them to 0.'
+        )
+    return optimizer
+
+
+def scheme_of(estimator, n_steps):
+    """How the network gets its initial weights; n_steps: of the longest training sequence."""
+    biases = get_bias_initializer(estimator.bias_init)
+    cell = estimator.structure_.cell
+    if biases is not None and not cell.remembers:
+        raise ValueError(
+            f"bias_init={estimator.bias_init!r} sets biases of gates that remember, but {cell!r} has none: use "
+            'bias_init="cell", or another cell, like "lstm", "gru" or "mgu".'
+        )
+    inputs, recurrent = get_initializer(estimator.input_init), get_initializer(estimator.recurrent_init)
+    return Scheme(inputs, recurrent, biases, int(n_steps))
+
+
+def _settings(estimator, n_sequences, alpha, job, verbose):
+    """How to train on so many sequences."""
+    from ..training import Settings  # noqa: PLC0415
+
+    schedule, batch_size = get_schedule(estimator.learning_rate), _batch_size(estimator, n_sequences)
+    return Settings(
+        alpha=alpha,
+        batch_size=batch_size,
+        learning_rate=estimator.learning_rate_init,
+        max_iter=1 if job.partial else _n_epochs(estimator, -(-n_sequences // batch_size)),
+        clip_norm=np.inf if estimator.clip_norm is None else estimator.clip_norm,
+        shuffle=estimator.shuffle,
+        tol=estimator.tol,
+        n_iter_no_change=estimator.n_iter_no_change,
+        n_threads=effective_n_jobs(estimator.n_jobs),
+        max_bytes=estimator._max_bytes,
+        truncation=estimator.truncation,
+        verbose=verbose,
+        schedule=Constant() if job.partial and schedule.needs_end else schedule,
+        open_ended=job.partial,
+    )
+
+
+def _batch_size(estimator, n_sequences):
+    size = estimator.batch_size
+    if size == "auto":
+        size = min(max(n_sequences // BATCHES_PER_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
+    return min(size, n_sequences)
+
+
+def _n_epochs(estimator, n_batches):
+    if estimator.max_iter != "auto":
+        return estimator.max_iter
+    return min(max(-(-UPDATES // n_batches), FEWEST_EPOCHS), MOST_EPOCHS)
+
+
+def _start(estimator, network, job, checkpoint, seed, n_steps, raw):
+    """State of training to start from: a checkpoint, the fit before, or new weights, which predict `raw` at first."""
+    from ..training import State  # noqa: PLC0415
+
+    if checkpoint:
+        return State.from_plain(checkpoint, network.size, network.dtype)
+    if not job.goes_on:
+        rng = np.random.default_rng(seed)
+        return State(network.initialize(rng, scheme_of(estimator, n_steps), raw), seed)
+    scores = estimator.validation_scores_
+    return State(
+        network.flatten(estimator.weights_),
+        seed,
+        slots=[slot.copy() for slot in estimator.solver_state_] if hasattr(estimator, "solver_state_") else None,
+        n_updates=estimator.t_ if hasattr(estimator, "solver_state_") else 0,
+        loss_curve=list(estimator.loss_curve_),
+        validation_scores=None if scores is None else list(scores),
+        gradient_norms=estimator.gradient_norm_curve_.tolist(),
+        first_epoch=len(estimator.loss_curve_),
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------- checkpoints
+def _checkpoint(estimator, parts, given, job):
+    """Where an earlier run of this very fit got to, as a callback of the estimator knows it; None if none does."""
+    for callback in [] if job.partial else getattr(estimator, "_skl_callbacks", []):
+        if hasattr(callback, "training_state"):
+            state = callback.training_state(fingerprint(estimator, parts, given, job))
+            if state is not None:
+                return state
+    return None
+
+
+def fingerprint(estimator, parts, given, job):
+    """What a fit depends on: class and parameters as text, and hashes of the data."""
+    parameters = estimator.get_params(deep=False).items()
+    of_X = tuple(array for part in parts for array in (part.values, part.offsets))
+    arrays = {"X": of_X, "y": (np.asarray(given.rows), given.weight)}
+    if job.groups is not None:
+        arrays["groups"] = (np.asarray(job.groups),)
+    if job.goes_on:
+        arrays["weights_"] = tuple(estimator.weights_.values())
+    texts = {name: _text_of(value) for name, value in parameters if name not in NOT_OF_THE_RESULT}
+    marks = {name: _hash_of(hashed) for name, hashed in arrays.items()}
+    return {"estimator": type(estimator).__name__} | texts | marks
+
+
+def _text_of(value):
+    return type(value).__name__ if isinstance(value, np.random.RandomState) else repr(value)
+
+
+def _hash_of(arrays):
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(f"{array.dtype} {array.shape}".encode())
+        digest.update(repr(array.tolist()).encode() if array.dtype.kind in "OUT" else np.ascontiguousarray(array))
+    return digest.hexdigest()

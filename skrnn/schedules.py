@@ -1,0 +1,255 @@
+"""Schedules: what becomes of the learning rate in the course of training.
+
+A schedule is chosen by name or as an instance, e.g. ``RNNClassifier(learning_rate=Cosine(warmup=0.1))``. It is a
+function of how far training is and of what it has reached, and remembers nothing: a run that is interrupted and resumed
+has the same rates as one that is not.
+"""
+
+import math
+from numbers import Integral, Real
+
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import Interval
+
+SHARE = Interval(Real, 0, 1, closed="left")
+
+
+class BaseSchedule(BaseEstimator):
+    """Base class of schedules.
+
+    A schedule of your own derives from this class and overrides `factor`.
+
+    Attributes
+    ----------
+    needs_end : bool
+        Whether `factor` depends on `progress`, so that the number of epochs must be known. `partial_fit`, which has no
+        last epoch, then keeps to the learning rate as it is.
+    anneals : bool
+        Whether the rate has come down to almost 0 after the last epoch. Training is then complete when it has run all
+        its epochs, and does not warn that the loss was still falling.
+    """
+
+    needs_end = False
+    anneals = False
+    _parameter_constraints = {}
+
+    def factor(self, progress, watched):
+        """By what the learning rate is multiplied.
+
+        Parameters
+        ----------
+        progress : float
+            Share of the epochs that are over, from 0, below 1; also within an epoch.
+        watched : list of float
+            What training watches, higher is better, after each epoch that is over: the score on held-out sequences,
+            else minus the loss.
+
+        Returns
+        -------
+        float
+            Not negative.
+        """
+        raise NotImplementedError
+
+
+class Constant(BaseSchedule):
+    """The same learning rate from the first update to the last.
+
+    Examples
+    --------
+    >>> from skrnn.schedules import Constant
+    >>> Constant().factor(0.5, [])
+    1.0
+    """
+
+    def factor(self, progress, watched):
+        return 1.0
+
+
+class WarmUp(BaseSchedule):
+    """A learning rate that rises from 0 in a straight line and then stays.
+
+    Parameters
+    ----------
+    warmup : float, default=0.05
+        Share of the epochs in which it rises.
+
+    Examples
+    --------
+    >>> from skrnn.schedules import WarmUp
+    >>> [WarmUp(warmup=0.5).factor(progress, []) for progress in (0, 0.25, 0.75)]
+    [0.0, 0.5, 1.0]
+    """
+
+    needs_end = True
+    _parameter_constraints = {"warmup": [SHARE]}
+
+    def __init__(self, warmup=0.05):
+        self.warmup = warmup
+
+    def factor(self, progress, watched):
+        return _rise(progress, self.warmup)
+
+
+class Cosine(BaseSchedule):
+    r"""A learning rate that falls along half a cosine [1]_.
+
+    .. math:: \frac{\eta}{\eta_0} = f + (1 - f) \frac{1 + \cos \pi p}{2}
+
+    where p is the share of the epochs after the warm-up that are over.
+
+    Parameters
+    ----------
+    warmup : float, default=0.05
+        Share of the epochs in which the rate rises from 0 in a straight line, before it falls.
+    final : float, default=0.0
+        The part f of the learning rate that is left at the end.
+
+    References
+    ----------
+    .. [1] I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR, 2017.
+       :arxiv:`1608.03983`
+
+    Examples
+    --------
+    >>> from skrnn.schedules import Cosine
+    >>> [round(Cosine(warmup=0.0).factor(progress, []), 3) for progress in (0, 0.5, 0.9)]
+    [1.0, 0.5, 0.024]
+    """
+
+    needs_end = True
+    _parameter_constraints = {"warmup": [SHARE], "final": [Interval(Real, 0, 1, closed="both")]}
+
+    def __init__(self, warmup=0.05, final=0.0):
+        self.warmup = warmup
+        self.final = final
+
+    @property
+    def anneals(self):
+        """Whether little of the learning rate is left at the end."""
+        return self.final <= 0.1
+
+    def factor(self, progress, watched):
+        if progress < self.warmup:
+            return _rise(progress, self.warmup)
+        return _fall(1.0, self.final, (progress - self.warmup) / (1 - self.warmup))
+
+
+class OneCycle(BaseSchedule):
+    """A learning rate that rises to its largest value and falls to almost 0, each along half a cosine [1]_.
+
+    Parameters
+    ----------
+    warmup : float, default=0.3
+        Share of the epochs in which it rises.
+    initial : float, default=0.04
+        Part of the learning rate that it starts from.
+    final : float, default=0.0
+        Part of the learning rate that is left at the end.
+
+    References
+    ----------
+    .. [1] L. N. Smith and N. Topin, "Super-convergence: very fast training of neural networks using large learning
+       rates", 2018. :arxiv:`1708.07120`
+
+    Examples
+    --------
+    >>> from skrnn.schedules import OneCycle
+    >>> [round(OneCycle().factor(progress, []), 3) for progress in (0, 0.15, 0.3, 0.65)]
+    [0.04, 0.52, 1.0, 0.5]
+    """
+
+    needs_end = True
+    anneals = True
+    _parameter_constraints = {"warmup": [SHARE], "initial": [SHARE], "final": [SHARE]}
+
+    def __init__(self, warmup=0.3, initial=0.04, final=0.0):
+        self.warmup = warmup
+        self.initial = initial
+        self.final = final
+
+    def factor(self, progress, watched):
+        if progress < self.warmup:
+            return _fall(self.initial, 1.0, progress / self.warmup)
+        return _fall(1.0, self.final, (progress - self.warmup) / (1 - self.warmup))
+
+
+class Plateau(BaseSchedule):
+    """A learning rate that is cut whenever what training watches has stopped improving.
+
+    Parameters
+    ----------
+    reduction : float, default=0.5
+        By what the rate is multiplied at each cut.
+    patience : int, default=5
+        Epochs without improvement before a cut. It should be less than half of `n_iter_no_change` of the estimator,
+        which ends training.
+    tol : float, default=1e-4
+        Improvement that counts.
+
+    Examples
+    --------
+    >>> from skrnn.schedules import Plateau
+    >>> Plateau(patience=2).factor(0.5, [-1.0, -0.7, -0.7, -0.7])
+    0.5
+    """
+
+    _parameter_constraints = {
+        "reduction": [Interval(Real, 0, 1, closed="neither")],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(self, reduction=0.5, patience=5, tol=1e-4):
+        self.reduction = reduction
+        self.patience = patience
+        self.tol = tol
+
+    def factor(self, progress, watched):
+        best, n_idle, n_cuts = -math.inf, 0, 0
+        for value in watched:
+            if value > best + self.tol:
+                best, n_idle = value, 0
+                continue
+            n_idle += 1
+            if n_idle == self.patience:
+                n_cuts, n_idle = n_cuts + 1, 0
+        return float(self.reduction**n_cuts)
+
+
+def _rise(progress, warmup):
+    """From 0 to 1 in a straight line over the first `warmup` of training."""
+    return min(progress / warmup, 1.0) if warmup else 1.0
+
+
+def _fall(first, last, progress):
+    """From `first` to `last` along half a cosine."""
+    return last + (first - last) * (1 + math.cos(math.pi * progress)) / 2
+
+
+SCHEDULES = {"constant": Constant, "warmup": WarmUp, "cosine": Cosine, "one_cycle": OneCycle, "plateau": Plateau}
+
+
+def get_schedule(schedule):
+    """The schedule of that name, with its default parameters; an instance is returned as it is.
+
+    Parameters
+    ----------
+    schedule : str or BaseSchedule
+        A key of `SCHEDULES` or an instance.
+
+    Returns
+    -------
+    BaseSchedule
+        What the learning rate follows.
+
+    Examples
+    --------
+    >>> from skrnn.schedules import get_schedule
+    >>> get_schedule("cosine")
+    Cosine()
+    """
+    if not isinstance(schedule, BaseSchedule):
+        return SCHEDULES[schedule]()
+    schedule._validate_params()
+    return schedule

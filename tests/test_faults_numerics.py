@@ -1,0 +1,162 @@
+"""Faults of arithmetic: whatever overflows or vanishes, a fitted model holds finite weights."""
+
+import time
+import warnings
+
+import numpy as np
+import pytest
+from faults import ESTIMATORS, QUICK, cube, each_estimator, output, ragged, targets
+from scipy.special import expit
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+from skrnn import RNNClassifier, RNNRegressor
+from skrnn.cells import Elman
+from skrnn.initializers import Identity
+from skrnn.objective import Objective
+
+pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
+
+
+def assert_finite(model, X):
+    assert all(np.isfinite(weights).all() for weights in model.weights_.values())
+    assert np.isfinite(output(model, X)).all()
+
+
+@pytest.mark.parametrize("rate", [1e6, 1e30, 1e300])
+@pytest.mark.parametrize("solver", ["sgd", "adam", "rmsprop"])
+@pytest.mark.parametrize("clip_norm", [None, 1.0])
+@each_estimator
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_learning_rates_that_are_far_too_large(name, clip_norm, solver, rate):
+    """The loss or its gradient becomes infinite, or not: weights that are not finite are in no fitted model."""
+    X = cube(24)
+    model = clone(ESTIMATORS[name]).set_params(solver=solver, learning_rate_init=rate, clip_norm=clip_norm, max_iter=9)
+    assert_finite(model.set_params(batch_size=6).fit(X, targets(X)), X)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("clip_norm", [None, 1.0])
+def test_one_element_of_a_gradient_that_is_not_finite(clip_norm, bad, monkeypatch):
+    """Seen before the update, which it would spread to all parameters; the weights before it are kept."""
+    X = cube(24)
+    settings = QUICK | {"batch_size": 8, "clip_norm": clip_norm, "tol": 0.0, "shuffle": False}
+    expected = RNNRegressor(**settings | {"max_iter": 1}).fit(X, targets(X))
+    original, calls = Objective.value_and_gradient, []
+
+    def spoilt(self, theta, *args):
+        value, gradient = original(self, theta, *args)
+        calls.append(theta.copy())
+        if len(calls) == 4:
+            gradient[5] = bad
+        return value, gradient
+
+    monkeypatch.setattr(Objective, "value_and_gradient", spoilt)
+    model = RNNRegressor(**settings | {"max_iter": 5})
+    with pytest.warns(ConvergenceWarning, match="diverged in epoch 2, batch 1"):
+        model.fit(X, targets(X))
+    assert len(calls) == 4
+    assert_finite(model, X)
+    # The fourth update never happened, and that the third one was good is not known without a loss after it.
+    flat = np.concatenate([weights.ravel() for weights in model.weights_.values()])
+    assert any(np.array_equal(flat, theta) for theta in (calls[2], calls[3]))
+    assert expected.t_ == model.t_ == 3
+
+
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_a_hundred_thousand_steps():
+    """No gradient that vanished makes it slow, none that exploded makes it infinite."""
+    X = np.random.default_rng(0).normal(size=(2, 100_000, 1))
+    for cell in (Elman(), Elman(activation="relu")):
+        for init in ("orthogonal", Identity(scale=1.01), Identity(scale=0.5)):
+            settings = QUICK | {"cell": cell, "recurrent_init": init, "max_iter": 1}
+            start = time.perf_counter()
+            model = RNNRegressor(**settings).fit(X, [0.0, 1.0])
+            assert time.perf_counter() - start < 60
+            assert all(np.isfinite(weights).all() for weights in model.weights_.values())
+
+
+EXPLODING = QUICK | {"cell": Elman(activation="relu"), "recurrent_init": Identity(scale=3.0)}
+
+
+@each_estimator
+def test_a_network_that_explodes_from_the_start_says_so(name):
+    """In fit, and again in each prediction, which must not be NaN without a word."""
+    X = np.random.default_rng(0).normal(size=(8, 400, 1))
+    model = type(ESTIMATORS[name])(**EXPLODING)
+    with pytest.warns(ConvergenceWarning, match="diverged in epoch 1, batch 1"):
+        model.fit(X, targets(X))
+    assert all(np.isfinite(weights).all() for weights in model.weights_.values())
+    for method in ("predict", "predict_proba", "transform"):
+        if hasattr(model, method):
+            with pytest.warns(RuntimeWarning, match="are not finite, those of sequence 1 first") as record:
+                getattr(model, method)([X[0, :4], X[1], X[2]])
+            assert record[0].filename == __file__
+
+
+def test_predictions_of_steps_that_explode_name_their_sequence():
+    X = [np.random.default_rng(0).normal(size=(n, 1)) for n in (2, 3, 400)]
+    model = RNNRegressor(**EXPLODING).fit(X[:2], [[0.0, 1.0], [1.0, 0.0, 1.0]])
+    with pytest.warns(RuntimeWarning, match="those of sequence 2 first"):
+        model.predict(X)
+
+
+@pytest.mark.parametrize("cell", ["elman", "gru", "lstm"])
+def test_pre_activations_far_beyond_saturation(cell):
+    """Units sit at their bounds, without a warning of an overflow."""
+    X = 1e30 * cube()
+    model = RNNRegressor(**QUICK | {"cell": cell, "standardize": False}).fit(X, targets(X))
+    assert_finite(model, X)
+    if cell == "elman":
+        np.testing.assert_allclose(np.abs(np.concatenate(model.hidden_states(X))), 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize(
+    "X",
+    [
+        np.zeros((8, 4, 2)),
+        np.full((8, 4, 2), 7.3e8),
+        np.broadcast_to(cube(1), (8, 4, 2)),
+        [np.zeros((n, 2)) for n in range(1, 9)],
+        1e-300 * cube(),
+        np.nextafter(1.0, 2.0, dtype=np.float64) ** np.arange(64).reshape(8, 4, 2),
+    ],
+    ids=["zeros", "one number", "one sequence", "ragged zeros", "tiny numbers", "neighbours of 1"],
+)
+@each_estimator
+def test_data_without_variance(name, X):
+    assert_finite(clone(ESTIMATORS[name]).fit(X, targets(X)), X)
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+@pytest.mark.parametrize("size", [1e4, 1e30])
+def test_raw_predictions_of_any_size(n_classes, size):
+    """Probabilities sum to 1, and their logarithms are finite."""
+    X = cube(12)
+    model = RNNClassifier(**QUICK).fit(X, np.arange(12) % n_classes)
+    bias = model.weights_["readout.b"]
+    bias[:] = size * np.linspace(-1, 1, len(bias)) if len(bias) > 1 else size
+    p, log_p = model.predict_proba(X), model.predict_log_proba(X)
+    np.testing.assert_allclose(p.sum(axis=1), 1)
+    assert (p >= 0).all()
+    assert np.isfinite(log_p).all()
+    np.testing.assert_array_equal(p.argmax(axis=1), log_p.argmax(axis=1))
+
+
+def test_raw_predictions_of_labels_of_any_size():
+    X, Y = cube(12), np.random.default_rng(0).integers(0, 2, (12, 3))
+    model = RNNClassifier(**QUICK).fit(X, Y)
+    model.weights_["readout.b"][:] = [-1e4, 0, 1e4]
+    p = model.predict_proba(X)
+    np.testing.assert_allclose(p[:, [0, 2]], expit([-1e4, 1e4]) + np.zeros((12, 1)))
+    assert np.isfinite(model.predict_log_proba(X)).all()
+
+
+@each_estimator
+def test_ordinary_training_raises_no_warning_of_numpy(name):
+    """Not even where users turn all floating point warnings into errors."""
+    X = ragged()
+    with np.errstate(all="raise"), warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        assert_finite(clone(ESTIMATORS[name]).fit(X, targets(X)), X)
