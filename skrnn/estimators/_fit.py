@@ -130,7 +130,13 @@ def _split(estimator, given, groups, seed):
     strata = None if given.per_step else estimator._strata(given.rows)
     if groups is not None:
         check_consistent_length(rows, groups)
-    rows, held_out = _parts(estimator, rows, strata, groups, seed)
+    try:
+        rows, held_out = _parts(estimator, rows, strata, groups, seed)
+    except ValueError as error:
+        raise ValueError(
+            f"validation_fraction={estimator.validation_fraction} of {len(rows)} sequences cannot be held out for "
+            f"early_stopping: {error}"
+        ) from error
     if len(held_out) < 2 or not len(rows):
         raise ValueError(
             f"The validation part has {len(held_out)} sequences and the training part {len(rows)}: change "
