@@ -14,7 +14,8 @@ class Checkpoint(BaseCallback):
     `skrnn.load` reads: it gives the estimator as it would be had training ended there. It is replaced as a whole, so a
     program that is killed while it writes leaves the one before.
 
-    A file belongs to one fit: estimators that are cloned, as in a grid search, would write to the same.
+    Among the callbacks of this package it comes last, so that what the others remember is in the file. A file belongs to
+    one fit: estimators that are cloned, as in a grid search, would write to the same.
 
     Parameters
     ----------
@@ -64,6 +65,10 @@ class Checkpoint(BaseCallback):
     def setup(self, estimator, context):
         if not Path(self.path).parent.is_dir():
             raise FileNotFoundError(f"There is no directory for the checkpoint {self.path}.")
+        if not isinstance(estimator._skl_callbacks[-1], Checkpoint):
+            raise ValueError(
+                "Checkpoint comes last among the callbacks, so that what the others remember is saved too."
+            )
 
     def training_state(self, fingerprint):
         """Find the state of training from which `fit` is to go on.
@@ -98,4 +103,4 @@ class Checkpoint(BaseCallback):
         # What an interruption leaves in the middle of an epoch is not a place to go on from.
         if state.n_epochs % self.every == 0 if is_epoch(context) else state.ended:
             training = {"fingerprint": self._fingerprint, "state": state.to_plain()}
-            write_estimator(fitted_estimator, self.path, training)
+            write_estimator(fitted_estimator if is_epoch(context) else estimator, self.path, training)
