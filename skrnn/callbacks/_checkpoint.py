@@ -4,7 +4,7 @@ from pathlib import Path
 
 from .._version import __version__
 from ..persistence import read_estimator, write_estimator
-from ._base import BaseCallback, is_epoch
+from ._base import BaseCallback, is_epoch, own_callbacks
 
 
 class Checkpoint(BaseCallback):
@@ -14,8 +14,8 @@ class Checkpoint(BaseCallback):
     `skrnn.load` reads: it gives the estimator as it would be had training ended there. It is replaced as a whole, so a
     program that is killed while it writes leaves the one before.
 
-    Among the callbacks of this package it comes last, so that what the others remember is in the file. A file belongs to
-    one fit: estimators that are cloned, as in a grid search, would write to the same.
+    Among the callbacks of this package it comes last, so that what the others remember is in the file. A file belongs
+    to one fit: estimators that are cloned, as in a grid search, would write to the same.
 
     Parameters
     ----------
@@ -47,12 +47,12 @@ class Checkpoint(BaseCallback):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(100, 7, 1))
     >>> y = X.mean(axis=(1, 2)) > 0
-    >>> clf = RNNClassifier(hidden_layer_sizes=8, max_iter=5, tol=None, random_state=0)
+    >>> clf = RNNClassifier(hidden_layer_sizes=8, max_iter=5, random_state=0)
     >>> with tempfile.TemporaryDirectory() as directory:
     ...     path = Path(directory, "run.skrnn")
     ...     clf.set_callbacks(Checkpoint(path, resume=True)).fit(X, y)  # the same again after a crash goes on
     ...     saved = skrnn.load(path)
-    RNNClassifier(hidden_layer_sizes=8, max_iter=5, random_state=0, tol=None)
+    RNNClassifier(hidden_layer_sizes=8, max_iter=5, random_state=0)
     >>> bool((saved.predict(X) == clf.predict(X)).all())
     True
     """
@@ -65,10 +65,8 @@ class Checkpoint(BaseCallback):
     def setup(self, estimator, context):
         if not Path(self.path).parent.is_dir():
             raise FileNotFoundError(f"There is no directory for the checkpoint {self.path}.")
-        if not isinstance(estimator._skl_callbacks[-1], Checkpoint):
-            raise ValueError(
-                "Checkpoint comes last among the callbacks, so that what the others remember is saved too."
-            )
+        if not isinstance(own_callbacks(estimator)[-1], Checkpoint):
+            raise ValueError("Checkpoint comes last among the callbacks, for it saves what the others remember.")
 
     def training_state(self, fingerprint):
         """Find the state of training from which `fit` is to go on.
