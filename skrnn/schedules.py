@@ -12,6 +12,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
 SHARE = Interval(Real, 0, 1, closed="left")
+LITTLE = 0.1  # part of the learning rate with which training hardly changes anything any more
 
 
 class BaseSchedule(BaseEstimator):
@@ -127,7 +128,7 @@ class Cosine(BaseSchedule):
     @property
     def anneals(self):
         """Whether little of the learning rate is left at the end."""
-        return self.final <= 0.1
+        return self.final <= LITTLE
 
     def factor(self, progress, watched):
         if progress < self.warmup:
@@ -160,13 +161,17 @@ class OneCycle(BaseSchedule):
     """
 
     needs_end = True
-    anneals = True
     _parameter_constraints = {"warmup": [SHARE], "initial": [SHARE], "final": [SHARE]}
 
     def __init__(self, warmup=0.3, initial=0.04, final=0.0):
         self.warmup = warmup
         self.initial = initial
         self.final = final
+
+    @property
+    def anneals(self):
+        """Whether little of the learning rate is left at the end."""
+        return self.final <= LITTLE
 
     def factor(self, progress, watched):
         if progress < self.warmup:

@@ -1,6 +1,5 @@
 """Training: where a run is, the history that decides when to stop, and the loop over epochs."""
 
-import itertools
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
@@ -46,8 +45,9 @@ class State:
     theta : parameters; safe_theta : the last ones whose loss is known to be finite; seed : what order and masks are
     drawn from; slots : what the optimizer remembers, None before its first step; first_epoch : epochs of earlier runs,
     whose curves stand before those of this one; best_theta : parameters of the best epoch, if these are to be the
-    result; best : what was watched there; n_idle : epochs since it improved; ended : whether nothing is left to do;
-    notes : what observers remember, in plain values.
+    result; best : what was watched there; n_idle : epochs since it improved; validates : whether held-out sequences are
+    what is watched; ended : whether nothing is left to do; problem : text of the warning at the end, or None; notes :
+    what observers remember, in plain values.
     """
 
     theta: np.ndarray
@@ -62,7 +62,9 @@ class State:
     best_theta: np.ndarray | None = None
     best: float = -np.inf
     n_idle: int = 0
+    validates: bool = False
     ended: bool = False
+    problem: str | None = None
     notes: dict = field(default_factory=dict)
 
     @property
@@ -70,12 +72,11 @@ class State:
         """Epochs of this run that are over."""
         return len(self.loss_curve) - self.first_epoch
 
-    @property
-    def watched(self):
-        """After each epoch of this run what is watched, higher is better."""
-        if self.validation_scores is not None:
-            return self.validation_scores[self.first_epoch :]
-        return [-loss for loss in self.loss_curve[self.first_epoch :]]
+    def watched(self, first_epoch):
+        """After each epoch from `first_epoch` on what is watched, higher is better."""
+        if self.validates:
+            return self.validation_scores[first_epoch:]
+        return [-loss for loss in self.loss_curve[first_epoch:]]
 
     @property
     def result(self):
@@ -118,6 +119,7 @@ class Monitor:
     def __init__(self, state, tol, patience, validate, verbose):
         self.state, self.validate, self.verbose = state, validate, verbose
         self.tol, self.patience = tol or 0.0, np.inf if tol is None and not validate else patience
+        state.validates = validate is not None
         if validate and state.validation_scores is None:
             state.validation_scores = [np.nan] * state.first_epoch
 
@@ -129,6 +131,8 @@ class Monitor:
             quantity = self.validate(theta)
             state.validation_scores.append(quantity)
             note = f", validation score = {quantity:.4f}"
+        elif state.validation_scores is not None:  # of an earlier run
+            state.validation_scores.append(np.nan)
         if self.verbose:
             print(f"Epoch {len(state.loss_curve)}, loss = {loss:.6f}{note}")
         state.n_idle = 0 if quantity > state.best + self.tol else state.n_idle + 1
@@ -195,13 +199,13 @@ class Training:
                 self.observer.begin_fit()
                 problem = (self._run_epochs if optimizer.stochastic else self._run_full_batch)(optimizer, rows)
             except KeyboardInterrupt:
-                return "Training interrupted by user."
+                return "Training interrupted by user: the weights reached are kept; fit again for a complete training."
             except _DivergenceError as where:
                 problem = (
                     f"Training diverged in {where}: the loss or its gradient is not finite. The last finite weights "
                     "are kept; lower learning_rate_init or clip_norm."
                 )
-        self.state.ended = True
+        self.state.ended, self.state.problem = True, problem
         return problem
 
     def _start(self, pool, optimizer, rows, held_out):
@@ -230,8 +234,10 @@ class Training:
             state.slots = optimizer.start(state.theta)
         if state.safe_theta is None:
             state.safe_theta = state.theta.copy()
-        theta, stop = state.theta.copy(), state.ended
-        while not stop and state.n_epochs < settings.max_iter:
+        if state.ended:
+            return state.problem
+        theta = state.theta.copy()
+        while not state.ended and state.n_epochs < settings.max_iter:
             self.observer.begin_epoch()
             try:
                 loss = self._run_epoch(optimizer, theta, rows) / weight
@@ -239,8 +245,8 @@ class Training:
                 state.theta[:] = state.safe_theta
                 raise
             state.theta[:] = theta
-            stop = any((self.monitor.end_epoch(loss, theta), self.observer.end_epoch()))
-        if stop or settings.tol is None or settings.schedule.anneals or settings.open_ended:
+            self._end_epoch(loss)
+        if state.ended or settings.tol is None or settings.schedule.anneals or settings.open_ended:
             return None
         return (
             f"Maximum number of iterations ({settings.max_iter}) reached and the training has not converged: raise "
@@ -250,21 +256,26 @@ class Training:
     def _run_epoch(self, optimizer, theta, rows):
         """Change theta by one epoch; returns the weighted sum of the losses."""
         state, settings, objective, total = self.state, self.settings, self.objective, 0.0
-        number, watched = len(state.loss_curve), state.watched
+        number = len(state.loss_curve)
+        watched = state.watched(0 if settings.open_ended else state.first_epoch)
         order = shuffled(rows, state.seed, number) if settings.shuffle else rows
         seed = epoch_seed(state.seed, number) if self.network.structure.is_noisy else None
         for first in range(0, len(order), settings.batch_size):
             batch = order[first : first + settings.batch_size]
-            progress = (state.n_epochs + first / len(order)) / settings.max_iter
+            middle = first + len(batch) / 2  # of the update: a rate that rises from 0 is not 0 in a single one
+            progress = (state.n_epochs + middle / len(order)) / settings.max_iter
             rate = settings.learning_rate * settings.schedule.factor(progress, watched)
             for piece in objective.pieces(batch):
                 value, gradient = objective.value_and_gradient(theta, piece, seed)
+                weight = objective.total_weight(piece)
+                if weight == 0:  # only the states are carried on
+                    continue
                 norm = clip_by_norm(gradient, settings.clip_norm)
                 if not np.isfinite(value + norm):
                     raise _DivergenceError(f"epoch {number + 1}, batch {first // settings.batch_size + 1}")
                 self._update(optimizer, theta, gradient, rate)
                 state.gradient_norms.append(norm)
-                total += value * objective.total_weight(piece)
+                total += value * weight
         if not np.isfinite(theta).all():
             raise _DivergenceError(f"the last batch of epoch {number + 1}")
         return total
@@ -279,36 +290,29 @@ class Training:
             theta[part] = theta[part].clip(-limit, limit)
 
     def range_test(self, rates):
-        """Losses of mini-batches along a run whose learning rate goes through `rates`, as far as they are finite.
+        """Losses of a mini-batch along a run on it whose learning rate goes through `rates`, as far as they are finite.
 
-        The run starts where this one stands, and leaves it as it is. It ends early where the loss has become four times
-        the smallest.
+        Always the same mini-batch, and without dropout, so that what changes the loss is the rate. The run starts where
+        this one stands, and leaves it as it is. It ends early where the loss has risen by more than it fell before.
         """
-        theta, losses, settings, objective = self.state.theta.copy(), [], self.settings, self.objective
-        slots, batches = self._optimizer.start(theta), self._endless_batches()
-        seed = epoch_seed(self.state.seed, 2**63) if self.network.structure.is_noisy else None
+        theta, losses, objective = self.state.theta.copy(), [], self.objective
+        slots, batch = self._optimizer.start(theta), shuffled(self._rows, self.state.seed, 2**63)
+        batch = batch[: self.settings.batch_size]
         for update, rate in enumerate(rates, start=1):
-            value, gradient = objective.value_and_gradient(theta, next(batches), seed)
-            if not np.isfinite(value + clip_by_norm(gradient, settings.clip_norm)):
+            value, gradient = objective.value_and_gradient(theta, next(iter(objective.pieces(batch))))
+            if not np.isfinite(value + clip_by_norm(gradient, self.settings.clip_norm)):
                 break
-            losses.append(value)
-            if value > 4 * min(losses):
+            losses.append(float(value))
+            if value > losses[0] + max(losses[0] - min(losses), abs(losses[0])):
                 break
             self._optimizer.step(theta, gradient, slots, update, rate, objective.penalized)
         return losses
-
-    def _endless_batches(self):
-        """Pieces of mini-batches of one epoch after the other, none of which is an epoch of training."""
-        for number in itertools.count():
-            order = shuffled(self._rows, self.state.seed, 2**63 + number)
-            for first in range(0, len(order), self.settings.batch_size):
-                yield from self.objective.pieces(order[first : first + self.settings.batch_size])
 
     def _run_full_batch(self, optimizer, rows):
         """Iterations over all sequences at once; returns the text of a warning, or None."""
         state, values, max_iter = self.state, [], self.settings.max_iter
         if state.ended:
-            return None
+            return state.problem
         if state.n_epochs:
             raise ValueError("A run of L-BFGS cannot be resumed: what it remembers is not at hand. Start anew.")
         tol = TOL_OF_ALL_DATA if self.settings.tol is None else self.settings.tol
@@ -322,7 +326,8 @@ class Training:
 
         def callback(theta):
             state.theta[:] = theta
-            if self._end_iteration(values[-1]):
+            self._end_epoch(values[-1])
+            if state.ended:
                 raise StopIteration
             if state.n_epochs < max_iter:
                 self.observer.begin_epoch()
@@ -337,15 +342,16 @@ class Training:
             callback=callback,
         )
         if not state.n_epochs:  # there was nothing to improve
-            self._end_iteration(values[0])
+            self._end_epoch(values[0])
         if np.isfinite(theta).all():
             state.theta[:] = theta
-        if converged or self._stop:
+        if converged or state.ended:
             return None
         if n_iter >= max_iter:
             return f"Maximum number of iterations ({max_iter}) reached and L-BFGS has not converged: raise max_iter."
         return f"L-BFGS ended in iteration {n_iter + 1} before it converged: {message}"
 
-    def _end_iteration(self, value):
-        self._stop = any((self.monitor.end_epoch(value, self.state.theta), self.observer.end_epoch()))
-        return self._stop
+    def _end_epoch(self, loss):
+        """Tell monitor and observer, and set whether to stop before the latter, which may save the state."""
+        self.state.ended = bool(self.monitor.end_epoch(loss, self.state.theta))
+        self.state.ended |= bool(self.observer.end_epoch())

@@ -18,8 +18,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
-from skrnn.callbacks import EarlyStopping, LearningRateFinder
-from skrnn.callbacks._learning_rate import smoothed, steepest
+from skrnn.callbacks import Checkpoint, EarlyStopping, LearningRateFinder
+from skrnn.callbacks._learning_rate import best_rate
 
 RNG = np.random.default_rng(0)
 X = [RNG.normal(size=(T, 2)) for T in RNG.integers(2, 9, 40)]
@@ -205,6 +205,18 @@ def test_learning_rate_finder_trains_with_what_it_finds():
     assert_same_weights(reg, by_hand)
 
 
+@pytest.mark.parametrize("solver", ["sgd", "adam"])
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("kind", [RNNClassifier, RNNRegressor])
+def test_rates_that_are_found_train(kind, seed, solver):
+    """Far from the lowest one, where nothing happens, and from those at which the loss explodes."""
+    finder, y = LearningRateFinder(), LABELS if kind is RNNClassifier else Y
+    parameters = SHORT | {"max_iter": 60, "random_state": seed, "solver": solver, "dropout": 0.0}
+    model = kind(**parameters).set_callbacks(finder).fit(X, y)
+    assert 1e-3 < finder.learning_rate_ <= 1
+    assert model.score(X, y) > 0.8
+
+
 def test_the_trial_of_the_finder_ends_where_the_loss_explodes():
     finder = LearningRateFinder(lowest=1e-3, highest=1e9, n_updates=100)
     RNNRegressor(**SHORT, solver="sgd", clip_norm=None).set_callbacks(finder).fit(X, Y)
@@ -213,13 +225,62 @@ def test_the_trial_of_the_finder_ends_where_the_loss_explodes():
     assert finder.learning_rate_ < 10
 
 
-def test_the_steepest_place_of_a_curve():
-    """A logistic fall between two plateaus, and a rise: the middle of the fall, late by the smoothing."""
-    steps = np.arange(100)
+def test_a_loss_below_zero_does_not_end_the_trial():
+    finder = LearningRateFinder(n_updates=30, highest=0.1)
+    RNNRegressor(**SHORT, loss="poisson").set_callbacks(finder).fit(X, np.exp(Y) + 20)
+    assert finder.losses_[0] < 0
+    assert len(finder.losses_) == 30
+
+
+def test_the_best_rate():
+    """Where a logistic curve falls fastest, however high it rises behind its minimum."""
+    steps = np.arange(100.0)
     losses = 1 - 1 / (1 + np.exp(-(steps - 50) / 3)) + np.maximum(0, steps - 80) ** 2
-    assert 50 <= steepest(losses) <= 55
-    assert smoothed([3.0, 3.0, 3.0]) == pytest.approx([3.0, 3.0, 3.0])
-    assert steepest([1.0]) == 0
+    assert best_rate(steps, losses) in (49, 50)
+    assert best_rate(steps, steps) is None
+    assert best_rate(steps[:0], steps[:0]) is None
+
+
+def test_no_rate_that_helps_leaves_the_parameter():
+    finder = LearningRateFinder(lowest=1e5, highest=1e9, n_updates=10)
+    reg = RNNRegressor(**SHORT, solver="sgd", clip_norm=None).set_callbacks(finder)
+    with pytest.warns(UserWarning, match="learning_rate_init=0.003 is kept"):
+        reg.fit(X, Y)
+    assert finder.learning_rate_ is None
+    assert_same_weights(reg, RNNRegressor(**SHORT, solver="sgd", clip_norm=None).fit(X, Y))
+
+
+def test_training_that_goes_on_has_no_trial():
+    finder = LearningRateFinder(n_updates=20)
+    reg = RNNRegressor(**SHORT, warm_start=True).set_callbacks(finder).fit(X, Y)
+    found = finder.learning_rates_
+    reg.fit(X, Y)
+    assert finder.learning_rates_ is not None
+    assert reg.partial_fit(X, Y).n_iter_ > 0
+    assert found[0] == pytest.approx(1e-5)
+
+
+@pytest.mark.parametrize(
+    ("callback", "message"),
+    [
+        (LearningRateFinder(n_updates=0), "'n_updates' parameter of LearningRateFinder"),
+        (LearningRateFinder(lowest=-1.0), "'lowest' parameter"),
+        (LearningRateFinder(lowest=1.0, highest=0.1), "must be below highest"),
+        (EarlyStopping(X, Y, n_iter_no_change="a"), "'n_iter_no_change' parameter of EarlyStopping"),
+        (EarlyStopping(X, Y, tol=-1), "'tol' parameter"),
+        (EarlyStopping(X, Y, scoring="nonsense"), "nonsense"),
+        (Checkpoint("run.skrnn", every=0), "'every' parameter of Checkpoint"),
+        (Checkpoint(None), "'path' parameter"),
+    ],
+)
+def test_bad_parameters_are_refused_before_training(callback, message):
+    with pytest.raises(ValueError, match=message):
+        RNNRegressor(**SHORT).set_callbacks(callback).fit(X, Y)
+
+
+def test_a_solver_without_a_rate_has_none_to_be_found():
+    with pytest.raises(ValueError, match="has no learning rate"):
+        RNNRegressor(**SHORT, solver="lbfgs").set_callbacks(LearningRateFinder()).fit(X, Y)
 
 
 def test_plot_of_the_finder():

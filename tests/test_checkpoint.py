@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 import skrnn
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
@@ -233,6 +234,58 @@ def test_what_other_callbacks_remember_is_resumed_too(epoch, tmp_path):
         assert_same_fit(resumed.fit(X[:30], Y[:30]), whole)
         assert again[0].scores_ == alone[0].scores_
         assert again[1].learning_rate_ == alone[1].learning_rate_
+
+
+@pytest.mark.parametrize("early_stopping", [True, False])
+def test_killed_after_the_last_epoch_but_before_the_end(early_stopping, tmp_path):
+    """What stopped the first run stops the second at once."""
+
+    class CrashAtTheEnd(Crash):
+        def on_fit_task_end(self, estimator, context):
+            if context.task_name == "fit":
+                raise RuntimeError("crash")
+
+    settings, path = SHORT | {"max_iter": 40, "n_iter_no_change": 2, "tol": 0.05}, tmp_path / "run.skrnn"
+    reg = RNNRegressor(**settings, early_stopping=early_stopping, validation_fraction=0.3)
+    stopping = [] if early_stopping else [EarlyStopping(X[30:], Y[30:], n_iter_no_change=2)]
+    whole = clone(reg).set_callbacks(*stopping).fit(X[:30], Y[:30])
+    assert whole.n_iter_ < 40
+    with pytest.raises(RuntimeError):
+        clone(reg).set_callbacks(*stopping, CrashAtTheEnd(0), Checkpoint(path)).fit(X[:30], Y[:30])
+    assert_same_fit(clone(reg).set_callbacks(*stopping, Checkpoint(path, resume=True)).fit(X[:30], Y[:30]), whole)
+    assert_same_fit(skrnn.load(path), whole)
+
+
+def test_checkpoints_of_other_callbacks(tmp_path):
+    path = tmp_path / "run.skrnn"
+    RNNRegressor(**SHORT).set_callbacks(LearningRateFinder(n_updates=20), Checkpoint(path)).fit(X, Y)
+    for others in ([], [LearningRateFinder(n_updates=30)], [EarlyStopping(X, Y)]):
+        with pytest.raises(ValueError, match="callbacks differ"):
+            RNNRegressor(**SHORT).set_callbacks(*others, Checkpoint(path, resume=True)).fit(X, Y)
+
+
+def test_what_cannot_be_saved_is_said_before_training(tmp_path):
+    callback = Checkpoint(tmp_path / "run.skrnn")
+    with pytest.raises(TypeError, match="random_state"):
+        RNNRegressor(**SHORT | {"random_state": np.random.RandomState(0)}).set_callbacks(callback, Crash(1)).fit(X, Y)
+    with pytest.raises(ValueError, match=r"Checkpoint is for fit.*skrnn\.save"):
+        RNNRegressor(**SHORT).set_callbacks(callback).partial_fit(X, Y)
+
+
+def test_the_warning_at_the_end_comes_again(tmp_path):
+    path = tmp_path / "run.skrnn"
+    for resume in (False, True):
+        with pytest.warns(ConvergenceWarning, match="Maximum number"):
+            RNNRegressor(**SHORT).set_callbacks(Checkpoint(path, resume=resume)).fit(X, Y)
+
+
+def test_a_reconstruction_is_saved_too(tmp_path):
+    path = tmp_path / "run.skrnn"
+    features = SequenceTransformer(**SHORT, objective="reconstruct").set_callbacks(Checkpoint(path)).fit(X)
+    saved = skrnn.load(path)
+    assert_array_equal(
+        saved.inverse_transform(saved.transform(X)).values, features.inverse_transform(features.transform(X)).values
+    )
 
 
 def test_a_checkpoint_comes_last(tmp_path):

@@ -9,6 +9,7 @@ from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
 from skrnn import RNNClassifier, RNNRegressor
+from skrnn.schedules import Plateau
 
 RNG = np.random.default_rng(0)
 X = [RNG.normal(size=(T, 2)) for T in RNG.integers(2, 9, 30)]
@@ -167,6 +168,39 @@ def test_warm_start_with_held_out_sequences():
     assert np.isnan(warm.validation_scores_[:3]).all()
     assert np.isfinite(warm.validation_scores_[3:]).all()
     assert warm.best_validation_score_ == max(warm.validation_scores_[3:])
+
+
+def test_curves_stay_side_by_side():
+    """One entry for each epoch, NaN where nothing was held out."""
+    held_out = {"X_val": X[20:], "y_val": Y[20:]}
+    warm = RNNRegressor(**SHORT, warm_start=True, early_stopping="auto").fit(X[:20], Y[:20], **held_out)
+    warm.fit(X, Y)
+    assert len(warm.validation_scores_) == len(warm.loss_curve_) == 6
+    assert (warm.best_loss_, warm.best_validation_score_) == (min(warm.loss_curve_[3:]), None)
+    warm.partial_fit(X, Y).fit(X[:20], Y[:20], **held_out)
+    assert len(warm.validation_scores_) == len(warm.loss_curve_) == 10
+    assert np.isnan(warm.validation_scores_).tolist() == [False] * 3 + [True] * 4 + [False] * 3
+
+
+def test_a_plateau_is_seen_by_partial_fit():
+    constant = RNNRegressor(**SHORT)
+    plateau = RNNRegressor(**SHORT | {"learning_rate": Plateau(patience=1, tol=1e9)})
+    for n in range(5):
+        constant.partial_fit(X, Y)
+        plateau.partial_fit(X, Y)
+        same = all(np.array_equal(w, plateau.weights_[name]) for name, w in constant.weights_.items())
+        assert same == (n < 2)
+
+
+def test_weights_of_classes_that_a_part_does_not_have():
+    weight, every = {"low": 3.0, "high": 0.5}, np.unique(LABELS)
+    few = np.flatnonzero(LABELS != "low")
+    by_class = RNNClassifier(**SHORT, class_weight=weight, standardize=False).partial_fit(X, LABELS, classes=every)
+    by_sample = RNNClassifier(**SHORT, standardize=False)
+    by_sample.partial_fit(X, LABELS, [weight.get(label, 1) for label in LABELS], classes=every)
+    by_class.partial_fit([X[i] for i in few], LABELS[few])
+    by_sample.partial_fit([X[i] for i in few], LABELS[few], [weight.get(label, 1) for label in LABELS[few]])
+    assert_same_weights(by_class, by_sample)
 
 
 def test_what_warm_start_refuses():

@@ -297,3 +297,47 @@ def test_auto_holds_out_what_is_passed():
     auto = RNNRegressor(**SHORT, early_stopping="auto")
     assert clone(auto).fit(X, Y).validation_scores_ is None
     assert len(clone(auto).fit(X[:30], Y[:30], X_val=X[30:], y_val=Y[30:]).validation_scores_) == 3
+
+
+def test_auto_holds_out_groups():
+    auto = RNNRegressor(**SHORT | {"batch_size": 8}, early_stopping="auto", validation_fraction=0.25)
+    assert len(auto.fit(X, Y, groups=np.arange(40) // 5).validation_scores_) == 3
+
+
+@pytest.mark.parametrize(
+    ("parameters", "passed", "message"),
+    [
+        ({"early_stopping": False}, {}, "groups say what early_stopping holds out"),
+        ({"validation_split": "last"}, {}, "may cut through a group"),
+        ({}, {"X_val": X, "y_val": Y}, "X_val is held out in its place"),
+    ],
+)
+def test_groups_that_nothing_looks_at(parameters, passed, message):
+    with pytest.raises(ValueError, match=message):
+        RNNRegressor(**HOLDS_OUT | parameters).fit(X, Y, groups=np.zeros(40), **passed)
+
+
+def test_errors_name_what_is_held_out():
+    reg = RNNRegressor(**SHORT)
+    for held_out, message in (
+        ({"X_val": [x[:, :1] for x in X], "y_val": Y}, "X_val: X has 1 channels"),
+        ({"X_val": X, "y_val": Y, "sample_weight_val": [1.0, 2.0]}, "sample_weight_val: "),
+        ({"X_val": X[:1], "y_val": Y[:1]}, "X_val has 1 sequence"),
+        ({"sample_weight_val": np.ones(40)}, "X_val and y_val go together"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            reg.fit(X, Y, **held_out)
+
+
+def test_classes_that_are_only_held_out():
+    labels = np.where(Y > 0, "up", "down")
+    with pytest.raises(ValueError, match=r"classes \['other'\] are held out"):
+        RNNClassifier(**SHORT).fit(X[:30], labels[:30], X_val=X[30:], y_val=["other"] * 10)
+
+
+def test_balanced_weights_are_those_of_what_is_trained_on():
+    labels = np.where(Y > 0, "up", "down")
+    clf = RNNClassifier(**ONE_BATCH, class_weight="balanced", dropout=0.0)
+    alone = clone(clf).fit(X[:30], labels[:30])
+    beside = clone(clf).fit(X[:30], labels[:30], X_val=X[:4], y_val=labels[[0, 0, 0, 0]])
+    assert beside.loss_curve_[0] == alone.loss_curve_[0]

@@ -43,15 +43,17 @@ OUTSIDE = {
     "pandas": {"sequences"},
     "polars": {"sequences"},
     "pyarrow": {"sequences"},
-    "joblib": {"estimators"},
+    "joblib": {"callbacks", "estimators"},
     "keras": {"interchange"},
     "onnx": {"interchange"},
     "torch": {"interchange"},
     "sklearn.base": {
         *{"cells", "convolution", "losses", "optimizers", "initializers", "schedules", "preprocessing", "estimators"},
+        "callbacks",
     },
     "sklearn.utils._param_validation": {
         *{"cells", "convolution", "losses", "optimizers", "initializers", "schedules", "preprocessing", "estimators"},
+        "callbacks",
     },
     "sklearn.exceptions": {"estimators"},
     "matplotlib": {"callbacks"},

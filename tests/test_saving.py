@@ -355,7 +355,7 @@ def test_a_file_without_a_parameter_has_its_default(tmp_path):
     content, _ = read_archive(tmp_path / "a")
     del content["estimator"]["parameters"]["min_count"]
     write_archive(tmp_path / "a", content)
-    assert repr(skrnn.load(tmp_path / "a")) == "RNNClassifier(cell='gru')"
+    assert repr(skrnn.load(tmp_path / "a")) == "RNNClassifier()"
 
 
 def test_max_bytes(tmp_path):

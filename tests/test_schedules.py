@@ -75,7 +75,7 @@ def test_updates_follow_the_schedule():
     with pytest.warns(ConvergenceWarning):
         reg = RNNRegressor(learning_rate=Recorded(), max_iter=4, **settings).fit(X, Y)
     progress = [p for p, _ in Recorded.asked]
-    assert progress == pytest.approx([(epoch + share) / 4 for epoch in range(4) for share in (0, 10 / 24, 20 / 24)])
+    assert progress == pytest.approx([(epoch + share / 24) / 4 for epoch in range(4) for share in (5, 15, 22)])
     assert Recorded.asked[-1][1] == [-loss for loss in reg.loss_curve_[:3]]
     assert reg.gradient_norm_curve_[4] != pytest.approx(reg.gradient_norm_curve_[3])
     with pytest.warns(ConvergenceWarning):

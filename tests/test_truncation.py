@@ -5,6 +5,7 @@ import pytest
 from networks import as_data, make_network, named, random_network, random_sequences
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skrnn import RNNRegressor
 from skrnn._threads import ShardPool
 from skrnn.convolution import Conv
 from skrnn.inference import predict_raw
@@ -187,6 +188,13 @@ def test_steps_without_weight_are_passed():
     whole = truncated(network, theta, data, None)
     total = sum(weight for *_, weight in rest)
     assert_allclose(sum(value * weight for value, _, weight in rest) / total, whole[0][0], rtol=1e-12)
+
+
+def test_steps_without_weight_make_no_update():
+    X, weight = np.random.default_rng(0).normal(size=(6, 8, 1)), [np.repeat([1.0, 0.0], 4)] * 6
+    settings = {"hidden_layer_sizes": 4, "max_iter": 5, "random_state": 0}
+    half = RNNRegressor(**settings, truncation=4, standardize=False).fit(X, list(X), sample_weight=weight)
+    assert half.t_ == len(half.gradient_norm_curve_) == 5
 
 
 def test_pieces():

@@ -1,5 +1,8 @@
 """What the callbacks share."""
 
+import joblib
+from sklearn.utils._param_validation import validate_parameter_constraints
+
 
 class BaseCallback:
     """A callback that does nothing.
@@ -8,8 +11,11 @@ class BaseCallback:
     remembers in the course of a fit is kept with the fit: see `notes_of`.
     """
 
+    _parameter_constraints = {}
+
     def setup(self, estimator, context):
         """Before a fit."""
+        validate_parameter_constraints(self._parameter_constraints, self._parameters(), type(self).__name__)
 
     def on_fit_task_begin(self, estimator, context):
         """Before a fit, and before each epoch."""
@@ -20,16 +26,26 @@ class BaseCallback:
     def teardown(self, estimator, context):
         """After a fit, whether it succeeded or not."""
 
+    def _parameters(self):
+        return {name: getattr(self, name) for name in self._parameter_constraints}
 
-def notes_of(callback, estimator):
-    """A dict for what a callback remembers of the fit of an estimator, in plain values; checkpoints take it along."""
-    position = next(k for k, other in enumerate(own_callbacks(estimator)) if other is callback)
-    return estimator._training.state.notes.setdefault(f"{position} {type(callback).__name__}", {})
+    def _finish(self, estimator, fitted):
+        """Change an estimator that `estimator` would be if its fit ended now."""
+
+    def _fingerprint(self):
+        """What a fit with this callback depends on, as text."""
+        return f"{type(self).__name__} {joblib.hash(self._parameters())}"
 
 
 def own_callbacks(estimator):
     """The callbacks of this package that an estimator has, in their order."""
     return [callback for callback in estimator._skl_callbacks if isinstance(callback, BaseCallback)]
+
+
+def notes_of(callback, estimator):
+    """A dict for what a callback remembers of the fit of an estimator, in plain values; checkpoints take it along."""
+    position = next(k for k, other in enumerate(own_callbacks(estimator)) if other is callback)
+    return estimator._training.state.notes.setdefault(f"{position} {type(callback).__name__}", {})
 
 
 def is_epoch(context):

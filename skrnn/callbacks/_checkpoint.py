@@ -1,9 +1,15 @@
 """Saving a fit as it goes, and going on with it."""
 
+import copy
+import os
+from numbers import Integral
 from pathlib import Path
 
+from sklearn.base import clone
+from sklearn.utils._param_validation import Interval
+
 from .._version import __version__
-from ..persistence import read_estimator, write_estimator
+from ..persistence import estimator_to_plain, read_estimator, write_estimator
 from ._base import BaseCallback, is_epoch, own_callbacks
 
 
@@ -25,7 +31,9 @@ class Checkpoint(BaseCallback):
         Epochs from one time to the next.
     resume : bool, default=False
         Whether `fit` goes on from the file if there is one. The fit must then be the same: estimator, parameters (but
-        `n_jobs` and `verbose`), data, and version of this package. A fit that had ended is not trained any more.
+        `n_jobs` and `verbose`), data, callbacks of this package, weights that a `warm_start` goes on from, and version
+        of this package. A fit that had ended is not trained any more. What "lbfgs" remembers is not saved: a fit of it
+        that had not ended is refused.
 
     Raises
     ------
@@ -57,22 +65,32 @@ class Checkpoint(BaseCallback):
     True
     """
 
+    _parameter_constraints = {
+        "path": [str, os.PathLike],
+        "every": [Interval(Integral, 1, None, closed="left")],
+        "resume": ["boolean"],
+    }
+
     def __init__(self, path, *, every=1, resume=False):
         self.path = path
         self.every = every
         self.resume = resume
 
     def setup(self, estimator, context):
+        super().setup(estimator, context)
+        estimator_to_plain(clone(estimator))  # what cannot be saved is better known now than after an epoch
         if not Path(self.path).parent.is_dir():
             raise FileNotFoundError(f"There is no directory for the checkpoint {self.path}.")
         if not isinstance(own_callbacks(estimator)[-1], Checkpoint):
             raise ValueError("Checkpoint comes last among the callbacks, for it saves what the others remember.")
 
-    def training_state(self, fingerprint):
+    def training_state(self, estimator, fingerprint):
         """Find the state of training from which `fit` is to go on.
 
         Parameters
         ----------
+        estimator : RNNClassifier, RNNRegressor or SequenceTransformer
+            What is fitted.
         fingerprint : dict of str to str
             What the fit depends on.
 
@@ -81,14 +99,15 @@ class Checkpoint(BaseCallback):
         dict or None
             None to start from the beginning.
         """
-        self._fingerprint = {"skrnn": __version__, **fingerprint}
+        others = [callback._fingerprint() for callback in own_callbacks(estimator) if callback is not self]
+        self._fit = {"skrnn": __version__, **fingerprint, "callbacks": " ".join(others)}
         if not self.resume or not Path(self.path).exists():
             return None
         _, training = read_estimator(self.path)
         if training is None:
             raise ValueError(f"{self.path} holds an estimator, but no training to go on with: it is no checkpoint.")
         known = training["fingerprint"]
-        names = sorted(name for name in known | self._fingerprint if known.get(name) != self._fingerprint.get(name))
+        names = sorted(name for name in known | self._fit if known.get(name) != self._fit.get(name))
         if names:
             raise ValueError(
                 f"{self.path} is the checkpoint of another fit: {', '.join(names)} differ. Make them what they were, "
@@ -100,5 +119,7 @@ class Checkpoint(BaseCallback):
         state = estimator._training.state
         # What an interruption leaves in the middle of an epoch is not a place to go on from.
         if state.n_epochs % self.every == 0 if is_epoch(context) else state.ended:
-            training = {"fingerprint": self._fingerprint, "state": state.to_plain()}
-            write_estimator(fitted_estimator if is_epoch(context) else estimator, self.path, training)
+            fitted = copy.copy(fitted_estimator)
+            for callback in own_callbacks(estimator):
+                callback._finish(estimator, fitted)
+            write_estimator(fitted, self.path, {"fingerprint": self._fit, "state": state.to_plain()})

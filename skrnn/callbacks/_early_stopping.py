@@ -1,8 +1,10 @@
 """Stopping by a score of one's own."""
 
 import math
+from numbers import Integral, Real
 
 from sklearn.metrics import check_scoring
+from sklearn.utils._param_validation import Interval
 
 from ._base import BaseCallback, is_epoch, notes_of
 
@@ -45,6 +47,14 @@ class EarlyStopping(BaseCallback):
     (True, True)
     """
 
+    _parameter_constraints = {
+        "X_val": "no_validation",
+        "y_val": "no_validation",
+        "scoring": [str, callable, None],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+    }
+
     def __init__(self, X_val, y_val, *, scoring=None, n_iter_no_change=10, tol=0.0):
         self.X_val = X_val
         self.y_val = y_val
@@ -52,10 +62,14 @@ class EarlyStopping(BaseCallback):
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
 
+    def setup(self, estimator, context):
+        super().setup(estimator, context)
+        check_scoring(estimator, self.scoring)  # an unknown name is better known before the first epoch
+
     def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
         notes = notes_of(self, estimator)
         if not is_epoch(context):
-            estimator.weights_ = notes.get("best_weights", estimator.weights_)
+            self._finish(estimator, estimator)
             self.scores_, self.best_score_ = list(notes.get("scores", [])), notes.get("best", -math.inf)
             return False
         score = float(check_scoring(estimator, self.scoring)(fitted_estimator, self.X_val, self.y_val))
@@ -64,4 +78,10 @@ class EarlyStopping(BaseCallback):
         notes["n_idle"] = 0 if score > best + self.tol else notes.get("n_idle", 0) + 1
         if score > best:
             notes |= {"best": score, "best_weights": fitted_estimator.weights_}
-        return notes["n_idle"] >= self.n_iter_no_change
+        if notes["n_idle"] < self.n_iter_no_change:
+            return False
+        estimator._training.state.ended = True  # for a checkpoint that comes after this
+        return True
+
+    def _finish(self, estimator, fitted):
+        fitted.weights_ = notes_of(self, estimator).get("best_weights", fitted.weights_)

@@ -1,20 +1,23 @@
 """Finding a learning rate."""
 
 import dataclasses
+import warnings
+from numbers import Integral, Real
 
 import numpy as np
+from sklearn.utils._param_validation import Interval
 
+from ..optimizers import get_optimizer
 from ._base import BaseCallback, is_epoch, notes_of
-
-SMOOTHING = 0.9  # share of the mean of earlier losses in the smoothed loss
 
 
 class LearningRateFinder(BaseCallback):
     """Finds a learning rate before the first epoch, and trains with it.
 
-    A trial run raises the rate from update to update [1]_. The rate at which its smoothed loss falls fastest is the one
-    that is trained with, in the place of `learning_rate_init`; the parameter itself stays as it is. The trial leaves no
-    trace in the weights.
+    A trial run raises the rate from update to update [1]_, all on the same mini-batch. The rate at which its loss falls
+    fastest is the one that is trained with, in the place of `learning_rate_init`; the parameter itself stays as it is.
+    The trial leaves no trace in the weights. Training that goes on, by `warm_start` or `partial_fit`, has its trial in
+    the first call only.
 
     Parameters
     ----------
@@ -25,12 +28,12 @@ class LearningRateFinder(BaseCallback):
 
     Attributes
     ----------
-    learning_rate_ : float
-        The rate that was found.
+    learning_rate_ : float or None
+        The rate that was found; None if none made the loss fall.
     learning_rates_ : ndarray of shape (n_done,)
         Rates of the trial.
     losses_ : ndarray of shape (n_done,)
-        Loss of a mini-batch at each of them.
+        Loss of the mini-batch before the update with each of them.
 
     References
     ----------
@@ -51,22 +54,44 @@ class LearningRateFinder(BaseCallback):
     True
     """
 
+    _parameter_constraints = {
+        "lowest": [Interval(Real, 0, None, closed="neither")],
+        "highest": [Interval(Real, 0, None, closed="neither")],
+        "n_updates": [Interval(Integral, 10, None, closed="left")],
+    }
+
     def __init__(self, *, lowest=1e-5, highest=1.0, n_updates=100):
         self.lowest = lowest
         self.highest = highest
         self.n_updates = n_updates
 
+    def setup(self, estimator, context):
+        super().setup(estimator, context)
+        if self.lowest >= self.highest:
+            raise ValueError(f"lowest={self.lowest} must be below highest={self.highest}.")
+        if not get_optimizer(estimator.solver).stochastic:
+            raise ValueError(f"solver={estimator.solver!r} has no learning rate to be found: leave out the finder.")
+
     def on_fit_task_begin(self, estimator, context):
         if is_epoch(context):
             return
         training, notes = estimator._training, notes_of(self, estimator)
-        rates = np.geomspace(self.lowest, self.highest, self.n_updates)
-        if "losses" not in notes:  # else a checkpoint has them
-            notes["losses"] = np.array(training.range_test(rates))
-        self.losses_ = notes["losses"]
-        self.learning_rates_ = rates[: len(self.losses_)]
-        self.learning_rate_ = float(self.learning_rates_[steepest(self.losses_)])
-        training.settings = dataclasses.replace(training.settings, learning_rate=self.learning_rate_)
+        if "rate" not in notes and training.state.n_updates > 0:  # goes on with what is trained already
+            return
+        if "rate" not in notes:  # else a checkpoint has it
+            rates = np.geomspace(self.lowest, self.highest, self.n_updates)
+            losses = np.array(training.range_test(rates))
+            notes |= {"rates": rates[: len(losses)], "losses": losses, "rate": best_rate(rates, losses)}
+        rate = notes["rate"]
+        self.learning_rates_, self.losses_, self.learning_rate_ = notes["rates"], notes["losses"], rate
+        if rate is None:
+            warnings.warn(
+                f"No learning rate from {self.lowest} to {self.highest} made the loss fall: learning_rate_init="
+                f"{estimator.learning_rate_init} is kept.",
+                stacklevel=2,
+            )
+        else:
+            training.settings = dataclasses.replace(training.settings, learning_rate=rate)
 
     def plot(self, ax=None):
         """Plot the losses of the trial, and the rate that was found.
@@ -87,25 +112,16 @@ class LearningRateFinder(BaseCallback):
             except ImportError as error:
                 raise ImportError('LearningRateFinder.plot needs matplotlib: pip install "skrnn[plot]".') from error
             ax = plt.figure().add_subplot()
-        ax.semilogx(self.learning_rates_, self.losses_, color="0.8")
-        ax.semilogx(self.learning_rates_, smoothed(self.losses_))
-        ax.axvline(self.learning_rate_, color="k", linestyle=":")
+        ax.semilogx(self.learning_rates_, self.losses_)
+        if self.learning_rate_ is not None:
+            ax.axvline(self.learning_rate_, color="k", linestyle=":")
         ax.set(xlabel="learning rate", ylabel="loss of a mini-batch")
         return ax
 
 
-def smoothed(losses):
-    """Moving average in which earlier losses count less, without the bias of its start."""
-    mean, means = 0.0, []
-    for n, loss in enumerate(losses, start=1):
-        mean = SMOOTHING * mean + (1 - SMOOTHING) * loss
-        means.append(mean / (1 - SMOOTHING**n))
-    return np.array(means)
-
-
-def steepest(losses):
-    """Where the smoothed loss falls fastest, before its minimum."""
-    if len(losses) < 3:
-        return 0
-    means = smoothed(losses)
-    return int(np.argmin(np.gradient(means)[: max(int(np.argmin(means)), 1)]))
+def best_rate(rates, losses):
+    """The rate at which the loss falls fastest, before its minimum; None if it does not fall."""
+    lowest = int(np.argmin(losses)) if len(losses) else 0
+    if lowest == 0:
+        return None
+    return float(rates[np.argmin(np.diff(losses[: lowest + 1]))])

@@ -51,6 +51,10 @@ class CallbackObserver:
         self._context.call_on_fit_task_end(**self._data_at_end)
 
 
+def _is_terminal(stream):
+    return stream is not None and stream.isatty()  # there is none in a service
+
+
 @contextmanager
 def progress_shown(estimator):
     """Add a progress bar to the callbacks of an estimator for the time of a fit, if it is to be shown and can be.
@@ -59,7 +63,7 @@ def progress_shown(estimator):
     is 2 or more.
     """
     below = hasattr(estimator, "_parent_callback_ctx")
-    if estimator.verbose != 1 or below or find_spec("rich") is None or not sys.stdout.isatty():
+    if estimator.verbose != 1 or below or find_spec("rich") is None or not _is_terminal(sys.stdout):
         yield bool(estimator.verbose)
         return
     own = list(getattr(estimator, "_skl_callbacks", []))

@@ -311,8 +311,14 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
+        only_held_out = np.setdiff1d(codes, codes[trained])
+        if len(only_held_out):
+            raise ValueError(
+                f"All sequences of the classes {self.classes_[only_held_out].tolist()} are held out for early "
+                "stopping: they must be among those to train on."
+            )
         if self.class_weight is not None:
-            sample_weight = sample_weight * self._class_weights(y)[codes]
+            sample_weight = sample_weight * self._class_weights(y[trained])[codes]
             check_sum(sample_weight)
         present = np.unique(codes[trained & (sample_weight > 0)])
         if len(present) < 2:
@@ -338,7 +344,12 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         self.n_outputs_ = 1 if len(self.classes_) == 2 else len(self.classes_)
 
     def _target_weight(self, y):
-        return 1.0 if self.class_weight is None else compute_sample_weight(self.class_weight, y)
+        if self.class_weight is None:
+            return 1.0
+        if self.multilabel_ or self.class_weight == "balanced":
+            return compute_sample_weight(self.class_weight, y)
+        weights = np.array([self.class_weight.get(name, 1.0) for name in self.classes_.tolist()])
+        return weights[np.searchsorted(self.classes_, column_or_1d(y))]
 
     def _class_weights(self, y):
         """Weight of each class in ``classes_``."""

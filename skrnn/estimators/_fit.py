@@ -51,6 +51,7 @@ def learn(estimator, sequences, job, verbose=False):
 
     if not job.partial:
         vars(estimator).pop("solver_state_", None)
+    _check_groups(estimator, job)
     given, n_sequences = estimator._target(sequences, job.y, job.sample_weight), len(sequences)
     parts = [sequences]
     if job.validation is not None:
@@ -98,7 +99,7 @@ def warn(problem, stacklevel):
 
 def results(network, state, partial=False):
     """The fitted attributes that a state of training gives."""
-    losses, scores = list(state.loss_curve), state.validation_scores
+    losses, scores, watched = list(state.loss_curve), state.validation_scores, state.watched(state.first_epoch)
     run = losses if partial else losses[state.first_epoch :]
     attributes = {
         "weights_": weights_of(network, state.result),
@@ -108,11 +109,11 @@ def results(network, state, partial=False):
         "n_iter_": max(len(run), 1),
         "t_": state.n_updates,
         "loss_": losses[-1] if losses else np.nan,
-        "best_loss_": min(run, default=np.nan) if scores is None else None,
-        "best_validation_score_": None if scores is None else max(scores[state.first_epoch :], default=np.nan),
+        "best_loss_": None if state.validates else min(run, default=np.nan),
+        "best_validation_score_": max(watched, default=np.nan) if state.validates else None,
     }
     if partial:
-        attributes["solver_state_"] = [slot.copy() for slot in state.slots]
+        attributes["solver_state_"] = [slot.copy() for slot in state.slots or []]
     return attributes
 
 
@@ -122,10 +123,22 @@ def weights_of(network, theta):
 
 
 # ----------------------------------------------------------------------------------------------------- rows to train on
+def _check_groups(estimator, job):
+    """Refuse groups that nothing would look at."""
+    if job.groups is None:
+        return
+    if job.validation is not None:
+        raise ValueError("groups say what is held out of X, but X_val is held out in its place: leave out one of them.")
+    if estimator.early_stopping is False:
+        raise ValueError("groups say what early_stopping holds out: set early_stopping=True, or leave them out.")
+    if estimator.validation_split == "last":
+        raise ValueError('validation_split="last" may cut through a group: use "random", or a splitter of groups.')
+
+
 def _split(estimator, given, groups, seed):
     """Rows to train on, and rows to hold out."""
     rows = np.arange(len(given.sequence_weight))
-    if estimator.early_stopping is not True:
+    if not (estimator.early_stopping is True or (estimator.early_stopping == "auto" and groups is not None)):
         return rows, rows[:0]
     strata = None if given.per_step else estimator._strata(given.rows)
     if groups is not None:
@@ -156,7 +169,10 @@ def _parts(estimator, rows, strata, groups, seed):
     if split == "random":
         split = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
     y = np.zeros(len(rows)) if strata is None else strata
-    return next(iter(split.split(np.zeros((len(rows), 1)), y, groups)))
+    parts = next(iter(split.split(np.zeros((len(rows), 1)), y, groups)), None)
+    if parts is None:
+        raise ValueError(f"validation_split={split!r} gives no part.")
+    return parts
 
 
 def _check_weights(weight, trained):
@@ -294,9 +310,14 @@ def _start(estimator, network, job, checkpoint, seed, n_steps, raw):
 # ---------------------------------------------------------------------------------------------------------- checkpoints
 def _checkpoint(estimator, parts, given, job):
     """Where an earlier run of this very fit got to, as a callback of the estimator knows it; None if none does."""
-    for callback in [] if job.partial else getattr(estimator, "_skl_callbacks", []):
+    for callback in getattr(estimator, "_skl_callbacks", []):
         if hasattr(callback, "training_state"):
-            state = callback.training_state(fingerprint(estimator, parts, given, job))
+            if job.partial:
+                raise ValueError(
+                    f"{type(callback).__name__} is for fit, which has an end: between calls of partial_fit, save the "
+                    "estimator with skrnn.save; it can go on with partial_fit when it is loaded."
+                )
+            state = callback.training_state(estimator, fingerprint(estimator, parts, given, job))
             if state is not None:
                 return state
     return None
@@ -311,13 +332,9 @@ def fingerprint(estimator, parts, given, job):
         arrays["groups"] = (np.asarray(job.groups),)
     if job.goes_on:
         arrays["weights_"] = tuple(estimator.weights_.values())
-    texts = {name: _text_of(value) for name, value in parameters if name not in NOT_OF_THE_RESULT}
+    texts = {name: repr(value) for name, value in parameters if name not in NOT_OF_THE_RESULT}
     marks = {name: _hash_of(hashed) for name, hashed in arrays.items()}
     return {"estimator": type(estimator).__name__} | texts | marks
-
-
-def _text_of(value):
-    return type(value).__name__ if isinstance(value, np.random.RandomState) else repr(value)
 
 
 def _hash_of(arrays):

@@ -1,6 +1,7 @@
 """What classifier and regressor share: the target that is passed, and raw predictions."""
 
 from abc import abstractmethod
+from contextlib import contextmanager
 
 import numpy as np
 from sklearn.base import clone
@@ -23,11 +24,22 @@ def takes_steps(estimator):
     return True
 
 
+@contextmanager
+def naming(what):
+    """Say in errors which arguments they are about."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
+
+
 class BasePredictor(BaseRNN):
     """Base of the estimators that map a sequence to a target."""
 
     _parameter_constraints = {**BaseRNN._parameter_constraints, "warm_start": ["boolean"]}
     _auto_pooling = "last"
+    # Groups are mostly meant for the splitter of a search; set_fit_request(groups=True) asks for them.
+    __metadata_request__fit = {"groups": False}
 
     @abstractmethod
     def _known_target(self, y):
@@ -62,7 +74,8 @@ class BasePredictor(BaseRNN):
             If a parameter or the data cannot be used; for data, the message names the sequence, step and channel.
             What was fitted before stays as it was.
         """
-        validation = None if X_val is None and y_val is None else (X_val, y_val, sample_weight_val)
+        parts = X_val, y_val, sample_weight_val
+        validation = None if all(part is None for part in parts) else parts
         goes_on = self.warm_start and hasattr(self, "weights_")
         return self._learn(Job(X, y, sample_weight, validation, groups, goes_on))
 
@@ -80,8 +93,12 @@ class BasePredictor(BaseRNN):
         if X_val is None or y_val is None:
             raise ValueError("X_val and y_val go together: one of them is None.")
         text = is_text(sequences.values)
-        held_out = validate_inputs(self, X_val, self.dtype, missing=self.missing, text=text)
-        other = self._target(held_out, y_val, sample_weight_val)
+        with naming("X_val"):
+            held_out = validate_inputs(self, X_val, self.dtype, missing=self.missing, text=text)
+        with naming("y_val, sample_weight_val"):
+            other = self._target(held_out, y_val, sample_weight_val)
+        if len(held_out) < 2:
+            raise ValueError("X_val has 1 sequence: a score of early stopping needs 2 at least.")
         if other.per_step != given.per_step or np.shape(other.rows)[1:] != np.shape(given.rows)[1:]:
             raise ValueError("y_val must be like y: a target for each sequence in both, or for each step in both.")
         joined = (np.concatenate(parts) for parts in zip(given[:3], other[:3], strict=True))

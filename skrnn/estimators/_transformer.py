@@ -223,11 +223,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             self._fit(X, lambda sequences, verbose: self._draw(sequences, sample_weight))
         else:
             self._learn(Job(X, y, sample_weight))
-        task = vars(self).pop("_task", None)
-        for name in ("mean", "scale"):
-            vars(self).pop(f"reconstruction_{name}_", None)
-            if self.objective == "reconstruct":
-                setattr(self, f"reconstruction_{name}_", getattr(task, name + "_"))
+        vars(self).pop("_task", None)
         return self
 
     def _target(self, sequences, y, sample_weight):
@@ -241,7 +237,14 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
     def _encode_target(self, y, sample_weight, trained):
         encoded = self._task._encode_target(y, sample_weight, trained)
         self.n_outputs_ = self._task.n_outputs_
+        self._forget_reconstruction()
+        if self.objective == "reconstruct":
+            self.reconstruction_mean_, self.reconstruction_scale_ = self._task.mean_, self._task.scale_
         return encoded
+
+    def _forget_reconstruction(self):
+        for name in ("reconstruction_mean_", "reconstruction_scale_"):
+            vars(self).pop(name, None)
 
     def _validation_score(self, raw, target, sample_weight):
         return self._task._validation_score(raw, target, sample_weight)
@@ -258,6 +261,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         from ..training import State  # noqa: PLC0415
 
         self._poolings()
+        self._forget_reconstruction()
         seed = check_random_state(self.random_state).randint(2**31 - 1)
         _, weight = row_weights(sample_weight, sequences.offsets, False)
         self._fit_inputs(sequences, weight)
