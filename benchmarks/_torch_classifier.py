@@ -70,7 +70,7 @@ class TorchTwin(torch.nn.Module):
             self._initialize(N_GATES[kind.replace("Elman", "RNN").upper()], sizes[0], kind)
 
     def _initialize(self, n_gates, n_hidden, kind):
-        """As skrnn: Glorot for inputs, orthogonal for states, gate by gate; biases 0, of forget gates 1; small vectors."""
+        """As skrnn: Glorot for inputs, orthogonal gates for states; biases 0, of forget gates 1; vectors by their number."""
         for name, parameter in self.rnn.named_parameters():
             if name.startswith("bias"):
                 parameter.zero_()
@@ -83,6 +83,7 @@ class TorchTwin(torch.nn.Module):
         for table in self.embeddings:
             limit = np.sqrt(3) * initial_deviation(table.num_embeddings)
             torch.nn.init.uniform_(table.weight, -limit, limit)
+            table.weight[0] = 0.0  # of what is not known
         torch.nn.init.xavier_uniform_(self.readout.weight)
         torch.nn.init.zeros_(self.readout.bias)
 
