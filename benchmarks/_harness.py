@@ -34,6 +34,7 @@ SECTIONS = {
     "cold_start": "Import and first fit",
     "grid_search": "Grid search on threads",
     "memory": "Peak memory of a fit",
+    "long": "Long sequences, and more than memory",
     "containers": "Packing and indexing sequences",
     "accuracy": "Accuracy on real data",
     "flagship": "Columns and sequences together",

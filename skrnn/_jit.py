@@ -64,20 +64,26 @@ def _user_cache():
 def _cache_directory():
     """First writable of: NUMBA_CACHE_DIR, the package's own ``__pycache__``, the user's cache; else None.
 
+    One that others have filled and that cannot be written serves too, if it is given or there is no other.
     Never the system's temporary directory: cached code is unpickled, and others could write there.
     """
     given = [Path(config.CACHE_DIR) / "skrnn"] if config.CACHE_DIR else []
+    filled = []
     for path in [*given, PACKAGE / "__pycache__" / "kernels", _user_cache()]:
         try:
             path = path.expanduser()
+            if any(path.glob("*.nbi")):
+                filled.append(str(path))
             path.mkdir(parents=True, exist_ok=True)
             probe = path / f"probe.{os.getpid()}.{id(path)}"
             probe.touch()
             probe.unlink()
         except (OSError, RuntimeError):  # not writable; no home directory
+            if path in given and filled:
+                break
             continue
         return str(path)
-    return None
+    return next(iter(filled), None)
 
 
 class _Locator(_CacheLocator):
@@ -88,6 +94,9 @@ class _Locator(_CacheLocator):
 
     def get_cache_path(self):
         return _cache_directory()
+
+    def ensure_cache_path(self):
+        """Numba would refuse a directory that can only be read; one that is gone is noticed in use."""
 
     def get_source_stamp(self):
         files = {f.__code__.co_filename for f in _foreign_functions(self._py_func)}

@@ -83,12 +83,12 @@ class Data:
 
     def read(self, stretch):
         """Values, and where in them each part of a sequence begins that is in `stretch`."""
-        return self.values, self.begins[stretch.sequences] + stretch.first_steps
+        return self.values, stretch.begins
 
     def rows_of(self, plan, stretch):
         """Rows of the steps of a `stretch` whose plan this is, in the order of its live rows."""
         rows = np.empty(plan.starts[-1] - plan.starts[1], np.int64)
-        plan_rows(plan.starts, self.begins[stretch.sequences] + stretch.first_steps, rows)
+        plan_rows(plan.starts, stretch.begins, rows)
         return rows
 
     def target_rows(self, indices):
@@ -101,8 +101,7 @@ class Data:
 
     def weight_of_steps(self, stretch):
         """Weight of all steps of a `stretch`."""
-        begins = self.begins[stretch.sequences] + stretch.first_steps
-        return self.row_weight[_ranges(begins, stretch.lengths)].sum()
+        return self.row_weight[_ranges(stretch.begins, stretch.lengths)].sum()
 
     def by_length(self, indices):
         """The sequences `indices`, longest first."""

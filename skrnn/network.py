@@ -8,7 +8,7 @@ to a megabyte).
 """
 
 from collections import deque
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -28,6 +28,8 @@ from .parameters import Layout
 INNER_CACHE = 32768  # bytes of the first-level cache that a step may fill
 LARGEST_SPARE = 2**20  # bytes of a workspace that is kept between predictions
 PLAN_BYTES = 40  # of the plan of a shard, for each step
+LONGEST_KEPT = 2**16  # row numbers that are kept between shards
+STEPS_OF_LINE = 1024, 2048  # from which on the bytes of buffers grow evenly
 
 
 def network_of(structure):
@@ -131,6 +133,7 @@ class Network:
         self._pack_table = self._unpack_table = None
         self._spare = deque(maxlen=2)  # workspaces that predictions left; its methods are atomic
         self._in_order = np.arange(0)
+        self._line = {}
 
     @property
     def size(self):
@@ -219,17 +222,17 @@ class Network:
         return gradient
 
     # ------------------------------------------------------------------------------------------------- memory
-    @property
+    @cached_property
     def packed_bytes(self):
         """Bytes of `allocate_packed`."""
         return arena_bytes(self._packed_shapes(), self.dtype)
 
-    @property
+    @cached_property
     def gradient_bytes(self):
         """Bytes of `allocate_gradient`."""
         return arena_bytes(self._gradient_shapes(), self.dtype)
 
-    @property
+    @cached_property
     def state_bytes(self):
         """Bytes of the states of all layers between two steps of a sequence."""
         layers = [layer for block in self.blocks for layer in block.directions.values()]
@@ -237,8 +240,15 @@ class Network:
 
     def buffer_bytes(self, n_steps, n_sequences, training, keep=False):
         """Bytes of `allocate_buffers`, and of what else a shard needs."""
-        shapes = self._buffer_shapes(int(n_steps), int(n_sequences), training, keep)
-        return arena_bytes(shapes, self.dtype) + PLAN_BYTES * int(n_steps)
+        key = n_sequences, training, keep
+        if key not in self._line:  # found once, as a prediction of a single sequence is to be quick
+            one, two = (
+                arena_bytes(self._buffer_shapes(n, int(n_sequences), training, keep), self.dtype) for n in STEPS_OF_LINE
+            )
+            of_step = (two - one) // (STEPS_OF_LINE[1] - STEPS_OF_LINE[0])
+            self._line[key] = one - STEPS_OF_LINE[0] * of_step, of_step + PLAN_BYTES
+        fixed, of_step = self._line[key]
+        return fixed + int(n_steps) * of_step
 
     def _buffer_shapes(self, n_steps, n_sequences, training, keep):
         rows, N, H = n_steps + n_sequences, n_sequences, self.n_last
@@ -290,7 +300,7 @@ class Network:
         """Steps of the recurrent layers for sequences of these lengths."""
         return lengths if self.structure.convolution is None else self.structure.convolution.n_steps(lengths)
 
-    @property
+    @cached_property
     def runs_in_segments(self):
         """Whether sequences may come in segments of steps, each from the states that the one before has left."""
         conv, structure = self.structure.convolution, self.structure
@@ -304,7 +314,9 @@ class Network:
         n_live = starts[-1] - starts[1]
         in_order = self._in_order  # read once: another thread may replace it
         if len(in_order) < n_live:
-            in_order = self._in_order = np.arange(2 * n_live)
+            in_order = np.arange(min(2 * n_live, max(n_live, LONGEST_KEPT)))
+            if len(in_order) <= LONGEST_KEPT:
+                self._in_order = in_order
         order, rows = {"forward": in_order}, None
         if self.structure.bidirectional:
             order["backward"] = np.empty(n_live, np.int64)

@@ -208,16 +208,14 @@ class BackPropagation:
 
     def skip(self, stretch, n_last, seed):
         """The last steps of a stretch, `n_last` of each sequence, and the states from which they start."""
-        n_long, lengths = stretch.n_longer(n_last), np.minimum(stretch.lengths, n_last)
-        tails = stretch._replace(first_steps=stretch.first_steps + stretch.lengths - lengths, lengths=lengths)
-        if not n_long:
+        heads, tails = stretch.heads_and_tails(n_last)
+        if heads is None:
             return tails, None
-        heads = Stretch(stretch.sequences[:n_long], stretch.first_steps[:n_long], stretch.lengths[:n_long] - n_last)
         states, initial = None, None
         for part in heads.cut(self._capacity):
             plan = self._forward(part, seed, states)
             final = self.network.final_states(self.buffers, plan)
-            initial = initial or _zeros_like(final, len(lengths))
+            initial = initial or _zeros_like(final, len(tails.sequences))
             for of_all, of_part in zip(initial, final, strict=True):
                 for name, layer in of_part.items():
                     of_all[name][:, : len(part.sequences)] = layer
@@ -225,8 +223,8 @@ class BackPropagation:
         return tails, initial
 
     def _forward(self, part, seed, initial):
-        options = {"training": True, "keep": self.keep, "initial": initial, "seed": seed}
-        return run_segment(self.network, self.packed, self.buffers, self.data, part, **options)
+        what = self.network, self.packed, self.buffers, self.data, part
+        return run_segment(*what, seed, training=True, keep=self.keep, initial=initial)
 
     def _read_out_and_back(self, plan, stretch, total, seed, gradient):
         """Loss of the sequences or steps of a plan, and its gradient back to their pooled outputs."""

@@ -16,18 +16,22 @@ from .network import Noise
 class Stretch(NamedTuple):
     """Steps ``first_steps[n] .. first_steps[n] + lengths[n] - 1`` of sequence ``sequences[n]``, longest first.
 
-    n_on : how many of the sequences, the first ones, go on in another stretch behind it.
+    begins : rows of these first steps; n_steps : steps of each sequence as a whole; n_on : how many of the sequences,
+    the first ones, go on in another stretch behind it.
     """
 
     sequences: np.ndarray
+    begins: np.ndarray
     first_steps: np.ndarray
     lengths: np.ndarray
+    n_steps: np.ndarray
     n_on: int = 0
 
     @classmethod
     def whole(cls, data, sequences):
         """All steps of the sequences of `data` with these numbers."""
-        return cls(sequences, np.zeros(len(sequences), np.int64), data.lengths[sequences])
+        lengths = data.lengths[sequences]
+        return cls(sequences, data.begins[sequences], np.zeros(len(sequences), np.int64), lengths, lengths)
 
     def n_longer(self, n_steps):
         """How many sequences, the first ones, have more steps than that in the stretch."""
@@ -36,12 +40,23 @@ class Stretch(NamedTuple):
     def part(self, begin, end):
         """The stretch from its step `begin` to before `end`."""
         n, n_on = self.n_longer(begin), self.n_longer(end) or self.n_on
-        lengths = np.minimum(self.lengths[:n], end) - begin
-        return Stretch(self.sequences[:n], self.first_steps[:n] + begin, lengths, n_on)
+        return self._moved(n, begin, np.minimum(self.lengths[:n], end) - begin, n_on)
+
+    def _moved(self, n, by, lengths, n_on):
+        """The first n sequences from so many steps later on."""
+        sequences, begins, first_steps, _, n_steps = (part[:n] for part in self[:-1])
+        return Stretch(sequences, begins + by, first_steps + by, lengths, n_steps, n_on)
+
+    def heads_and_tails(self, n_last):
+        """The stretch without the last `n_last` steps of each sequence, or None; and these."""
+        n, lengths = self.n_longer(n_last), np.minimum(self.lengths, n_last)
+        heads = self._moved(n, 0, self.lengths[:n] - n_last, 0) if n else None
+        return heads, self._moved(len(lengths), self.lengths - lengths, lengths, self.n_on)
 
     def cut(self, capacity):
         """The stretch in segments of about `capacity` steps, one after the other; in one if it has no more."""
-        if self.lengths.sum() <= capacity:
+        # The product is quick, and almost always small enough.
+        if len(self.lengths) * self.lengths[0] <= capacity or self.lengths.sum() <= capacity:
             return [self]
         parts, begin = [], 0
         while begin < self.lengths[0]:
@@ -63,7 +78,7 @@ class Room(NamedTuple):
         shards, first = [], 0
         while first < len(order):
             last = first + self.n_sequences
-            if not in_segments:
+            if not in_segments and self.n_sequences * lengths[order[first]] > self.n_steps:
                 steps = np.cumsum(lengths[order[first:last]])
                 last = first + max(1, int(np.searchsorted(steps, self.n_steps, side="right")))
             shards.append(order[first:last])
@@ -80,7 +95,7 @@ def find_room(network, lengths, n_sequences, n_bytes, *, training, keep=False, s
     lengths = np.sort(lengths)
     longest, n_sequences = int(lengths[-1]), min(n_sequences, len(lengths))
     while n_sequences:
-        n_steps = int(lengths[-n_sequences:].sum())
+        n_steps = sum(lengths[-n_sequences:].tolist())  # in Python, whose integers do not overflow
 
         def needed(n, n_sequences=n_sequences):
             return network.buffer_bytes(n, n_sequences, training, keep) + n * step_bytes
@@ -88,8 +103,7 @@ def find_room(network, lengths, n_sequences, n_bytes, *, training, keep=False, s
         if needed(n_steps) <= n_bytes:
             return Room(n_sequences, n_steps, needed(n_steps))
         room = n_bytes // 2 if network.runs_in_segments else n_bytes  # the other half for states at the borders
-        per_step = (needed(1024) - needed(0)) / 1024  # padding comes by rows
-        n_steps = max(0, int((room - needed(0)) / per_step))
+        n_steps = max(0, (room - needed(0)) // (needed(1) - needed(0)))
         if network.runs_in_segments and n_steps >= n_sequences:
             of_borders = -(-longest // (n_steps // n_sequences)) * n_sequences * network.state_bytes
             if of_borders <= n_bytes // 2:
@@ -100,13 +114,11 @@ def find_room(network, lengths, n_sequences, n_bytes, *, training, keep=False, s
     return None
 
 
-def run_segment(network, packed, buffers, data, stretch, **options):
-    """`Network.run_layers` on a stretch; ``seed``: what the noise is drawn from, None for none."""
+def run_segment(network, packed, buffers, data, stretch, seed=None, **options):
+    """`Network.run_layers` on a stretch; seed: what the noise is drawn from, None for none."""
     values, begins = data.read(stretch)
-    seed = options.pop("seed", None)
     noise = None if seed is None else Noise(seed, stretch.sequences)
-    n_steps = network.n_steps(data.lengths[stretch.sequences])
-    segment = Segment(stretch.first_steps, stretch.n_on, n_steps)
+    segment = Segment(stretch.first_steps, stretch.n_on, network.n_steps(stretch.n_steps))
     return network.run_layers(packed, buffers, values, begins, stretch.lengths, noise=noise, segment=segment, **options)
 
 

@@ -43,3 +43,13 @@ def test_lines_that_mark_an_excerpt_are_still_there(page):
                 assert value in source, f"{page.name}: {value!r} is not in {path}"
             if option == "pyobject":
                 assert re.search(rf"^(?:def|class) {value}\b", source, re.MULTILINE), value
+
+
+def test_every_test_in_the_list_of_faults_exists():
+    folder, name, n_found = Path(__file__).parent, None, 0
+    for file, test in re.findall(r"``(test_\w+\.py|…)::(\w+)``", (DOCS / "faults.rst").read_text(encoding="utf-8")):
+        name = name if file == "…" else file
+        source = (folder / name).read_text(encoding="utf-8")
+        assert re.search(rf"^def {test}\(", source, re.MULTILINE), f"{name}::{test}"
+        n_found += 1
+    assert n_found > 60

@@ -1,5 +1,6 @@
 """Faults of the data: each is refused with its place, or has the documented result; docs/faults.rst lists them all."""
 
+import warnings
 from decimal import Decimal
 
 import numpy as np
@@ -10,6 +11,7 @@ import scipy.sparse
 from faults import ESTIMATORS, FORMS, QUICK, assert_refused, changed, cube, each_estimator, each_form, output, targets
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer
 
@@ -25,7 +27,8 @@ N_STEPS = 4
 def fitted():
     """One of each estimator, fitted on sequences of two channels."""
     X = cube()
-    with pytest.warns(UserWarning, match="Maximum number"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
         return {name: clone(estimator).fit(X, targets(X)) for name, estimator in ESTIMATORS.items()}
 
 

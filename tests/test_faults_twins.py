@@ -81,7 +81,7 @@ def test_a_weight_is_a_number_of_copies(name, twin):
     X = TWINS[twin]()
     weight = np.arange(24) % 3
     copies = np.repeat(np.arange(24), weight)
-    settings = {"dtype": "float64", "batch_size": 99, "shuffle": False}
+    settings = {"dtype": "float64", "batch_size": 99, "shuffle": False, "dropout": 0.0}
     weighted, repeated = (clone(ESTIMATORS[name]).set_params(**settings) for _ in range(2))
     weighted.fit(X, targets(X), weight)
     repeated.fit([X[i] for i in copies], targets(X)[copies])

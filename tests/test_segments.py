@@ -244,7 +244,7 @@ def test_too_many_steps():
     network, _, _ = problem("lstm", (64,), [1], bidirectional=True)
     for n_steps in (10**7, 2**31, 2**62):
         with pytest.raises(MemoryError, match=rf"a sequence of {n_steps} steps .*raise max_memory to"):
-            skrnn.objective.room_of_training(network, np.array([3, n_steps]), 8, MAX_BYTES)
+            skrnn.objective.room_of_training(network, np.array([3, n_steps, n_steps]), 8, MAX_BYTES)
     network, theta, data = problem("lstm", (64,), [900], bidirectional=True)
     with ShardPool(1) as pool, pytest.raises(MemoryError, match=r"a sequence of 900 steps"):
         predict_raw(network, theta, data, pool, max_bytes=network.packed_bytes + 10**5)

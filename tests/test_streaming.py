@@ -20,7 +20,7 @@ from skrnn.inputs import fit_inputs
 from skrnn.losses import SquaredError
 from skrnn.objective import Objective
 from skrnn.segments import Room
-from skrnn.sequences import check_sequences
+from skrnn.sequences import as_sequence_array, check_sequences
 from skrnn.sequences._chunks import chunks
 from skrnn.sequences._convert import check_values
 
@@ -220,6 +220,17 @@ def _counted(function, calls):
     return counting
 
 
+def test_mapped_arrays_are_not_copied(tmp_path):
+    """Nor are slices of them, or padded batches without padding."""
+    X = make_sequences([6] * 20)
+    mapped = memory_mapped(X, tmp_path / "X.npy")
+    file = np.load(tmp_path / "X.npy", mmap_mode="r")
+    batch = as_sequence_array(file.reshape(20, 6, 4))
+    for sequences in (SequenceArray(file, X.offsets), SequenceArray(file, X.offsets)[3:9], batch, batch[1:][2:]):
+        assert np.shares_memory(sequences.values, file)
+    assert np.shares_memory(as_sequence_array(mapped).values, mapped.values)
+
+
 def test_arrow_lists_are_not_copied(tmp_path):
     pa = pytest.importorskip("pyarrow")
     X = make_sequences([50, 3, 20])
@@ -286,7 +297,7 @@ RNNClassifier(**options).fit(small, np.arange(8) % 2).predict(small)
 X = SequenceArray(np.memmap(path, np.float32, "r", shape=(n * T, D)), np.arange(n + 1) * T)
 with Peak() as peak:
     classifier = RNNClassifier(**options, early_stopping=True).fit(X, np.arange(n) % 2)
-    classifier.predict(X)
+    classifier.predict(X.values.reshape(n, T, D))
 print(peak.before, peak.most)
 """
 FLAT = """

@@ -35,7 +35,8 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
     {parameters}
     class_weight : dict or "balanced", default=None
         Weights of the classes, in the form ``{{label: weight}}``; "balanced" weighs inversely to their frequency.
-        For an indicator matrix, a list of such dicts, one per label. Multiplied with ``sample_weight``.
+        For an indicator matrix, a list of such dicts, one per label. Multiplied with ``sample_weight``. A label that is
+        no class of y brings a warning.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the fit before, with its classes and its scales of channels.
 

@@ -93,7 +93,7 @@ def _zoneout_mask(low, high, identities, threshold, n_columns, starts, first_ste
         first = starts[t + 1] - starts[1]
         for n in range(starts[t + 2] - starts[t + 1]):
             identity = int(identities[n])
-            step = first_steps[n] + t
+            step = int(first_steps[n]) + t
             seed_0 = mix(_seed(SALTS[0], low, high, identity) ^ step)
             seed_1 = mix(_seed(SALTS[1], low, high, identity) ^ step)
             for j in range(0, n_columns, lanes):

@@ -90,7 +90,7 @@ def mean_forward(Y, starts, first_steps, n_on, H, pooled):
     for t in range(starts.shape[0] - 2):
         first, longer = starts[t + 1] - starts[1], max(n_on, _running(starts, t + 1))
         for n in range(_running(starts, t)):
-            step = first_steps[n] + t
+            step = int(first_steps[n]) + t
             for j in range(0, H, lanes):
                 total = load(Y, first + n, j, H - j)
                 if step > 0:
@@ -113,7 +113,7 @@ def mean_backward(starts, n_steps, H, d_pooled, dY):
                 if n < longer:
                     store(dY, first + n, j, H - j, load(dY, then + n, j, H - j))
                 else:
-                    store(dY, first + n, j, H - j, load(d_pooled, n, j, H - j) / n_steps[n])
+                    store(dY, first + n, j, H - j, load(d_pooled, n, j, H - j) / int(n_steps[n]))
     restore_denormals(mode)
 
 
@@ -125,7 +125,7 @@ def max_forward(Y, starts, first_steps, H, pooled, argmax):
     for t in range(starts.shape[0] - 2):
         first = starts[t + 1] - starts[1]
         for n in range(_running(starts, t)):
-            step = first_steps[n] + t
+            step = int(first_steps[n]) + t
             for j in range(0, H, lanes):
                 y = load(Y, first + n, j, H - j)
                 if step == 0:
@@ -144,7 +144,7 @@ def max_backward(starts, first_steps, H, argmax, d_pooled, dY):
         first = starts[t + 1] - starts[1]
         for n in range(_running(starts, t)):
             for j in range(0, H, lanes):
-                is_here = 0.5 - abs(load(argmax, n, j, H - j) - (first_steps[n] + t))
+                is_here = 0.5 - abs(load(argmax, n, j, H - j) - (int(first_steps[n]) + t))
                 store(dY, first + n, j, H - j, if_positive(is_here, load(d_pooled, n, j, H - j), 0.0))
 
 

@@ -14,6 +14,9 @@ def chunks(sequences, *, whole):
     """
     values, offsets = sequences.values, sequences.offsets
     n_rows = max(1, CHUNK_BYTES // max(1, values.shape[1] * values.itemsize))
+    if len(values) <= n_rows:
+        yield sequences
+        return
     begin = 0
     while begin < len(values):
         i = int(np.searchsorted(offsets, begin, side="right")) - 1
