@@ -70,7 +70,7 @@ class TorchTwin(torch.nn.Module):
             self._initialize(N_GATES[kind.replace("Elman", "RNN").upper()], sizes[0], kind)
 
     def _initialize(self, n_gates, n_hidden, kind):
-        """As skrnn: Glorot for inputs, orthogonal gates for states; biases 0, of forget gates 1; vectors by their number."""
+        """As skrnn: Glorot for inputs, orthogonal gates for states; biases 0, of forget gates 1; small vectors."""
         for name, parameter in self.rnn.named_parameters():
             if name.startswith("bias"):
                 parameter.zero_()
