@@ -15,7 +15,6 @@ Prints the progress of a training and a table of results; writes the figure ``di
 # 1797 digits that come with scikit-learn; a quarter is kept for the test. The only difference between the two kinds of
 # model is the shape of ``X``: (n, 8, 8) for sequences, (n, 64) for tables.
 import time
-import warnings
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -42,14 +41,12 @@ print(f"{len(X)} digits to learn from, {len(X_test)} to test; each is 8 steps of
 # for that, so that the times in the table are those of any later fit. Every model gets one thread.
 print("compiling the kernels, or loading them from disk ...", flush=True)
 start = time.perf_counter()
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # one epoch is not enough, and says so
-    for cell in ("lstm", "gru", "elman"):
-        RNNClassifier(cell=cell, max_iter=1).fit(X[:100], y[:100])
+for cell in ("lstm", "gru", "elman"):
+    RNNClassifier(cell=cell, max_iter=1).fit(X[:100], y[:100])
 print(f"done in {time.perf_counter() - start:.1f} s; now the LSTM:\n")
 
 models = {
-    "RNNClassifier, LSTM": RNNClassifier(cell="lstm", random_state=0, verbose=True),
+    "RNNClassifier, LSTM": RNNClassifier(cell="lstm", random_state=0, verbose=2),
     "RNNClassifier, GRU": RNNClassifier(cell="gru", random_state=0),
     "RNNClassifier, Elman": RNNClassifier(cell="elman", random_state=0),
     "LogisticRegression": make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000)),
@@ -79,7 +76,7 @@ for name, kind, accuracy, seconds in results:
 n_rows = np.arange(1, 9)
 cut = [image[:k] for image in X for k in n_rows]
 start = time.perf_counter()
-early = RNNClassifier(cell="gru", tol=0.01, n_iter_no_change=3, random_state=0)
+early = RNNClassifier(cell="gru", random_state=0)
 early.fit(cut, np.repeat(y, len(n_rows)))
 print(f"\ntrained on {len(cut)} cut digits of 1 to 8 rows in {time.perf_counter() - start:.1f} s")
 

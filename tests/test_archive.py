@@ -379,6 +379,23 @@ def test_a_flipped_bit_is_noticed_or_changes_nothing(path, data):
     assert same(content, CONTENT)
 
 
+def test_no_flipped_bit_of_the_directory_does_harm(path):
+    """All of them: names, sizes and places of the members, some of which point in front of the file."""
+    good = path.read_bytes()
+    spoilt, other = bytearray(good), path.parent / "spoilt"
+    for position in range(good.index(b"PK\x01\x02"), len(good)):
+        for bit in range(8):
+            spoilt[position] ^= 1 << bit
+            other.write_bytes(spoilt)
+            try:
+                content, _ = read_archive(other)
+            except ValueError:
+                pass
+            else:
+                assert same(content, CONTENT)
+            spoilt[position] ^= 1 << bit
+
+
 # ------------------------------------------------------------------------------------------------------- writing
 def test_permissions_follow_the_umask(tmp_path):
     before = os.umask(0o027)

@@ -276,3 +276,30 @@ def test_a_second_ctrl_c_is_an_exception():
     with pytest.raises(KeyboardInterrupt):
         reg.fit(X, Y)
     assert not hasattr(reg, "weights_")
+
+
+@pytest.mark.parametrize("place", ["skrnn.estimators._base.validate_inputs", "skrnn.network.Network.initialize"])
+def test_ctrl_c_before_training(place, monkeypatch):
+    """While data are checked, or kernels compiled: an exception, and the estimator is what it was."""
+
+    def interrupted(*arguments, **parameters):
+        signal.raise_signal(signal.SIGINT)
+
+    reg = RNNRegressor(**SHORT).fit(X, Y)
+    before = dict(vars(reg))
+    with monkeypatch.context() as patched:
+        patched.setattr(place, interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            reg.fit(X[:20], Y[:20])
+    assert vars(reg) == before
+    assert_array_equal(reg.predict(X), clone(reg).fit(X, Y).predict(X))
+
+
+def test_ctrl_c_in_a_search():
+    """Ends the fit that runs at the time; the search goes on with the next one."""
+    search = GridSearchCV(RNNRegressor(**SHORT), {"alpha": [1e-3, 0.1]}, cv=2)
+    search.estimator.set_callbacks(Interrupt())
+    with pytest.warns(ConvergenceWarning, match="interrupted by user"):
+        search.fit(X, Y)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    assert search.best_estimator_.n_iter_ == 3

@@ -106,7 +106,6 @@ def test_a_validation_part_without_rows_or_classes(name, y, fraction):
     assert_refused(estimator, lambda e: e.fit(X, y), None)
 
 
-@pytest.mark.xfail(strict=True, reason="the errors are those of train_test_split, which speak of its test_size")
 @pytest.mark.parametrize(("y", "fraction"), VALIDATION)
 def test_a_validation_part_that_cannot_be_drawn_names_the_parameter(y, fraction):
     estimator = RNNClassifier(early_stopping=True, validation_fraction=fraction, **QUICK)

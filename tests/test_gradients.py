@@ -173,6 +173,7 @@ def test_attributes_of_estimators(kind, solver):
     rng = np.random.default_rng(0)
     X, y = random_sequences(rng, [5, 3, 8, 2, 6, 4] * 4, 2), np.arange(24) % 3
     settings = {"cell": "gru", "solver": solver, "max_iter": 3, "random_state": 0, "batch_size": 7, "tol": 0.0}
+    settings |= {"learning_rate": "constant", "dropout": 0.0}
     fitted = []
     for clip_norm in (1e-3, 1e6):
         estimator = kind((5, 4), bidirectional=True, clip_norm=clip_norm, **settings)

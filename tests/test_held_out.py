@@ -195,7 +195,7 @@ def test_what_is_held_out_goes_through_a_pipeline():
 @pytest.mark.parametrize(
     ("parameters", "held_out", "message"),
     [
-        ({}, {"X_val": X, "y_val": Y}, "set early_stopping=True"),
+        ({"early_stopping": False}, {"X_val": X, "y_val": Y}, "set early_stopping=True"),
         ({"early_stopping": True}, {"X_val": X}, "X_val and y_val go together"),
         ({"early_stopping": True}, {"y_val": Y}, "X_val and y_val go together"),
         ({"early_stopping": True}, {"X_val": X, "y_val": STEPS}, "y_val must be like y"),

@@ -283,7 +283,7 @@ def test_layers_of_an_estimator():
 
 
 def test_layers_into_an_estimator():
-    clf, X = fitted(cell=LSTM(forget_bias=2.0), dtype="float64")
+    clf, X = fitted(cell=LSTM(forget_bias=2.0), dtype="float64", bidirectional=False, pooling="last")
     before = {name: w.copy() for name, w in clf.weights_.items()}
     layers = random_layers(LSTM(), 2, (4,), ("forward",))
     other = to_estimator(layers, clf)
@@ -296,7 +296,7 @@ def test_layers_into_an_estimator():
 
 
 def test_layers_that_do_not_fit_an_estimator():
-    clf, _ = fitted(cell="gru")
+    clf, _ = fitted(cell="gru", bidirectional=False)
     with pytest.raises(ValueError, match=r"The layers are LSTM\(\), those of the estimator GRU\(\); fit it with"):
         to_estimator(random_layers(LSTM(), 2, (4,), ("forward",)), clf)
     with pytest.raises(ValueError, match=r"has shape .* in the layers, .* in the estimator"):

@@ -212,6 +212,22 @@ def test_a_fit_on_mapped_sequences(make, options, per_step, tmp_path, monkeypatc
         assert_array_equal(found, wanted)
 
 
+def test_sequences_to_hold_out_are_not_copied_either(tmp_path, monkeypatch):
+    X = make_sequences(np.random.default_rng(0).integers(2, 6, 4000).tolist())
+    y, parts = X.values[X.offsets[:-1], 3] / 100, []
+    for k, part in enumerate((X[:3000], X[3000:])):
+        parts.append(memory_mapped(part, tmp_path / f"{k}.npy"))
+    options = {"hidden_layer_sizes": 4, "max_iter": 2, "early_stopping": True, "random_state": 0, "batch_size": 16}
+    held_out = {"X_val": X[3000:], "y_val": y[3000:]}
+    expected = RNNRegressor(**options).fit(X[:3000], y[:3000], **held_out)
+    monkeypatch.setattr(SequenceArray, "concatenate", None)
+    held_out["X_val"] = parts[1]
+    model = RNNRegressor(**options, max_memory=STREAMING).fit(parts[0], y[:3000], **held_out)
+    assert model.validation_scores_ == expected.validation_scores_
+    for name, weights in expected.weights_.items():
+        assert_array_equal(model.weights_[name], weights, err_msg=name)
+
+
 def _counted(function, calls):
     def counting(*arguments):
         calls.append(1)

@@ -4,6 +4,7 @@ Reading trusts nothing: sizes and names are compared with one another before mem
 in a file is ever run, imported or unpickled.
 """
 
+import errno
 import hashlib
 import json
 import math
@@ -109,7 +110,10 @@ def read_archive(path, *, max_bytes=2**32):
             )
         try:
             return _read(file, size)
-        except DAMAGE as error:
+        except (*DAMAGE, OSError) as error:
+            # A place in front of the file gives the error for an invalid argument; others are those of the disk.
+            if isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise
             raise ValueError(f"{path!s} cannot be read: {error}.") from error
 
 

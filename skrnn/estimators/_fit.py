@@ -52,25 +52,27 @@ def learn(estimator, sequences, job, verbose=False):
     if not job.partial:
         vars(estimator).pop("solver_state_", None)
     given, n_sequences = estimator._target(sequences, job.y, job.sample_weight), len(sequences)
+    parts = [sequences]
     if job.validation is not None:
-        sequences, given = estimator._append(sequences, given, *job.validation)
-    checkpoint = _checkpoint(estimator, sequences, given, job)
+        parts, given = estimator._append(sequences, given, *job.validation)
+    lengths = np.concatenate([part.lengths for part in parts])
+    checkpoint = _checkpoint(estimator, parts, given, job)
     seed = checkpoint["seed"] if checkpoint else int(check_random_state(estimator.random_state).randint(2**31 - 1))
-    rows, held_out = np.arange(n_sequences), np.arange(n_sequences, len(sequences))
+    rows, held_out = np.arange(n_sequences), np.arange(n_sequences, len(lengths))
     if job.validation is None and not job.partial:
         rows, held_out = _split(estimator, given, job.groups, seed)
     _check_per_step(estimator, given, job)
-    trained = np.isin(np.arange(len(sequences)), rows)
+    trained = np.isin(np.arange(len(lengths)), rows)
     if not job.goes_on:
-        estimator._fit_inputs(sequences, given.sequence_weight * trained)
-    trained = np.repeat(trained, sequences.lengths) if given.per_step else trained
+        estimator._fit_inputs(sequences, (given.sequence_weight * trained)[:n_sequences])
+    trained = np.repeat(trained, lengths) if given.per_step else trained
     loss, target, weight = _encoded_target(estimator, given, trained, job)
     _check_weights(weight, trained)
 
     _set_structure(estimator, loss, job)
     network, optimizer = Network(estimator.structure_), _optimizer(estimator)
-    check_memory(network, sequences.lengths, estimator._max_bytes, estimator.truncation)
-    data = Data.of(sequences, estimator.inputs_, estimator.dtype, target, weight, estimator._max_bytes)
+    check_memory(network, lengths, estimator._max_bytes, estimator.truncation)
+    data = Data.of(parts, estimator.inputs_, estimator.dtype, target, weight, estimator._max_bytes)
     raw = loss.initial_raw(target[trained], weight[trained], network.n_outputs)
     state = _start(estimator, network, job, checkpoint, seed, network.n_steps(data.longest(rows)), raw)
     # The penalty stands against the loss of a sequence, which is that of all its steps if they have targets.
@@ -128,7 +130,13 @@ def _split(estimator, given, groups, seed):
     strata = None if given.per_step else estimator._strata(given.rows)
     if groups is not None:
         check_consistent_length(rows, groups)
-    rows, held_out = _parts(estimator, rows, strata, groups, seed)
+    try:
+        rows, held_out = _parts(estimator, rows, strata, groups, seed)
+    except ValueError as error:
+        raise ValueError(
+            f"validation_fraction={estimator.validation_fraction} of {len(rows)} sequences cannot be held out for "
+            f"early_stopping: {error}"
+        ) from error
     if len(held_out) < 2 or not len(rows):
         raise ValueError(
             f"The validation part has {len(held_out)} sequences and the training part {len(rows)}: change "
@@ -284,26 +292,27 @@ def _start(estimator, network, job, checkpoint, seed, n_steps, raw):
 
 
 # ---------------------------------------------------------------------------------------------------------- checkpoints
-def _checkpoint(estimator, sequences, given, job):
+def _checkpoint(estimator, parts, given, job):
     """Where an earlier run of this very fit got to, as a callback of the estimator knows it; None if none does."""
     for callback in [] if job.partial else getattr(estimator, "_skl_callbacks", []):
         if hasattr(callback, "training_state"):
-            state = callback.training_state(fingerprint(estimator, sequences, given, job))
+            state = callback.training_state(fingerprint(estimator, parts, given, job))
             if state is not None:
                 return state
     return None
 
 
-def fingerprint(estimator, sequences, given, job):
+def fingerprint(estimator, parts, given, job):
     """What a fit depends on: class and parameters as text, and hashes of the data."""
     parameters = estimator.get_params(deep=False).items()
-    arrays = {"X": (sequences.values, sequences.offsets), "y": (np.asarray(given.rows), given.weight)}
+    of_X = tuple(array for part in parts for array in (part.values, part.offsets))
+    arrays = {"X": of_X, "y": (np.asarray(given.rows), given.weight)}
     if job.groups is not None:
         arrays["groups"] = (np.asarray(job.groups),)
     if job.goes_on:
         arrays["weights_"] = tuple(estimator.weights_.values())
     texts = {name: _text_of(value) for name, value in parameters if name not in NOT_OF_THE_RESULT}
-    marks = {name: _hash_of(parts) for name, parts in arrays.items()}
+    marks = {name: _hash_of(hashed) for name, hashed in arrays.items()}
     return {"estimator": type(estimator).__name__} | texts | marks
 
 

@@ -8,7 +8,6 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from ..optimizers import get_optimizer
-from ..sequences import SequenceArray
 from ..sequences._ragged import check_same_lengths, ragged_values, split_steps
 from ..sequences._steps import is_text
 from ._base import FEATURE_POOLINGS, BaseRNN
@@ -75,7 +74,7 @@ class BasePredictor(BaseRNN):
         return Job(X, y, sample_weight, goes_on=goes_on, classes=classes, partial=True)
 
     def _append(self, sequences, given, X_val, y_val, sample_weight_val):
-        """The sequences and the target with those to hold out behind them."""
+        """The sequences and those to hold out, and the target with theirs behind it."""
         if self.early_stopping is False:
             raise ValueError("X_val is what early stopping looks at: set early_stopping=True, or leave it out.")
         if X_val is None or y_val is None:
@@ -86,7 +85,7 @@ class BasePredictor(BaseRNN):
         if other.per_step != given.per_step or np.shape(other.rows)[1:] != np.shape(given.rows)[1:]:
             raise ValueError("y_val must be like y: a target for each sequence in both, or for each step in both.")
         joined = (np.concatenate(parts) for parts in zip(given[:3], other[:3], strict=True))
-        return SequenceArray.concatenate([sequences, held_out]), Target(*joined, given.per_step)
+        return [sequences, held_out], Target(*joined, given.per_step)
 
     def _target_weight(self, y):
         """By what the weights of the rows of y are multiplied."""
