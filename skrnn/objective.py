@@ -258,11 +258,14 @@ def room_of_training(network, lengths, n_sequences, max_bytes, keep=False):
     if n_weights > max_bytes:
         refuse_size(f"a network of {network.size} parameters", n_weights, max_bytes, "take fewer units")
     room = find_room(network, lengths, n_sequences, max_bytes // SHARES, training=True, keep=keep)
+    if room is None:  # then a single sequence may take what is left by encoded sequences, gradients and weights
+        left = max_bytes - 2 * (max_bytes // SHARES) - network.packed_bytes
+        room = find_room(network, lengths, 1, max(0, left), training=True, keep=keep)
     if room is None:
         longest = int(max(lengths))
         refuse_size(
             f"back-propagation through a sequence of {longest} steps",
-            SHARES * network.buffer_bytes(longest, 1, True, keep),
+            2 * (network.buffer_bytes(longest, 1, True, keep) + network.packed_bytes),
             max_bytes,
             "set truncation, cut the sequences into shorter ones, or take fewer units",
         )

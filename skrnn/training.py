@@ -46,7 +46,8 @@ class State:
     theta : parameters; safe_theta : the last ones whose loss is known to be finite; seed : what order and masks are
     drawn from; slots : what the optimizer remembers, None before its first step; first_epoch : epochs of earlier runs,
     whose curves stand before those of this one; best_theta : parameters of the best epoch, if these are to be the
-    result; best : what was watched there; n_idle : epochs since it improved; ended : whether nothing is left to do.
+    result; best : what was watched there; n_idle : epochs since it improved; ended : whether nothing is left to do;
+    notes : what observers remember, in plain values.
     """
 
     theta: np.ndarray
@@ -62,6 +63,7 @@ class State:
     best: float = -np.inf
     n_idle: int = 0
     ended: bool = False
+    notes: dict = field(default_factory=dict)
 
     @property
     def n_epochs(self):

@@ -15,7 +15,7 @@ from sklearn.base import clone
 
 import skrnn
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
-from skrnn.callbacks import Checkpoint, EarlyStopping
+from skrnn.callbacks import Checkpoint, EarlyStopping, LearningRateFinder
 from skrnn.schedules import Plateau
 
 RNG = np.random.default_rng(0)
@@ -81,7 +81,7 @@ def test_a_resumed_fit_is_the_uninterrupted_one(name, epoch, tmp_path):
     X, y = data_of(name)
     path = tmp_path / "run.skrnn"
     with pytest.raises(RuntimeError, match="crash"):
-        clone(FITS[name]).set_callbacks(Checkpoint(path), Crash(epoch)).fit(X, y)
+        clone(FITS[name]).set_callbacks(Crash(epoch + 1), Checkpoint(path)).fit(X, y)
     resumed = clone(FITS[name]).set_callbacks(Checkpoint(path, resume=True)).fit(X, y)
     assert resumed.n_iter_ == 5
     if FITS[name].random_state is not None:
@@ -93,7 +93,7 @@ def test_a_resumed_fit_is_the_uninterrupted_one(name, epoch, tmp_path):
 def test_a_checkpoint_is_the_estimator_of_its_epoch(n_epochs, tmp_path):
     path = tmp_path / "run.skrnn"
     with pytest.raises(RuntimeError):
-        RNNRegressor(**SHORT).set_callbacks(Checkpoint(path, every=2), Crash(n_epochs)).fit(X, Y)
+        RNNRegressor(**SHORT).set_callbacks(Crash(n_epochs + 1), Checkpoint(path, every=2)).fit(X, Y)
     if n_epochs == 1:
         assert not path.exists()
         return
@@ -142,7 +142,7 @@ def test_ctrl_c_while_a_checkpoint_is_written(tmp_path, monkeypatch):
 def test_a_fit_that_ended_is_not_trained_any_more(tmp_path):
     path = tmp_path / "run.skrnn"
     ended = RNNRegressor(**SHORT).set_callbacks(Checkpoint(path)).fit(X, Y)
-    again = RNNRegressor(**SHORT).set_callbacks(Checkpoint(path, resume=True), Crash(1)).fit
+    again = RNNRegressor(**SHORT).set_callbacks(Crash(1), Checkpoint(path, resume=True)).fit
     with pytest.raises(RuntimeError):  # the end of the fit as a whole is the first that it is told
         again(X, Y)
     assert_same_fit(RNNRegressor(**SHORT).set_callbacks(Checkpoint(path, resume=True)).fit(X, Y), ended)
@@ -155,7 +155,7 @@ def test_lbfgs_is_not_resumed(tmp_path):
     path = tmp_path / "run.skrnn"
     reg = RNNRegressor(**SHORT, solver="lbfgs")
     with pytest.raises(RuntimeError):
-        clone(reg).set_callbacks(Checkpoint(path), Crash(2)).fit(X, Y)
+        clone(reg).set_callbacks(Crash(3), Checkpoint(path)).fit(X, Y)
     with pytest.raises(ValueError, match="L-BFGS cannot be resumed"):
         clone(reg).set_callbacks(Checkpoint(path, resume=True)).fit(X, Y)
 
@@ -174,7 +174,7 @@ def test_lbfgs_is_not_resumed(tmp_path):
 def test_checkpoints_of_other_fits(change, match, tmp_path):
     path = tmp_path / "run.skrnn"
     with pytest.raises(RuntimeError):
-        RNNRegressor(**SHORT).set_callbacks(Checkpoint(path), Crash(2)).fit(X, Y)
+        RNNRegressor(**SHORT).set_callbacks(Crash(3), Checkpoint(path)).fit(X, Y)
     data = {"X": X, "y": Y} | {k: v for k, v in change.items() if k in ("X", "y", "sample_weight")}
     params = {k: v for k, v in change.items() if k not in (*data, "estimator")}
     estimator = clone(change.get("estimator", RNNRegressor(**SHORT))).set_params(**params)
@@ -187,7 +187,7 @@ def test_checkpoints_of_other_fits(change, match, tmp_path):
 def test_what_does_not_matter_may_change(tmp_path):
     path = tmp_path / "run.skrnn"
     with pytest.raises(RuntimeError):
-        RNNRegressor(**SHORT).set_callbacks(Checkpoint(path), Crash(2)).fit(X, Y)
+        RNNRegressor(**SHORT).set_callbacks(Crash(3), Checkpoint(path)).fit(X, Y)
     other = RNNRegressor(**SHORT, n_jobs=2, verbose=2).set_callbacks(Checkpoint(path, resume=True)).fit(X, Y)
     assert_same_fit(other, RNNRegressor(**SHORT).fit(X, Y))
 
@@ -210,7 +210,35 @@ def test_checkpoints_and_early_stopping_together(tmp_path):
     path = tmp_path / "run.skrnn"
     stopping = EarlyStopping(X[30:], Y[30:], n_iter_no_change=2)
     reg = RNNRegressor(**SHORT | {"max_iter": 40}).set_callbacks(stopping, Checkpoint(path)).fit(X[:30], Y[:30])
-    assert len(stopping.scores_) == reg.n_iter_
+    assert 2 < len(stopping.scores_) == reg.n_iter_ < 40
+    assert_array_equal(skrnn.load(path).predict(X), reg.predict(X))
+
+
+def helpers():
+    return EarlyStopping(X[30:], Y[30:], n_iter_no_change=2), LearningRateFinder(n_updates=20)
+
+
+@pytest.mark.parametrize("epoch", [1, 3])
+def test_what_other_callbacks_remember_is_resumed_too(epoch, tmp_path):
+    """Scores and best weights, and a learning rate that was found at the start of the run."""
+    settings, path = SHORT | {"max_iter": 40}, tmp_path / "run.skrnn"
+    alone = helpers()
+    whole = RNNRegressor(**settings).set_callbacks(*alone).fit(X[:30], Y[:30])
+    crashing = RNNRegressor(**settings).set_callbacks(*helpers(), Crash(epoch + 1), Checkpoint(path))
+    with pytest.raises(RuntimeError):
+        crashing.fit(X[:30], Y[:30])
+    for _ in range(2):  # the second time there is nothing left to do
+        again = helpers()
+        resumed = RNNRegressor(**settings).set_callbacks(*again, Checkpoint(path, resume=True))
+        assert_same_fit(resumed.fit(X[:30], Y[:30]), whole)
+        assert again[0].scores_ == alone[0].scores_
+        assert again[1].learning_rate_ == alone[1].learning_rate_
+
+
+def test_a_checkpoint_comes_last(tmp_path):
+    callbacks = Checkpoint(tmp_path / "run.skrnn"), EarlyStopping(X, Y)
+    with pytest.raises(ValueError, match="Checkpoint comes last"):
+        RNNRegressor(**SHORT).set_callbacks(*callbacks).fit(X, Y)
 
 
 KILLED = """
@@ -257,7 +285,7 @@ def test_arrays_of_another_network_reach_no_kernel(name, tmp_path):
 
     path = tmp_path / "run.skrnn"
     with pytest.raises(RuntimeError):
-        RNNRegressor(**SHORT).set_callbacks(Checkpoint(path), Crash(2)).fit(X, Y)
+        RNNRegressor(**SHORT).set_callbacks(Crash(3), Checkpoint(path)).fit(X, Y)
     estimator, training = read_estimator(path)
     short = np.zeros(3, np.float32)
     training["state"][name] = [short, short] if name == "slots" else short

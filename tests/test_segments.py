@@ -143,15 +143,24 @@ def test_a_small_bound_makes_segments(pooling):
     ids=["bidirectional", "attention", "convolution", "everything"],
 )
 def test_shards_have_fewer_sequences_where_segments_are_impossible(options):
-    network, theta, data = problem("gru", (32, 32), [100, 80, 30] * 4, **options)
+    network, theta, data = problem("gru", (32, 32), [400, 300, 100] * 4, **options)
     expected = evaluate(network, theta, data)
-    everyone, max_bytes = np.arange(12), 4 * needed(network, 150, 2)
+    everyone, max_bytes = np.arange(12), 4 * needed(network, 600, 2)
     with ShardPool(1) as pool:
         objective = Objective(network, data, SquaredError(), 0.1, pool, 12, max_bytes=max_bytes)
         assert sum(arena.memory.nbytes for arena in buffers_of(objective)) <= max_bytes // 4
         assert_same(objective.value_and_gradient(theta, everyone), expected)
-    with ShardPool(1) as pool, pytest.raises(MemoryError, match=r"a sequence of 100 steps .* GiB .*truncation"):
-        Objective(network, data, SquaredError(), 0.1, pool, 12, max_bytes=4 * needed(network, 90, 1))
+    with ShardPool(1) as pool, pytest.raises(MemoryError, match=r"a sequence of 400 steps .* GiB .*truncation"):
+        Objective(network, data, SquaredError(), 0.1, pool, 12, max_bytes=2 * needed(network, 350, 1))
+
+
+def test_a_single_sequence_may_take_half_of_the_memory():
+    network, theta, data = problem("gru", (64,), [400, 30, 30], bidirectional=True)
+    max_bytes = 3 * needed(network, 400, 1)
+    assert_same(evaluate(network, theta, data, max_bytes=max_bytes, n_threads=4), evaluate(network, theta, data))
+    with ShardPool(4) as pool:
+        objective = Objective(network, data, SquaredError(), 0.1, pool, 3, max_bytes=max_bytes)
+        assert sum(arena.memory.nbytes for arena in buffers_of(objective)) <= max_bytes // 2
 
 
 def buffers_of(objective):

@@ -392,3 +392,10 @@ def test_truncation_of_an_estimator():
     assert last.t_ == 6
     with pytest.raises(ValueError, match="bidirectional=False"):
         RNNRegressor(**options, truncation=10, bidirectional=True).fit(X, steps)
+
+
+def test_what_is_left_to_the_classifier_goes_with_truncation():
+    """Both directions and the largest value of each unit are its defaults elsewhere."""
+    X, y = np.random.default_rng(0).normal(size=(20, 9, 1)), np.arange(20) % 2
+    clf = RNNClassifier(4, max_iter=2, truncation=3, random_state=0).fit(X, y)
+    assert (clf.structure_.bidirectional, clf.structure_.pooling) == (False, "last")

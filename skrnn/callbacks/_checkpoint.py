@@ -4,7 +4,7 @@ from pathlib import Path
 
 from .._version import __version__
 from ..persistence import read_estimator, write_estimator
-from ._base import BaseCallback, is_epoch
+from ._base import BaseCallback, is_epoch, own_callbacks
 
 
 class Checkpoint(BaseCallback):
@@ -14,7 +14,8 @@ class Checkpoint(BaseCallback):
     `skrnn.load` reads: it gives the estimator as it would be had training ended there. It is replaced as a whole, so a
     program that is killed while it writes leaves the one before.
 
-    A file belongs to one fit: estimators that are cloned, as in a grid search, would write to the same.
+    Among the callbacks of this package it comes last, so that what the others remember is in the file. A file belongs
+    to one fit: estimators that are cloned, as in a grid search, would write to the same.
 
     Parameters
     ----------
@@ -46,12 +47,12 @@ class Checkpoint(BaseCallback):
     >>> rng = np.random.default_rng(0)
     >>> X = rng.normal(size=(100, 7, 1))
     >>> y = X.mean(axis=(1, 2)) > 0
-    >>> clf = RNNClassifier(hidden_layer_sizes=8, max_iter=5, tol=None, random_state=0)
+    >>> clf = RNNClassifier(hidden_layer_sizes=8, max_iter=5, random_state=0)
     >>> with tempfile.TemporaryDirectory() as directory:
     ...     path = Path(directory, "run.skrnn")
     ...     clf.set_callbacks(Checkpoint(path, resume=True)).fit(X, y)  # the same again after a crash goes on
     ...     saved = skrnn.load(path)
-    RNNClassifier(hidden_layer_sizes=8, max_iter=5, random_state=0, tol=None)
+    RNNClassifier(hidden_layer_sizes=8, max_iter=5, random_state=0)
     >>> bool((saved.predict(X) == clf.predict(X)).all())
     True
     """
@@ -64,6 +65,8 @@ class Checkpoint(BaseCallback):
     def setup(self, estimator, context):
         if not Path(self.path).parent.is_dir():
             raise FileNotFoundError(f"There is no directory for the checkpoint {self.path}.")
+        if not isinstance(own_callbacks(estimator)[-1], Checkpoint):
+            raise ValueError("Checkpoint comes last among the callbacks, for it saves what the others remember.")
 
     def training_state(self, fingerprint):
         """Find the state of training from which `fit` is to go on.
@@ -98,4 +101,4 @@ class Checkpoint(BaseCallback):
         # What an interruption leaves in the middle of an epoch is not a place to go on from.
         if state.n_epochs % self.every == 0 if is_epoch(context) else state.ended:
             training = {"fingerprint": self._fingerprint, "state": state.to_plain()}
-            write_estimator(fitted_estimator, self.path, training)
+            write_estimator(fitted_estimator if is_epoch(context) else estimator, self.path, training)

@@ -4,7 +4,7 @@ import math
 
 from sklearn.metrics import check_scoring
 
-from ._base import BaseCallback, is_epoch
+from ._base import BaseCallback, is_epoch, notes_of
 
 
 class EarlyStopping(BaseCallback):
@@ -51,30 +51,17 @@ class EarlyStopping(BaseCallback):
         self.scoring = scoring
         self.n_iter_no_change = n_iter_no_change
         self.tol = tol
-        self._runs = {}
-
-    def setup(self, estimator, context):
-        self._runs[id(estimator)] = _Run(check_scoring(estimator, self.scoring))
 
     def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
-        run = self._runs[id(estimator)]
+        notes = notes_of(self, estimator)
         if not is_epoch(context):
-            estimator.weights_ = run.best_weights or estimator.weights_
+            estimator.weights_ = notes.get("best_weights", estimator.weights_)
+            self.scores_, self.best_score_ = list(notes.get("scores", [])), notes.get("best", -math.inf)
             return False
-        score = run.scorer(fitted_estimator, self.X_val, self.y_val)
-        run.scores.append(score)
-        run.n_idle = 0 if score > run.best + self.tol else run.n_idle + 1
-        if score > run.best:
-            run.best, run.best_weights = score, fitted_estimator.weights_
-        return run.n_idle >= self.n_iter_no_change
-
-    def teardown(self, estimator, context):
-        run = self._runs.pop(id(estimator))
-        self.scores_, self.best_score_ = run.scores, run.best
-
-
-class _Run:
-    """What is remembered of one fit."""
-
-    def __init__(self, scorer):
-        self.scorer, self.scores, self.best, self.best_weights, self.n_idle = scorer, [], -math.inf, None, 0
+        score = float(check_scoring(estimator, self.scoring)(fitted_estimator, self.X_val, self.y_val))
+        best = notes.get("best", -math.inf)
+        notes["scores"] = [*notes.get("scores", []), score]
+        notes["n_idle"] = 0 if score > best + self.tol else notes.get("n_idle", 0) + 1
+        if score > best:
+            notes |= {"best": score, "best_weights": fitted_estimator.weights_}
+        return notes["n_idle"] >= self.n_iter_no_change

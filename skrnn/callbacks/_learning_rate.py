@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from ._base import BaseCallback, is_epoch
+from ._base import BaseCallback, is_epoch, notes_of
 
 SMOOTHING = 0.9  # share of the mean of earlier losses in the smoothed loss
 
@@ -59,9 +59,11 @@ class LearningRateFinder(BaseCallback):
     def on_fit_task_begin(self, estimator, context):
         if is_epoch(context):
             return
-        training = estimator._training
+        training, notes = estimator._training, notes_of(self, estimator)
         rates = np.geomspace(self.lowest, self.highest, self.n_updates)
-        self.losses_ = np.array(training.range_test(rates))
+        if "losses" not in notes:  # else a checkpoint has them
+            notes["losses"] = np.array(training.range_test(rates))
+        self.losses_ = notes["losses"]
         self.learning_rates_ = rates[: len(self.losses_)]
         self.learning_rate_ = float(self.learning_rates_[steepest(self.losses_)])
         training.settings = dataclasses.replace(training.settings, learning_rate=self.learning_rate_)

@@ -205,7 +205,9 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         return self._learn(self._part(X, y, sample_weight, first))
 
     def _bidirectional(self):
-        return not get_cell(self.cell).is_output if self.bidirectional == "auto" else self.bidirectional
+        if self.bidirectional != "auto":
+            return self.bidirectional
+        return self.truncation is None and not get_cell(self.cell).is_output
 
     def _dropout(self):
         if self.dropout != "auto":

@@ -111,7 +111,7 @@ ONE_POOLING = """\
 pooling : {"auto", "last", "mean", "max", "attention"}, default="auto"
     How the outputs of the last layer at all steps become one vector: those after the last step (of each direction),
     their mean, the largest of each unit, or their mean with learned weights (`attention_weights`). "auto" is "max" for
-    classes and "last" for numbers; where each step has a target there is no pooling."""
+    classes and "last" for numbers, and with `truncation`; where each step has a target there is no pooling."""
 
 SEVERAL_POOLINGS = """\
 pooling : {"last", "mean", "max"} or sequence of them, default=("last", "mean", "max")
@@ -126,8 +126,8 @@ bidirectional : bool, default=False
 BIDIRECTIONAL_OR_AUTO = """\
 bidirectional : bool or "auto", default="auto"
     Whether each layer also runs from the end of a sequence to its start, with units of its own; "auto" is True but for
-    cells that put out the predictions ("jordan"). Where each step has a target, its prediction then depends on the
-    steps after it too: set it to False if these are not known yet when the prediction is needed."""
+    cells that put out the predictions ("jordan"), and with `truncation`. Where each step has a target, its prediction
+    then depends on the steps after it too: set it to False if these are not known yet when it is needed."""
 
 DROPOUT = """\
 dropout : float, default=0.0

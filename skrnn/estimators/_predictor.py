@@ -102,7 +102,9 @@ class BasePredictor(BaseRNN):
             )
         if self.per_step_:
             return "steps"
-        return self._auto_pooling if self.pooling == "auto" else self.pooling
+        if self.pooling != "auto":
+            return self.pooling
+        return self._auto_pooling if self.truncation is None else "last"
 
     def attention_weights(self, X):
         """Find the weights of the steps in the mean that the readout gets.
