@@ -150,10 +150,3 @@ def small_series(name, n_steps):
     values = values[:, np.newaxis] if values.ndim == 1 else values
     border = int(len(values) * 0.8)
     return windows(values, values[:, -1], n_steps, 1, (border, border, len(values)), relative=True)
-
-
-def air_quality():
-    """PM2.5 of the next hour, from a day with gaps."""
-    values = loaders().beijing_pm25()[0]
-    border = int(len(values) * 0.8)
-    return windows(values, values[:, 0], 24, 1, (border, border, len(values)))

@@ -211,7 +211,7 @@ TASKS = {
         _sets.indoor_movement, Figure("logistic reg.", 64.2), Figure("MLSTM-FCN", 79.6, SPLIT), tuned=TWO_LAYERS
     ),
     "MNIST by rows": of_text(_sets.rows_of_images, Figure("SVC", 96.5), tuned=LESS_INPUT, torch=True),
-    "names": of_text(_sets.names, Figure("n-gram SVC", 86.3), torch=True),
+    "names": of_text(_sets.names, Figure("n-gram SVC", 86.3)),
     "TREC questions": of_text(
         _sets.trec,
         Figure("tf-idf SVC", 89.0),
@@ -232,14 +232,13 @@ TASKS = {
             Measure("tokens, %", accuracy, Figure("commonest tag", 84.7)),
         ),
         tuned={"input_dropout": 0.3},
-        torch=True,
     ),
     "UD English-LinES": of_text(_sets.ud_en_lines, Figure("commonest tag", 88.1), tuned={"max_iter": 6}),
     "PhysioNet 2012": Task(
         _sets.physionet2012, OF_DEATHS, required={"missing": "decay"}, wrap=on_quantiles, tuned=OF_PATIENTS
     ),
     "PhysioNet 2012, mean of 5": Task(
-        _sets.physionet2012, OF_DEATHS, required={"missing": "decay"}, wrap=five_on_quantiles, tuned=OF_PATIENTS
+        _sets.physionet2012, OF_DEATHS, required={"missing": "decay"} | OF_PATIENTS, wrap=five_on_quantiles
     ),
     "JSB chorales": Task(
         _sets.chorales,
@@ -253,6 +252,11 @@ TASKS = {
         required={"objective": "reservoir"},
         wrap=before_regression,
     ),
+    "sunspots": small("sunspots_monthly", 24, 13.7),
+    "min. temperatures": small("min_temperatures", 24, 1.74),
+    "heart rate": small("heart_rate", 12, 0.852),
+    "Taylor load": small("taylor_load", 24, 298),
+    "gas furnace": small("gas_furnace", 12, 0.358),
     "C-MAPSS FD001": Task(
         _sets.cmapss,
         (Measure("RMSE", rmse, Figure("ridge", 16.41), Figure("one-layer LSTM", 14.93), higher=False),),
@@ -269,17 +273,6 @@ TASKS = {
         (Measure("RSE", rse_of_rates, Figure("last value", 0.0171), Figure("GRU", 0.0192), higher=False),),
         RNNRegressor,
     ),
-    "PM2.5, 1 hour": Task(
-        _sets.air_quality,
-        (Measure("RMSE", rmse, Figure("last value", 22.1), higher=False),),
-        RNNRegressor,
-        required={"missing": "mask"},
-    ),
-    "sunspots": small("sunspots_monthly", 24, 13.7),
-    "min. temperatures": small("min_temperatures", 24, 1.74),
-    "heart rate": small("heart_rate", 12, 0.852),
-    "Taylor load": small("taylor_load", 24, 298),
-    "gas furnace": small("gas_furnace", 12, 0.358),
 }
 
 GOALS = {  # of single tasks

@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from skrnn.estimators._fit import _batch_size
 from skrnn.estimators._validation import validate_inputs
+from skrnn.layers.embedding import initial_deviation
 from skrnn.schedules import get_schedule
 
 TRIAL_UPDATES = 4  # with each number of threads; the first is not counted
@@ -69,7 +70,7 @@ class TorchTwin(torch.nn.Module):
             self._initialize(N_GATES[kind.replace("Elman", "RNN").upper()], sizes[0], kind)
 
     def _initialize(self, n_gates, n_hidden, kind):
-        """As skrnn does: Glorot for inputs, orthogonal for states, gate by gate; biases 0, of forget gates 1."""
+        """As skrnn: Glorot for inputs, orthogonal gates for states; biases 0, of forget gates 1; small vectors."""
         for name, parameter in self.rnn.named_parameters():
             if name.startswith("bias"):
                 parameter.zero_()
@@ -79,6 +80,10 @@ class TorchTwin(torch.nn.Module):
             initialize = torch.nn.init.xavier_uniform_ if name.startswith("weight_ih") else torch.nn.init.orthogonal_
             for gate in parameter.split(n_hidden):
                 initialize(gate)
+        for table in self.embeddings:
+            limit = np.sqrt(3) * initial_deviation(table.num_embeddings)
+            torch.nn.init.uniform_(table.weight, -limit, limit)
+            table.weight[0] = 0.0  # of what is not known
         torch.nn.init.xavier_uniform_(self.readout.weight)
         torch.nn.init.zeros_(self.readout.bias)
 

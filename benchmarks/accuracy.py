@@ -22,11 +22,14 @@ side, the best of several runs.
 The digits come with scikit-learn. All others are read with the ``load.py`` in the folder that the environment variable
 SKRNN_DATA names (default: ``../shared/data`` beside the project). C-MAPSS: windows of 30 cycles, remaining life capped
 at 125 in training and test. ETTh1: z-scores of oil temperature, 24 hours from 96. Exchange rates: eight at once from
-168 days. Of both, and of the series below PM2.5, the networks get and predict differences from the last value, one
-step ahead for the latter. JapaneseVowels, reservoir: ``SequenceTransformer(objective="reservoir")``, scaling and
-logistic regression. PhysioNet: trained on set a, tested on set b; means of 4 hours, quantiles of each variable on a
-normal scale, the static variables as channels, ``missing="decay"``; *mean of 5*: the mean probability of five such
-networks (``VotingClassifier``).
+168 days. Of both, and of sunspots and the series after it (one step ahead, mean absolute error on the last fifth), the
+networks get and predict differences from the last value. JapaneseVowels, reservoir:
+``SequenceTransformer(objective="reservoir")``, scaling and logistic regression. PhysioNet: trained on set a, tested on
+set b; means of 4 hours, quantiles of each variable on a normal scale, the static variables as channels,
+``missing="decay"``; *mean of 5*: the mean probability of five tuned networks (``VotingClassifier``).
+
+Runs are kept in ``build/accuracy.jsonl``, or the file that ``--results`` names, and not made again: remove it to begin
+anew.
 """
 
 import argparse
