@@ -109,7 +109,7 @@ def load(path, *, max_bytes=LARGEST_FILE):
     ...     path = Path(directory, "model.skrnn")
     ...     skrnn.save(skrnn.RNNRegressor(cell="gru"), path)
     ...     skrnn.load(path)
-    RNNRegressor(cell='gru')
+    RNNRegressor()
     """
     return read_estimator(path, max_bytes=max_bytes)[0]
 

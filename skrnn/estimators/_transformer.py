@@ -104,7 +104,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
     def __init__(
         self,
         hidden_layer_sizes=(64,),
-        cell="lstm",
+        cell="gru",
         *,
         objective="forecast",
         n_points=16,
