@@ -38,7 +38,8 @@ CONTAINERS = {
 }
 # Two epochs, with a large learning rate: probabilities then differ between sequences.
 SHORT = {"hidden_layer_sizes": 4, "cell": "elman", "max_iter": 4, "tol": 1e9, "n_iter_no_change": 1}
-SHORT |= {"learning_rate_init": 0.1, "random_state": 0}
+SHORT |= {"learning_rate": "constant", "learning_rate_init": 0.1, "random_state": 0}
+SHORT |= {"bidirectional": False, "pooling": "last", "dropout": 0.0}
 # More epochs, for meta-estimators that refuse what is no better than chance.
 LONGER = {"max_iter": 40, "n_iter_no_change": 20}
 
