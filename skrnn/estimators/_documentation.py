@@ -80,7 +80,7 @@ n_iter_no_change : int, default=10
     Epochs without improvement that are waited for.
 early_stopping : bool or "auto", default={early_stopping}
     Whether to hold out `validation_fraction` of the sequences, stop by the score on them, and keep the best weights.
-    "auto" does if sequences to hold out are passed to `fit`.
+    "auto" does if sequences to hold out, or groups, are passed to `fit`.
 validation_fraction : float, default=0.1
     Share of the sequences that is held out.
 validation_split : {{"random", "last"}} or splitter, default="random"
@@ -165,15 +165,15 @@ loss_curve_ : list of float
 loss_ : float
     Last of them.
 best_loss_ : float or None
-    Smallest of them; None with `early_stopping`.
+    Smallest of them in the last fit; None with `early_stopping`.
 validation_scores_ : list of float or None
     Score on the held-out part after each epoch (accuracy or R^2); None without `early_stopping`.
 best_validation_score_ : float or None
-    Largest of them.
+    Largest of them in the last fit.
 gradient_norm_curve_ : ndarray of shape (n_updates,)
     Norm of the gradient of each update, before it was clipped; of "lbfgs" of each evaluation of the loss.
 n_iter_ : int
-    Epochs run by the last `fit`, or by `partial_fit` in all.
+    Epochs run by the last `fit`; after `partial_fit` in all.
 t_ : int
     Updates made, by "lbfgs" evaluations of the loss.
 solver_state_ : list of ndarray of shape (n_parameters,)
