@@ -1,5 +1,19 @@
-"""What must be set before scipy is imported. The disk cache of kernels needs no care: it knows their sources."""
+"""What must be set before scipy is imported, and fixtures of several files.
+
+The disk cache of kernels needs no care: it knows their sources.
+"""
 
 import os
+import signal
+
+import pytest
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # without it scikit-learn skips its array API checks
+
+
+@pytest.fixture
+def ctrl_c():
+    """Let Ctrl-C be an exception, as in a program in the foreground; one in the background is started to ignore it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

@@ -301,6 +301,7 @@ class Interrupt(Recorder):
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("early_stopping", [False, True])
 def test_ctrl_c_between_epochs(early_stopping):
     settings = {**SHORT, "early_stopping": early_stopping}
@@ -311,6 +312,7 @@ def test_ctrl_c_between_epochs(early_stopping):
     assert_same_weights(reg, RNNRegressor(**settings | {"max_iter": 2}).fit(X, Y))
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_within_an_epoch_ends_within_a_tenth_of_a_second():
     """While shards run in two threads; the weights are those after some update, and no thread is left."""
     big = RNG.normal(size=(512, 100, 2))
@@ -328,6 +330,7 @@ def test_ctrl_c_within_an_epoch_ends_within_a_tenth_of_a_second():
     assert reg.n_iter_ == len(reg.loss_curve_) >= 1
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_a_second_ctrl_c_is_an_exception():
     class Twice(Interrupt):
         def teardown(self, estimator, context):
@@ -339,6 +342,7 @@ def test_a_second_ctrl_c_is_an_exception():
     assert not hasattr(reg, "weights_")
 
 
+@pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize("place", ["skrnn.estimators._base.validate_inputs", "skrnn.network.Network.initialize"])
 def test_ctrl_c_before_training(place, monkeypatch):
     """While data are checked, or kernels compiled: an exception, and the estimator is what it was."""
@@ -356,6 +360,7 @@ def test_ctrl_c_before_training(place, monkeypatch):
     assert_array_equal(reg.predict(X), clone(reg).fit(X, Y).predict(X))
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_in_a_search():
     """Ends the fit that runs at the time; the search goes on with the next one."""
     search = GridSearchCV(RNNRegressor(**SHORT), {"alpha": [1e-3, 0.1]}, cv=2)

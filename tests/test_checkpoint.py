@@ -104,6 +104,7 @@ def test_a_checkpoint_is_the_estimator_of_its_epoch(n_epochs, tmp_path):
     assert saved.loss_curve_ == alone.loss_curve_
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_in_the_middle_of_an_epoch_does_not_spoil_the_checkpoint(tmp_path, monkeypatch):
     from skrnn.objective import Objective
 
