@@ -302,7 +302,7 @@ KILLED = """
     from skrnn.callbacks import Checkpoint
     rng = np.random.default_rng(0)
     X = rng.normal(size=(64, 20, 2))
-    reg = RNNRegressor(8, cell="elman", max_iter=400, tol=None, random_state=0, input_dropout=0.1)
+    reg = RNNRegressor(8, cell="elman", max_iter=200, tol=None, random_state=0, input_dropout=0.1)
     reg.set_callbacks(Checkpoint(sys.argv[1], resume=True)).fit(X, X[:, :, 0].sum(axis=1))
     print(sum(abs(w).sum() for w in reg.weights_.values()), reg.n_iter_)
 """
@@ -330,7 +330,7 @@ def test_a_program_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path):
         for where in (path, tmp_path / "other.skrnn")
     ]
     assert ends[0] == ends[1]
-    assert ends[0].split()[1] == "400"
+    assert ends[0].split()[1] == "200"
 
 
 @pytest.mark.parametrize("name", ["theta", "safe_theta", "slots"])

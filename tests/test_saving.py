@@ -475,7 +475,7 @@ def test_what_is_pickled_is_plain():
 
 
 def test_copies_can_be_made_during_fit(monkeypatch):
-    clf = RNNClassifier(**SHORT | {"tol": 0.0, "max_iter": 300, "n_iter_no_change": 300})
+    clf = RNNClassifier(**SHORT | {"tol": 0.0, "max_iter": 60, "n_iter_no_change": 60})
     failed, done = [], threading.Event()
 
     def fit():
