@@ -111,10 +111,6 @@ class Data:
         """Steps of the longest of the sequences `indices` that have a weight."""
         return self.lengths[indices[self.weight[indices] > 0]].max()
 
-    def most_steps(self, n_rows):
-        """Steps that `n_rows` sequences have at most."""
-        return int(np.sort(self.lengths)[-n_rows:].sum())
-
 
 def _ranges(begins, lengths):
     """The numbers ``begins[n] .. begins[n] + lengths[n] - 1``, one range after the other."""

@@ -92,7 +92,23 @@ class WarmUp(BaseSchedule):
         return _rise(progress, self.warmup)
 
 
-class Cosine(BaseSchedule):
+class _Falling(BaseSchedule):
+    """A learning rate that falls from its largest value to `final` along half a cosine, after a `warmup`."""
+
+    needs_end = True
+
+    @property
+    def anneals(self):
+        """Whether little of the learning rate is left at the end."""
+        return self.final <= LITTLE
+
+    def factor(self, progress, watched):
+        if progress < self.warmup:
+            return self._rise(progress)
+        return _fall(1.0, self.final, (progress - self.warmup) / (1 - self.warmup))
+
+
+class Cosine(_Falling):
     r"""A learning rate that falls along half a cosine [1]_.
 
     .. math:: \frac{\eta}{\eta_0} = f + (1 - f) \frac{1 + \cos \pi p}{2}
@@ -118,25 +134,17 @@ class Cosine(BaseSchedule):
     [1.0, 0.5, 0.024]
     """
 
-    needs_end = True
     _parameter_constraints = {"warmup": [SHARE], "final": [Interval(Real, 0, 1, closed="both")]}
 
     def __init__(self, warmup=0.05, final=0.0):
         self.warmup = warmup
         self.final = final
 
-    @property
-    def anneals(self):
-        """Whether little of the learning rate is left at the end."""
-        return self.final <= LITTLE
-
-    def factor(self, progress, watched):
-        if progress < self.warmup:
-            return _rise(progress, self.warmup)
-        return _fall(1.0, self.final, (progress - self.warmup) / (1 - self.warmup))
+    def _rise(self, progress):
+        return _rise(progress, self.warmup)
 
 
-class OneCycle(BaseSchedule):
+class OneCycle(_Falling):
     """A learning rate that rises to its largest value and falls to almost 0, each along half a cosine [1]_.
 
     Parameters
@@ -160,7 +168,6 @@ class OneCycle(BaseSchedule):
     [0.04, 0.52, 1.0, 0.5]
     """
 
-    needs_end = True
     _parameter_constraints = {"warmup": [SHARE], "initial": [SHARE], "final": [SHARE]}
 
     def __init__(self, warmup=0.3, initial=0.04, final=0.0):
@@ -168,15 +175,8 @@ class OneCycle(BaseSchedule):
         self.initial = initial
         self.final = final
 
-    @property
-    def anneals(self):
-        """Whether little of the learning rate is left at the end."""
-        return self.final <= LITTLE
-
-    def factor(self, progress, watched):
-        if progress < self.warmup:
-            return _fall(self.initial, 1.0, progress / self.warmup)
-        return _fall(1.0, self.final, (progress - self.warmup) / (1 - self.warmup))
+    def _rise(self, progress):
+        return _fall(self.initial, 1.0, progress / self.warmup)
 
 
 class Plateau(BaseSchedule):

@@ -223,3 +223,9 @@ def test_warnings_point_at_the_caller():
     with pytest.warns(ConvergenceWarning) as caught:
         RNNRegressor(**SHORT).fit(X, Y)
     assert caught[0].filename == __file__
+
+
+@pytest.mark.parametrize("weight", [{"low": -1.0}, {"low": np.inf}, [{0: 1.0}]])
+def test_weights_of_classes_are_checked_in_parts_too(weight):
+    clf = RNNClassifier(**SHORT, class_weight=weight)
+    unchanged(clf, lambda: clf.partial_fit(X, LABELS, classes=np.unique(LABELS)), "class_weight")

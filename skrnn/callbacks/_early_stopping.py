@@ -74,7 +74,7 @@ class EarlyStopping(BaseCallback):
             return False
         score = float(check_scoring(estimator, self.scoring)(fitted_estimator, self.X_val, self.y_val))
         best = notes.get("best", -math.inf)
-        notes["scores"] = [*notes.get("scores", []), score]
+        notes.setdefault("scores", []).append(score)
         notes["n_idle"] = 0 if score > best + self.tol else notes.get("n_idle", 0) + 1
         if score > best:
             notes |= {"best": score, "best_weights": fitted_estimator.weights_}

@@ -310,7 +310,8 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             return self._encode_labels(y, sample_weight)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
-        self.classes_, codes = np.unique(y, return_inverse=True)
+        classes, codes = np.unique(y, return_inverse=True)
+        self._describe_classes(classes)
         only_held_out = np.setdiff1d(codes, codes[trained])
         if len(only_held_out):
             raise ValueError(
@@ -326,30 +327,32 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
                 f"{type(self).__name__} needs at least 2 classes among the targets to train on, of a weight above 0; "
                 f"there is only one class: {self.classes_[present].tolist()}."
             )
-        self.n_outputs_ = 1 if len(self.classes_) == 2 else len(self.classes_)
         return self._loss(), codes[:, np.newaxis].astype(np.float64), sample_weight
 
     def _set_classes(self, y, classes):
         """Set the attributes that describe the target from the classes that there will be."""
         self.multilabel_ = type_of_target(y, input_name="y") == "multilabel-indicator"
         if self.multilabel_:
-            self.n_outputs_ = np.shape(y)[1]
-            self.classes_ = np.arange(self.n_outputs_)
+            self._describe_labels(np.shape(y)[1])
             return
         if classes is NOT_GIVEN:
             raise ValueError("The first call of partial_fit needs classes, all that there will ever be.")
-        self.classes_ = np.unique(column_or_1d(classes))
+        self._describe_classes(np.unique(column_or_1d(classes)))
         if len(self.classes_) < 2:
             raise ValueError(f"classes must name at least 2 classes; got {self.classes_.tolist()}.")
-        self.n_outputs_ = 1 if len(self.classes_) == 2 else len(self.classes_)
+
+    def _describe_classes(self, classes):
+        self.classes_, self.n_outputs_ = classes, 1 if len(classes) == 2 else len(classes)
+
+    def _describe_labels(self, n_labels):
+        self.classes_, self.n_outputs_ = np.arange(n_labels), n_labels
 
     def _target_weight(self, y):
         if self.class_weight is None:
             return 1.0
         if self.multilabel_ or self.class_weight == "balanced":
             return compute_sample_weight(self.class_weight, y)
-        weights = np.array([self.class_weight.get(name, 1.0) for name in self.classes_.tolist()])
-        return weights[np.searchsorted(self.classes_, column_or_1d(y))]
+        return self._class_weights(y)[np.searchsorted(self.classes_, column_or_1d(y))]
 
     def _class_weights(self, y):
         """Weight of each class in ``classes_``."""
@@ -384,8 +387,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
 
     def _encode_labels(self, y, sample_weight):
         y = self._check_labels(y)
-        self.n_outputs_ = y.shape[1]
-        self.classes_ = np.arange(y.shape[1])
+        self._describe_labels(y.shape[1])
         if self.class_weight is not None:
             sample_weight = sample_weight * compute_sample_weight(self.class_weight, y)
         return self._loss(), y, sample_weight

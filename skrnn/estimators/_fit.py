@@ -1,11 +1,10 @@
 """A fit, in the order in which its parts need each other: target, split, inputs, network, training, results."""
 
-import hashlib
 import warnings
 from dataclasses import dataclass
 
+import joblib
 import numpy as np
-from joblib import effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from sklearn.utils import check_consistent_length, check_random_state
@@ -263,7 +262,7 @@ def _settings(estimator, n_sequences, alpha, job, verbose):
         shuffle=estimator.shuffle,
         tol=estimator.tol,
         n_iter_no_change=estimator.n_iter_no_change,
-        n_threads=effective_n_jobs(estimator.n_jobs),
+        n_threads=joblib.effective_n_jobs(estimator.n_jobs),
         max_bytes=estimator._max_bytes,
         truncation=estimator.truncation,
         verbose=verbose,
@@ -333,13 +332,5 @@ def fingerprint(estimator, parts, given, job):
     if job.goes_on:
         arrays["weights_"] = tuple(estimator.weights_.values())
     texts = {name: repr(value) for name, value in parameters if name not in NOT_OF_THE_RESULT}
-    marks = {name: _hash_of(hashed) for name, hashed in arrays.items()}
+    marks = {name: joblib.hash(hashed, coerce_mmap=True) for name, hashed in arrays.items()}
     return {"estimator": type(estimator).__name__} | texts | marks
-
-
-def _hash_of(arrays):
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(f"{array.dtype} {array.shape}".encode())
-        digest.update(repr(array.tolist()).encode() if array.dtype.kind in "OUT" else np.ascontiguousarray(array))
-    return digest.hexdigest()
