@@ -11,6 +11,8 @@ import functools
 import hashlib
 import os
 import platform
+import shutil
+import time
 import types
 from pathlib import Path
 
@@ -21,8 +23,11 @@ from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLoca
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
+from ._version import __version__
+
 PACKAGE = Path(__file__).resolve().parent
 KERNEL_SOURCES = ("_jit.py", "kernels/*.py", "cells/*.py", "layers/*.py")
+UNUSED_FOR = 60 * 24 * 3600  # seconds after which kernels of another build are removed
 
 
 def _vector_unit():
@@ -61,29 +66,47 @@ def _user_cache():
 
 
 @functools.cache
+def _build():
+    """Name of the folder of what is compiled from these sources for this CPU: version, CPU, and a hash of both."""
+    target = cpu_target.target_context.codegen().magic_tuple()
+    digest = hashlib.sha256(f"{_package_stamp()} {target}".encode())
+    return f"{__version__}-{target[1]}-{digest.hexdigest()[:12]}"
+
+
+@functools.cache
 def _cache_directory():
-    """First writable of: NUMBA_CACHE_DIR, the package's own ``__pycache__``, the user's cache; else None.
+    """Folder of this build in the first writable of: NUMBA_CACHE_DIR, the user's cache; else None.
 
     One that others have filled and that cannot be written serves too, if it is given or there is no other.
+    Never the installed package: what pip does not know of outlives it, and Python takes the rest for a package.
     Never the system's temporary directory: cached code is unpickled, and others could write there.
     """
     given = [Path(config.CACHE_DIR) / "skrnn"] if config.CACHE_DIR else []
     filled = []
-    for path in [*given, PACKAGE / "__pycache__" / "kernels", _user_cache()]:
+    for place in [*given, _user_cache()]:
         try:
-            path = path.expanduser()
+            path = place.expanduser() / _build()
             if any(path.glob("*.nbi")):
                 filled.append(str(path))
-            path.mkdir(parents=True, exist_ok=True)
+            if not path.is_dir():
+                path.mkdir(parents=True)
+                _remove_unused_builds(path.parent)
             probe = path / f"probe.{os.getpid()}.{id(path)}"
-            probe.touch()
+            probe.touch()  # also tells when the folder was last used
             probe.unlink()
         except (OSError, RuntimeError):  # not writable; no home directory
-            if path in given and filled:
+            if place in given and filled:
                 break
             continue
         return str(path)
     return next(iter(filled), None)
+
+
+def _remove_unused_builds(place):
+    """Remove folders of other builds, of another version or from edited sources, that no process has used for long."""
+    for path in place.glob("*-*-????????????"):
+        if time.time() - path.stat().st_mtime > UNUSED_FOR:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 class _Locator(_CacheLocator):
@@ -103,7 +126,9 @@ class _Locator(_CacheLocator):
         return _package_stamp(), *(Path(f).read_bytes() for f in sorted(files))
 
     def get_disambiguator(self):
-        name = f"{self._py_func.__module__}.{self._py_func.__qualname__}.{self._py_file}.{config.BOUNDSCHECK}"
+        # The folder tells copies of the package apart; modules of users may have one name in several places.
+        place = self._py_file if _is_foreign(self._py_file) else ""
+        name = f"{self._py_func.__module__}.{self._py_func.__qualname__}.{place}.{config.BOUNDSCHECK}"
         digest = hashlib.sha256(name.encode())
         for function in _foreign_functions(self._py_func):  # two cells of one file may have functions of one name
             code = function.__code__

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numba.core import config
 
-from skrnn import _jit
+from skrnn import __version__, _jit
 from skrnn._jit import bind, kernel
 
 PACKAGE = Path(__file__).parent.parent / "skrnn"
@@ -193,35 +193,36 @@ def test_several_processes_at_once_on_an_empty_cache(tmp_path):
 @compiled_only
 def test_without_a_place_for_the_cache(tmp_path, a_file):
     package, home = copy_package(tmp_path), str(a_file)
-    (package / "__pycache__").touch()
     assert run(ONE_KERNEL, a_file, package, HOME=home, XDG_CACHE_HOME=home, LOCALAPPDATA=home) == [0, 1]
     assert not files(tmp_path)
 
 
 @pytest.fixture
 def places(tmp_path, monkeypatch):
-    """The three places for the cache."""
-    given, package, user = (tmp_path / name for name in ("given", "package", "user"))
+    """The two places for the cache."""
+    given, user = tmp_path / "given", tmp_path / "user"
     monkeypatch.setattr(config, "CACHE_DIR", str(given))
-    monkeypatch.setattr(_jit, "PACKAGE", package)
     monkeypatch.setenv("LOCALAPPDATA" if os.name == "nt" else "XDG_CACHE_HOME", str(user))
-    return given, package, user
+    return given, user
 
 
 def cache_directory():
+    """The place of the cache, in which there is one folder, named by this build, and nothing in it."""
     directory = _jit._cache_directory.__wrapped__()
-    assert directory is None or (os.path.isdir(directory) and not os.listdir(directory))
-    return None if directory is None else Path(directory)
+    if directory is None:
+        return None
+    assert os.path.isdir(directory)
+    assert not os.listdir(directory)
+    path = Path(directory)
+    assert path.name.startswith(f"{__version__}-")
+    return path.parent
 
 
 def test_places_for_the_cache_in_turn(places):
-    given, package, user = places
+    given, user = places
     assert cache_directory() == given / "skrnn"
     shutil.rmtree(given)
     given.touch()  # nothing can be made below a file, not even by root
-    assert cache_directory() == package / "__pycache__" / "kernels"
-    shutil.rmtree(package)
-    package.touch()
     assert cache_directory() == user / "skrnn"
     shutil.rmtree(user)
     user.touch()
@@ -230,20 +231,47 @@ def test_places_for_the_cache_in_turn(places):
 
 def test_no_directory_for_numba_is_given(places, monkeypatch):
     monkeypatch.setattr(config, "CACHE_DIR", "")
-    assert cache_directory() == places[1] / "__pycache__" / "kernels"
+    assert cache_directory() == places[1] / "skrnn"
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there is no XDG_CACHE_HOME")
 @pytest.mark.parametrize("given", ["", "relative"])
 def test_only_an_absolute_user_cache_is_used(given, places, tmp_path, monkeypatch):
     """The specification says so; the working directory may belong to others, and what is cached is unpickled."""
-    for path in places[:2]:
-        path.touch()
+    places[0].touch()
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv("XDG_CACHE_HOME", given)
     assert cache_directory() == tmp_path / "home" / ".cache" / "skrnn"
+
+
+def test_only_folders_of_builds_that_are_long_unused_are_removed(places):
+    place = places[0] / "skrnn"
+    names = {"old": "0.0.1-haswell-0123456789ab", "new": "0.0.2-haswell-0123456789ab", "other": "of-somebody-else"}
+    for name in names.values():
+        (place / name).mkdir(parents=True)
+        (place / name / "a.nbi").touch()
+    for name in ("old", "other"):
+        os.utime(place / names[name], (0, 0))
+    assert cache_directory() == place
+    assert {path.name for path in place.iterdir()} == {names["new"], names["other"], _jit._build()}
+
+
+@compiled_only
+def test_copies_of_the_package_share_what_is_compiled(tmp_path):
+    """One build is compiled once on a machine, in however many environments it is installed."""
+    for folder, counts in (("a", [0, 1]), ("b", [1, 0])):
+        (tmp_path / folder).mkdir()
+        assert run(ONE_KERNEL, tmp_path / "cache", copy_package(tmp_path / folder)) == counts
+
+
+@compiled_only
+def test_nothing_is_written_into_the_package(tmp_path):
+    """What pip does not know of outlives the package, and Python takes it for one."""
+    package = copy_package(tmp_path)
+    run(ONE_KERNEL, tmp_path / "cache", package)
+    assert {path.suffix for path in package.rglob("*") if path.is_file()} <= {".py", ".pyc"}
 
 
 @compiled_only

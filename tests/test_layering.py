@@ -13,7 +13,8 @@ import skrnn
 PACKAGE = Path(skrnn.__file__).parent
 # From the bottom up. A name stands for a module or for a whole package; those of one row do not know each other.
 LEVELS = [
-    {"_jit", "_memory", "_streams", "_threads", "_version", "parameters", "sequences"},
+    {"_version"},
+    {"_jit", "_memory", "_streams", "_threads", "parameters", "sequences"},
     {"_archive"},
     {"kernels"},
     {"cells", "convolution", "losses", "optimizers", "initializers", "schedules"},
