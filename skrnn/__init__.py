@@ -9,6 +9,8 @@
 True
 """
 
+from importlib import import_module
+
 from ._version import __version__
 from .convolution import Conv
 from .estimators import RNNClassifier, RNNRegressor, SequenceTransformer
@@ -26,3 +28,16 @@ __all__ = [
     "load",
     "save",
 ]
+
+# Parts of the public interface that `import skrnn` does not load; they are at the first use of their name.
+LATER = ("callbacks", "checks", "interchange", "model_selection", "preprocessing")
+
+
+def __getattr__(name):
+    if name in LATER:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *LATER})

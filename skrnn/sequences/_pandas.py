@@ -14,12 +14,12 @@ from ._steps import Sequence, is_missing, is_sequence, sequence_steps
 class SequenceDtype(ExtensionDtype):
     """The dtype ``"sequence"`` of pandas columns.
 
-    pandas knows its name once this class has been imported from `skrnn.sequences`.
+    pandas knows its name after ``import skrnn``.
 
     Examples
     --------
     >>> import pandas as pd
-    >>> from skrnn.sequences import SequenceDtype
+    >>> import skrnn
     >>> pd.Series([[1.0, 2.0], None, [3.0]], dtype="sequence")
     0    Sequence(2 steps, 1 channel)
     1                            None
