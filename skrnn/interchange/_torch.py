@@ -25,7 +25,8 @@ def from_torch(module):
 
     The two biases of each gate in PyTorch are added, except those of a GRU's candidate, where the second one is inside
     the reset. The dropout of a module and ``batch_first`` are not read: the one is a setting of training, the other
-    of the arrays that it is called with.
+    of the arrays that it is called with. Weights that the module computes from others, because it was pruned, weight
+    or spectrally normed, or given another parametrization, are read as it computes them in evaluation mode.
 
     Parameters
     ----------
@@ -49,11 +50,12 @@ def from_torch(module):
         raise ValueError(f"proj_size={module.proj_size} is not supported: no cell here projects its state.")
     cell = cells.Elman(module.nonlinearity) if kind == "RNN" else getattr(cells, kind)()
 
+    tensors, weights = _tensors(torch, module), {}
+
     def array(name):
-        tensor = getattr(module, name).detach().cpu()
+        tensor = tensors[name]
         return (tensor if tensor.dtype == torch.float64 else tensor.float()).numpy()
 
-    weights = {}
     for layer in range(module.num_layers):
         for direction, end in (("forward", ""), ("backward", "_reverse"))[: 1 + module.bidirectional]:
             W_x, W_h = array(f"weight_ih_l{layer}{end}").T, array(f"weight_hh_l{layer}{end}").T
@@ -62,6 +64,47 @@ def from_torch(module):
             named = from_two_biases(cell, GATES[kind], W_x, W_h, *b)
             weights |= {f"layers.{layer}.{direction}.{name}": w for name, w in named.items()}
     return RecurrentLayers(cell, weights)
+
+
+def _tensors(torch, module):
+    """Copies of the weights that the module computes with in evaluation mode; it is left as it was."""
+    from torch.nn.utils.parametrize import is_parametrized  # noqa: PLC0415 (an extra)
+
+    names, hooked = module._flat_weights_names, _hooked(module)
+    for name in names:
+        if name not in module._parameters and name not in hooked and not is_parametrized(module, name):
+            raise ValueError(
+                f"{name} is no parameter of the module, and what computes it is not known here: put the values that "
+                f"are meant into a plain torch.nn.{type(module).__name__}."
+            )
+    modes = {part: part.training for part in module.modules()}
+    before = {name: getattr(module, name) for name in hooked}
+    try:
+        module.eval()  # in training, spectral norms move each time that they are computed
+        with torch.no_grad():
+            for hook in hooked.values():
+                hook(module, None)
+            return {name: getattr(module, name).detach().clone().cpu() for name in names}
+    finally:
+        for name, tensor in before.items():
+            setattr(module, name, tensor)
+        for part, training in modes.items():
+            part.training = training
+
+
+def _hooked(module):
+    """The hooks of pruning and of the older norms, by the name of what they compute just before each call."""
+    from torch.nn.utils.prune import BasePruningMethod  # noqa: PLC0415 (an extra)
+    from torch.nn.utils.spectral_norm import SpectralNorm  # noqa: PLC0415 (an extra)
+    from torch.nn.utils.weight_norm import WeightNorm  # noqa: PLC0415 (an extra)
+
+    named = {}
+    for hook in module._forward_pre_hooks.values():
+        if isinstance(hook, BasePruningMethod):
+            named[hook._tensor_name] = hook
+        elif isinstance(hook, (SpectralNorm, WeightNorm)):
+            named[hook.name] = hook
+    return named
 
 
 def to_torch(layers):
