@@ -1,7 +1,10 @@
 """Matrix products against NumPy for random sizes, places and strides, and what lies around the result."""
 
+import ast
+
 import numpy as np
 import pytest
+from faults import PACKAGE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba.core import config
@@ -15,7 +18,8 @@ GUARD = -77.0
 quick = settings(max_examples=25, deadline=None, database=None)
 both = pytest.mark.parametrize("function", [product, product_t], ids=["product", "product_t"])
 each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
-no_tiles = pytest.mark.skipif(config.DISABLE_JIT, reason="there are no tiles: NumPy multiplies")
+SOURCES = sorted(path for part in ("kernels", "cells", "layers") for path in (PACKAGE / part).glob("*.py"))
+PRODUCTS_OF_NUMPY = {"matmul", "matvec", "vecmat", "vecdot", "dot", "vdot", "inner", "tensordot", "einsum", "linalg"}
 sizes = st.integers(1, 70)
 inner_sizes = sizes | st.sampled_from([length + d for length in K_BLOCK.values() for d in (-1, 0, 1, 37)])
 gaps = st.integers(0, 19)
@@ -112,7 +116,6 @@ def test_no_rows(function, dtype):
 
 
 @pytest.mark.small
-@no_tiles
 @both
 @each_dtype
 def test_bits_of_an_element_depend_on_its_row_and_column_only(function, dtype):
@@ -128,6 +131,7 @@ def test_bits_of_an_element_depend_on_its_row_and_column_only(function, dtype):
         assert_array_equal(multiply(function, A, B[:, n : n + 1], C[:, n : n + 1])[:, 0], together[:, n])
 
 
+@pytest.mark.small
 @both
 @each_dtype
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -136,14 +140,47 @@ def test_nan_and_infinity_reach_their_row_and_column(function, dtype, value):
     for m, k in ((0, 0), (7, 3), (M - 1, K - 1)):
         A, B = draw(dtype, (M, K), (K, N))
         A[m, k] = value
-        with np.errstate(invalid="ignore"):  # NumPy multiplies where there is no compiler
-            finite = np.isfinite(multiply(function, A, B))
+        finite = np.isfinite(multiply(function, A, B))
         assert not finite[m].any()
         assert finite[np.arange(M) != m].all()
     for k, n in ((0, 0), (3, lanes(dtype)), (K - 1, N - 1)):
         A, B = draw(dtype, (M, K), (K, N))
         B[k, n] = value
-        with np.errstate(invalid="ignore"):
-            finite = np.isfinite(multiply(function, A, B))
+        finite = np.isfinite(multiply(function, A, B))
         assert not finite[:, n].any()
         assert finite[:, np.arange(N) != n].all()
+
+
+@pytest.mark.small
+@both
+@each_dtype
+def test_infinity_times_zero_is_nan_and_no_warning(function, dtype):
+    """Nor is what overflows, or infinity minus infinity, with the compiler or without."""
+    A, B = np.zeros((5, 4), dtype), np.zeros((4, 3), dtype)
+    A[1, 2], A[2], A[3], B[0], B[1] = np.inf, np.finfo(dtype).max, [np.inf, -np.inf, 0, 0], 1, 1
+    right = np.zeros((5, 3))
+    right[1], right[2], right[3] = np.nan, np.inf, np.nan
+    assert_array_equal(multiply(function, A, B), right)
+    assert_array_equal(multiply(function, A, B, np.ones((5, 3), dtype)), right + 1)
+
+
+@pytest.mark.small
+@pytest.mark.skipif(not config.DISABLE_JIT, reason="compiled, a multiply-add rounds once")
+@both
+@each_dtype
+def test_without_the_compiler_the_bits_are_those_of_a_chain(function, dtype):
+    """On every CPU, whatever the BLAS of NumPy makes of it."""
+    A, B, C = draw(dtype, (11, 70), (70, 19), (11, 19))
+    chain = C.copy()
+    for k in range(A.shape[1]):
+        chain += A[:, k : k + 1] * B[k]
+    assert_array_equal(multiply(function, A, B, C), chain)
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: f"{path.parent.name}/{path.name}")
+def test_no_kernel_multiplies_with_the_blas(path):
+    """It warns, and treats NaN and infinity, as its version and the CPU will have it."""
+    nodes = list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
+    assert not any(isinstance(node, ast.MatMult) for node in nodes)
+    attributes = {f"{ast.unparse(node.value)}.{node.attr}" for node in nodes if isinstance(node, ast.Attribute)}
+    assert not {f"np.{name}" for name in PRODUCTS_OF_NUMPY} & attributes

@@ -35,7 +35,7 @@ quick = settings(max_examples=25, deadline=None, database=None)
 each_cell = pytest.mark.parametrize("cell", CELLS)
 plain_and_all = pytest.mark.parametrize("options", [{}, EVERYTHING], ids=["plain", "everything"])
 each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
-compiled_only = pytest.mark.skipif(config.DISABLE_JIT, reason="too slow in NumPy, whose products depend on the batch")
+compiled_only = pytest.mark.skipif(config.DISABLE_JIT, reason="too slow in NumPy")
 
 
 class SumOfRaw(BaseLoss):
@@ -73,7 +73,6 @@ def weighted_sum_of_parts(network, theta, sequences, target, n):
 SMALL = [("elman", "float32"), ("gru", "float64")]  # a subset, as every cell and dtype takes seconds to compile
 
 
-@compiled_only
 @pytest.mark.parametrize(
     ("cell", "dtype"),
     [

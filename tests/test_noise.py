@@ -33,7 +33,7 @@ CARRYING = [cell for cell in CELLS if cell.startswith(("lstm", "gru", "mgu"))]
 RATES = {"input_dropout": 0.3, "dropout": 0.4, "recurrent_dropout": 0.5, "zoneout": 0.3}
 NO_ZONEOUT = {**RATES, "zoneout": 0.0}
 SEED = 0xFEDCBA9876543210
-compiled_only = pytest.mark.skipif(config.DISABLE_JIT, reason="too slow in NumPy, whose products depend on the batch")
+compiled_only = pytest.mark.skipif(config.DISABLE_JIT, reason="too slow in NumPy")
 each_way = pytest.mark.parametrize("bidirectional", [False, True])
 
 

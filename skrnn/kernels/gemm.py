@@ -48,9 +48,13 @@ def _make_tile(rows, vectors, transposed):
     def tile(c, c0, ldc, a, a0, lda, b, b0, ldb, inner, columns, accumulate):
         width = min(columns, vectors * lanes(c.dtype))
         strides = (1, lda) if transposed else (lda, 1)
-        A = _view(a, a0, (rows, inner), strides)
+        A = _view(a, a0, (rows, inner, 1), (*strides, 0))
+        B = _view(b, b0, (inner, width), (ldb, 1))
         C = _view(c, c0, (rows, width), (ldc, 1))
-        C[:] = A @ _view(b, b0, (inner, width), (ldb, 1)) + (C if accumulate else 0)
+        with np.errstate(all="ignore"):
+            terms = A * B
+            terms[:, 0] += C if accumulate else 0
+            C[:] = terms.cumsum(axis=1)[:, -1]  # one chain over k; `@` is the BLAS, which differs and may warn
 
     @type_callable(tile)
     def type_tile(context):
