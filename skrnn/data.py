@@ -103,6 +103,16 @@ class Data:
         """Weight of all steps of a `stretch`."""
         return self.row_weight[_ranges(stretch.begins, stretch.lengths)].sum()
 
+    def mean_targets(self, indices):
+        """Mean number of targets that have a weight in the sequences `indices`, which have one each or more.
+
+        A sequence counts by the mean weight of its targets, so that weights are copies here too.
+        """
+        if len(self.target) == len(self.lengths):
+            return 1.0
+        counts = np.add.reduceat(self.row_weight > 0, self.begins, dtype=np.int64)[indices]
+        return self.weight[indices].sum() / (self.weight[indices] / counts).sum()
+
     def by_length(self, indices):
         """The sequences `indices`, longest first."""
         return indices[np.argsort(-self.lengths[indices], kind="stable")]

@@ -211,14 +211,14 @@ def fit_inputs(sequences, weight, *, standardize=True, missing="error", time_cha
     ----------
     sequences : SequenceArray
     weight : ndarray of shape (n_sequences,)
-        Of each sequence in means and scales; those of weight 0 are not looked at.
+        Of each sequence in means, scales and counts of tokens; those of weight 0 are not looked at.
     standardize : bool
     missing, time_channel :
         See `Inputs`.
     categorical : sequence of int
         Channels of codes.
     min_count : int
-        How often a token must occur in order to get a code of its own.
+        How often a token must occur, by the sum of weights, in order to get a code of its own; with 1 any that occurs.
     """
     n_channels = sequences.n_channels
     categories = {c: _known(sequences, c, weight, min_count) for c in categorical}
@@ -347,8 +347,18 @@ def _known(sequences, channel, weight, min_count):
     for chunk, rows in _weighted_chunks(sequences, weight, whole=False):
         if not is_text(chunk.values):
             _check_codes(chunk, channel)
-        counts.update(chunk.values[rows > 0, channel].tolist())
+        counts.update(_weighted_counts(chunk.values[rows > 0, channel].tolist(), rows[rows > 0]))
     return learn_vocabulary(counts, min_count)
+
+
+def _weighted_counts(tokens, weight):
+    """The sum of the weights of each token."""
+    if len(tokens) and (weight == weight[0]).all():
+        return {token: n * weight[0] for token, n in Counter(tokens).items()}
+    sums = dict.fromkeys(tokens, 0.0)
+    for token, w in zip(tokens, weight.tolist(), strict=True):
+        sums[token] += w
+    return sums
 
 
 def _check_codes(sequences, channel):

@@ -242,26 +242,3 @@ def test_weights_that_other_objectives_refuse(objective):
 def test_weights_of_steps_that_are_refused(steps, message):
     y = list(cube()[:, :, 0])
     assert_refused(RNNRegressor(**QUICK), lambda e: e.fit(cube(), y, [steps] * 8), message)
-
-
-@pytest.mark.parametrize(
-    ("weights", "message"),
-    [
-        ({0: -1, 1: 1}, "class_weight must be finite and not negative, but is -1.0 for the class 0"),
-        ({0: 1, 1: np.nan}, "class_weight must be finite and not negative, but is nan for the class 1"),
-        ({0: 1, 1: np.inf}, "class_weight must be finite and not negative, but is inf for the class 1"),
-        ({"a": 1}, "not in class_weight"),
-        ([{0: 1}], "class_weight is a list, which is for an indicator matrix"),
-        ("large", "class_weight"),
-    ],
-)
-@pytest.mark.filterwarnings("ignore:class_weight names")
-def test_class_weights_that_are_refused(weights, message):
-    model = RNNClassifier(class_weight=weights, **QUICK)
-    assert_refused(model, lambda e: e.fit(cube(), targets(cube())), message)
-
-
-def test_a_class_weight_for_no_class_warns():
-    """A key of the wrong type, or misspelt."""
-    with pytest.warns(UserWarning, match=r"class_weight names \['1'\], which are not among the classes of y: \[0, 1\]"):
-        RNNClassifier(class_weight={0: 1, 1: 2, "1": 2}, **QUICK).fit(cube(), targets(cube()))

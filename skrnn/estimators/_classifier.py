@@ -1,11 +1,9 @@
 """Classification of sequences."""
 
-import warnings
-
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils import check_array, column_or_1d, compute_class_weight, compute_sample_weight
+from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
@@ -15,9 +13,10 @@ from ..cells import get_cell
 from ..losses import BinomialLogLoss, MultinomialLogLoss
 from ..metrics import step_accuracy_score
 from ..optimizers import get_optimizer
+from ._class_weight import class_factors
 from ._documentation import document_parameters
 from ._predictor import BasePredictor, takes_steps
-from ._targets import check_sum, refuse_steps
+from ._targets import refuse_steps
 
 AUTO_DROPOUT = 0.3  # chosen by experiment, see docs/defaults.rst
 NOT_GIVEN = object()
@@ -34,9 +33,10 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
     ----------
     {parameters}
     class_weight : dict or "balanced", default=None
-        Weights of the classes, in the form ``{{label: weight}}``; "balanced" weighs inversely to their frequency.
-        For an indicator matrix, a list of such dicts, one per label. Multiplied with ``sample_weight``. A label that is
-        no class of y brings a warning.
+        Weights of the classes, in the form ``{{class: weight}}``, 1 for those that it does not name; "balanced" weighs
+        inversely to their frequency in the training part, by ``sample_weight``. For an indicator matrix, a list of
+        dicts ``{{0: weight, 1: weight}}``, one per label. Multiplied with ``sample_weight``. A name that is no class of
+        y brings a warning, and an error if all are such.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the fit before, with its classes and its scales of channels.
 
@@ -307,7 +307,9 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
     def _encode_target(self, y, sample_weight, trained):
         self.multilabel_ = type_of_target(y, input_name="y") == "multilabel-indicator"
         if self.multilabel_:
-            return self._encode_labels(y, sample_weight)
+            y = self._check_labels(y)
+            self._describe_labels(y.shape[1])
+            return self._loss(), y, self._weighted(y, sample_weight, trained)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         classes, codes = np.unique(y, return_inverse=True)
@@ -318,16 +320,15 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
                 f"All sequences of the classes {self.classes_[only_held_out].tolist()} are held out for early "
                 "stopping: they must be among those to train on."
             )
-        if self.class_weight is not None:
-            sample_weight = sample_weight * self._class_weights(y[trained])[codes]
-            check_sum(sample_weight)
+        target = codes[:, np.newaxis].astype(np.float64)
+        sample_weight = self._weighted(target, sample_weight, trained)
         present = np.unique(codes[trained & (sample_weight > 0)])
         if len(present) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 classes among the targets to train on, of a weight above 0; "
                 f"there is only one class: {self.classes_[present].tolist()}."
             )
-        return self._loss(), codes[:, np.newaxis].astype(np.float64), sample_weight
+        return self._loss(), target, sample_weight
 
     def _set_classes(self, y, classes):
         """Set the attributes that describe the target from the classes that there will be."""
@@ -347,36 +348,11 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
     def _describe_labels(self, n_labels):
         self.classes_, self.n_outputs_ = np.arange(n_labels), n_labels
 
-    def _target_weight(self, y):
+    def _target_weight(self, target, weight, trained):
         if self.class_weight is None:
             return 1.0
-        if self.multilabel_ or self.class_weight == "balanced":
-            return compute_sample_weight(self.class_weight, y)
-        return self._class_weights(y)[np.searchsorted(self.classes_, column_or_1d(y))]
-
-    def _class_weights(self, y):
-        """Weight of each class in ``classes_``."""
-        if isinstance(self.class_weight, list):
-            raise ValueError(
-                "class_weight is a list, which is for an indicator matrix y, with a dictionary for each label; y holds "
-                "classes: give one dictionary, {class: weight}."
-            )
-        if isinstance(self.class_weight, dict):
-            unknown = [name for name in self.class_weight if name not in self.classes_.tolist()]
-            if unknown:
-                warnings.warn(
-                    f"class_weight names {unknown}, which are not among the classes of y: {self.classes_.tolist()}.",
-                    stacklevel=11,
-                )
-        weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
-        wrong = ~((weights >= 0) & (weights < np.inf))
-        if wrong.any():
-            k = int(wrong.argmax())
-            raise ValueError(
-                f"class_weight must be finite and not negative, but is {weights[k]} for the class "
-                f"{self.classes_.tolist()[k]!r}."
-            )
-        return weights
+        codes = target.astype(np.intp)
+        return class_factors(self.class_weight, self.classes_, codes, weight, trained, self.multilabel_)
 
     @staticmethod
     def _check_labels(y):
@@ -384,13 +360,6 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         if not np.isin(y, (0, 1)).all():
             raise ValueError(f"A matrix of label indicators holds 0 and 1 only; y holds {np.unique(y)[:5].tolist()}.")
         return y
-
-    def _encode_labels(self, y, sample_weight):
-        y = self._check_labels(y)
-        self._describe_labels(y.shape[1])
-        if self.class_weight is not None:
-            sample_weight = sample_weight * compute_sample_weight(self.class_weight, y)
-        return self._loss(), y, sample_weight
 
     def _known_target(self, y):
         if self.multilabel_:

@@ -20,7 +20,8 @@ embedding_dim : int or "auto", default="auto"
     Numbers in the vector of a code or token; "auto" takes 1.6 n^0.56 for n of them, at most 64.
 min_count : int, default=1
     How often a token (X of str) must occur in training to get a vector of its own; all others share one. With 2, that
-    one is trained, on the tokens that occur once.
+    one is trained, on the tokens that occur once. Occurrences are summed by their ``sample_weight``; with 1 each token
+    of a weight above 0 has a vector.
 missing : {{"error", "mask", "decay"}}, default="error"
     What becomes of NaN. "error" refuses them. "mask" sets them to the mean, and adds for each channel whether it was
     measured, and the time since it last was. "decay" takes the last value that was measured, which decays to the mean
@@ -57,7 +58,7 @@ solver : {{"adam", "adamw", "rmsprop", "sgd", "lbfgs"}} or instance, default="ad
 alpha : float, default={alpha}
     Strength of the L2 penalty: alpha / 2 times the sum of squares of the weight matrices is added to the mean loss;
     biases and weights of single units, like peepholes, are left out. Where steps have targets, alpha is divided by the
-    mean number of steps.
+    mean number of steps that have a weight above 0.
 batch_size : int or "auto", default="auto"
     Sequences in a mini-batch; "auto" takes n_sequences / 16, but at least 16 and at most 64.
 learning_rate : {{"constant", "warmup", "cosine", "one_cycle", "plateau"}} or BaseSchedule, default="cosine"

@@ -75,9 +75,8 @@ def learn(estimator, sequences, job, verbose=False):
     data = Data.of(parts, estimator.inputs_, estimator.dtype, target, weight, estimator._max_bytes)
     raw = loss.initial_raw(target[trained], weight[trained], network.n_outputs)
     state = _start(estimator, network, job, checkpoint, seed, network.n_steps(data.longest(rows)), raw)
-    # The penalty stands against the loss of a sequence, which is that of all its steps if they have targets.
-    alpha = estimator.alpha * given.sequence_weight[rows].sum() / given.weight[trained].sum()
-    settings = _settings(estimator, len(rows), alpha, job, verbose)
+    rows = rows[data.weight[rows] > 0]  # as if the others were not there, in mini-batches too
+    settings = _settings(estimator, len(rows), estimator.alpha / data.mean_targets(rows), job, verbose)
 
     def attributes():
         return results(network, state, job.partial)
@@ -201,7 +200,7 @@ def _encoded_target(estimator, given, trained, job):
     elif not job.goes_on:
         return estimator._encode_target(given.rows, given.weight, trained)
     loss, target = estimator._known_target(given.rows)
-    return loss, target, given.weight * estimator._target_weight(given.rows)
+    return loss, target, estimator._weighted(target, given.weight, trained)
 
 
 def _set_structure(estimator, loss, job):

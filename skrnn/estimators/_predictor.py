@@ -13,7 +13,7 @@ from ..sequences._ragged import check_same_lengths, ragged_values, split_steps
 from ..sequences._steps import is_text
 from ._base import FEATURE_POOLINGS, BaseRNN
 from ._fit import Job
-from ._targets import Target, given_target, one_target_each
+from ._targets import Target, check_sum, given_target, one_target_each
 from ._validation import validate_inputs, warn_if_not_finite
 
 
@@ -104,9 +104,15 @@ class BasePredictor(BaseRNN):
         joined = (np.concatenate(parts) for parts in zip(given[:3], other[:3], strict=True))
         return [sequences, held_out], Target(*joined, given.per_step)
 
-    def _target_weight(self, y):
-        """By what the weights of the rows of y are multiplied."""
+    def _target_weight(self, target, weight, trained):
+        """By what the weights of the rows of the encoded target are multiplied."""
         return 1.0
+
+    def _weighted(self, target, weight, trained):
+        """The weights of the rows in the loss."""
+        weight = weight * self._target_weight(target, weight, trained)
+        check_sum(weight)
+        return weight
 
     def _target(self, sequences, y, sample_weight):
         return given_target(self, sequences, y, sample_weight)

@@ -66,7 +66,7 @@ def rows_of_steps(y, offsets):
 
 
 def row_weights(sample_weight, offsets, per_step):
-    """Weight of each target, and of each sequence: where steps have weights, their mean."""
+    """Weight of each target, and of each sequence: where steps have weights, the mean of those above 0."""
     lengths = np.diff(offsets)
     if sample_weight is None:
         return np.ones(lengths.sum() if per_step else len(lengths)), np.ones(len(lengths))
@@ -76,7 +76,8 @@ def row_weights(sample_weight, offsets, per_step):
         weight = step_weights(sample_weight, offsets).astype(np.float64)
         _check_step_weights(weight, offsets)
         check_sum(weight)
-        return weight, np.add.reduceat(weight, offsets[:-1]) / lengths
+        counts = np.add.reduceat(weight > 0, offsets[:-1], dtype=np.int64)
+        return weight, np.add.reduceat(weight, offsets[:-1]) / np.maximum(counts, 1)
     if not isinstance(sample_weight, Number):
         sample_weight = _sequence_weights(sample_weight)
     weight = _check_sample_weight(sample_weight, lengths, dtype=np.float64, ensure_non_negative=True)

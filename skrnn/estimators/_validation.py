@@ -1,5 +1,6 @@
 """What only estimators of networks ask of sequences, and of parameters that name channels."""
 
+import sys
 import warnings
 
 import numpy as np
@@ -22,6 +23,14 @@ def validate_inputs(estimator, X, dtype, *, missing, reset=False, text=None):
         kinds = ("numbers", "tokens (str)") if text else ("tokens (str)", "numbers")
         raise ValueError(f"X holds {kinds[0]}, but {type(estimator).__name__} was fitted on {kinds[1]}.")
     return sequences
+
+
+def level_of_caller():
+    """The `stacklevel` by which a warning of the function that calls this one points at the code of the user."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("skrnn", "sklearn"):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def warn_if_not_finite(rows, offsets, what):

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 
 UNKNOWN = 0
+ROUNDING = 1e-12  # of sums of weights
 
 
 def learn_vocabulary(tokens, min_count):
@@ -13,10 +14,9 @@ def learn_vocabulary(tokens, min_count):
     Parameters
     ----------
     tokens : ndarray of str of shape (n_tokens,), or Counter
-        All tokens, each as often as it appears, or how often that is.
-
+        All tokens, each as often as it appears, or how often that is: the sum of its weights, all above 0.
     min_count : int
-        How often a token must appear to be known.
+        How often a token must appear to be known. With 1 all are, also those whose weights sum up to less.
 
     Returns
     -------
@@ -30,12 +30,13 @@ def learn_vocabulary(tokens, min_count):
         If no token appears often enough.
     """
     counts = tokens if isinstance(tokens, Counter) else Counter(tokens.tolist())
-    known = sorted((token for token, n in counts.items() if n >= min_count), key=lambda token: (-counts[token], token))
+    least = min_count * (1 - ROUNDING) if min_count > 1 else 0
+    known = sorted((token for token, n in counts.items() if n >= least), key=lambda token: (-counts[token], token))
     if not known:
         found = (
             "there is none"
             if not counts
-            else "the most frequent, {!r}, appears {} times".format(*counts.most_common(1)[0])
+            else "the most frequent, {!r}, appears {:g} times".format(*counts.most_common(1)[0])
         )
         raise ValueError(f"no token appears min_count={min_count} times: {found}. Lower min_count.")
     return {token: code for code, token in enumerate(known, start=UNKNOWN + 1)}
