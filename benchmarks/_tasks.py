@@ -231,9 +231,15 @@ TASKS = {
             Measure("span F1, %", span_f1, None, Figure("attention BiRNN", 95.87)),
             Measure("tokens, %", accuracy, Figure("commonest tag", 84.7)),
         ),
+        required={"bidirectional": True},
         tuned={"input_dropout": 0.3},
     ),
-    "UD English-LinES": of_text(_sets.ud_en_lines, Figure("commonest tag", 88.1), tuned={"max_iter": 6}),
+    "UD English-LinES": of_text(
+        _sets.ud_en_lines,
+        Figure("commonest tag", 88.1),
+        required={"bidirectional": True},
+        tuned={"max_iter": 6},
+    ),
     "PhysioNet 2012": Task(
         _sets.physionet2012, OF_DEATHS, required={"missing": "decay"}, wrap=on_quantiles, tuned=OF_PATIENTS
     ),
@@ -243,7 +249,6 @@ TASKS = {
     "JSB chorales": Task(
         _sets.chorales,
         (Measure("NLL", nll_of_frames, Figure("Markov", 10.49), Figure("GRU", 8.43), higher=False),),
-        required={"bidirectional": False},
     ),
     "JapaneseVowels, reservoir": Task(
         partial(_sets.archive, "JapaneseVowels"),

@@ -1,11 +1,11 @@
 """Accuracy on real data: default and tuned networks, a PyTorch loop, floors and published results.
 
 *default*: ``RNNClassifier(random_state=seed)`` or ``RNNRegressor(random_state=seed)`` with nothing set but what the
-data demand: ``missing="mask"`` or ``"decay"`` where values are missing, and one direction where a network that reads
-from both ends would see what it is to predict (JSB chorales). Median over three seeds, and range. *fit*: seconds on two
-threads. How the defaults were chosen, without the test parts, is told in :doc:`defaults`. *tuned*: the best network
-that was found on held-out parts of the training part, ``-`` where that is the default; median over the same seeds. The
-choices are in ``benchmarks/_tasks.py``.
+data demand: ``missing="mask"`` or ``"decay"`` where values are missing, and both directions where each word of a
+sentence has a tag (ATIS, UD). Median over three seeds, and range. *fit*: seconds on two threads. How the defaults were
+chosen, without the test parts, is told in :doc:`defaults`. *tuned*: the best network that was found on held-out parts
+of the training part, ``-`` where that is the default; median over the same seeds. The choices are in
+``benchmarks/_tasks.py``.
 
 *PyTorch*: a loop over batches of the same size for the same number of updates, with the network, loss, penalty,
 dropout, clipping, Adam and learning rates of the fitted default, ``pack_padded_sequence``, data that were padded once

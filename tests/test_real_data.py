@@ -95,7 +95,7 @@ def test_learned_features(objective, japanese_vowels):
 def test_slots_of_flight_requests(load):
     """1500 of 4978 sentences, and two batch sizes to choose from."""
     (X, tags, _), (X_test, tags_test, _) = load.atis("train"), load.atis("test")
-    clf = RNNClassifier(max_iter=6, random_state=0)
+    clf = RNNClassifier(bidirectional=True, max_iter=6, random_state=0)
     search = GridSearchCV(clf, {"batch_size": [16, 64]}, scoring=get_scorer("span_f1"), cv=2)
     search.fit(X[:1500], SequenceArray.from_list(tags[:1500]))
     assert search.best_params_ == {"batch_size": 16}  # four times the updates

@@ -176,8 +176,10 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         """How the network is trained to make one vector of the outputs of its last layer."""
 
     def _bidirectional(self):
-        """Whether layers run in both directions."""
-        return self.bidirectional is True
+        """Whether layers run in both directions: "auto" does where the whole sequence is there to be read."""
+        if self.bidirectional != "auto":
+            return bool(self.bidirectional)
+        return not self.per_step_ and self.truncation is None and not get_cell(self.cell).is_output
 
     def _dropout(self):
         """Share of the units that are left out between layers and before the readout."""

@@ -204,11 +204,6 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         first = None if hasattr(self, "weights_") else NOT_GIVEN if classes is None else classes
         return self._learn(self._part(X, y, sample_weight, first))
 
-    def _bidirectional(self):
-        if self.bidirectional != "auto":
-            return self.bidirectional
-        return self.truncation is None and not get_cell(self.cell).is_output
-
     def _dropout(self):
         if self.dropout != "auto":
             return self.dropout

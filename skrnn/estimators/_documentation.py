@@ -121,14 +121,11 @@ pooling : {"last", "mean", "max"} or sequence of them, default=("last", "mean", 
     what the readout is trained on."""
 
 BIDIRECTIONAL = """\
-bidirectional : bool, default=False
-    Whether each layer also runs from the end of a sequence to its start, with units of its own."""
-
-BIDIRECTIONAL_OR_AUTO = """\
-bidirectional : bool or "auto", default="auto"
-    Whether each layer also runs from the end of a sequence to its start, with units of its own; "auto" is True but for
-    cells that put out the predictions ("jordan"), and with `truncation`. Where each step has a target, its prediction
-    then depends on the steps after it too: set it to False if these are not known yet when it is needed."""
+bidirectional : bool or "auto", default={default}
+    Whether each layer also runs from the end of a sequence to its start, with units of its own. "auto" does where there
+    is one target for each sequence, but for cells that put out the predictions ("jordan") and with `truncation`. Where
+    each step has a target, "auto" reads forward only, so that a prediction depends on its step and those before it; set
+    it to True if the steps after it are known, too, when a prediction is needed, as for the words of a sentence."""
 
 DROPOUT = """\
 dropout : float, default=0.0
@@ -203,7 +200,7 @@ def document_parameters(cls):
     if cls.__doc__:  # there is none with python -OO
         defaults = {name: parameter.default for name, parameter in inspect.signature(cls).parameters.items()}
         pooling = ONE_POOLING if isinstance(defaults["pooling"], str) else SEVERAL_POOLINGS
-        directions = BIDIRECTIONAL_OR_AUTO if defaults["bidirectional"] == "auto" else BIDIRECTIONAL
+        directions = '"auto"' if defaults["bidirectional"] == "auto" else defaults["bidirectional"]
         dropout = DROPOUT_OR_AUTO if defaults["dropout"] == "auto" else DROPOUT
         cells = ", ".join(f'"{name}"' for name in CELLS)
         texts = {
@@ -213,7 +210,7 @@ def document_parameters(cls):
                 early_stopping='"auto"' if defaults["early_stopping"] == "auto" else defaults["early_stopping"],
                 cells=cells,
                 pooling=pooling,
-                bidirectional=directions,
+                bidirectional=BIDIRECTIONAL.format(default=directions),
                 dropout=dropout,
             ),
             "attributes": ATTRIBUTES,

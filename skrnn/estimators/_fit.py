@@ -12,6 +12,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from ..initializers import Scheme, get_bias_initializer, get_initializer
 from ..optimizers import get_optimizer
 from ..schedules import Constant, get_schedule
+from ._ahead import warn_if_answer_is_read
 from ._callbacks import CallbackObserver
 
 # batch_size="auto" and max_iter="auto": batches large enough for the processor to work well and small enough for many
@@ -70,6 +71,8 @@ def learn(estimator, sequences, job, verbose=False):
     _check_weights(weight, trained)
 
     _set_structure(estimator, loss, job)
+    if given.per_step and not job.goes_on:
+        warn_if_answer_is_read(estimator.structure_, sequences, given.rows)
     network, optimizer = Network(estimator.structure_), _optimizer(estimator)
     check_memory(network, lengths, estimator._max_bytes, estimator.truncation)
     data = Data.of(parts, estimator.inputs_, estimator.dtype, target, weight, estimator._max_bytes)

@@ -108,7 +108,7 @@ OBJECTIVES = {"forecast": forecast, "reconstruct": reconstruct, "supervised": su
 
 def _check_no_future(estimator):
     """Refuse networks that would read the answer."""
-    if estimator.bidirectional:
+    if estimator.bidirectional != "auto" and estimator.bidirectional:
         raise ValueError(
             'objective="forecast" predicts the next step, which a network of both directions reads: set '
             "bidirectional=False, or use another objective."
