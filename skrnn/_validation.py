@@ -1,5 +1,6 @@
 """From what users pass as X to sequences, of the width that an estimator was fitted on."""
 
+import warnings
 from numbers import Number
 
 import numpy as np
@@ -14,8 +15,9 @@ FLOATS = [np.float64, np.float32]
 def validate_sequences(estimator, X, *, reset):
     """The sequences in X, in their own precision and with what NaN they have.
 
-    Sets (`reset`) or compares ``n_features_in_``, ``feature_names_in_`` and ``n_channels_`` of the estimator. A 2-D
-    table is one univariate sequence of fixed length per row, and behaves for scikit-learn as any table does.
+    Sets (`reset`) or compares ``n_features_in_``, ``feature_names_in_``, ``n_channels_`` and ``channel_names_`` of the
+    estimator. A 2-D table is one univariate sequence of fixed length per row, and behaves for scikit-learn as any table
+    does.
     """
     sequences = as_sequence_array(X)
     if sequences is None and not reset and _is_list_of_sequences(X, estimator):
@@ -28,8 +30,10 @@ def validate_sequences(estimator, X, *, reset):
                 f"fitted on sequences of {estimator.n_channels_} channels. For one sequence pass X[np.newaxis]."
             )
         sequences = rows_as_sequences(table)
+        if reset:
+            vars(estimator).pop("channel_names_", None)
     else:
-        check_names(estimator, X, sequences.n_channels, reset=reset)
+        check_names(estimator, X, sequences, reset=reset)
     if reset:
         estimator.n_channels_ = sequences.n_channels
     elif sequences.n_channels != estimator.n_channels_:
@@ -42,15 +46,58 @@ def validate_sequences(estimator, X, *, reset):
     return sequences
 
 
-def check_names(estimator, X, n_channels, *, reset):
-    """Set (`reset`) or compare ``n_features_in_`` and ``feature_names_in_``, for an X that holds sequences."""
-    if hasattr(X, "columns"):
-        validate_data(estimator, X, reset=reset, skip_check_array=True)
-    elif reset:
-        estimator.n_features_in_ = n_channels
-        vars(estimator).pop("feature_names_in_", None)
-    else:  # warns of names that X lacks; how many columns of a frame made the channels does not count
-        validate_data(estimator, X, reset=False, skip_check_array=True, ensure_2d=False)
+def check_names(estimator, X, sequences, *, reset):
+    """Set (`reset`) or compare ``n_features_in_`` and the names of features and channels, for an X of sequences.
+
+    Features are the columns of a frame, otherwise the channels. Channels are compared where both names are known, and
+    columns where both are frames, unless these are channels.
+    """
+    names, is_frame = sequences.channel_names, hasattr(X, "columns")
+    if reset:
+        _set_names(estimator, "channel_names_", names)
+        if is_frame:
+            validate_data(estimator, X, reset=True, skip_check_array=True)
+        else:
+            estimator.n_features_in_ = sequences.n_channels
+            _set_names(estimator, "feature_names_in_", names)
+        return
+    fitted, features = (getattr(estimator, name, None) for name in ("channel_names_", "feature_names_in_"))
+    of_channels = fitted is not None and features is not None and np.array_equal(fitted, features)
+    if is_frame and (names is None or not of_channels):
+        validate_data(estimator, X, reset=False, skip_check_array=True)
+    elif names is None or fitted is None:
+        _warn_of_names(estimator, names is not None, features is not None)
+    if names is not None and fitted is not None and names != tuple(fitted):
+        _refuse_names(names, fitted)
+
+
+def _set_names(estimator, attribute, names):
+    if names is None:
+        vars(estimator).pop(attribute, None)
+    else:
+        setattr(estimator, attribute, np.array(names, dtype=object))
+
+
+def _warn_of_names(estimator, found, fitted):
+    """Warn, in the words of scikit-learn, of names that X has and fit did not see, or the other way round."""
+    name = type(estimator).__name__
+    if fitted:
+        warnings.warn(f"X does not have valid feature names, but {name} was fitted with feature names", stacklevel=2)
+    elif found:
+        warnings.warn(f"X has feature names, but {name} was fitted without feature names", stacklevel=2)
+
+
+def _refuse_names(names, fitted):
+    """Raise, in the words of scikit-learn, the error of channels of other names, or in another order."""
+    message = "The feature names should match those that were passed during fit.\n"
+    unseen, missing = ([name for name in a if name not in set(b)] for a, b in ((names, fitted), (fitted, names)))
+    for which, listed in (("unseen at fit time", unseen), ("seen at fit time, yet now missing", missing)):
+        if listed:
+            shown = [f"- {name}\n" for name in sorted(listed)[:5]] + ["- ...\n"] * (len(listed) > 5)
+            message += f"Feature names {which}:\n" + "".join(shown)
+    if not (unseen or missing):
+        message += "Feature names must be in the same order as they were in fit.\n"
+    raise ValueError(message)
 
 
 def pack(X):

@@ -37,7 +37,10 @@ FILE_IDS = [str(path.relative_to(PACKAGE)) for path in FILES]
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 60
 ELSEWHERE = {"forward", "backward", "setup", "on_fit_task_begin", "on_fit_task_end", "teardown"}
 # Attributes that depend on the data or a parameter.
-OF_SOME_FITS = {"feature_names_in_", "vocabulary_", "reconstruction_mean_", "reconstruction_scale_", "solver_state_"}
+OF_SOME_FITS = {
+    *{"feature_names_in_", "channel_names_", "target_names_", "vocabulary_", "reconstruction_mean_"},
+    *{"reconstruction_scale_", "solver_state_"},
+}
 
 
 def excluded_checks():

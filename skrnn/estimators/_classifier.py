@@ -16,6 +16,7 @@ from ..optimizers import get_optimizer
 from ._class_weight import class_factors
 from ._documentation import document_parameters
 from ._predictor import BasePredictor, takes_steps
+from ._target_names import check_target_names
 from ._targets import refuse_steps
 
 AUTO_DROPOUT = 0.3  # chosen by experiment, see docs/defaults.rst
@@ -275,6 +276,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             Between 0 and 1.
         """
         check_is_fitted(self)
+        check_target_names(self, y)
         if not self.per_step_:
             refuse_steps(y, sample_weight)
             return super().score(X, y, sample_weight)

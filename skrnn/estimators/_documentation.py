@@ -183,7 +183,11 @@ n_channels_ : int
 n_features_in_ : int
     Columns of a table or frame, else channels.
 feature_names_in_ : ndarray of shape (n_features_in,)
-    Column names, if X was a frame whose column names are all strings."""
+    Names of the columns of a frame, else of the channels, if X had names that are all strings.
+channel_names_ : ndarray of shape (n_channels,)
+    Names of the channels, if X had some: a frame with sequences in a column may have more channels than columns.
+target_names_ : ndarray of shape (n_targets,)
+    Names of the targets, if y was a frame, or frames, with such names."""
 
 REFERENCES = """\
 .. [1] J. L. Ba, J. R. Kiros, G. E. Hinton, "Layer normalization", 2016. :arxiv:`1607.06450`

@@ -14,6 +14,7 @@ from ..optimizers import get_optimizer
 from ..schedules import Constant, get_schedule
 from ._ahead import warn_if_answer_is_read
 from ._callbacks import CallbackObserver
+from ._target_names import check_target_names
 
 # batch_size="auto" and max_iter="auto": batches large enough for the processor to work well and small enough for many
 # updates in an epoch, and epochs enough for updates enough; chosen by experiment, see docs/defaults.rst.
@@ -52,6 +53,7 @@ def learn(estimator, sequences, job, verbose=False):
     if not job.partial:
         vars(estimator).pop("solver_state_", None)
     _check_groups(estimator, job)
+    check_target_names(estimator, job.y, reset=not job.goes_on)
     given, n_sequences = estimator._target(sequences, job.y, job.sample_weight), len(sequences)
     parts = [sequences]
     if job.validation is not None:

@@ -13,6 +13,7 @@ from ..sequences._ragged import check_same_lengths, ragged_values, split_steps
 from ..sequences._steps import is_text
 from ._base import FEATURE_POOLINGS, BaseRNN
 from ._fit import Job
+from ._target_names import check_target_names
 from ._targets import Target, check_sum, given_target, one_target_each
 from ._validation import validate_inputs, warn_if_not_finite
 
@@ -97,6 +98,7 @@ class BasePredictor(BaseRNN):
             held_out = validate_inputs(self, X_val, self.dtype, missing=self.missing, text=text)
         with naming("y_val, sample_weight_val"):
             other = self._target(held_out, y_val, sample_weight_val)
+            check_target_names(self, y_val)
         if len(held_out) < 2:
             raise ValueError("X_val has 1 sequence: a score of early stopping needs 2 at least.")
         if other.per_step != given.per_step or np.shape(other.rows)[1:] != np.shape(given.rows)[1:]:
@@ -185,6 +187,7 @@ class BasePredictor(BaseRNN):
         check_is_fitted(self)
         from ..objective import gradient_norms  # noqa: PLC0415
 
+        check_target_names(self, y)
         rows, offsets = ragged_values(y) if self.per_step_ else (one_target_each(y), None)
         loss, target = self._known_target(rows)
 

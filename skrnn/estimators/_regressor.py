@@ -14,6 +14,7 @@ from ..losses import REGRESSION_LOSSES, BaseLoss, LogLoss, Quantile
 from ..metrics import step_r2_score
 from ._documentation import document_parameters
 from ._predictor import BasePredictor, takes_steps
+from ._target_names import check_target_names
 from ._targets import as_numbers, refuse_steps
 
 
@@ -229,6 +230,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
             At most 1; 0 for the mean of y as the prediction.
         """
         check_is_fitted(self)
+        check_target_names(self, y)
         if not self.per_step_:
             refuse_steps(y, sample_weight)
             return super().score(X, y, sample_weight)

@@ -332,7 +332,10 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         raw = read_out(network, network.flatten(self.weights_), features[:, first : first + network.n_last])
         n_channels = len(self.reconstruction_mean_)
         values = raw.reshape(-1, n_channels) * self.reconstruction_scale_ + self.reconstruction_mean_
-        return SequenceArray(values, np.arange(len(raw) + 1) * (raw.shape[1] // n_channels))
+        names = getattr(self, "channel_names_", None)
+        if names is not None:
+            names = [name for c, name in enumerate(names) if c not in self.inputs_.categories]
+        return SequenceArray(values, np.arange(len(raw) + 1) * (raw.shape[1] // n_channels), names)
 
     def get_feature_names_out(self, input_features=None):
         """Name the features: "sequencetransformer_", the pooling, and the number of the unit.
@@ -349,7 +352,8 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         """
         check_is_fitted(self)
         # To scikit-learn a container of sequences is one column, however many channels it has.
-        is_container = self.n_features_in_ == self.n_channels_ and not hasattr(self, "feature_names_in_")
+        names, channels = (getattr(self, name, None) for name in ("feature_names_in_", "channel_names_"))
+        is_container = self.n_features_in_ == self.n_channels_ and np.array_equal(names, channels)
         if not (is_container and np.shape(input_features) == (1,)):
             _check_feature_names_in(self, input_features, generate_names=False)
         poolings = self._poolings()

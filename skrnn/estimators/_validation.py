@@ -71,7 +71,7 @@ def channel_numbers(estimator, which, name):
         return []
     listed = [which] if np.ndim(which) == 0 else list(which)
     kinds = {type(one.item() if isinstance(one, np.generic) else one) for one in listed}
-    names, n_channels = list(getattr(estimator, "feature_names_in_", [])), estimator.n_channels_
+    n_channels = estimator.n_channels_
     if len(kinds) > 1 or not kinds <= {bool, int, str}:
         raise ValueError(f"{name} must hold numbers of channels, names of columns, or a mask; got {which!r}.")
     which = np.atleast_1d(which)
@@ -79,14 +79,24 @@ def channel_numbers(estimator, which, name):
         if which.shape != (n_channels,):
             raise ValueError(f"{name} as a mask needs an entry for each of {n_channels} channels, got {which.shape}.")
         return np.flatnonzero(which).tolist()
-    if which.dtype.kind == "U" and len(names) != n_channels:
+    names = _names_of_channels(estimator, which)
+    if which.dtype.kind == "U" and not names:
         raise ValueError(f"{name}={which.tolist()!r} names columns, but X has no column name for each channel.")
     channels = []
     for one in which.tolist():
         known = names if isinstance(one, str) else range(-n_channels, n_channels)
         if one not in known:
             raise ValueError(f"{name}: there is no channel {one!r}; X has {names or n_channels} channels.")
+        if isinstance(one, str) and names.count(one) > 1:
+            raise ValueError(f"{name}: {names.count(one)} channels have the name {one!r}: give numbers of channels.")
         channels.append(names.index(one) if isinstance(one, str) else one % n_channels)
     if len(set(channels)) < len(channels):
         raise ValueError(f"{name}={which.tolist()!r} names a channel twice.")
     return channels
+
+
+def _names_of_channels(estimator, wanted):
+    """Names of the channels; of a frame whose columns are channels with names of their own, those that are wanted."""
+    known = (list(getattr(estimator, name, [])) for name in ("channel_names_", "feature_names_in_"))
+    known = [names for names in known if len(names) == estimator.n_channels_]
+    return next((names for names in known if set(wanted.tolist()) <= set(names)), known[0] if known else [])

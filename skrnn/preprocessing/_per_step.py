@@ -52,7 +52,9 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
     n_features_in_ : int
         Number of columns of a table or data frame seen in `fit`; otherwise the number of channels.
     feature_names_in_ : ndarray of str of shape (n_features_in_,)
-        Names of the columns, if `X` was a data frame with names that are str.
+        Names of the columns of a data frame, otherwise of the channels, if `X` had names that are str.
+    channel_names_ : ndarray of str of shape (n_channels_,)
+        Names of the channels, if `X` had some.
 
     See Also
     --------
@@ -129,7 +131,7 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
         if not hasattr(self.transformer, "fit_transform"):
             return self.fit(X, y, **params).transform(X)
         sequences, output = self._fit("fit_transform", X, y, params)
-        return self._packed(output, sequences)
+        return self._packed(output, sequences, self._names_out(sequences))
 
     def transform(self, X):
         """Transform the steps of sequences.
@@ -148,7 +150,7 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
         sequences = validate_sequences(self, X, reset=False)
         with _fault_located(sequences):
             output = self.transformer_.transform(sequences.values)
-        return self._packed(output, sequences)
+        return self._packed(output, sequences, self._names_out(sequences))
 
     @available_if(_inner_has("inverse_transform"))
     def inverse_transform(self, X):
@@ -168,7 +170,7 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
         sequences = pack(X)
         with _fault_located(sequences):
             output = self.transformer_.inverse_transform(sequences.values)
-        return self._packed(output, sequences)
+        return self._packed(output, sequences, getattr(self, "channel_names_", None))
 
     @available_if(_inner_has("get_feature_names_out"))
     def get_feature_names_out(self, input_features=None):
@@ -177,7 +179,7 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names of what was fitted on; if None, ``feature_names_in_`` where there are any, else "x0", "x1" and so on.
+            Names of what was fitted on; if None, ``channel_names_`` where there are any, else "x0", "x1" and so on.
 
         Returns
         -------
@@ -185,6 +187,8 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
             One name for each channel.
         """
         check_is_fitted(self)
+        if input_features is None and hasattr(self, "channel_names_"):
+            return self.transformer_.get_feature_names_out(self.channel_names_)
         names = _check_feature_names_in(self, input_features, generate_names=False)
         # The columns of a table are steps, not channels.
         names = names if names is not None and len(names) == self.n_channels_ else None
@@ -231,14 +235,27 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
             self.transformer_ = transformer
         return sequences, output
 
-    def _packed(self, output, sequences):
+    def _names_out(self, sequences):
+        """Names of the channels that the transformer makes of those of the sequences; None if it cannot tell."""
+        names = sequences.channel_names
+        if names is None or not hasattr(self.transformer_, "get_feature_names_out"):
+            return None
+        try:
+            made = self.transformer_.get_feature_names_out(np.array(names, dtype=object))
+        except (AttributeError, TypeError, ValueError):  # a step of a pipeline, for one, that has no names
+            return None
+        return made if all(isinstance(name, str) for name in made) else None
+
+    def _packed(self, output, sequences, names):
         steps = np.asarray(output.toarray() if hasattr(output, "toarray") else output)
         if len(steps) != len(sequences.values):
             raise ValueError(
                 f"{type(self.transformer_).__name__} made {len(steps)} rows of {len(sequences.values)} time steps: "
                 "PerStep needs a transformer that gives one row for each."
             )
-        return SequenceArray(steps, sequences.offsets)
+        made = SequenceArray(steps, sequences.offsets)
+        # A transformer may give names of other columns than it makes, those of `set_output` for one.
+        return SequenceArray(made.values, made.offsets, names) if np.shape(names) == (made.n_channels,) else made
 
 
 @contextmanager

@@ -94,13 +94,13 @@ class SlidingWindow(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_out
         Returns
         -------
         SequenceArray
-            ``n_steps`` sequences of 1 to `window` steps.
+            ``n_steps`` sequences of 1 to `window` steps, whose channels have the names of the columns.
         """
         check_is_fitted(self)
         rows = self._rows(X, reset=False)
         last = np.arange(len(rows))
         starts = np.maximum(last - self.window + 1, 0)
-        return cut(rows, starts, last - starts + 1)
+        return cut(rows, starts, last - starts + 1, getattr(self, "feature_names_in_", None))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

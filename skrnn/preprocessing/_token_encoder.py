@@ -38,7 +38,9 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
     n_features_in_ : int
         1.
     feature_names_in_ : ndarray of str of shape (1,)
-        Name of the column, if `X` was a data frame with a name that is str.
+        Name of the column of a data frame, otherwise of the channel, if `X` had a name that is str.
+    channel_names_ : ndarray of str of shape (1,)
+        Name of the channel, if `X` had one.
 
     Examples
     --------
@@ -149,7 +151,7 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
                 f"{self.n_entries_ - 1}."
             )
         entries = np.array([self.unknown, *self.vocabulary_])
-        return SequenceArray(entries[codes.astype(np.int64)], sequences.offsets)
+        return SequenceArray(entries[codes.astype(np.int64)], sequences.offsets, sequences.channel_names)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -166,7 +168,7 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
                 "stand for categories become tokens by [list(map(str, x)) for x in X]."
             )
         _check_one_channel(sequences)
-        check_names(self, X, 1, reset=reset)
+        check_names(self, X, sequences, reset=reset)
         return sequences
 
     def _learn(self, X):
@@ -184,7 +186,7 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
 
     def _encoded(self, sequences):
         codes = encode_tokens(sequences.values[:, 0], self.vocabulary_)
-        return SequenceArray(codes, sequences.offsets)
+        return SequenceArray(codes, sequences.offsets, sequences.channel_names)
 
 
 def _check_one_channel(sequences):

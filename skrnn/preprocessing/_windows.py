@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
 from ..sequences import SequenceArray, as_sequence_array
+from ..sequences._names import str_names
 from ..sequences._steps import column_names
 from ._cut import cut
 from ._times import times_of
@@ -84,7 +85,8 @@ def make_windows(series, *, window, horizon=1, stride=1, target=None, context=No
     -------
     Windows
         With `X`, `y`, and the series, step and time that each window ends with and its targets end with. The axis of
-        `y` for the horizon is left out if that is 1, the axis for targets if there is one and `target` is no list.
+        `y` for the horizon is left out if that is 1, the axis for targets if there is one and `target` is no list. The
+        channels of `X` have the names of the columns, if these are str.
 
     Raises
     ------
@@ -127,7 +129,8 @@ def make_windows(series, *, window, horizon=1, stride=1, target=None, context=No
     if np.ndim(target) == 0 and len(columns) == 1:
         y = y[:, :, 0]
     y = y[:, 0] if horizon == 1 else y
-    return Windows(cut(packed.values, first, np.full(len(first), window)), y, number, *ends, *stamps)
+    X = cut(packed.values, first, np.full(len(first), window), str_names(names))
+    return Windows(X, y, number, *ends, *stamps)
 
 
 def _read(series, what):
@@ -136,7 +139,7 @@ def _read(series, what):
         items = series
     else:
         sequences = as_sequence_array(series)
-        items = [series] if sequences is None else sequences.to_list()
+        items = [series] if sequences is None else np.asarray(sequences)[:, 0]
     names = list(map(column_names, items))
     times = [times_of(item, f"{what} {i}") for i, item in enumerate(items)]
     for i in range(len(items)):

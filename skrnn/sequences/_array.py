@@ -8,10 +8,11 @@ import numpy as np
 from ._display import html_table
 from ._exchange import Exchange
 from ._layout import checked_lengths, checked_offsets, gather, offsets_of, row_key, valid_lengths
+from ._names import checked_names
 from ._steps import (
     Sequence,
-    check_columns,
     check_not_empty,
+    common_names,
     count,
     is_text,
     real_array,
@@ -36,6 +37,9 @@ class SequenceArray(Exchange):
     offsets : array-like of int of shape (n_sequences + 1,)
         Where each sequence starts; begins with 0, ends with ``n_steps_total``.
 
+    channel_names : list of str of shape (n_channels,), default=None
+        Names of the channels, which estimators remember and compare.
+
     Attributes
     ----------
     values : ndarray of shape (n_steps_total, n_channels)
@@ -49,6 +53,9 @@ class SequenceArray(Exchange):
 
     n_channels : int
         Width of a time step.
+
+    channel_names : tuple of str, or None
+        Names of the channels, if they have some. They do not count in ``==``.
 
     shape : tuple
         ``(n_sequences, 1)``.
@@ -74,8 +81,9 @@ class SequenceArray(Exchange):
     _origin = 0, 0  # sequence and step of the first row, in what this may be a part of: see `_chunks`
     __hash__ = None
     __array_ufunc__ = None  # so that ``array == sequences`` asks `__eq__`
+    _channel_names = None  # where there are none, so that pickles and hashes are those of before there were names
 
-    def __init__(self, values, offsets):
+    def __init__(self, values, offsets, channel_names=None):
         steps = step_array(values, "values")
         values = steps if is_text(steps) else real_array(np.asanyarray(values), "values")
         if values.ndim not in (1, 2):
@@ -84,6 +92,12 @@ class SequenceArray(Exchange):
             values = values.reshape(-1, 1)
         self.values = values
         self.offsets = checked_offsets(offsets, len(values))
+        if channel_names is not None:
+            self._channel_names = checked_names(channel_names, values.shape[1])
+
+    @property
+    def channel_names(self):
+        return self._channel_names
 
     @property
     def shape(self):
@@ -110,7 +124,7 @@ class SequenceArray(Exchange):
             start, stop, step = rows.indices(len(self))
             if step == 1:
                 offsets = self.offsets[start : max(start, stop) + 1]
-                return type(self)(self.values[offsets[0] : offsets[-1]], offsets - offsets[0])
+                return self._with(self.values[offsets[0] : offsets[-1]], offsets - offsets[0])
         if isinstance(rows, numbers.Integral) and not isinstance(rows, bool):
             if not -len(self) <= rows < len(self):
                 raise IndexError(f"index {rows} is out of bounds for {len(self)} sequences.")
@@ -121,13 +135,20 @@ class SequenceArray(Exchange):
             return self.values[self.offsets[index] : self.offsets[index + 1]]
         if index.ndim > 1:
             raise IndexError("sequences are selected by an integer, a slice or a 1-D index.")
-        return type(self)(*gather(self.values, self.offsets, index))
+        return self._with(*gather(self.values, self.offsets, index))
+
+    def _with(self, values, offsets):
+        """Return other steps of the same channels."""
+        sequences = type(self)(values, offsets)
+        if self._channel_names is not None:
+            sequences._channel_names = self._channel_names
+        return sequences
 
     def __array__(self, dtype=None, copy=None):
         if copy is False:
             raise ValueError("a SequenceArray cannot become an array without a copy.")
         cells = np.empty(self.shape, dtype=object)
-        cells[:, 0] = [Sequence(steps) for steps in self]
+        cells[:, 0] = [Sequence(steps, self.channel_names) for steps in self]
         return cells if dtype is None else cells.astype(dtype, copy=False)
 
     def __eq__(self, other):
@@ -166,7 +187,7 @@ class SequenceArray(Exchange):
         >>> X[1]
         array([[3.]])
         """
-        return type(self)(self.values.copy(), self.offsets.copy())
+        return self._with(self.values.copy(), self.offsets.copy())
 
     @classmethod
     def from_list(cls, sequences):
@@ -180,7 +201,7 @@ class SequenceArray(Exchange):
         Returns
         -------
         SequenceArray
-            The packed sequences.
+            The packed sequences. Their channels have names if those of all items have, as columns of frames do.
 
         Raises
         ------
@@ -196,14 +217,14 @@ class SequenceArray(Exchange):
         SequenceArray(2 sequences, 3 to 5 steps, 2 channels, float64)
         """
         items = list(sequences)
-        check_columns(items, "sequence {}")
+        names = common_names(items, "sequence {}")
         arrays = [sequence_steps(item, f"sequence {i}") for i, item in enumerate(items)]
         check_not_empty((len(arrays),))
         if any(map(is_text, arrays)):
             arrays = _one_kind(arrays)
         if len({array.shape[1:] for array in arrays}) > 1:
             _refuse_other_channels(arrays)
-        return cls(np.concatenate(arrays), offsets_of([len(array) for array in arrays]))
+        return cls(np.concatenate(arrays), offsets_of([len(array) for array in arrays]), names)
 
     @classmethod
     def from_padded(cls, X, lengths=None):
@@ -251,12 +272,12 @@ class SequenceArray(Exchange):
         Parameters
         ----------
         arrays : iterable of SequenceArray
-            Containers with the same number of channels.
+            Containers with the same number of channels, and the same names of channels where two have names.
 
         Returns
         -------
         SequenceArray
-            All their sequences, in order.
+            All their sequences, in order. Their channels have names if those of all containers have.
 
         Examples
         --------
@@ -275,8 +296,9 @@ class SequenceArray(Exchange):
                 raise ValueError(f"item {i} has {count(found, 'channel')}, item 0 has {expected}.")
             if is_text(array.values) != is_text(arrays[0].values):
                 raise ValueError(f"item {i} and item 0 differ: one holds tokens (str), the other numbers.")
+        names = _same_names([array.channel_names for array in arrays])
         lengths = np.concatenate([array.lengths for array in arrays])
-        return cls(np.concatenate([array.values for array in arrays]), offsets_of(lengths))
+        return cls(np.concatenate([array.values for array in arrays]), offsets_of(lengths), names)
 
     def to_list(self):
         """List the sequences.
@@ -326,6 +348,18 @@ class SequenceArray(Exchange):
         padded = np.full((len(self), longest, self.n_channels), fill_value, dtype)
         padded[np.arange(longest) < self.lengths[:, np.newaxis]] = self.values
         return padded
+
+
+def _same_names(names):
+    """Return the names that all items have, None if one has none; raise if two differ."""
+    named = [i for i in range(len(names)) if names[i] is not None]
+    for i in named:
+        if names[i] != names[named[0]]:
+            raise ValueError(
+                f"item {i} has the channels {list(names[i])}, item {named[0]} has {list(names[named[0]])}: they must "
+                "be the same, in the same order."
+            )
+    return names[0] if len(named) == len(names) else None
 
 
 def _one_kind(arrays):

@@ -1,9 +1,14 @@
 """Packed sequences as Arrow lists and back; polars columns go the same way."""
 
+import json
+
 import numpy as np
 
 from ._layout import offsets_of, place
+from ._names import checked_names
 from ._steps import ITEM_SHAPE, is_text, step_array
+
+NAMES = b"skrnn.channel_names"  # metadata of the field of steps, which Arrow and Parquet files keep
 
 
 def import_pyarrow():
@@ -22,7 +27,7 @@ def import_polars():
     return polars
 
 
-def to_arrow(values, offsets, missing=None):
+def to_arrow(values, offsets, names=None, missing=None):
     """Return a large list array; the sequences `missing` are null."""
     pa = import_pyarrow()
     n_channels = values.shape[1]
@@ -32,11 +37,15 @@ def to_arrow(values, offsets, missing=None):
     if n_channels > 1:
         steps = pa.FixedSizeListArray.from_arrays(steps, n_channels)
     mask = None if missing is None or not missing.any() else pa.array(missing)
-    return pa.LargeListArray.from_arrays(pa.array(offsets), steps, mask=mask)
+    field = pa.field("item", steps.type, metadata=None if names is None else {NAMES: json.dumps(names)})
+    return pa.LargeListArray.from_arrays(pa.array(offsets), steps, type=pa.large_list(field), mask=mask)
 
 
 def from_arrow(array, *, allow_missing=False):
-    """Return values and offsets of an Arrow array of lists; null becomes a sequence without steps if allowed."""
+    """Return values, offsets and names of the channels of an Arrow array of lists.
+
+    Null becomes a sequence without steps if allowed.
+    """
     pa = import_pyarrow()
     if isinstance(array, pa.ChunkedArray):
         array = array.chunk(0) if array.num_chunks == 1 else array.combine_chunks()  # which copies a single one, too
@@ -58,7 +67,16 @@ def from_arrow(array, *, allow_missing=False):
     if steps.null_count and any(isinstance(token, str) for token in values):
         row = steps.is_null().index(True).as_py() // n_channels
         raise ValueError("sequence {}, step {}: the token is missing.".format(*place(offsets, row)))
-    return step_array(values, "the Arrow array").reshape(-1, n_channels), offsets
+    values = step_array(values, "the Arrow array").reshape(-1, n_channels)
+    return values, offsets, _names(array.type.value_field, n_channels)
+
+
+def _names(field, n_channels):
+    """Return the names that `to_arrow` has written; None if there are none, or none that fit."""
+    try:
+        return checked_names(json.loads((field.metadata or {})[NAMES]), n_channels)
+    except (KeyError, ValueError):
+        return None
 
 
 def list_column(column):

@@ -6,6 +6,7 @@ from ._array import SequenceArray
 from ._arrow import list_column
 from ._chunks import chunks
 from ._layout import place
+from ._names import joined_names
 from ._steps import (
     SPLIT,
     Sequence,
@@ -35,7 +36,8 @@ def as_sequence_array(X):
         - a Series or an object array of such cells;
         - a data frame (pandas, polars) or an object array of several columns, some with such
           cells or with columns of lists (polars, Arrow): the sequences of a row, equally long, are
-          put side by side as channels, its numbers are static covariates, repeated at each step.
+          put side by side as channels, its numbers are static covariates, repeated at each step. A column that is
+          one channel gives it its name, unless its sequences bring a name of their own.
 
         The steps are numbers or tokens (str). NaN is accepted.
 
@@ -72,7 +74,7 @@ def as_sequence_array(X):
         sequences = _from_padded(X)
     else:
         _refuse_texts(X)
-        sequences = _from_columns(named_columns(X))
+        sequences = _from_columns(named_columns(X), has_names=hasattr(X, "columns"))
     if sequences is not None:
         _check_steps(sequences)
     return sequences
@@ -124,7 +126,7 @@ def check_sequences(sequences, dtype, *, name="X", allow_nan=False):
     # owns its memory is no part of the type, so views are not copied.
     with np.errstate(over="ignore", invalid="ignore"):
         values = np.require(sequences.values, dtype, ["C", "A", "W"])
-    return SequenceArray(values, np.require(sequences.offsets, np.int64, ["C", "A", "W"]))
+    return sequences._with(values, np.require(sequences.offsets, np.int64, ["C", "A", "W"]))
 
 
 def check_values(sequences, dtype, *, name="X", allow_nan=False):
@@ -242,12 +244,14 @@ def named_columns(X):
     return []
 
 
-def _from_columns(columns):
+def _from_columns(columns, has_names):
     sequential = [_is_sequence_column(column) for _, column in columns]
     if not any(sequential):
         return None
     if len(columns) == 1:
-        return _packed(columns[0][1])
+        packed = _packed(columns[0][1])
+        names = _channel_names(columns[0][0], packed, has_names)
+        return packed if names == packed.channel_names else SequenceArray(packed.values, packed.offsets, names)
     parts = [
         (name, _named(name, _packed if is_sequential else _static, column))
         for (name, column), is_sequential in zip(columns, sequential, strict=True)
@@ -258,7 +262,15 @@ def _from_columns(columns):
         part.values if isinstance(part, SequenceArray) else np.repeat(part, lengths)[:, np.newaxis] for _, part in parts
     ]
     offsets = np.concatenate([[0], np.cumsum(lengths)])
-    return SequenceArray(np.concatenate(channels, axis=1), offsets)
+    names = joined_names([_channel_names(name, part, has_names) for name, part in parts])
+    return SequenceArray(np.concatenate(channels, axis=1), offsets, names)
+
+
+def _channel_names(column, part, is_name):
+    """Return the names of the channels that a column has become; is_name: whether its own counts."""
+    names = getattr(part, "channel_names", None)
+    is_one = getattr(part, "n_channels", 1) == 1
+    return (column,) if names is None and is_one and is_name and isinstance(column, str) else names
 
 
 def _refuse_mixture(parts):

@@ -42,7 +42,7 @@ class Exchange:
         Returns
         -------
         X : SequenceArray
-            The sequences. NaN and null among numbers become NaN.
+            The sequences, with the names of the columns as `channel_names`. NaN and null among numbers become NaN.
 
         ids : pandas.Index or polars.Series of shape (n_sequences,)
             The instance of each sequence.
@@ -87,8 +87,8 @@ class Exchange:
         """
         from ._long import pack_long, positions_of  # noqa: PLC0415 (brings pandas)
 
-        values, offsets, found = pack_long(df, instance=instance, time=time, columns=columns, sort=sort, step=step)
-        X = cls(values, offsets)
+        *packed, found = pack_long(df, instance=instance, time=time, columns=columns, sort=sort, step=step)
+        X = cls(*packed)
         if ids is None:
             return X, found
         order = positions_of(ids, found)
@@ -109,7 +109,7 @@ class Exchange:
             Name of the column that numbers the steps of each sequence, from 0.
 
         columns : str or list of str, default=None
-            Names of the channels; if None, ``"channel_0"`` and so on.
+            Names of the channels; if None, their `channel_names`, or ``"channel_0"`` and so on if they have none.
 
         Returns
         -------
@@ -163,7 +163,8 @@ class Exchange:
         -------
         pyarrow.LargeListArray
             Lists of numbers or strings if there is one channel, else lists of lists of fixed size. Memory is shared
-            unless the steps are strings or not contiguous.
+            unless the steps are strings or not contiguous. Names of channels are kept as metadata of the field of
+            steps, by Arrow and Parquet, not by polars.
 
         Examples
         --------
@@ -172,7 +173,7 @@ class Exchange:
         >>> X.to_arrow().type
         LargeListType(large_list<item: fixed_size_list<item: double>[2]>)
         """
-        return _arrow.to_arrow(self.values, self.offsets)
+        return _arrow.to_arrow(self.values, self.offsets, self.channel_names)
 
     def to_polars(self, name=""):
         """Make a polars Series of lists, by way of Arrow.

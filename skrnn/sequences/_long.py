@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from ._layout import offsets_of
+from ._names import str_names
 from ._steps import count, is_text, step_array
 
 
@@ -33,7 +34,7 @@ class _Rows:
 
 
 def pack_long(df, *, instance, time, columns, sort, step):
-    """Return values, offsets and the id of each sequence; see `SequenceArray.from_long`."""
+    """Return values, offsets, names of channels, and the id of each sequence; see `SequenceArray.from_long`."""
     columns = _channel_columns(df, instance, time, columns)
     ids = _keys(df, instance)
     times = None if time is None else _times(df, instance, time)
@@ -52,7 +53,7 @@ def pack_long(df, *, instance, time, columns, sort, step):
     values = _channel_values(df, columns)
     starts = _starts(codes)
     offsets = offsets_of(np.diff(starts, append=len(codes)))
-    return (values[order] if sort else values), offsets, _ids_at(df, instance, order[starts])
+    return (values[order] if sort else values), offsets, str_names(columns), _ids_at(df, instance, order[starts])
 
 
 def positions_of(wanted, found):
@@ -74,7 +75,7 @@ def unpack_long(sequences, ids, *, instance, time, columns):
     n, lengths = len(sequences), sequences.lengths
     ids = pd.RangeIndex(n) if ids is None else pd.Index(ids)
     if columns is None:
-        columns = [f"channel_{c}" for c in range(sequences.n_channels)]
+        columns = sequences.channel_names or [f"channel_{c}" for c in range(sequences.n_channels)]
     columns = [columns] if isinstance(columns, str) else list(columns)
     if len(ids) != n:
         raise ValueError(f"there are {count(n, 'sequence')} and {count(len(ids), 'id')}.")

@@ -7,7 +7,8 @@ from pandas.api.indexers import check_array_indexer
 
 from . import _arrow
 from ._array import SequenceArray
-from ._steps import Sequence, is_missing, is_sequence, sequence_steps
+from ._names import str_names
+from ._steps import Sequence, column_names, is_missing, is_sequence, sequence_steps
 
 
 @register_extension_dtype
@@ -48,8 +49,7 @@ class SequenceDtype(ExtensionDtype):
         return "SequenceDtype()"
 
     def __from_arrow__(self, array):
-        values, offsets = _arrow.from_arrow(array, allow_missing=True)
-        return SequenceExtensionArray(SequenceArray(values, offsets))
+        return SequenceExtensionArray(SequenceArray(*_arrow.from_arrow(array, allow_missing=True)))
 
 
 class SequenceExtensionArray(ExtensionArray):
@@ -125,7 +125,7 @@ class SequenceExtensionArray(ExtensionArray):
             raise IndexError(f"index {item} is out of bounds for axis 0 with size {len(self)}")
         found = self.sequences[item]
         if not isinstance(found, SequenceArray):
-            return Sequence(found) if len(found) else None
+            return Sequence(found, self.sequences.channel_names) if len(found) else None
         part = type(self)(found)
         if isinstance(item, slice):
             part._readonly = getattr(self, "_readonly", False)
@@ -153,7 +153,8 @@ class SequenceExtensionArray(ExtensionArray):
         return cells if dtype is None else cells.astype(dtype, copy=False)
 
     def __arrow_array__(self, type=None):
-        array = _arrow.to_arrow(self.sequences.values, self.sequences.offsets, self.isna())
+        sequences = self.sequences
+        array = _arrow.to_arrow(sequences.values, sequences.offsets, sequences.channel_names, self.isna())
         return array if type is None else array.cast(type)
 
     def __eq__(self, other):
@@ -227,11 +228,14 @@ def _pack(cells):
         return SequenceArray(np.zeros((0, 1)), np.zeros(len(cells) + 1, dtype=np.int64))
     first = present.index(True)
     nothing = sequence_steps(cells[first], f"sequence {first}")[:0]
+    names = str_names(column_names(cells[first]) or ())
+    if names:
+        nothing = Sequence(nothing, names)
     return SequenceArray.from_list([cell if found else nothing for cell, found in zip(cells, present, strict=True)])
 
 
 def _concatenate(parts):
     """Like `SequenceArray.concatenate`; parts in which everything is missing fit to all others."""
     like = next((part for part in parts if len(part.values)), parts[0])
-    parts = [part if len(part.values) else SequenceArray(like.values[:0], part.offsets) for part in parts]
+    parts = [part if len(part.values) else like._with(like.values[:0], part.offsets) for part in parts]
     return SequenceArray.concatenate(parts)

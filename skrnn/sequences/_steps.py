@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from ._names import checked_names, str_names
+
 ITEM_SHAPE = "a sequence is an array of shape (n_steps, n_channels) or (n_steps,)."
 SPLIT = "Split texts into characters or words: [list(text) for text in X] or [text.split() for text in X]."
 
@@ -17,10 +19,16 @@ class Sequence:
     values : array-like of shape (n_steps, n_channels) or (n_steps,)
         The time steps: numbers, or tokens (str).
 
+    channel_names : list of str of shape (n_channels,), default=None
+        Names of the channels; if None, the columns of a frame are.
+
     Attributes
     ----------
     values : ndarray of shape (n_steps, n_channels)
         The time steps: float32, float64 or str.
+
+    channel_names : tuple of str, or None
+        Names of the channels, if they have some. They do not count when sequences are compared.
 
     Examples
     --------
@@ -33,11 +41,20 @@ class Sequence:
     True
     """
 
-    __slots__ = ("values",)
+    __slots__ = ("channel_names", "values")
 
-    def __init__(self, values):
+    def __init__(self, values, channel_names=None):
         steps = sequence_steps(values, "a Sequence")
         self.values = steps.reshape(-1, 1) if steps.ndim == 1 else steps
+        if channel_names is None:
+            self.channel_names = str_names(column_names(values) or ())
+        else:
+            self.channel_names = checked_names(channel_names, self.values.shape[1])
+
+    def __setstate__(self, state):
+        self.channel_names = None  # pickles that were made before there were names have none
+        for name, value in state[1].items():
+            setattr(self, name, value)
 
     # scikit-learn looks for NaN with ``X != X`` on object arrays: the answer must be a plain
     # bool, and a cell must equal itself whatever it holds.
@@ -73,15 +90,26 @@ def is_sequence(cell):
 
 
 def column_names(item):
-    """List the names of the columns of a frame or Arrow table; None for what has none."""
+    """List the names of the columns of a frame or Arrow table, or of the channels of a cell; None for what has none."""
+    if isinstance(item, Sequence):
+        return None if item.channel_names is None else list(item.channel_names)
     names = getattr(item, "columns", None)
     if names is None:
         return None
     return list(names if hasattr(item, "iloc") else getattr(item, "column_names", names))
 
 
+def common_names(items, what):
+    """Return the names of the channels of all items, None if they have none or one has none; see `check_columns`."""
+    named = check_columns(items, what)
+    return str_names(named[0][1]) if named and len(named) == len(items) else None
+
+
 def check_columns(items, what):
-    """Raise if frames differ in their columns, whose order is that of the channels; `what` is one item."""
+    """Raise if frames differ in their columns, whose order is that of the channels; `what` is one item.
+
+    Returns the number and the columns of each frame.
+    """
     named = [(i, names) for i, names in enumerate(map(column_names, items)) if names is not None]
     for i, names in named:
         first, expected = named[0]
@@ -90,6 +118,7 @@ def check_columns(items, what):
                 f"{what.format(i)} has the columns {names}, {what.format(first)} has {expected}: frames need the same "
                 f"columns in the same order, as by [frame[{expected}] for frame in frames]."
             )
+    return named
 
 
 def time_column(item):

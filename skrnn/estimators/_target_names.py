@@ -1,0 +1,41 @@
+"""Names of targets, which keep their order from call to call."""
+
+import numpy as np
+
+from ..sequences import SequenceArray
+from ..sequences._steps import column_names, is_sequence
+
+
+def check_target_names(estimator, y, *, reset=False, name="y"):
+    """Set (`reset`) or compare ``target_names_``, where y has names."""
+    names = target_names(y)
+    if reset:
+        vars(estimator).pop("target_names_", None)
+        if names is not None:
+            estimator.target_names_ = np.array(names, dtype=object)
+        return
+    fitted = getattr(estimator, "target_names_", None)
+    if names is not None and fitted is not None and names != list(fitted):
+        raise ValueError(
+            f"{name} has the targets {names}, but {type(estimator).__name__} was fitted on {list(fitted)}: they must "
+            f"be the same in the same order, as by y[{list(fitted)}]."
+        )
+
+
+def target_names(y):
+    """The names of the targets, if all are str: columns of a frame, or channels where steps have targets; else None."""
+    if isinstance(y, SequenceArray):
+        names = y.channel_names
+    else:
+        names, first = column_names(y), _first_cell(y)
+        if names is None or (len(names) == 1 and is_sequence(first)):
+            names = column_names(first)
+    return list(names) if names and all(isinstance(one, str) for one in names) else None
+
+
+def _first_cell(y):
+    """The first sequence of targets, as it was given; None if there is none."""
+    if hasattr(y, "columns"):
+        y = y.iloc[:, 0] if hasattr(y, "iloc") and y.shape[1] else getattr(y, "get_columns", list)()[:1]
+    is_container = isinstance(y, (list, tuple)) or getattr(getattr(y, "dtype", None), "kind", "O") == "O"
+    return next(iter(y), None) if is_container and hasattr(y, "__len__") and len(y) else None
