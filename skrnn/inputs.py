@@ -263,10 +263,15 @@ def numbers_and_gaps(sequences, numbers, time_channel):
 
 
 def step_times(sequences, time_channel):
-    """Time of each step: its number, or what the time channel holds; these must rise within a sequence."""
+    """Time of each step: its number, or what the time channel holds; these must rise within a sequence.
+
+    The only step of a sequence that is missing, NaN in all channels, needs none: there is no time since a step before.
+    """
     if time_channel is None:
         return np.arange(len(sequences.values), dtype=np.float64)
     times = sequences.values[:, time_channel].astype(np.float64)
+    begins = sequences.offsets[:-1][sequences.lengths == 1]
+    times[begins[np.isnan(sequences.values[begins]).all(axis=1)]] = 0
     wrong = ~np.isfinite(times)
     rises = np.diff(times) > 0
     rises[sequences.offsets[1:-1] - 1] = True

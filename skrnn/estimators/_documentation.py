@@ -14,7 +14,7 @@ cell : {{{cells}}} or BaseCell, default="{cell}"
 {bidirectional}
 {pooling}
 categorical_features : array-like of int, str or bool, default=None
-    Channels of codes, by number, column name or mask: integers from 0 on, each of which becomes a vector that is
+    Channels of codes, by number, name or mask: integers from 0 on, each of which becomes a vector that is
     learned. Codes that were not seen in training share one vector.
 embedding_dim : int or "auto", default="auto"
     Numbers in the vector of a code or token; "auto" takes 1.6 n^0.56 for n of them, at most 64.
@@ -27,8 +27,8 @@ missing : {{"error", "mask", "decay"}}, default="error"
     measured, and the time since it last was. "decay" takes the last value that was measured, which decays to the mean
     as fast as is learned [4]_, and adds whether it was measured; it does not go with a `convolution`.
 time_channel : int or str, default=None
-    Channel that holds the time of each step, in any unit; the network reads the time since the step before. None
-    takes the steps to be equally far apart.
+    Channel that holds the time of each step, by number or name, in any unit; the network reads the time since the step
+    before. None takes the steps to be equally far apart.
 convolution : Conv or None, default=None
     Convolution over time that the sequences go through first.
 layer_norm : bool, default=False

@@ -1,13 +1,16 @@
 """What a ``SequenceArray`` exchanges with frames of pandas and polars, and with Arrow."""
 
+import numpy as np
+
 from . import _arrow
+from ._steps import is_text
 
 
 class Exchange:
     """The conversions of `SequenceArray` that need pandas, polars or pyarrow, each imported when it is called."""
 
     @classmethod
-    def from_long(cls, df, *, instance, time=None, columns=None, ids=None, sort=False, step=None):
+    def from_long(cls, df, *, instance, time=None, columns=None, ids=None, keep_missing=False, sort=False, step=None):
         """Pack a frame in long format: one row per time step.
 
         Parameters
@@ -25,12 +28,17 @@ class Exchange:
 
         columns : str or list of str, default=None
             The columns that become channels, of numbers or of tokens (str). If None, all but
-            `instance` and `time`; name `time` here to have it as a channel, too.
+            `instance` and `time`; name `time` here to have it as a channel, too. Datetimes that are named here become
+            seconds since 1970-01-01 in UTC, timedeltas seconds.
 
         ids : array-like of shape (n_sequences,), default=None
             The instances in the order in which their sequences are wanted, for example the index of a table of
-            targets. Each must have rows, and all rows must be theirs. If None, they come as they appear, or, if
-            sorted, in the order of their ids.
+            targets. Each must have rows, unless `keep_missing`, and all rows must be theirs. If None, they come as they
+            appear, or, if sorted, in the order of their ids.
+
+        keep_missing : bool, default=False
+            Whether an instance of `ids` that has no row is kept: as a sequence of one step that is NaN in all channels,
+            which estimators take with ``missing="mask"`` or ``"decay"``.
 
         sort : bool, default=False
             Whether to sort the rows by `instance`, then by `time`; rows that tie keep their order.
@@ -51,8 +59,8 @@ class Exchange:
         ------
         ValueError
             If the rows of an instance are apart, times decrease, repeat or leave a gap, an id or a time is
-            missing, or an instance has no rows. The message says which instance and row; rows count from 0 in the
-            frame as it was given.
+            missing, or an instance has no rows and is not to be kept. The message says which instance and row; rows
+            count from 0 in the frame as it was given.
 
         Examples
         --------
@@ -78,6 +86,15 @@ class Exchange:
         >>> X.lengths
         array([2, 3])
 
+        A patient who was never visited:
+
+        >>> died.loc["c"] = 0
+        >>> X, _ = SequenceArray.from_long(
+        ...     visits, instance="patient", time="hour", ids=died.index, keep_missing=True
+        ... )
+        >>> X[2]
+        array([[nan]])
+
         A gap:
 
         >>> SequenceArray.from_long(visits, instance="patient", time="hour", step=1)
@@ -85,13 +102,18 @@ class Exchange:
             ...
         ValueError: instance b: from row 1 (time 1) to row 2 (time 3) it is 2, the step should be 1...
         """
-        from ._long import pack_long, positions_of  # noqa: PLC0415 (brings pandas)
+        from ._long import ids_of, pack_long, positions_of  # noqa: PLC0415 (brings pandas)
 
+        if keep_missing and ids is None:
+            raise ValueError("keep_missing=True needs ids, which name the instances that have no row.")
         *packed, found = pack_long(df, instance=instance, time=time, columns=columns, sort=sort, step=step)
         X = cls(*packed)
         if ids is None:
             return X, found
-        order = positions_of(ids, found)
+        order = positions_of(ids, found, keep_missing)
+        if (order < 0).any():
+            # The missing sequence stands last, where -1 finds it.
+            return cls.concatenate([X, _missing_like(X)])[order], ids_of(ids, found)
         return X[order], found[order]
 
     def to_long(self, ids=None, *, instance="instance", time="step", columns=None):
@@ -227,3 +249,10 @@ class Exchange:
         from ._pandas import SequenceExtensionArray, pd  # noqa: PLC0415 (brings pandas)
 
         return pd.Series(SequenceExtensionArray(self), index=index, name=name, copy=False)
+
+
+def _missing_like(sequences):
+    """Return one sequence of one step of the channels of others, all of it NaN."""
+    if is_text(sequences.values):
+        raise ValueError("keep_missing=True is for numbers: among tokens (str) nothing stands for a missing one.")
+    return sequences._with(np.full((1, sequences.n_channels), np.nan, sequences.values.dtype), [0, 1])

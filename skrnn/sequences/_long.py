@@ -35,6 +35,7 @@ class _Rows:
 
 def pack_long(df, *, instance, time, columns, sort, step):
     """Return values, offsets, names of channels, and the id of each sequence; see `SequenceArray.from_long`."""
+    in_seconds = columns is not None
     columns = _channel_columns(df, instance, time, columns)
     ids = _keys(df, instance)
     times = None if time is None else _times(df, instance, time)
@@ -50,24 +51,35 @@ def pack_long(df, *, instance, time, columns, sort, step):
         _check_order(rows)
     if step is not None:
         _check_gaps(rows, step)
-    values = _channel_values(df, columns)
+    values = _channel_values(df, columns, in_seconds)
     starts = _starts(codes)
     offsets = offsets_of(np.diff(starts, append=len(codes)))
     return (values[order] if sort else values), offsets, str_names(columns), _ids_at(df, instance, order[starts])
 
 
-def positions_of(wanted, found):
-    """Return where the wanted ids stand among those found; both must be the same but for their order."""
+def positions_of(wanted, found, keep_missing):
+    """Return where the wanted ids stand among those found; both must be the same but for their order.
+
+    With `keep_missing` those that are not found have -1.
+    """
     wanted, found = pd.Index(wanted), pd.Index(found)
     if not wanted.is_unique:
         raise ValueError(f"the ids must differ, {wanted[wanted.duplicated()][0]} occurs more than once.")
     positions = found.get_indexer(wanted)
-    if (positions < 0).any():
-        raise ValueError(f"instance {wanted[(positions < 0).argmax()]} has no row. Leave it out of ids.")
+    if (positions < 0).any() and not keep_missing:
+        raise ValueError(
+            f"instance {wanted[(positions < 0).argmax()]} has no row. Leave it out of ids. Or keep it as a missing "
+            "sequence, with keep_missing=True."
+        )
     others = ~found.isin(wanted)
     if others.any():
         raise ValueError(f"instance {found[others.argmax()]} has rows, but is not among ids. Drop or name it.")
     return positions
+
+
+def ids_of(wanted, like):
+    """Return wanted ids in the form of others."""
+    return pd.Index(wanted, name=like.name) if isinstance(like, pd.Index) else type(like)(like.name, list(wanted))
 
 
 def unpack_long(sequences, ids, *, instance, time, columns):
@@ -136,9 +148,7 @@ def _keys(df, instance):
 
 def _times(df, instance, time):
     column = _column(df, time)
-    if getattr(column.dtype, "tz", None) is not None and _is_pandas(df):
-        column = column.dt.tz_convert(None)  # instants of UTC, of which NumPy has a type
-    times = column.to_numpy()
+    times = _instants(column).to_numpy()
     missing = pd.isna(times)
     if missing.any():
         row = missing.argmax()
@@ -152,6 +162,19 @@ def _times(df, instance, time):
             "pandas.to_datetime."
         )
     return times.astype(np.int64) if times.dtype.kind in "iu" else times
+
+
+def _instants(column):
+    """Return a column of times with a time zone as instants of UTC, of which NumPy has a type; others as they are."""
+    with_zone = getattr(column.dtype, "tz", None) is not None and _is_pandas(column)
+    return column.dt.tz_convert(None) if with_zone else column
+
+
+def _seconds(times):
+    """Return datetimes as seconds since 1970 in UTC, timedeltas as seconds; NaT becomes NaN."""
+    if times.dtype.kind == "M":
+        times = times - np.datetime64(0, np.datetime_data(times.dtype)[0])
+    return times / np.timedelta64(1, "s")
 
 
 def _starts(codes):
@@ -204,14 +227,22 @@ def _check_gaps(rows, step):
         )
 
 
-def _channel_values(df, columns):
+def _channel_values(df, columns, in_seconds):
+    """Return the channels side by side; times as seconds, where their columns were named."""
     channels = []
     for name in columns:
-        column = _column(df, name)
+        column = _instants(_column(df, name))
         if _is_pandas(df) and not isinstance(column.dtype, np.dtype) and getattr(column.dtype, "kind", "O") in "biuf":
             array = column.to_numpy(np.float64, na_value=np.nan)
         else:
             array = column.to_numpy()
+        if array.dtype.kind in "mM":
+            if not in_seconds:
+                raise ValueError(
+                    f"column {name!r} holds times, which are no numbers: leave it out, or name all channels in columns "
+                    "to have it in seconds."
+                )
+            array = _seconds(array)
         channels.append(step_array(array, f"column {name!r}"))
     kinds = {is_text(channel): name for channel, name in zip(channels, columns, strict=True)}
     if len(kinds) > 1:
