@@ -27,7 +27,7 @@ class TimeBlockSplit(BaseCrossValidator):
 
     gap : float or timedelta, default=0
         Samples at most this much older than the first time of the test block are left out of training, in the unit
-        of the times; with dates, a timedelta of NumPy, pandas or `datetime`.
+        of the times; with dates, a timedelta of NumPy, pandas or `datetime`; with periods, that or their number.
 
     test_size : int, default=None
         Number of distinct times in a test block. If None, ``n_times // (n_splits + 1)``.
@@ -92,7 +92,7 @@ class TimeBlockSplit(BaseCrossValidator):
         y : array-like of shape (n_samples, ...), default=None
             Ignored, but for its length.
         groups : array-like of shape (n_samples,)
-            The time of each sample: numbers or dates, in any order.
+            The time of each sample: numbers, dates (with a time zone or without), periods or timedeltas, in any order.
 
         Yields
         ------
@@ -110,7 +110,7 @@ class TimeBlockSplit(BaseCrossValidator):
         if groups is None:
             raise ValueError("groups is missing: TimeBlockSplit needs the time of each sample there.")
         X, y, groups = indexable(X, y, groups)
-        times = _checked_times(groups)
+        times = _checked_times(groups, self.gap)
         gap = _checked_gap(self.gap, times.dtype)
         for k, (first, last) in enumerate(self._blocks(np.unique(times))):
             train = np.flatnonzero(times < first - gap)
@@ -133,10 +133,12 @@ class TimeBlockSplit(BaseCrossValidator):
         return [(stamps[i], stamps[i + size - 1]) for i in range(begin, n, size)]
 
 
-def _checked_times(groups):
-    if getattr(getattr(groups, "dt", None), "tz", None) is not None:  # NumPy would make objects of these dates
-        groups = groups.dt.tz_convert(None)
+def _checked_times(groups, gap):
     times = np.asarray(groups)
+    if times.ndim == 1 and times.dtype.kind == "O":  # dates with a time zone or of Python, periods
+        from .sequences._times import converted  # noqa: PLC0415 (brings pandas)
+
+        times = converted(times, numbered=not _is_duration(gap))
     if times.ndim != 1 or times.dtype.kind not in "iufmM":
         raise ValueError(
             f"groups must hold a number or date for each sample, got shape {times.shape} and dtype {times.dtype}."
@@ -149,7 +151,7 @@ def _checked_times(groups):
 
 
 def _checked_gap(gap, dtype):
-    is_duration = isinstance(gap, (np.timedelta64, datetime.timedelta))
+    is_duration = _is_duration(gap)
     if dtype.kind in "mM":
         # 0 is the default, and the same in every unit
         if not is_duration and not (isinstance(gap, numbers.Real) and gap == 0):
@@ -162,3 +164,7 @@ def _checked_gap(gap, dtype):
     if not gap >= 0 * gap:
         raise ValueError(f"gap must not be negative or missing, got {gap!r}.")
     return gap
+
+
+def _is_duration(gap):
+    return isinstance(gap, (np.timedelta64, datetime.timedelta))

@@ -104,7 +104,7 @@ def test_no_target_of_training_reaches_into_the_test(days, window, horizon, extr
     """The recipe of the page on metrics and splits, over steps as unevenly spaced as can be."""
     start = np.datetime64("2024-01-01", "ns")
     series = [pd.Series(0.0, index=start + np.sort([*own]).astype("timedelta64[D]")) for own in days]
-    windows = make_windows(series, window=window, horizon=horizon, stride=stride)
+    windows = make_windows(series, window=window, horizon=horizon, stride=stride, step=None)
     targets = target_stamps(windows, series, horizon)
     gap = (windows.target_times - windows.times).max() + np.timedelta64(extra, "D")
     cv = TimeBlockSplit(2, gap=gap, test_size=test_size)
@@ -151,8 +151,21 @@ DATES = pd.date_range("2024-01-01", periods=12, freq="D")
         pd.Series(DATES.tz_localize("Europe/Vienna")),
         DATES.to_numpy().astype("datetime64[D]"),
         DATES - DATES[0],
+        DATES.tz_localize("Europe/Vienna"),
+        list(DATES.tz_localize("Europe/Vienna")),
+        DATES.tz_localize("Europe/Vienna").to_numpy(),
+        DATES.to_period(),
+        pd.Series(DATES.to_period()),
+        list(DATES.to_period()),
+        pd.Series(DATES.date),
+        DATES.to_pydatetime().tolist(),
+        list(DATES - DATES[0]),
     ],
-    ids=["index", "series", "time zone", "days", "timedelta"],
+    ids=[
+        *("index", "series", "time zone", "days", "timedelta", "index with a time zone", "list with a time zone"),
+        *("array with a time zone", "periods", "series of periods", "list of periods", "dates", "list of datetimes"),
+        "list of timedeltas",
+    ],
 )
 @pytest.mark.parametrize("gap", [np.timedelta64(2, "D"), pd.Timedelta("2D"), datetime.timedelta(days=2)], ids=repr)
 def test_dates(times, gap):
@@ -163,6 +176,23 @@ def test_dates(times, gap):
         np.testing.assert_array_equal(train, train_expected)
         np.testing.assert_array_equal(test, test_expected)
     assert len(splits(TimeBlockSplit(2), times)) == 2
+
+
+def test_a_gap_of_periods():
+    months = pd.period_range("2024-01", periods=12, freq="M")
+    for times in (months, pd.Series(months), list(months)):
+        assert [train.tolist() for train, _ in splits(TimeBlockSplit(2, gap=2), times)] == [[0, 1], list(range(6))]
+    with pytest.raises(ValueError, match="time of sample 1 in groups is missing"):
+        splits(TimeBlockSplit(2, gap=2), [months[0], pd.NaT, *months[2:]])
+
+
+def test_instants_of_two_time_zones():
+    """The hour that a change of the clock repeats comes twice in the day of one zone."""
+    hours = pd.date_range("2024-10-27", periods=6, freq="h", tz="UTC")
+    mixed = [hour.tz_convert(zone) for hour, zone in zip(hours, ["Europe/Vienna", "America/New_York"] * 3, strict=True)]
+    for times in (mixed, hours.tz_convert("Europe/Vienna")):
+        for (train, test), k in zip(splits(TimeBlockSplit(2, gap=pd.Timedelta("1h")), times), (2, 4), strict=True):
+            assert (train.tolist(), test.tolist()) == (list(range(k - 1)), [k, k + 1])
 
 
 def test_dates_of_polars():

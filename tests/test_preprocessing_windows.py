@@ -14,7 +14,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
 from skrnn import RNNRegressor, SequenceArray
-from skrnn.preprocessing import PerStep, SlidingWindow, make_windows
+from skrnn.preprocessing import PerStep, SlidingWindow, last_windows, make_windows
 
 sizes = st.integers(1, 4)
 
@@ -248,7 +248,7 @@ def test_context_must_come_before():
         (np.zeros((9, 2)), {"window": 3, "target": []}, "target is empty"),
         ([np.zeros((9, 2)), np.zeros((9, 3))], {"window": 3}, "sequence 1 has 3 channels, sequence 0 has 2"),
         (np.arange(9.0), {"window": 0}, "'window' parameter of make_windows"),
-        (np.arange(9.0), {"window": 1, "horizon": 0}, "'horizon' parameter of make_windows"),
+        (np.arange(9.0), {"window": 1, "horizon": -1}, "'horizon' parameter of make_windows"),
         (np.arange(9.0), {"window": 1, "stride": 1.5}, "'stride' parameter of make_windows"),
         ([], {"window": 1}, "0 sample"),
         (np.array([]), {"window": 1}, "series 0 has 0 steps"),
@@ -330,3 +330,127 @@ def test_with_a_network_and_a_split_in_time():
     pipeline = make_pipeline(SlidingWindow(12), PerStep(FunctionTransformer()), network)
     for train, test in TimeSeriesSplit(2).split(X):
         assert pipeline.fit(X.iloc[train], y.iloc[train]).score(X.iloc[test], y.iloc[test]) > 0.9
+
+
+# ---------------------------------------------------------------------------------------- what windows hold, and targets
+def engine_frames():
+    rng = np.random.default_rng(0)
+    frames = [pd.DataFrame(rng.normal(size=(n, 2)), columns=["hr", "bp"]) for n in (12, 9)]
+    return [frame.assign(left=np.arange(len(frame))[::-1], fails=np.arange(len(frame)) > 5) for frame in frames]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "held"), [(None, [0, 1, 2, 3]), ("bp", [1]), (["bp", "hr"], [1, 0]), (["left", "hr"], [2, 0])]
+)
+@pytest.mark.parametrize("horizon", [1, 2])
+def test_windows_hold_the_inputs(inputs, held, horizon):
+    frames = engine_frames()
+    arrays = [frame.to_numpy(np.float64) for frame in frames]
+    got = make_windows(frames, window=3, horizon=horizon, target="left", inputs=inputs)
+    everything = make_windows(arrays, window=3, horizon=horizon, target=2)
+    assert SequenceArray(everything.X.values[:, held], everything.X.offsets) == got.X
+    assert_array_equal(got.y, everything.y)
+    numbers = None if inputs is None else held[0] if isinstance(inputs, str) else held
+    assert make_windows(arrays, window=3, horizon=horizon, target=2, inputs=numbers).X == got.X
+    test = make_windows(
+        [f[5:] for f in frames], window=3, target="left", inputs=inputs, context=[f[:5] for f in frames]
+    )
+    assert_same(test.X, [a[t - 2 : t + 1, held] for a in arrays for t in range(4, len(a) - 1)])
+    now = last_windows(frames, window=3, inputs=inputs)
+    assert_same(now, [a[-3:, held] for a in arrays])
+
+
+@pytest.mark.parametrize("target", ["left", ["left", "fails"], ["left"]])
+def test_a_target_at_the_last_step_is_not_held(target):
+    frames = engine_frames()
+    got = make_windows(frames, window=3, horizon=0, target=target, stride=2)
+    ends = [(i, t) for i, frame in enumerate(frames) for t in range(2, len(frame), 2)]
+    rest = [frame.drop(columns=target).to_numpy(np.float64) for frame in frames]
+    assert_same(got.X, [rest[i][t - 2 : t + 1] for i, t in ends])
+    assert_array_equal(got.y, [frames[i][target].iloc[t] for i, t in ends])
+    assert_array_equal(np.column_stack([got.series, got.steps]), ends)
+    assert_array_equal(got.target_steps, got.steps)
+    inputs = list(frames[0].columns.drop(target))
+    assert got.X == make_windows(frames, window=3, horizon=0, target=target, stride=2, inputs=inputs).X
+
+
+def test_every_step_behind_the_context_has_a_window_that_ends_with_it():
+    frame = engine_frames()[0]
+    got = make_windows(frame[4:], window=3, horizon=0, target="left", context=frame[:4])
+    assert_array_equal(got.steps, np.arange(8))
+    assert_array_equal(got.y, frame["left"][4:])
+    assert_array_equal(got.X[0][:, 0], frame["hr"][2:5])
+    assert len(make_windows(frame[4:], window=1, horizon=0, target="left", context=frame[:4]).y) == 8
+
+
+@pytest.mark.parametrize("horizon", [None, 0, 1, 3])
+@pytest.mark.parametrize("with_context", [False, True])
+@pytest.mark.parametrize("n_targets", [None, 1, 2])
+def test_windows_of_ragged_x_and_y(horizon, with_context, n_targets):
+    rng = np.random.default_rng(0)
+    X = [rng.normal(size=(n, 2)) for n in (12, 9)]
+    y = [rng.normal(size=len(x) if n_targets is None else (len(x), n_targets)) for x in X]
+    options, k = {} if horizon is None else {"horizon": horizon}, 5 if with_context else 0
+    if with_context:
+        options["context"] = [x[:k] for x in X]
+    got = make_windows([x[k:] for x in X], [targets[k:] for targets in y], window=3, **options)
+    ahead = horizon or 0
+    first = max(2, k - (ahead > 0)) if with_context else 2
+    ends = [(i, t) for i, x in enumerate(X) for t in range(first, len(x) - ahead)]
+    assert_same(got.X, [X[i][t - 2 : t + 1] for i, t in ends])
+    expected = np.array([y[i][t + 1 : t + 1 + ahead] if ahead else y[i][t : t + 1] for i, t in ends])
+    expected = expected[:, 0] if ahead <= 1 else expected
+    assert_array_equal(got.y, expected[..., 0] if n_targets == 1 else expected)
+
+
+@pytest.mark.parametrize("convert", [np.array, list, pd.Series, pl.Series])
+def test_targets_of_one_series(convert):
+    x, y = np.arange(8.0), [3, 1, 4, 1, 5, 9, 2, 6]
+    assert_array_equal(make_windows(x, convert(y), window=3).y, y[2:])
+    assert_array_equal(make_windows([x], [convert(y)], window=3).y, y[2:])
+    assert_array_equal(make_windows(x, SequenceArray.from_list([y]), window=3).y, y[2:])
+
+
+def test_classes_stay_what_they_are():
+    for y in (list("abcabc"), [True, False] * 3, [3, 1, 2, 0, 3, 1]):
+        got = make_windows(np.arange(6.0), y, window=2)
+        assert got.y.tolist() == y[1:]
+        assert got.y.dtype == np.array(y).dtype
+
+
+@pytest.mark.parametrize(
+    ("y", "arguments", "message"),
+    [
+        ([[0] * 8, [1] * 7], {}, "sequence 1 has 7 steps in y, but 9 in series"),
+        ([[0] * 8], {}, "y has 1 sequence, but series has 2"),
+        ([0, 1], {}, r"y has 0 for series 0: it needs a target for each step. .* y\[windows.series\]"),
+        ([[0.0] * 8, [np.nan] * 9], {}, "y contains NaN: sequence 1, step 0"),
+        ([[0] * 8, [1] * 9], {"target": 0}, "y and target are both given"),
+        (None, {"horizon": 0}, "horizon=0 needs target"),
+        (None, {"horizon": 0, "target": 1, "inputs": [0, 1]}, "1 is among inputs and target"),
+        (None, {"horizon": 0, "target": [0, 1]}, "all channels are targets"),
+        (None, {"inputs": []}, "inputs is empty"),
+        (None, {"inputs": "hr"}, r"inputs 'hr' is no channel of the series: choose from \[0, 1\]"),
+    ],
+)
+def test_targets_and_inputs_that_do_not_fit(y, arguments, message):
+    with pytest.raises(ValueError, match=message):
+        make_windows([np.zeros((8, 2)), np.zeros((9, 2))], y, window=2, **arguments)
+
+
+def test_targets_of_other_times_than_the_series():
+    series = pd.Series(np.arange(9.0), index=pd.date_range("2020", periods=9))
+    assert_array_equal(make_windows(series, series, window=2).y, np.arange(1.0, 9))
+    with pytest.raises(ValueError, match="y 0 has time 2020-01-02 00:00:00 at step 0, series 0 has 2020-01-01"):
+        make_windows(series, series.shift(freq="D"), window=2)
+    with pytest.raises(ValueError, match="y 0 is not in the order of time"):
+        make_windows(series, series.sample(frac=1, random_state=0), window=2)
+
+
+def test_last_windows_of_several_series():
+    series = [np.arange(5.0), np.arange(3.0)]
+    assert_same(last_windows(series, window=3), [s[-3:, np.newaxis] for s in series])
+    with pytest.raises(ValueError, match="series 1 has 3 steps: for a window of 4 it needs at least 4"):
+        last_windows(series, window=4)
+    with pytest.raises(ValueError, match="'window' parameter of last_windows"):
+        last_windows(series, window=0)

@@ -3,6 +3,6 @@
 from ._per_step import PerStep
 from ._sliding_window import SlidingWindow
 from ._token_encoder import TokenEncoder
-from ._windows import Windows, make_windows
+from ._windows import Windows, last_windows, make_windows
 
-__all__ = ["PerStep", "SlidingWindow", "TokenEncoder", "Windows", "make_windows"]
+__all__ = ["PerStep", "SlidingWindow", "TokenEncoder", "Windows", "last_windows", "make_windows"]

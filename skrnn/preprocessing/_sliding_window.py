@@ -11,7 +11,7 @@ from .._validation import FLOATS
 from ..sequences import as_sequence_array
 from ._base import BaseSequenceTransformer
 from ._cut import cut
-from ._times import times_of
+from ._times import check_steps, times_of
 
 
 class SlidingWindow(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_output_keys=None):
@@ -28,6 +28,10 @@ class SlidingWindow(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_out
     ----------
     window : int
         Number of rows in a full sequence, the present one included; at least 1.
+    step : "auto", timedelta, str, float or None, default="auto"
+        Time from one row to the next, if the index tells times: a timedelta, a frequency of pandas like "1h" or "MS",
+        or a number if the index holds numbers. "auto" takes the usual step, where weekends and the lengths of months
+        do not count. Steps of another length, such as gaps, are refused; None takes all.
 
     Attributes
     ----------
@@ -43,8 +47,8 @@ class SlidingWindow(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_out
     Notes
     -----
     Rows must be in the order of time and belong to one series: split them with
-    :class:`~sklearn.model_selection.TimeSeriesSplit`, never by a shuffle. That is checked where the rows have a
-    `DatetimeIndex`. ``set_output`` has no effect, since sequences do not fit into a table of numbers.
+    :class:`~sklearn.model_selection.TimeSeriesSplit`, never by a shuffle. That is checked where the index of
+    a frame tells times. ``set_output`` has no effect, since sequences do not fit into a table of numbers.
 
     Examples
     --------
@@ -58,10 +62,11 @@ class SlidingWindow(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_out
     [[1.0], [1.0, 2.0], [1.0, 2.0, 3.0], [2.0, 3.0, 4.0]]
     """
 
-    _parameter_constraints = {"window": [Interval(Integral, 1, None, closed="left")]}
+    _parameter_constraints = {"window": [Interval(Integral, 1, None, closed="left")], "step": "no_validation"}
 
-    def __init__(self, window):
+    def __init__(self, window, *, step="auto"):
         self.window = window
+        self.step = step
 
     def fit(self, X, y=None):
         """Check the parameter and remember the columns.
@@ -114,5 +119,6 @@ class SlidingWindow(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_out
                 "X holds sequences, but SlidingWindow cuts one series, a table of one row per time step, into "
                 "windows: use make_windows for several series."
             )
-        times_of(X, "X")  # raises if they are not in order
+        times = times_of(X, "X")  # raises if they are not in order
+        check_steps(None if times is None else [times], self.step, "X")
         return validate_data(self, X, reset=reset, dtype=FLOATS, ensure_all_finite="allow-nan")

@@ -4,9 +4,9 @@ from ..sequences._steps import time_column
 
 
 def times_of(series, what):
-    """The time stamps (T,) of a pandas object with a `DatetimeIndex`, known to increase; None for all else.
+    """The index of a pandas object that tells when its steps were, known to increase; None for all else.
 
-    Refuses time stamps in columns, where their order would not be seen, and an index of several levels.
+    Refuses time stamps in columns or texts, where their order would not be seen, and an index of several levels.
     """
     column = time_column(series)
     if column is not None:
@@ -16,21 +16,38 @@ def times_of(series, what):
             f"the rows, make them the index of a pandas frame, frame{pandas}.set_index({column!r})."
         )
     index = getattr(series, "index", None)
-    if getattr(index, "nlevels", 1) > 1:
+    if not hasattr(index, "nlevels"):  # a list has a method of that name
+        return None
+    if index.nlevels > 1:
         raise ValueError(
             f"{what} has a MultiIndex with the levels {list(index.names)}, so that windows could reach from one series "
             "into the next: pass make_windows a list of frames, one for each series and without its level, "
             "[part.droplevel(0) for _, part in frame.groupby(level=0)]. If it is one series, drop levels until one is "
             "left."
         )
-    if getattr(getattr(index, "dtype", None), "kind", "") != "M":
-        return None
-    times = (index.tz_convert(None) if getattr(index, "tz", None) else index).to_numpy()
-    wrong = ~(times[1:] > times[:-1])  # NaT too
-    if wrong.any():
-        step = int(wrong.argmax()) + 1
+    from ..sequences import _times  # noqa: PLC0415 (brings pandas)
+
+    text = _times.text_of_a_date(index)
+    if text is not None:
         raise ValueError(
-            f"{what} is not in the order of time: step {step} has time {index[step]}, the step before it "
-            f"{index[step - 1]}. Times must increase: sort them, and remove those that appear twice."
+            f"the index of {what} holds texts that look like dates, the first is {text!r}: make dates of them, "
+            "frame.index = pd.to_datetime(frame.index)."
         )
+    times = _times.time_index(index)
+    if times is not None:
+        _times.check_order(times, what)
     return times
+
+
+def check_steps(times, step, what):
+    """Raise if a step is not as long as `step` says.
+
+    times: what `times_of` returns for each series, or None if they have no times.
+    what: names a series by its number.
+    """
+    if times is not None:
+        from ..sequences import _times  # noqa: PLC0415 (brings pandas)
+
+        _times.check_steps(times, step, what)
+    elif step is not None and not (isinstance(step, str) and step == "auto"):
+        raise ValueError(f"step={step!r} needs times to be compared with: an index of pandas that tells them.")

@@ -1,0 +1,208 @@
+"""The times of steps: read from an index of pandas, and checked for gaps."""
+
+import numbers
+import re
+import warnings
+
+import numpy as np
+import pandas as pd
+from pandas.tseries.frequencies import to_offset
+
+DATES = ("date", "datetime", "datetime64")
+DURATIONS = ("timedelta", "timedelta64")
+NUMBERS = ("integer", "floating", "mixed-integer-float")
+TEXT_OF_A_DATE = re.compile(r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?(\D|$)|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}(\D|$)")
+REMEDY = (
+    "Cut the series there into two, or fill the gap, for example by resampling. step=None takes steps as they are, "
+    "however far apart."
+)
+ROW_NUMBERS = " If the index only numbers rows, drop it: frame.reset_index(drop=True)."
+
+
+def time_index(index):
+    """Make an index one of datetimes, timedeltas, periods or numbers; None if it tells no times.
+
+    Objects, categories and types of Arrow become what they hold. A `RangeIndex` that rises only numbers rows.
+    """
+    if isinstance(index, pd.RangeIndex) and index.step > 0:
+        return None
+    if isinstance(index, pd.CategoricalIndex):
+        index = index.astype(index.categories.dtype)
+    kind = pd.api.types.infer_dtype(index)
+    if kind in DATES:
+        return index if isinstance(index, pd.DatetimeIndex) else _dates(index)
+    if kind in DURATIONS:
+        return pd.TimedeltaIndex(index)
+    if kind == "period":
+        return pd.PeriodIndex(index)
+    if kind in NUMBERS:
+        whole = kind == "integer" and not index.hasnans
+        return pd.Index(index.to_numpy(np.int64) if whole else index.to_numpy(np.float64, na_value=np.nan))
+    return None
+
+
+def _dates(index):
+    try:
+        return pd.DatetimeIndex(pd.to_datetime(index))
+    except ValueError:  # time zones that differ
+        return pd.DatetimeIndex(pd.to_datetime(index, utc=True))
+
+
+def text_of_a_date(index):
+    """The first entry of an index if it is a text that looks like a date, else None."""
+    first = index[0] if len(index) else None
+    return first if isinstance(first, str) and TEXT_OF_A_DATE.match(first) else None
+
+
+def kind_of(index):
+    """What the times are, in words; those of two kinds cannot be compared."""
+    if isinstance(index, pd.PeriodIndex):
+        return f"periods ({index.freqstr})"
+    if isinstance(index, pd.DatetimeIndex):
+        return "datetimes" if index.tz is None else "datetimes with a time zone"
+    return "timedeltas" if isinstance(index, pd.TimedeltaIndex) else "numbers"
+
+
+def stamps_of(index):
+    """Times in a type of NumPy: those of time zones in UTC, periods as the datetimes at which they begin."""
+    if isinstance(index, pd.PeriodIndex):
+        index = index.to_timestamp()
+    elif isinstance(index, pd.DatetimeIndex):
+        index = index.tz_convert(None) if index.tz is not None else index
+    return index.to_numpy()
+
+
+def converted(objects, *, numbered):
+    """Objects as `stamps_of` has them, or as they are if they are no times; `numbered` makes numbers of periods."""
+    index = time_index(pd.Index(objects))
+    if index is None:
+        return objects
+    if numbered and isinstance(index, pd.PeriodIndex) and not index.hasnans:
+        return index.astype(np.int64).to_numpy()
+    return stamps_of(index)
+
+
+def check_order(index, what):
+    """Raise at the first time that is missing, or not later than the one before it."""
+    missing = index.isna()
+    if missing.any():
+        step = int(missing.argmax())
+        raise ValueError(f"{what}: step {step} has time {index[step]}, so its place is unknown: drop the row.")
+    falling = ~(index[1:] > index[:-1])
+    if falling.any():
+        step = int(falling.argmax()) + 1
+        raise ValueError(
+            f"{what} is not in the order of time: step {step} has time {index[step]}, the step before it "
+            f"{index[step - 1]}. Times must increase: sort them, and remove those that appear twice."
+            + (ROW_NUMBERS if kind_of(index) == "numbers" else "")
+        )
+
+
+def check_steps(indexes, step, what):
+    """Raise at the first step that is not as long as it should be.
+
+    indexes: one of `time_index` for each series, rising, all of one kind.
+    step: the length; "auto" for even steps, whatever their length; None for any.
+    what: names a series by its number.
+    """
+    if step is None:
+        return
+    even = isinstance(step, str) and step == "auto"
+    for i, index in enumerate(indexes):
+        wrong = _uneven(index) if even else ~_has_length(index, step)
+        if wrong.any():
+            k = int(wrong.argmax())
+            lengths = _lengths(index)
+            due = f"most steps are {_words(index, np.median(lengths))}" if even else f"the step should be {step}"
+            raise ValueError(
+                f"{what.format(i)} is not evenly spaced: from {index[k]} (step {k}) to {index[k + 1]} it is "
+                f"{_words(index, lengths[k])}, {due}. {REMEDY}" + (ROW_NUMBERS if kind_of(index) == "numbers" else "")
+            )
+    if even:
+        _check_alike(indexes, what)
+
+
+def _check_alike(indexes, what):
+    """Raise if one series has, say, hours for steps, and another days."""
+    usual = {i: np.median(_lengths(index)) for i, index in enumerate(indexes) if len(index) > 1}
+    for i, length in usual.items():
+        first = next(iter(usual))
+        if not usual[first] / 2 < length < usual[first] * 1.5:
+            raise ValueError(
+                f"{what.format(i)} has steps of {_words(indexes[i], length)}, {what.format(first)} of "
+                f"{_words(indexes[first], usual[first])}: bring them to one step, for example by resampling; or say "
+                "step=None if steps of different lengths are meant."
+            )
+
+
+def _lengths(index):
+    """The lengths of the steps: in seconds, in periods, or as the numbers of the index have them."""
+    if isinstance(index, pd.PeriodIndex):
+        return np.diff(index.astype(np.int64)).astype(np.float64)
+    lengths = np.diff(stamps_of(index))
+    return lengths / np.timedelta64(1, "s") if lengths.dtype.kind == "m" else lengths.astype(np.float64)
+
+
+def _words(index, length):
+    kind = kind_of(index)
+    if kind == "numbers":
+        return f"{length:g}"
+    return f"{length:g} {kind}" if isinstance(index, pd.PeriodIndex) else str(pd.Timedelta(seconds=length))
+
+
+def _uneven(index):
+    """Whether each step is far from the usual one; months and days of 23 hours are not, nor are weekends."""
+    lengths = _lengths(index)
+    if len(lengths) < 2 or (isinstance(index, pd.DatetimeIndex) and index.freq is not None):
+        return np.zeros(len(lengths), dtype=bool)
+    uneven = _far_from_median(lengths)
+    if uneven.any() and isinstance(index, pd.DatetimeIndex) and (index.day_of_week < 5).all():
+        days = index.tz_localize(None).to_numpy().astype("datetime64[D]")
+        by_working_days = _far_from_median(np.busday_count(days[:-1], days[1:]))
+        return min(uneven, by_working_days, key=np.sum)
+    return uneven
+
+
+def _far_from_median(lengths):
+    usual = np.median(lengths)
+    return np.abs(lengths - usual) >= usual / 2
+
+
+def _has_length(index, step):
+    """Whether each step is `step`, to a thousandth of it."""
+    lengths = _lengths(index)
+    kind = kind_of(index)
+    if kind == "numbers" or (isinstance(index, pd.PeriodIndex) and _is_number(step)):
+        if not _is_number(step) or not step > 0:
+            raise ValueError(f"step must be a positive number, as the index holds {kind}, got {step!r}.")
+        return np.abs(lengths - step) <= step / 1000
+    offset = _offset(step, kind)
+    index = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
+    wall = index.tz_localize(None) if isinstance(index, pd.DatetimeIndex) else index
+    if isinstance(offset, pd.Timedelta):  # a day over a change of the clock is one by the clock
+        close = [np.abs(_lengths(times) / offset.total_seconds() - 1) <= 1e-3 for times in (index, wall)]
+        return close[0] | close[1]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.PerformanceWarning)
+        return np.asarray(wall[:-1] + offset == wall[1:])
+
+
+def _is_number(step):
+    return isinstance(step, numbers.Real) and not isinstance(step, (bool, np.bool_, np.timedelta64))
+
+
+def _offset(step, kind):
+    """A step between dates, as a positive timedelta, or as an offset of the calendar."""
+    try:
+        offset = to_offset(pd.Timedelta(step) if isinstance(step, np.timedelta64) else step)
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"step must be a timedelta or a frequency of pandas such as '1h' or 'MS', as the index holds {kind}; "
+            f"'auto', or None; got {step!r}."
+        ) from None
+    if not offset.n > 0:
+        raise ValueError(f"step must be positive, got {step!r}.")
+    try:
+        return pd.Timedelta(offset)
+    except ValueError:
+        return offset
