@@ -332,7 +332,7 @@ def test_with_a_network_and_a_split_in_time():
         assert pipeline.fit(X.iloc[train], y.iloc[train]).score(X.iloc[test], y.iloc[test]) > 0.9
 
 
-# ---------------------------------------------------------------------------------------- what windows hold, and targets
+# -------------------------------------------------------------------------------------- what windows hold, and targets
 def engine_frames():
     rng = np.random.default_rng(0)
     frames = [pd.DataFrame(rng.normal(size=(n, 2)), columns=["hr", "bp"]) for n in (12, 9)]
