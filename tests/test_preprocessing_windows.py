@@ -357,6 +357,7 @@ def test_windows_hold_the_inputs(inputs, held, horizon):
     )
     assert_same(test.X, [a[t - 2 : t + 1, held] for a in arrays for t in range(4, len(a) - 1)])
     now = last_windows(frames, window=3, inputs=inputs)
+    assert got.X.channel_names == test.X.channel_names == now.channel_names == tuple(frames[0].columns[held])
     assert_same(now, [a[-3:, held] for a in arrays])
 
 
