@@ -2,11 +2,12 @@
 
 from numbers import Integral
 
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ._plain_parameters import PlainEstimator
 
-class Conv(BaseEstimator):
+
+class Conv(PlainEstimator):
     r"""Convolution over time, in front of the recurrent layers [1]_.
 
     Each output channel is a weighted sum over `width` neighbouring steps. Steps outside of a sequence count as zeros,

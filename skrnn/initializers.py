@@ -9,9 +9,9 @@ from numbers import Integral, Real
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
+from ._plain_parameters import PlainEstimator
 from ._threads import one_blas_thread
 
 POSITIVE = Interval(Real, 0, None, closed="neither")
@@ -41,13 +41,13 @@ class Scheme(NamedTuple):
     50
     """
 
-    inputs: BaseEstimator
-    recurrent: BaseEstimator
-    biases: BaseEstimator
+    inputs: PlainEstimator
+    recurrent: PlainEstimator
+    biases: PlainEstimator
     n_steps: int
 
 
-class BaseInitializer(BaseEstimator):
+class BaseInitializer(PlainEstimator):
     """Base class of what draws initial weights.
 
     An initialiser of your own derives from this class and overrides ``__call__(rng, n_rows, n_columns)``, which returns
@@ -338,7 +338,7 @@ class Zeros(BaseInitializer):
         return np.zeros((n_rows, n_columns))
 
 
-class BaseBias(BaseEstimator):
+class BaseBias(PlainEstimator):
     """Base class of what draws initial biases of the gates that decide how long a unit remembers.
 
     One of your own derives from this class and overrides ``__call__(rng, n_units, n_steps)``, which is called once for

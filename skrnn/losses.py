@@ -9,8 +9,9 @@ from numbers import Real
 
 import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
+
+from ._plain_parameters import PlainEstimator
 
 SMALLEST_MEAN = 1e-9  # keeps the raw prediction of a class or an event that never occurs finite
 
@@ -22,7 +23,7 @@ def _kernel(name):
     return getattr(losses, name)
 
 
-class BaseLoss(BaseEstimator):
+class BaseLoss(PlainEstimator):
     """Base class of losses; sums over outputs where there are several.
 
     A loss of your own derives from this class and overrides `value_and_gradient`, and where the defaults are not

@@ -9,9 +9,9 @@ from numbers import Integral, Real
 
 import numpy as np
 from scipy.optimize import Bounds, minimize
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
 
+from ._plain_parameters import PlainEstimator
 from ._threads import one_blas_thread
 
 DECAY = Interval(Real, 0, 1, closed="left")
@@ -57,7 +57,7 @@ def clip_by_norm(gradient, limit):
     return float(_kernel("clip_by_norm")(gradient[np.newaxis], float(limit)))
 
 
-class BaseOptimizer(BaseEstimator):
+class BaseOptimizer(PlainEstimator):
     """Base class of optimizers.
 
     An optimizer of your own derives from this class and overrides `step`.

@@ -8,14 +8,15 @@ has the same rates as one that is not.
 import math
 from numbers import Integral, Real
 
-from sklearn.base import BaseEstimator
 from sklearn.utils._param_validation import Interval
+
+from ._plain_parameters import PlainEstimator
 
 SHARE = Interval(Real, 0, 1, closed="left")
 LITTLE = 0.1  # part of the learning rate with which training hardly changes anything any more
 
 
-class BaseSchedule(BaseEstimator):
+class BaseSchedule(PlainEstimator):
     """Base class of schedules.
 
     A schedule of your own derives from this class and overrides `factor`.

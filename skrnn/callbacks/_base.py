@@ -1,10 +1,11 @@
 """What the callbacks share."""
 
 import joblib
-from sklearn.utils._param_validation import validate_parameter_constraints
+
+from .._plain_parameters import PlainParameters, check_parameters
 
 
-class BaseCallback:
+class BaseCallback(PlainParameters):
     """A callback that does nothing.
 
     Where estimators are cloned, as in a grid search, the clones share one callback, maybe at the same time. So what it
@@ -15,7 +16,7 @@ class BaseCallback:
 
     def setup(self, estimator, context):
         """Before a fit."""
-        validate_parameter_constraints(self._parameter_constraints, self._parameters(), type(self).__name__)
+        check_parameters(type(self), self._parameters())
 
     def on_fit_task_begin(self, estimator, context):
         """Before a fit, and before each epoch."""

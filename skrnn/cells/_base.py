@@ -3,7 +3,8 @@
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.base import BaseEstimator
+
+from .._plain_parameters import PlainEstimator
 
 # What feeds a column of pre-activations, of the state h, the constant 1 (the bias) and the input x, which lie side by
 # side in this order.
@@ -37,7 +38,7 @@ class Piece(NamedTuple):
     columns: slice
 
 
-class BaseCell(BaseEstimator):
+class BaseCell(PlainEstimator):
     """Base of all cells: two element-wise functions, and the names of what goes in and out.
 
     A cell holds hyper-parameters only. The matrix products, the time loop, batches, padding and threads are the

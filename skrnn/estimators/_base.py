@@ -5,10 +5,11 @@ from numbers import Integral, Real
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.base import BaseEstimator, clone
+from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, InvalidParameterError, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from .._plain_parameters import LARGEST, PlainEstimator, plain, usable
 from ..cells import CELL_NAMES, BaseCell, get_cell
 from ..convolution import Conv
 from ..initializers import (
@@ -29,9 +30,10 @@ from ._state import pickled_state, unpickled_attributes
 from ._validation import channel_roles, validate_inputs
 
 FEATURE_POOLINGS = ("last", "mean", "max")  # those without weights
+MOST_BYTES = 2.0**62  # more than any machine has, and few enough for sums of them in 64 bits
 
 
-class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
+class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
     """Base of the estimators."""
 
     _parameter_constraints = {
@@ -71,7 +73,7 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         "truncation": [Interval(Integral, 1, None, closed="left"), None],
         "max_memory": [Interval(Real, 0, None, closed="neither")],
         "random_state": ["random_state"],
-        "n_jobs": [None, Integral],
+        "n_jobs": [None, Interval(Integral, 1, None, closed="left"), Interval(Integral, None, -1, closed="right")],
         "dtype": [StrOptions({"float32", "float64"})],
         "verbose": ["verbose"],
     }
@@ -203,8 +205,7 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
 
     # --------------------------------------------------------------------------------------------------- fitting
     def _fit(self, X, fit, reset=True):
-        """Check the parameters and X, then ``fit(sequences, verbose)``; an error leaves all as it was."""
-        self._validate_params()
+        """Check X, then ``fit(sequences, verbose)``; an error leaves all as it was."""
         with exclusive(self):
             before = dict(vars(self))
             try:
@@ -257,16 +258,17 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
 
     @property
     def _max_bytes(self):
-        return int(self.max_memory * 2**30)
+        return int(min(usable(self, "max_memory") * 2.0**30, MOST_BYTES))
 
     def _layer_sizes(self):
-        sizes = np.atleast_1d(self.hidden_layer_sizes)
-        if sizes.ndim != 1 or len(sizes) == 0 or sizes.dtype.kind not in "iu" or (sizes < 1).any():
+        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
+        sizes = tuple(plain(size) for size in sizes) if sizes.ndim == 1 else ()
+        if not sizes or not all(type(size) is int and 1 <= size <= LARGEST for size in sizes):
             raise InvalidParameterError(
                 "hidden_layer_sizes must be a positive number of units, or one for each layer; got "
                 f"{self.hidden_layer_sizes!r}."
             )
-        return tuple(sizes.tolist())
+        return sizes
 
     def _strata(self, y):
         """Labels that the validation part holds in the same shares, or None."""
@@ -321,5 +323,5 @@ class BaseRNN(CallbackSupportMixin, BaseEstimator, metaclass=ABCMeta):
         theta = network.flatten(self.weights_)
         sequences = validate_inputs(self, X, network.dtype, missing=self.inputs_.missing, text=self.inputs_.is_text)
         data = Data.of(sequences, self.inputs_, network.dtype, max_bytes=self._max_bytes)
-        with ShardPool(effective_n_jobs(self.n_jobs)) as pool:
+        with ShardPool(effective_n_jobs(usable(self, "n_jobs"))) as pool:
             return run(network, theta, data, pool, self._max_bytes)

@@ -17,7 +17,7 @@ from ._class_weight import class_factors
 from ._documentation import document_parameters
 from ._predictor import BasePredictor, takes_steps
 from ._target_names import check_target_names
-from ._targets import refuse_steps
+from ._targets import codes_of, distinct, given_classes, refuse_steps
 
 AUTO_DROPOUT = 0.3  # chosen by experiment, see docs/defaults.rst
 NOT_GIVEN = object()
@@ -196,14 +196,10 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             If a parameter or the data cannot be used, or if y holds a class that is not among `classes`. What was
             fitted before stays as it was.
         """
+        job = self._part(X, y, sample_weight, NOT_GIVEN if classes is None else classes)
         if self.class_weight == "balanced":
             raise ValueError('class_weight="balanced" needs all of y: pass a dict to partial_fit, or sample_weight.')
-        if hasattr(self, "weights_") and classes is not None and not np.array_equal(np.unique(classes), self.classes_):
-            raise ValueError(
-                f"classes={np.unique(classes).tolist()} are not those of the calls before, {self.classes_.tolist()}."
-            )
-        first = None if hasattr(self, "weights_") else NOT_GIVEN if classes is None else classes
-        return self._learn(self._part(X, y, sample_weight, first))
+        return self._learn(job)
 
     def _dropout(self):
         if self.dropout != "auto":
@@ -309,7 +305,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             return self._loss(), y, self._weighted(y, sample_weight, trained)
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
-        classes, codes = np.unique(y, return_inverse=True)
+        classes, codes = distinct(y, "y")
         self._describe_classes(classes)
         only_held_out = np.setdiff1d(codes, codes[trained])
         if len(only_held_out):
@@ -327,15 +323,28 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             )
         return self._loss(), target, sample_weight
 
-    def _set_classes(self, y, classes):
-        """Set the attributes that describe the target from the classes that there will be."""
+    def _set_classes(self, y, classes, goes_on):
+        """Set the attributes that describe the target from the classes that there will be, or compare them with it."""
+        given = None if classes is NOT_GIVEN else given_classes(classes).tolist()
+        if goes_on:
+            if given not in (None, self.classes_.tolist()):
+                raise ValueError(
+                    f"classes={given} are not those of the calls before, {self.classes_.tolist()}: leave them out, or "
+                    "start anew with a clone."
+                )
+            return
         self.multilabel_ = type_of_target(y, input_name="y") == "multilabel-indicator"
         if self.multilabel_:
             self._describe_labels(np.shape(y)[1])
+            if given not in (None, self.classes_.tolist()):
+                raise ValueError(
+                    f"classes={given} are not the numbers of the labels that a matrix y of indicators has, "
+                    f"{self.classes_.tolist()}: leave out classes."
+                )
             return
-        if classes is NOT_GIVEN:
+        if given is None:
             raise ValueError("The first call of partial_fit needs classes, all that there will ever be.")
-        self._describe_classes(np.unique(column_or_1d(classes)))
+        self._describe_classes(given_classes(classes))
         if len(self.classes_) < 2:
             raise ValueError(f"classes must name at least 2 classes; got {self.classes_.tolist()}.")
 
@@ -360,15 +369,15 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
 
     def _known_target(self, y):
         if self.multilabel_:
+            if np.ndim(y) != 2:
+                raise ValueError(
+                    f"y must be a matrix of label indicators, as fit saw it; got an array of shape {np.shape(y)}."
+                )
             y = self._check_labels(y)
             if y.shape[1] != self.n_outputs_:
                 raise ValueError(f"y has {y.shape[1]} labels for each sequence, but fit saw {self.n_outputs_}.")
             return self._loss(), y
-        y = column_or_1d(y, warn=True)
-        codes = np.searchsorted(self.classes_, y).clip(0, len(self.classes_) - 1)
-        if (self.classes_[codes] != y).any():
-            unknown = np.unique(y[self.classes_[codes] != y]).tolist()
-            raise ValueError(f"y holds classes that fit has not seen: {unknown}; known are {self.classes_.tolist()}.")
+        codes = codes_of(column_or_1d(y, warn=True), self.classes_)
         return self._loss(), codes[:, np.newaxis].astype(np.float64)
 
     def _validation_score(self, raw, target, sample_weight):

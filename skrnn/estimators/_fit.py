@@ -15,6 +15,7 @@ from ..schedules import Constant, get_schedule
 from ._ahead import warn_if_answer_is_read
 from ._callbacks import CallbackObserver
 from ._target_names import check_target_names
+from ._targets import complete
 
 # batch_size="auto" and max_iter="auto": batches large enough for the processor to work well and small enough for many
 # updates in an epoch, and epochs enough for updates enough; chosen by experiment, see docs/defaults.rst.
@@ -52,8 +53,8 @@ def learn(estimator, sequences, job, verbose=False):
 
     if not job.partial:
         vars(estimator).pop("solver_state_", None)
-    _check_groups(estimator, job)
     check_target_names(estimator, job.y, reset=not job.goes_on)
+    _check_groups(estimator, sequences, job)
     given, n_sequences = estimator._target(sequences, job.y, job.sample_weight), len(sequences)
     parts = [sequences]
     if job.validation is not None:
@@ -126,7 +127,7 @@ def weights_of(network, theta):
 
 
 # ----------------------------------------------------------------------------------------------------- rows to train on
-def _check_groups(estimator, job):
+def _check_groups(estimator, sequences, job):
     """Refuse groups that nothing would look at."""
     if job.groups is None:
         return
@@ -136,6 +137,10 @@ def _check_groups(estimator, job):
         raise ValueError("groups say what early_stopping holds out: set early_stopping=True, or leave them out.")
     if estimator.validation_split == "last":
         raise ValueError('validation_split="last" may cut through a group: use "random", or a splitter of groups.')
+    groups = complete(job.groups, "groups")
+    check_consistent_length(sequences, groups)
+    if groups.ndim != 1:
+        raise ValueError(f"groups must have one entry for each sequence; got an array of shape {groups.shape}.")
 
 
 def _split(estimator, given, groups, seed):
@@ -144,8 +149,6 @@ def _split(estimator, given, groups, seed):
     if not (estimator.early_stopping is True or (estimator.early_stopping == "auto" and groups is not None)):
         return rows, rows[:0]
     strata = None if given.per_step else estimator._strata(given.rows)
-    if groups is not None:
-        check_consistent_length(rows, groups)
     try:
         rows, held_out = _parts(estimator, rows, strata, groups, seed)
     except ValueError as error:
@@ -201,7 +204,7 @@ def _check_per_step(estimator, given, job):
 def _encoded_target(estimator, given, trained, job):
     """Loss, target (n, k) and weights."""
     if job.classes is not None:
-        estimator._set_classes(given.rows, job.classes)
+        estimator._set_classes(given.rows, job.classes, job.goes_on)
     elif not job.goes_on:
         return estimator._encode_target(given.rows, given.weight, trained)
     loss, target = estimator._known_target(given.rows)

@@ -8,19 +8,20 @@ from sklearn.base import clone
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
-from ..optimizers import get_optimizer
+from ..optimizers import OPTIMIZERS
 from ..sequences._ragged import check_same_lengths, ragged_values, split_steps
 from ..sequences._steps import is_text
 from ._base import FEATURE_POOLINGS, BaseRNN
 from ._fit import Job
 from ._target_names import check_target_names
-from ._targets import Target, check_sum, given_target, one_target_each
+from ._targets import Target, check_sum, given_target, one_target_each, refuse_steps
 from ._validation import validate_inputs, warn_if_not_finite
 
 
 def takes_steps(estimator):
     """Whether the solver takes a step per mini-batch; AttributeError if not."""
-    if not get_optimizer(estimator.solver).stochastic:
+    solver = OPTIMIZERS.get(estimator.solver) if isinstance(estimator.solver, str) else estimator.solver
+    if not getattr(solver, "stochastic", True):  # what is no solver is refused by the call
         raise AttributeError(f"partial_fit needs a solver that takes mini-batches; got solver={estimator.solver!r}.")
     return True
 
@@ -75,6 +76,7 @@ class BasePredictor(BaseRNN):
             If a parameter or the data cannot be used; for data, the message names the sequence, step and channel.
             What was fitted before stays as it was.
         """
+        self._validate_params()
         parts = X_val, y_val, sample_weight_val
         validation = None if all(part is None for part in parts) else parts
         goes_on = self.warm_start and hasattr(self, "weights_")
@@ -82,6 +84,7 @@ class BasePredictor(BaseRNN):
 
     def _part(self, X, y, sample_weight, classes=None):
         """What a call of `partial_fit` is to do."""
+        self._validate_params()
         if self.early_stopping is True:
             raise ValueError("partial_fit trains on all that it gets: early_stopping=True does not go with it.")
         goes_on = hasattr(self, "weights_")
@@ -188,6 +191,8 @@ class BasePredictor(BaseRNN):
         from ..objective import gradient_norms  # noqa: PLC0415
 
         check_target_names(self, y)
+        if not self.per_step_:
+            refuse_steps(y, None)
         rows, offsets = ragged_values(y) if self.per_step_ else (one_target_each(y), None)
         loss, target = self._known_target(rows)
 

@@ -254,9 +254,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
     def _encode_target(self, y, sample_weight, trained):
         if self.quantile is not None and self.loss != "quantile":
             raise ValueError(f'quantile={self.quantile} needs loss="quantile", got loss={self.loss!r}.')
-        y = check_array(as_numbers(y, "y"), ensure_2d=False, input_name="y", estimator=self)
-        if y.ndim > 2:
-            raise ValueError(f"y must have shape (n_sequences,) or (n_sequences, n_outputs), got {y.shape}.")
+        y = self._checked(y)
         self.two_dimensional_ = y.ndim == 2
         y = y.reshape(len(y), -1)
         self.n_outputs_ = y.shape[1]
@@ -272,16 +270,28 @@ class RNNRegressor(RegressorMixin, BasePredictor):
                 raise ValueError("y is too large: its variance overflows; rescale it.")
             self.target_scale_ = np.where(deviation > 0, deviation, 1.0)
         target = (y - self.target_mean_) / self.target_scale_
-        if np.abs(target).max() > np.finfo(self.dtype).max:
-            raise ValueError(f"y is too large for {self.dtype}: rescale it.")
+        self._check_size(target)
         return loss, target, sample_weight
 
+    def _checked(self, y):
+        """The target as numbers, (n,) or (n, n_outputs)."""
+        y = check_array(as_numbers(y, "y"), ensure_2d=False, input_name="y", estimator=self)
+        if y.ndim > 2:
+            raise ValueError(f"y must have shape (n_sequences,) or (n_sequences, n_outputs), got {y.shape}.")
+        return y
+
+    def _check_size(self, target):
+        if np.abs(target).max() > np.finfo(self.dtype).max:
+            raise ValueError(f"y is too large for {self.dtype}: rescale it.")
+
     def _known_target(self, y):
-        y = check_array(y, dtype=np.float64, ensure_2d=False, input_name="y", estimator=self).reshape(len(y), -1)
+        y = self._checked(y).reshape(len(y), -1)
         if y.shape[1] != self.n_outputs_:
             raise ValueError(f"y has {y.shape[1]} outputs for each sequence, but fit saw {self.n_outputs_}.")
         self.loss_function_.check_target(y)
-        return self.loss_function_, (y - self.target_mean_) / self.target_scale_
+        target = (y - self.target_mean_) / self.target_scale_
+        self._check_size(target)
+        return self.loss_function_, target
 
     def _validation_score(self, raw, target, sample_weight):
         return r2_score(target, self.loss_function_.predict(raw), sample_weight=sample_weight)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils import check_consistent_length
+from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_sample_weight
 
 from ..sequences import SequenceArray
@@ -135,10 +136,11 @@ def one_target_each(y):
     return complete(y, "y")
 
 
-def complete(given, name):
+def complete(given, name, row="sequence"):
     """One row for each sequence as an array, in the narrowest type; refuses what is missing, infinite or of two kinds.
 
-    NumPy would make a class "nan" or "1" of NaN or 1 among strings, and no number of integers and None.
+    `name` and `row` are what errors call the argument and an entry of it. NumPy would make a class "nan" or "1" of NaN
+    or 1 among strings, and no number of integers and None.
     """
     check_container(given, name)
     refuse_masked(given, name)
@@ -146,9 +148,9 @@ def complete(given, name):
         raise TypeError(f"{name} is sparse, which is not supported: pass {name}.toarray().")
     array = np.asarray(given)
     if array.dtype.kind == "U" and isinstance(given, (list, tuple)):
-        _check_cells(np.array(given, dtype=object), name)
+        _check_cells(np.array(given, dtype=object), name, row)
     if array.dtype.kind == "O":
-        _check_cells(array, name)
+        _check_cells(array, name, row)
         narrow = np.array(array.tolist())
         array = narrow if narrow.dtype.kind in "biuf" and narrow.shape == array.shape else array
     if array.dtype.kind == "c":
@@ -158,21 +160,53 @@ def complete(given, name):
         if not finite.all():
             i = int(finite.argmin())
             found = "infinity" if array.dtype.kind == "f" and np.isinf(array[i]).any() else "NaN"
-            raise ValueError(f"Input {name} contains {found}: sequence {i}.")
+            raise ValueError(f"Input {name} contains {found}: {row} {i}.")
     return array
 
 
-def _check_cells(cells, name):
+def _check_cells(cells, name, row_name):
     """Refuse missing values, and texts beside others, in an array of objects."""
     texts = np.zeros(len(cells), bool)
     for i, row in enumerate(cells):
         values = np.ravel(row).tolist() if cells.ndim > 1 else [row]
         if any(map(is_missing, values)):
-            raise ValueError(f"Input {name} contains NaN, None or NA: sequence {i}.")
+            raise ValueError(f"Input {name} contains NaN, None or NA: {row_name} {i}.")
         texts[i] = any(isinstance(value, str) for value in values)
     if texts.any() and not texts.all():
         i, j = int(texts.argmin()), int(texts.argmax())
-        raise ValueError(f"{name} holds {cells[i]!r} for sequence {i}, but the text {cells[j]!r} for sequence {j}.")
+        raise ValueError(f"{name} holds {cells[i]!r} for {row_name} {i}, but the text {cells[j]!r} for {row_name} {j}.")
+
+
+def distinct(labels, name):
+    """The classes among labels, in their order, and the number of that of each; refuses what has no order."""
+    try:
+        return np.unique(labels, return_inverse=True)
+    except TypeError as error:
+        raise ValueError(f"{name} holds classes of several types, which have no order: {error}.") from None
+
+
+def given_classes(classes):
+    """The distinct classes that an argument `classes` lists; refuses what no y could hold."""
+    array = complete(classes, "classes", row="entry") if np.size(classes) else np.empty(0)
+    if array.ndim != 1 or not len(array):
+        raise ValueError(f"classes must list each class, in one dimension; got an array of shape {array.shape}.")
+    if type_of_target(array, input_name="classes") not in ("binary", "multiclass"):
+        raise ValueError(f"classes must be labels, not real numbers; got {array[:10].tolist()}.")
+    return distinct(array, "classes")[0]
+
+
+def codes_of(labels, classes):
+    """Number of the class of each label; refuses labels that are none of them."""
+    are_times = labels.dtype.kind in "mM", classes.dtype.kind in "mM"  # NumPy compares 1 with a day
+    try:
+        codes = np.searchsorted(classes, labels).clip(0, len(classes) - 1)
+        known = np.broadcast_to(classes[codes] == labels, labels.shape) & (are_times[0] == are_times[1])
+    except TypeError:  # of types that cannot be compared
+        known = np.zeros(labels.shape, bool)
+    if not known.all():
+        unknown = distinct(labels[~known], "y")[0].tolist()
+        raise ValueError(f"y holds classes that fit has not seen: {unknown[:10]}; known are {classes.tolist()}.")
+    return codes
 
 
 def as_numbers(array, name):

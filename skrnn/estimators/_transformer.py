@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Str
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
+from .._plain_parameters import plain, usable
 from ..sequences import SequenceArray
 from ._base import FEATURE_POOLINGS, BaseRNN
 from ._documentation import document_parameters
@@ -219,6 +220,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             If a parameter or the data cannot be used; for data, the message names the sequence, step and channel.
             What was fitted before stays as it was.
         """
+        self._validate_params()
         if self.objective == "reservoir":
             self._fit(X, lambda sequences, verbose: self._draw(sequences, sample_weight))
         else:
@@ -273,8 +275,9 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         vars(self).update(results(network, State(theta, seed)))
 
     def _poolings(self):
-        names = [self.pooling] if isinstance(self.pooling, str) else list(self.pooling)
-        if not names or not set(map(str, names)) <= set(FEATURE_POOLINGS) or len(set(names)) < len(names):
+        names = [plain(name) for name in np.atleast_1d(np.asarray(usable(self, "pooling"), dtype=object)).tolist()]
+        known = all(type(name) is str and name in FEATURE_POOLINGS for name in names)
+        if not names or not known or len(set(names)) < len(names):
             raise InvalidParameterError(
                 f"pooling must be one or several, each once, of {', '.join(map(repr, FEATURE_POOLINGS))}; got "
                 f"{self.pooling!r}."

@@ -4,6 +4,7 @@ import sys
 import warnings
 
 import numpy as np
+from sklearn.utils._param_validation import InvalidParameterError
 
 from .._validation import validate_sequences
 from ..sequences._convert import check_values
@@ -73,7 +74,7 @@ def channel_numbers(estimator, which, name):
     kinds = {type(one.item() if isinstance(one, np.generic) else one) for one in listed}
     n_channels = estimator.n_channels_
     if len(kinds) > 1 or not kinds <= {bool, int, str}:
-        raise ValueError(f"{name} must hold numbers of channels, names of columns, or a mask; got {which!r}.")
+        raise InvalidParameterError(f"{name} must hold numbers of channels, names of columns or a mask; got {which!r}.")
     which = np.atleast_1d(which)
     if which.dtype.kind == "b":
         if which.shape != (n_channels,):

@@ -2,11 +2,13 @@
 
 from contextlib import contextmanager
 
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import TransformerMixin
+
+from .._plain_parameters import PlainEstimator
 
 
 # Without the keyword, here and in each subclass, scikit-learn would put the output into a data frame of numbers.
-class BaseSequenceTransformer(TransformerMixin, BaseEstimator, auto_wrap_output_keys=None):
+class BaseSequenceTransformer(TransformerMixin, PlainEstimator, auto_wrap_output_keys=None):
     """Base of the transformers whose output is a `SequenceArray`."""
 
     def set_output(self, *, transform=None):

@@ -1,0 +1,135 @@
+"""Parameters of estimators and components: kept as they were given, read as Python's own values.
+
+``ParameterGrid`` over an array gives ``np.True_``, which is not True, and ``np.int32(2)``, whose products overflow. So
+whatever number, boolean or text a parameter is given as, an attribute that is read is Python's: code cannot forget to
+convert it. `get_params` gives what was given, as clones need.
+"""
+
+import inspect
+from functools import lru_cache
+from numbers import Integral, Real
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils._param_validation import (
+    Interval,
+    InvalidParameterError,
+    make_constraint,
+    validate_parameter_constraints,
+)
+
+PYTHONS = frozenset({bool, int, float, str, type(None)})
+RANDOM = "random_state"  # scikit-learn's constraint of this name counts True as the seed 1
+LARGEST = 2**63 - 1  # of integers: kernels and arrays count with 64 bits
+
+
+def plain(value):
+    """A number, boolean or text of any type, also in an array without axes, as Python's own; all else as it is."""
+    if type(value) in PYTHONS:
+        return value
+    if isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "biufU":
+        value = value[()]
+    for kind, python in ((str, str.__str__), ((bool, np.bool_), bool), (Integral, int), (Real, _float)):
+        if isinstance(value, kind):
+            return python(value)
+    return value
+
+
+def _float(value):
+    try:
+        return float(value)
+    except OverflowError:  # of a fraction
+        return np.inf if value > 0 else -np.inf
+
+
+class Parameter:
+    """Attribute of a class for the parameter `name`: stored as it is given, read as Python's own."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def __get__(self, instance, owner=None):
+        try:
+            value = vars(instance)[self.name]
+        except (KeyError, TypeError):
+            owner = owner or type(instance)
+            raise AttributeError(f"{owner.__name__!r} object has no attribute {self.name!r}") from None
+        return value if type(value) in PYTHONS else plain(value)
+
+    def __set__(self, instance, value):
+        vars(instance)[self.name] = value
+
+    def __delete__(self, instance):
+        del vars(instance)[self.name]
+
+
+class PlainParameters:
+    """Base of classes whose parameters, the arguments of ``__init__``, are read as Python's own values."""
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        for name, parameter in inspect.signature(cls.__init__).parameters.items():
+            is_named = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
+            if is_named and name != "self" and inspect.getattr_static(cls, name, None) is None:
+                setattr(cls, name, Parameter(name))
+
+
+class PlainEstimator(PlainParameters, BaseEstimator):
+    """Base of estimators and components, whose parameters are checked by their plain values, too."""
+
+    def get_params(self, deep=True):
+        """Get the parameters as they were given.
+
+        Parameters
+        ----------
+        deep : bool, default=True
+            Whether those of components are among them, under names like ``cell__reset``.
+
+        Returns
+        -------
+        dict of str to object
+            Values by name.
+        """
+        params = super().get_params(deep=deep)
+        return params | {name: value for name, value in vars(self).items() if name in params}
+
+    def _validate_params(self):
+        check_parameters(type(self), self.get_params(deep=False))
+
+
+def check_parameters(owner, given):
+    """Refuse parameters that the constraints of a class do not allow, by an error that names it and them."""
+    constraints = owner._parameter_constraints
+    values = {name: plain(value) for name, value in given.items()}
+    for name, value in values.items():
+        wanted = None
+        if isinstance(value, bool) and not _takes_booleans(constraints.get(name, "no_validation")):
+            wanted = "a number, not a boolean"
+        elif type(value) is int and abs(value) > LARGEST:
+            wanted = "an integer below 2**63"
+        if wanted:
+            raise InvalidParameterError(f"The {name!r} parameter of {owner.__name__} must be {wanted}. Got {value}.")
+    validate_parameter_constraints(constraints, values, caller_name=owner.__name__)
+
+
+def usable(estimator, name):
+    """The value of a parameter that may have been set since the fit; refused if it is not allowed."""
+    value = getattr(estimator, name)
+    try:
+        _check(type(estimator), name, type(value), value)
+    except TypeError:  # it cannot be hashed
+        check_parameters(type(estimator), {name: value})
+    return value
+
+
+@lru_cache(maxsize=128)  # a prediction of one sequence takes little longer than a check
+def _check(owner, name, kind, value):
+    check_parameters(owner, {name: value})
+
+
+def _takes_booleans(constraints):
+    """Whether a boolean is meant by one of the constraints, not counted as 0 or 1 by that of a number."""
+    if isinstance(constraints, str):  # "no_validation"
+        return True
+    others = [c for c in constraints if not (isinstance(c, Interval) or c is Integral or c is Real)]
+    return any(make_constraint(c).is_satisfied_by(True) for c in others if not (isinstance(c, str) and c == RANDOM))

@@ -1,0 +1,255 @@
+"""Numbers, booleans and texts of NumPy are parameters like Python's: the same bits; what is none is refused by name."""
+
+import inspect
+from fractions import Fraction
+
+import numpy as np
+import pandas as pd
+import pytest
+from faults import assert_refused, cube, output, targets
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.utils._param_validation import InvalidParameterError
+
+from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
+from skrnn._plain_parameters import Parameter, plain
+from skrnn.callbacks import Checkpoint, EarlyStopping, LearningRateFinder
+from skrnn.cells import CELLS, cell_class
+from skrnn.convolution import Conv
+from skrnn.initializers import BIAS_INITIALIZERS, INITIALIZERS, Chrono, GlorotNormal, GlorotUniform, Identity, Uniform
+from skrnn.losses import REGRESSION_LOSSES, BaseLoss, Huber, Quantile
+from skrnn.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, AdamW, RMSprop
+from skrnn.preprocessing import PerStep, SlidingWindow, TokenEncoder
+from skrnn.schedules import SCHEDULES, Cosine, OneCycle, Plateau, WarmUp
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+
+X = cube(12)
+CHANNELS = np.abs(X).round()
+INTEGERS = (np.int8, np.uint8, np.int16, np.uint16, np.int32, np.uint32, np.int64, np.uint64)
+FLOATS = (np.float16, np.float32, np.float64, np.longdouble)
+QUICK = {"hidden_layer_sizes": 4, "cell": "elman", "max_iter": 2, "random_state": 0}
+# A value of each parameter that a number, a boolean or a text can be, and what else it needs.
+VALUES = {
+    "hidden_layer_sizes": 3,
+    "cell": "gru",
+    "bidirectional": True,
+    "pooling": "last",
+    "categorical_features": 1,
+    "embedding_dim": 5,
+    "min_count": 2,
+    "missing": "mask",
+    "time_channel": -1,
+    "convolution": None,
+    "layer_norm": True,
+    "residual": True,
+    "dropout": 0.5,
+    "input_dropout": 0.5,
+    "recurrent_dropout": 0.25,
+    "zoneout": 0.25,
+    "input_init": "uniform",
+    "recurrent_init": "identity",
+    "bias_init": "chrono",
+    "solver": "sgd",
+    "alpha": 0.5,
+    "batch_size": 10,
+    "learning_rate": "one_cycle",
+    "learning_rate_init": 0.0625,
+    "max_iter": 3,
+    "clip_norm": 0.125,
+    "shuffle": False,
+    "tol": 0.5,
+    "n_iter_no_change": 1,
+    "early_stopping": True,
+    "validation_fraction": 0.25,
+    "validation_split": "last",
+    "standardize": False,
+    "truncation": 2,
+    "max_memory": 2,
+    "random_state": 5,
+    "n_jobs": 2,
+    "dtype": "float64",
+    "verbose": False,
+}
+NEEDS = {
+    "embedding_dim": {"categorical_features": [1]},
+    "residual": {"hidden_layer_sizes": (4, 4)},
+    "dropout": {"hidden_layer_sizes": (4, 4)},
+    "zoneout": {"cell": "gru"},
+    "bias_init": {"cell": "gru"},
+    "tol": {"n_iter_no_change": 1},
+    "n_iter_no_change": {"tol": 0.5},
+    "validation_fraction": {"early_stopping": True},
+    "validation_split": {"early_stopping": True},
+    "truncation": {"bidirectional": False},
+    "quantile": {"loss": "quantile"},
+    "n_points": {"objective": "reconstruct"},
+    "spectral_radius": {"objective": "reservoir"},
+    "input_scale": {"objective": "reservoir"},
+}
+OWN = {
+    RNNClassifier: {"class_weight": "balanced", "warm_start": True},
+    RNNRegressor: {"loss": "huber", "quantile": 0.25, "warm_start": True},
+    SequenceTransformer: {"objective": "reconstruct", "n_points": 5, "spectral_radius": 0.5, "input_scale": 2},
+}
+EACH = [(cls, name, value) for cls, own in OWN.items() for name, value in (VALUES | own).items() if value is not None]
+COMPONENTS = {  # by the parameter that takes them
+    "cell": [
+        (cell_class("lstm"), {"peepholes": True, "forget_bias": 0.5}),
+        (cell_class("elman"), {"activation": "relu"}),
+        (cell_class("gru"), {"reset": "before"}),
+        (cell_class("indrnn"), {"activation": "tanh"}),
+        (cell_class("jordan"), {"activation": "relu", "output_activation": "tanh"}),
+        (cell_class("mgu"), {"forget_gate": "no_input"}),
+    ],
+    "convolution": [(Conv, {"n_channels": 3, "width": 2, "stride": 2, "activation": "tanh"})],
+    "solver": [
+        (Adam, {"beta_1": 0.5, "beta_2": 0.75, "epsilon": 0.5}),
+        (AdamW, {"beta_1": 0.5, "beta_2": 0.75, "epsilon": 0.5, "weight_decay": 0.5}),
+        (RMSprop, {"rho": 0.5, "epsilon": 0.5}),
+        (SGD, {"momentum": 0.5, "nesterov": False}),
+        (LBFGS, {"memory": 2}),
+    ],
+    "learning_rate": [
+        (Cosine, {"warmup": 0.5, "final": 0.25}),
+        (OneCycle, {"warmup": 0.5, "initial": 0.25, "final": 0.125}),
+        (WarmUp, {"warmup": 0.75}),
+        (Plateau, {"reduction": 0.25, "patience": 1, "tol": 0.5}),
+    ],
+    "loss": [(Huber, {"delta": 0.5}), (Quantile, {"quantile": 0.25})],
+    "recurrent_init": [
+        (GlorotUniform, {"gain": 0.5}),
+        (GlorotNormal, {"gain": 0.5}),
+        (Identity, {"scale": 0.5}),
+        (Uniform, {"limit": 0.5}),
+        (INITIALIZERS["orthogonal"], {"gain": 0.5}),
+    ],
+    "bias_init": [(Chrono, {"max_steps": 5})],
+}
+
+
+ALL = [(place, cls, values) for place, listed in COMPONENTS.items() for cls, values in listed]
+PREPROCESSING = (PerStep, SlidingWindow, TokenEncoder)
+
+
+def variants(value):
+    """The value in all types of NumPy that hold it, and in an array without axes."""
+    kinds = {bool: (np.bool_,), str: (np.str_,), int: INTEGERS, float: FLOATS}[type(value)]
+    kinds = [kind for kind in kinds if not (value == -1 and np.issubdtype(kind, np.unsignedinteger))]
+    return [*(kind(value) for kind in kinds), np.array(value)]
+
+
+def fitted(estimator):
+    """What an estimator makes of sequences, and its weights."""
+    data = CHANNELS if estimator.categorical_features is not None else X
+    data = np.abs(data).cumsum(axis=1) if estimator.time_channel is not None else data
+    estimator.fit(data, targets(X))
+    return [output(estimator, data), *estimator.weights_.values()]
+
+
+def assert_same(ones, others, variant):
+    for one, other in zip(ones, others, strict=True):
+        assert_array_equal(one, other, err_msg=repr(variant))
+
+
+def test_no_parameter_is_left_out():
+    for cls, own in OWN.items():
+        assert set(VALUES | own) == set(inspect.signature(cls).parameters)
+    known = {cls: set(values) for _, cls, values in ALL}
+    tables = OPTIMIZERS, SCHEDULES, INITIALIZERS, BIAS_INITIALIZERS, REGRESSION_LOSSES
+    for cls in (Conv, *map(cell_class, CELLS), *(cls for table in tables for cls in table.values())):
+        assert set(cls._get_param_names()) == known.get(cls, set())
+
+
+@pytest.mark.parametrize(
+    "cls",
+    [*OWN, *(each[1] for each in ALL), Checkpoint, EarlyStopping, LearningRateFinder, *PREPROCESSING],
+    ids=lambda c: c.__name__,
+)
+def test_every_parameter_is_read_as_pythons(cls):
+    for name in inspect.signature(cls).parameters:
+        assert isinstance(inspect.getattr_static(cls, name), Parameter)
+
+
+@pytest.mark.parametrize(("cls", "name", "value"), EACH)
+def test_a_parameter_of_numpy_gives_the_bits_of_pythons(cls, name, value):
+    settings = QUICK | NEEDS.get(name, {})
+    if cls is SequenceTransformer and name == "bidirectional":
+        settings |= {"objective": "reconstruct"}
+    for variant in variants(value):
+        estimator = cls(**settings | {name: variant})
+        assert estimator.get_params()[name] is variant
+        assert clone(estimator).get_params()[name] == variant
+        assert (type(getattr(estimator, name)), getattr(estimator, name)) == (type(value), value)
+    expected = fitted(cls(**settings | {name: value}))
+    for variant in (variants(value)[0], variants(value)[-1]):
+        assert_same(fitted(cls(**settings | {name: variant})), expected, variant)
+
+
+@pytest.mark.parametrize(("place", "cls", "values"), ALL)
+def test_a_parameter_of_a_component_gives_the_bits_of_pythons(place, cls, values):
+    estimator = RNNRegressor(**QUICK | ({"cell": "lstm"} if place == "bias_init" else {}))
+    expected = fitted(clone(estimator).set_params(**{place: cls(**values)}))
+    for name, value in values.items():
+        for variant in variants(value):
+            component = cls(**values | {name: variant})
+            assert (type(getattr(component, name)), getattr(component, name)) == (type(value), value)
+        component = cls(**values | {name: variants(value)[0]})
+        assert_same(fitted(clone(estimator).set_params(**{place: component})), expected, component)
+
+
+def test_a_loss_and_a_cell_of_ones_own_read_pythons_numbers_too():
+    class Cubic(BaseLoss):
+        _parameter_constraints = {}
+
+        def __init__(self, power=3.0):
+            self.power = power
+
+    loss = Cubic(np.float16(3))
+    assert type(loss.power) is float
+    assert type(loss.get_params()["power"]) is np.float16
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (Fraction(1, 4), 0.25),
+        (Fraction(10**400), np.inf),
+        (np.array(3), 3),
+        (np.str_("a"), "a"),
+        (np.array([3]), None),
+        (None, None),
+        (pd.NA, None),
+    ],
+)
+def test_what_becomes_pythons(given, expected):
+    if expected is None:
+        assert plain(given) is given
+    else:
+        assert (type(plain(given)), plain(given)) == (type(expected), expected)
+
+
+@pytest.mark.parametrize(("cls", "name", "good"), EACH)
+def test_what_no_parameter_can_be_is_refused_by_name(cls, name, good):
+    """Also by `partial_fit`, and before anything looks at it: NA is neither true nor false."""
+    for value in (pd.NA, pd.NaT, 2**63, -(2**63), Fraction(10**400), np.array(None), {}):
+        if name == "class_weight" and value == {}:
+            continue
+        estimator = cls(**QUICK | {name: value})
+        for method in ("fit", "partial_fit") if value is pd.NA else ("fit",):
+            if hasattr(estimator, method):
+                assert_refused(estimator, lambda e, m=method: getattr(e, m)(X, targets(X)), name, InvalidParameterError)
+
+
+@pytest.mark.parametrize(("cls", "name", "good"), [each for each in EACH if type(each[2]) in (int, float)])
+def test_a_boolean_is_no_number(cls, name, good):
+    for value in (True, np.False_):
+        assert_refused(cls(**QUICK | {name: value}), lambda e: e.fit(X, targets(X)), name, InvalidParameterError)
+
+
+@pytest.mark.parametrize(("cls", "values"), [each[1:] for each in ALL])
+def test_components_refuse_booleans_and_integers_beyond_64_bits(cls, values):
+    for name, value in values.items():
+        for wrong in (True, 2**63) if type(value) in (int, float) else (2**63, pd.NA):
+            with pytest.raises(InvalidParameterError, match=name):
+                cls(**{name: wrong})._validate_params()
