@@ -8,7 +8,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from skrnn import RNNClassifier, RNNRegressor
+from skrnn import RNNClassifier, RNNRegressor, SequenceArray
 from skrnn.schedules import Plateau
 
 RNG = np.random.default_rng(0)
@@ -229,3 +229,86 @@ def test_warnings_point_at_the_caller():
 def test_weights_of_classes_are_checked_in_parts_too(weight):
     clf = RNNClassifier(**SHORT, class_weight=weight)
     unchanged(clf, lambda: clf.partial_fit(X, LABELS, classes=np.unique(LABELS)), "class_weight")
+
+
+# ------------------------------------------------------------------------------------------------ later y and classes
+DAYS = np.full(30, "2020-01-01", "M8[D]")
+LATER = [
+    (DAYS, "real numbers"),
+    (DAYS - DAYS, "real numbers"),
+    (Y * 1j, "Complex"),
+    (["a"] * 30, "real numbers"),
+    ([None, *Y[1:]], "sequence 0"),
+    ([np.nan, *Y[1:]], "NaN: sequence 0"),
+    ([1, "a"] * 15, "the text 'a' for sequence 1"),
+    (np.ones((30, 2)), "2 outputs"),
+    (np.full(30, 1e300), "too large for float32"),
+    ([x[:, 0] for x in X], "target for each step"),
+]
+
+
+@pytest.mark.parametrize("way", ["partial_fit", "warm_start"])
+@pytest.mark.parametrize(("y", "match"), LATER)
+def test_later_numbers_are_checked_like_the_first(y, match, way):
+    reg = RNNRegressor(**SHORT, warm_start=way == "warm_start").fit(X, Y)
+    unchanged(reg, lambda: (reg.fit if reg.warm_start else reg.partial_fit)(X, y), match)
+    if match != "target for each step":
+        unchanged(reg, lambda: reg.gradient_norms(X, y), match)
+
+
+@pytest.mark.parametrize("way", ["partial_fit", "warm_start"])
+def test_later_classes_are_checked_like_the_first(way):
+    days, steps = DAYS - DAYS + np.timedelta64(1), [x[:, 0] > 0 for x in X]
+    for first in (Y > 0, (Y > 0).astype(int), np.where(Y > 0, "up", "down"), DAYS - (Y > 0).astype("m8[D]")):
+        clf = RNNClassifier(**SHORT, warm_start=way == "warm_start").fit(X, first)
+        again = clf.fit if clf.warm_start else clf.partial_fit
+        for other in (["a"] * 30, days, Y, [1, "a"] * 15, [None] * 30, Y * 1j, np.ones((30, 2)), steps):
+            unchanged(clf, lambda again=again, other=other: again(X, other), "y")
+        again(X, first)
+
+
+@pytest.mark.parametrize(
+    ("classes", "match"),
+    [
+        (["a", np.nan], "NaN.*entry 1"),
+        ([0, "a"], "classes holds 0 for entry 0, but the text 'a' for entry 1"),
+        ([0, 1, "a", None], "NaN, None or NA: entry 3"),
+        ([0.5, 1.5], "not real numbers"),
+        ([0, 1j], "Complex"),
+        ([[0, 1]], "one dimension"),
+        ([], "classes must list each class"),
+        ({0, 1}, "classes is of type set"),
+        (3, "classes is of type int"),
+    ],
+)
+def test_classes_are_checked_like_y(classes, match):
+    clf, y = RNNClassifier(**SHORT), Y > 0
+    unchanged(clf, lambda: clf.partial_fit(X, y, classes=classes), match)
+    clf.partial_fit(X, y, classes=[False, True])
+    unchanged(clf, lambda: clf.partial_fit(X, y, classes=classes), match)
+
+
+def test_classes_of_indicators_are_the_numbers_of_labels():
+    """Used or refused alike by the first call and by those after it."""
+    y = np.column_stack([Y > 0, Y > 1]).astype(int)
+    clf = RNNClassifier(**SHORT)
+    unchanged(clf, lambda: clf.partial_fit(X, y, classes=["a", "b"]), r"numbers of the labels.*\[0, 1\]")
+    clf.partial_fit(X, y, classes=[0, 1]).partial_fit(X, y, classes=[1, 0])
+    unchanged(clf, lambda: clf.partial_fit(X, y, classes=["a", "b"]), "not those of the calls before")
+    unchanged(clf, lambda: clf.partial_fit(X, Y > 0), "matrix of label indicators")
+    unchanged(clf, lambda: clf.partial_fit(X, np.ones((30, 3), int)), "3 labels")
+
+
+def test_a_loss_of_steps_for_a_network_of_sequences_has_no_gradient():
+    reg = RNNRegressor(**SHORT).fit(X, Y)
+    steps = SequenceArray.from_list([x[:, :1] for x in X])
+    unchanged(reg, lambda: reg.gradient_norms(X, steps), "y has a row for each step")
+
+
+@pytest.mark.parametrize(
+    ("groups", "match"),
+    [(3, "of type int"), ([None] * 30, "sequence 0"), ([1, "a"] * 15, "the text 'a'"), (np.ones((30, 2)), "groups")],
+)
+def test_groups_are_one_label_each(groups, match):
+    clf = RNNClassifier(**SHORT)
+    unchanged(clf, lambda: clf.fit(X, Y > 0, groups=groups), match)

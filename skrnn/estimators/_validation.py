@@ -74,7 +74,8 @@ def channel_numbers(estimator, which, name):
     kinds = {type(one.item() if isinstance(one, np.generic) else one) for one in listed}
     n_channels = estimator.n_channels_
     if len(kinds) > 1 or not kinds <= {bool, int, str}:
-        raise InvalidParameterError(f"{name} must hold numbers of channels, names of columns or a mask; got {which!r}.")
+        wanted = "numbers of channels, names of columns, or a mask"
+        raise InvalidParameterError(f"{name} must hold {wanted}; got {which!r}.")
     which = np.atleast_1d(which)
     if which.dtype.kind == "b":
         if which.shape != (n_channels,):
