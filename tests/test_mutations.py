@@ -9,9 +9,6 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-
-pytest.importorskip("onnx")
-
 from onnx_models import check_case, node_model
 from onnx_vectors import CASES, Case
 from test_interchange import keras, keras_layer, run_keras, run_torch, torch, torch_modules  # noqa: F401

@@ -4,14 +4,10 @@ import warnings
 
 import numpy as np
 import pytest
+from onnx_models import check_case, node_model, onnx, run_as_node
+from onnx_vectors import CASES, REFUSED
 
-onnx = pytest.importorskip("onnx")
-
-from onnx.backend.test.loader import load_model_tests  # noqa: E402
-from onnx_models import check_case, node_model, run_as_node  # noqa: E402
-from onnx_vectors import CASES, REFUSED  # noqa: E402
-
-from skrnn.interchange import from_onnx  # noqa: E402
+from skrnn.interchange import from_onnx
 
 OPERATORS = ("RNN", "GRU", "LSTM")
 
@@ -33,6 +29,8 @@ def test_what_layers_do_not_have_is_refused_by_name(name):
 
 
 def operator_tests():
+    from onnx.backend.test.loader import load_model_tests
+
     with warnings.catch_warnings():  # of the tests of other operators, which are all made
         warnings.simplefilter("ignore")
         tests = load_model_tests(kind="node")

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import reference as ref
-import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import (
@@ -79,6 +78,7 @@ def test_any_shape(lengths, H, K):
 
 def test_classes_equal_torch():
     """Cross-entropy over packed steps of ragged sequences, each weighed by its class."""
+    torch = pytest.importorskip("torch")
     rng = np.random.default_rng(1)
     network, theta = random_network(rng, "elman", 3, (6,), 4, pooling="steps")
     sequences = random_sequences(rng, LENGTHS, 3)
