@@ -296,14 +296,20 @@ def test_a_checkpoint_comes_last(tmp_path):
 
 
 KILLED = """
-    import sys
+    import sys, time
     import numpy as np
     from skrnn import RNNRegressor
     from skrnn.callbacks import Checkpoint
+
+    class Slow(Checkpoint):  # the epochs of a fast machine, too, outlast what kills
+        def on_fit_task_begin(self, estimator, context):
+            time.sleep(0.005)
+            super().on_fit_task_begin(estimator, context)
+
     rng = np.random.default_rng(0)
     X = rng.normal(size=(64, 20, 2))
     reg = RNNRegressor(8, cell="elman", max_iter=200, tol=None, random_state=0, input_dropout=0.1)
-    reg.set_callbacks(Checkpoint(sys.argv[1], resume=True)).fit(X, X[:, :, 0].sum(axis=1))
+    reg.set_callbacks(Slow(sys.argv[1], resume=True)).fit(X, X[:, :, 0].sum(axis=1))
     print(sum(abs(w).sum() for w in reg.weights_.values()), reg.n_iter_)
 """
 
@@ -313,18 +319,16 @@ def test_a_program_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path):
     path = tmp_path / "run.skrnn"
     command = [sys.executable, "-c", textwrap.dedent(KILLED)]
     environment = {**os.environ, "PYTHONPATH": str(Path(skrnn.__file__).parents[1])}
-    n_kills = 0
     for delay in (0.02, 0.15, 0.4):
         process = subprocess.Popen([*command, str(path)], stdout=subprocess.DEVNULL, env=environment)
         before = path.stat().st_mtime_ns if path.exists() else 0
         while process.poll() is None and not (path.exists() and path.stat().st_mtime_ns > before):
             time.sleep(0.001)
         time.sleep(delay)
-        n_kills += process.poll() is None
+        assert process.poll() is None
         process.kill()
         process.wait()
         assert skrnn.load(path).n_iter_ >= 1
-    assert n_kills >= 2
     ends = [
         subprocess.run([*command, str(where)], capture_output=True, env=environment, text=True, check=True).stdout
         for where in (path, tmp_path / "other.skrnn")

@@ -1,9 +1,13 @@
 """Faults of installation and start-up: where the package lies, what may be written, and how Python is started."""
 
+import importlib.metadata
+import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import sysconfig
+import venv
 import zipfile
 from pathlib import Path
 
@@ -234,3 +238,77 @@ def guarded_open(folder):
         return original(path, mode, *args, **options)
 
     return call
+
+
+# --------------------------------------------- the two commands of the README, one after the other, and what they leave
+USED = """
+import numpy as np
+import skrnn
+X = np.random.default_rng(0).normal(size=(8, 3, 2))
+settings = {"cell": "elman", "tol": 10.0, "n_iter_no_change": 1, "random_state": 0}
+assert np.isfinite(skrnn.RNNRegressor(3, **settings).fit(X, X[:, 0, 0]).predict(X)).all()
+print(skrnn.__file__)
+"""
+SOUGHT = "import importlib.util; print(importlib.util.find_spec('skrnn'))"
+
+
+class Environment:
+    """A virtual environment that finds what is installed here, except the package; it needs no network."""
+
+    def __init__(self, folder):
+        venv.create(folder / "venv")
+        scheme = {"base": str(folder / "venv"), "platbase": str(folder / "venv")}
+        self.python = Path(sysconfig.get_path("scripts", "venv", scheme)) / "python"
+        self.packages = Path(sysconfig.get_path("purelib", "venv", scheme))
+        self.elsewhere, others = folder / "elsewhere", folder / "others"
+        self.elsewhere.mkdir()
+        others.mkdir()
+        for place in (Path(place) for place in sys.path if place.endswith("-packages")):
+            for path in place.iterdir():
+                if not path.name.startswith(("skrnn", "__editable__")) and not (others / path.name).exists():
+                    (others / path.name).symlink_to(path)
+        (self.packages / "others.pth").write_text(str(others))
+
+    def run(self, *arguments, python=None):
+        """Lines that are printed from a folder that is neither the checkout nor the environment."""
+        command = [python or self.python, *arguments]
+        env = without_the_other_one(PYTHONNOUSERSITE="1")
+        done = subprocess.run(command, cwd=self.elsewhere, env=env, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout.splitlines()
+
+    def pip(self, *arguments):
+        self.run("-m", "pip", "--python", self.python, *arguments, python=sys.executable)
+
+    def install(self, *source):
+        self.pip("install", "--no-index", "--no-deps", "--no-build-isolation", *source)
+
+
+def can_install():
+    """Whether pip can build the package without fetching anything."""
+    if os.name == "nt" or not importlib.util.find_spec("pip") or not importlib.util.find_spec("setuptools"):
+        return False
+    return int(importlib.metadata.version("setuptools").split(".")[0]) >= 77
+
+
+@pytest.mark.skipif(not can_install(), reason="needs pip, setuptools and links to files")
+def test_the_two_commands_of_the_readme_in_one_environment(tmp_path):
+    """Installed from the checkout and in it, in both orders, used after each from another folder, then uninstalled."""
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    copy_of_the_package(checkout)
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(PACKAGE.parent / name, checkout)
+    environment, installed = Environment(tmp_path), str(checkout / "skrnn" / "__init__.py")
+    leftover = environment.packages / "skrnn"
+    (leftover / "__pycache__" / "kernels").mkdir(parents=True)  # as an installed package may leave it
+    environment.install("-e", checkout)
+    assert environment.run("-c", USED) == [installed]
+    shutil.rmtree(leftover)
+    environment.install(checkout)
+    assert environment.run("-c", USED) == [str(leftover / "__init__.py")]
+    environment.install("-e", checkout)
+    assert not leftover.exists()
+    assert environment.run("-c", "import skrnn; print(skrnn.__file__)") == [installed]
+    environment.pip("uninstall", "-y", "skrnn")
+    assert environment.run("-c", SOUGHT) == ["None"]

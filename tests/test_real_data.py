@@ -70,7 +70,7 @@ def test_every_cell_and_option_learns(parameters, japanese_vowels):
     assert RNNClassifier(random_state=0, **parameters).fit(*train).score(*test) >= 0.92
 
 
-def test_features_of_a_reservoir_in_under_a_second(japanese_vowels):
+def test_features_of_a_reservoir_in_a_fraction_of_a_training(japanese_vowels):
     """Random weights and a linear model, with default parameters; the first run compiles."""
     train, test = japanese_vowels
     scores, seconds = [], []
@@ -81,7 +81,9 @@ def test_features_of_a_reservoir_in_under_a_second(japanese_vowels):
         scores.append(pipeline.score(*test))
         seconds.append(perf_counter() - start)
     assert min(scores) >= 0.96
-    assert min(seconds) < 1
+    start = perf_counter()
+    RNNClassifier(random_state=0).fit(*train)
+    assert min(seconds) < (perf_counter() - start) / 2
 
 
 @pytest.mark.parametrize("objective", ["forecast", "reconstruct", "supervised"])

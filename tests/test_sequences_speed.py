@@ -1,4 +1,4 @@
-"""Packing and indexing take about as long as copying the numbers; the bounds are ten times what was measured."""
+"""Packing and indexing take a few times as long as copying; the bounds are six times what was measured, or more."""
 
 import time
 
@@ -23,6 +23,7 @@ def test_ten_thousand_sequences(lengths):
     items = ragged(lengths, n_channels=8, dtype=np.float32)
     X = SequenceArray.from_list(items)
     order = np.random.default_rng(0).permutation(len(X))
-    assert shortest(lambda: as_sequence_array(items)) < 0.25
-    assert shortest(lambda: X[order]) < 0.1
-    assert shortest(lambda: as_sequence_array(X.to_series())) < 0.05
+    copying = shortest(lambda: np.concatenate(items))
+    assert shortest(lambda: as_sequence_array(items)) < 30 * copying
+    assert shortest(lambda: X[order]) < 10 * copying
+    assert shortest(lambda: as_sequence_array(X.to_series())) < copying / 2
