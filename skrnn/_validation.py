@@ -7,7 +7,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
 from .sequences import SequenceArray, as_sequence_array
-from .sequences._steps import check_container, is_missing, is_sequence, refuse_times, sequence_steps
+from .sequences._steps import CHANNELS_FIRST, check_container, is_missing, is_sequence, refuse_times, sequence_steps
 
 FLOATS = [np.float64, np.float32]
 
@@ -37,11 +37,11 @@ def validate_sequences(estimator, X, *, reset):
     if reset:
         estimator.n_channels_ = sequences.n_channels
     elif sequences.n_channels != estimator.n_channels_:
-        swapped = getattr(X, "ndim", 0) == 3 and X.shape[1] == estimator.n_channels_
+        shape = "(n_sequences, n_steps, n_channels)" if getattr(X, "ndim", 0) == 3 else "(n_steps, n_channels) each"
+        swapped = (sequences.lengths == estimator.n_channels_).all()
         raise ValueError(
             f"X has {sequences.n_channels} channels per step, but {type(estimator).__name__} was fitted on "
-            f"{estimator.n_channels_}."
-            + (" The axes of X must be (n_sequences, n_steps, n_channels)." if swapped else "")
+            f"{estimator.n_channels_}." + (f" The axes of X must be {shape}; {CHANNELS_FIRST}" if swapped else "")
         )
     return sequences
 

@@ -10,6 +10,7 @@ from ._exchange import Exchange
 from ._layout import checked_lengths, checked_offsets, gather, offsets_of, row_key, valid_lengths
 from ._names import checked_names
 from ._steps import (
+    CHANNELS_FIRST,
     Sequence,
     check_not_empty,
     common_names,
@@ -244,6 +245,10 @@ class SequenceArray(Exchange):
         SequenceArray
             The packed sequences; may share memory with `X`.
 
+        See Also
+        --------
+        from_channels_first : The same for arrays (n_sequences, n_channels, n_steps), as of aeon and sktime.
+
         Examples
         --------
         >>> import numpy as np
@@ -264,6 +269,54 @@ class SequenceArray(Exchange):
         else:
             values = X[np.arange(n_steps) < lengths[:, np.newaxis]]
         return cls(values, offsets_of(lengths))
+
+    @classmethod
+    def from_channels_first(cls, X, lengths=None):
+        """Pack sequences whose channels come before their steps, as in aeon and sktime.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_sequences, n_channels, n_steps), or list of array-like of shape (n_channels, n_steps)
+            The sequences: an array, padded at the end, or a list of arrays that may differ in their number of steps.
+
+        lengths : array-like of int of shape (n_sequences,), default=None
+            Number of valid steps of each sequence; zero is allowed. If None, the trailing steps of an array in which
+            every channel is NaN are padding.
+
+        Returns
+        -------
+        SequenceArray
+            The packed sequences.
+
+        Raises
+        ------
+        ValueError
+            If `X` has other dimensions, or a sequence cannot be used; the message says which.
+
+        See Also
+        --------
+        from_padded : The same for arrays (n_sequences, n_steps, n_channels).
+        from_long : For frames with a row for each step, as sktime's "pd-multiindex".
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skrnn.sequences import SequenceArray
+        >>> SequenceArray.from_channels_first(np.zeros((20, 3, 50)))
+        SequenceArray(20 sequences, 50 steps, 3 channels, float64)
+        >>> SequenceArray.from_channels_first([np.zeros((3, 50)), np.zeros((3, 70))])
+        SequenceArray(2 sequences, 50 to 70 steps, 3 channels, float64)
+        """
+        if lengths is None and getattr(X, "ndim", 1) == 1:
+            arrays = [sequence_steps(item, f"sequence {i}") for i, item in enumerate(X)]
+            for i, array in enumerate(arrays):
+                if array.ndim != 2:
+                    raise ValueError(f"sequence {i} has shape {array.shape}, expected (n_channels, n_steps).")
+            return cls.from_list([array.T for array in arrays])
+        X = np.asanyarray(X)
+        if X.ndim != 3:
+            raise ValueError(f"X has shape {X.shape}, expected (n_sequences, n_channels, n_steps).")
+        return cls.from_padded(np.swapaxes(X, 1, 2), lengths)
 
     @classmethod
     def concatenate(cls, arrays):
@@ -388,7 +441,9 @@ def _refuse_other_channels(arrays):
                 "sequences are all one-dimensional or all two-dimensional."
             )
         if array.shape[1:] != first.shape[1:]:
+            channels_first = len(array) == len(first) > 1
             raise ValueError(
                 f"sequence {i} has {count(array.shape[1], 'channel')}, sequence 0 has "
                 f"{first.shape[1]}: all sequences need the same channels."
+                + (f" Their shapes are (n_steps, n_channels); {CHANNELS_FIRST}" if channels_first else "")
             )

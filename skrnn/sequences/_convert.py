@@ -30,7 +30,8 @@ def as_sequence_array(X):
         Holds sequences if it is
 
         - a `SequenceArray`, returned as it is;
-        - a 3-D array; trailing steps in which every channel is NaN are padding;
+        - a 3-D array (n_sequences, n_steps, n_channels); trailing steps in which every channel is NaN are padding.
+          `SequenceArray.from_channels_first` takes (n_sequences, n_channels, n_steps), as of aeon and sktime;
         - a list or tuple of arrays, nested lists or `Sequence` cells of shape
           (n_steps, n_channels) or (n_steps,); but flat rows of numbers of one length are a table;
         - a Series or an object array of such cells;

@@ -5,6 +5,7 @@ import numpy as np
 from ._names import checked_names, str_names
 
 ITEM_SHAPE = "a sequence is an array of shape (n_steps, n_channels) or (n_steps,)."
+CHANNELS_FIRST = "for the other order there is SequenceArray.from_channels_first(X)."
 SPLIT = "Split texts into characters or words: [list(text) for text in X] or [text.split() for text in X]."
 
 
