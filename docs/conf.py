@@ -1,9 +1,12 @@
-"""Sphinx configuration. Build: ``python -m sphinx docs docs/_build``."""
+"""Sphinx configuration. Build: ``python -m sphinx docs docs/_build``; no network is needed."""
 
 import importlib.util
 import os
+import pydoc
 
 os.environ.setdefault("MPLBACKEND", "agg")
+
+from docutils import nodes
 
 import skrnn
 
@@ -16,18 +19,23 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
     "sphinx.ext.extlinks",
-    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
     "numpydoc",
 ]
 exclude_patterns = ["_build"]
+nitpicky = True  # a cross reference that leads nowhere is a warning
 html_theme = "alabaster"
-html_theme_options = {"description": skrnn.__doc__.splitlines()[0], "page_width": "1000px", "fixed_sidebar": True}
+html_theme_options = {
+    "description": skrnn.__doc__.splitlines()[0],
+    "page_width": "1200px",
+    "body_max_width": "none",
+    "fixed_sidebar": True,
+}
+toc_object_entries_show_parents = "hide"
+html_static_path = ["_static"]
+templates_path = ["_templates"]
 html_copy_source = False
 
-autosummary_generate = True
-intersphinx_mapping = {"sklearn": ("https://scikit-learn.org/stable", None)}
-intersphinx_timeout = 10
 numpydoc_show_class_members = False  # the pages made by autosummary list the members themselves
 extlinks = {"doi": ("https://doi.org/%s", "doi:%s"), "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s")}
 
@@ -39,3 +47,40 @@ if importlib.util.find_spec("sphinx_gallery"):
         "gallery_dirs": "auto_examples",
         "remove_config_comments": True,
     }
+
+SKLEARN = "https://scikit-learn.org/stable/"
+ELSEWHERE = {
+    "sklearn": SKLEARN + "modules/generated/{}.html",
+    "numpy": "https://numpy.org/doc/stable/reference/generated/{}.html",
+}
+PAGES_OF_SKLEARN = {  # labels and terms in docstrings that are inherited from scikit-learn
+    "metadata_routing": "metadata_routing.html",
+    "df_output_transform": "auto_examples/miscellaneous/plot_set_output.html",
+    "sphx_glr_auto_examples_miscellaneous_plot_set_output.py": "auto_examples/miscellaneous/plot_set_output.html",
+    "meta-estimator": "glossary.html#term-meta-estimator",
+}
+HOOKS = {"setup", "teardown", "on_fit_task_begin", "on_fit_task_end"}  # of callbacks: scikit-learn calls them
+
+
+def skip_member(app, what, name, member, skip, options):
+    """Leave out fields, which the text of a class describes, hooks, and what pandas gives to a subclass."""
+    function = getattr(member, "fget", member)
+    ours = (getattr(function, "__module__", None) or "").startswith(("skrnn.", "sklearn."))
+    return skip or name.startswith("_") or name in HOOKS or not ours or not function.__doc__
+
+
+def link_elsewhere(app, env, node, contnode):
+    """Link names of scikit-learn and NumPy, if they exist, without fetching an inventory."""
+    target = node["reftarget"]
+    if target in PAGES_OF_SKLEARN:
+        uri = SKLEARN + PAGES_OF_SKLEARN[target]
+    elif target.split(".")[0] in ELSEWHERE and pydoc.locate(target) is not None:
+        uri = ELSEWHERE[target.split(".")[0]].format(target)
+    else:
+        return None
+    return nodes.reference("", "", contnode, internal=False, refuri=uri)
+
+
+def setup(app):
+    app.connect("autodoc-skip-member", skip_member)
+    app.connect("missing-reference", link_elsewhere)

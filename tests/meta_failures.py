@@ -144,7 +144,7 @@ def table():
     rows = [_line([title, *(_cell(container, title) for container in CONTAINERS)]) for title in trials]
     rows.append(_line([f"of {len(trials)}", *(str(n_passed(container, trials)) for container in CONTAINERS)]))
     remedies = [_remedy(number, failure) for number, failure in enumerate(FAILURES, 1)]
-    lines = [line.rstrip() for line in (rule, _line(["", *CONTAINERS]), rule, *rows, rule, "", *remedies)]
+    lines = [line.rstrip() for line in (rule, _line(["trial", *CONTAINERS]), rule, *rows, rule, "", *remedies)]
     return "\n".join(lines) + "\n"
 
 

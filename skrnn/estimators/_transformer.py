@@ -341,7 +341,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         return SequenceArray(values, np.arange(len(raw) + 1) * (raw.shape[1] // n_channels), names)
 
     def get_feature_names_out(self, input_features=None):
-        """Name the features: "sequencetransformer_", the pooling, and the number of the unit.
+        """Name the features: ``sequencetransformer_``, the pooling, and the number of the unit.
 
         Parameters
         ----------

@@ -51,9 +51,9 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
         Width of a time step.
     n_features_in_ : int
         Number of columns of a table or data frame seen in `fit`; otherwise the number of channels.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (n_features_in,)
         Names of the columns of a data frame, otherwise of the channels, if `X` had names that are str.
-    channel_names_ : ndarray of str of shape (n_channels_,)
+    channel_names_ : ndarray of str of shape (n_channels,)
         Names of the channels, if `X` had some.
 
     See Also

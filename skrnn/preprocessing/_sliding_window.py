@@ -37,7 +37,7 @@ class SlidingWindow(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_out
     ----------
     n_features_in_ : int
         Number of columns of the series.
-    feature_names_in_ : ndarray of str of shape (n_features_in_,)
+    feature_names_in_ : ndarray of str of shape (n_features,)
         Names of the columns, if `X` was a data frame with names that are str.
 
     See Also
