@@ -122,12 +122,12 @@ def n_passed(container, trials=TRIALS):
 
 def _cell(container, title):
     number, _ = EXPECTED.get((container, title), (None, ""))
-    return "yes" if number is None else f"({number})"
+    return "yes" if number is None else rf"\({number})"  # without the backslash it is item 1 of a list
 
 
 def _line(cells):
     names = [*TRIALS, *FURTHER]
-    widths = [max(map(len, names)), *(max(len(name), 3) for name in CONTAINERS)]
+    widths = [max(map(len, names)), *(max(len(name), 4) for name in CONTAINERS)]
     return "  ".join(cell.ljust(width, "=" if cell == "=" else " ") for cell, width in zip(cells, widths, strict=True))
 
 

@@ -73,6 +73,8 @@ def test_a_page_has_no_errors_and_its_tables_have_headers(page):
         assert heads, f"a table without a header: {table.astext()[:100]!r}"
         cells = [entry.astext() for head in heads for entry in head.findall(nodes.entry)]
         assert all(cells), f"an empty cell in the header {cells}"
+        lists = [*table.findall(nodes.enumerated_list), *table.findall(nodes.bullet_list)]
+        assert not lists, f"a cell that is taken for a list: {lists[0].astext()!r}"
 
 
 @pytest.mark.parametrize("name", ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"])
