@@ -221,8 +221,20 @@ def _check_fitted(estimator):
     _require(estimator, "n_features_in_", lambda n: isinstance(n, (int, np.integer)) and n > 0)
     _require(estimator, "n_outputs_", lambda n: isinstance(n, (int, np.integer)) and n >= 0)
     _require(estimator, "per_step_", lambda v: v is (structure.pooling == "steps"))
+    _check_names(estimator)
     _check_targets(estimator)
     _check_weights(structure, estimator.weights_, getattr(estimator, "solver_state_", []))
+
+
+def _check_names(estimator):
+    """Check what the names of later calls are compared with."""
+    lengths = {
+        "feature_names_in_": estimator.n_features_in_,
+        "channel_names_": estimator.n_channels_,
+        "target_names_": np.size(getattr(estimator, "target_names_", ())),
+    }
+    for name in lengths.keys() & vars(estimator).keys():
+        _require(estimator, name, lambda v, n=lengths[name]: _is_names(v) and len(v) == n)
 
 
 def _check_targets(estimator):
@@ -256,6 +268,10 @@ def _check_targets(estimator):
 def _is_vector(value):
     is_of_floats = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind == "f"
     return is_of_floats and np.isfinite(value).all()
+
+
+def _is_names(value):
+    return isinstance(value, np.ndarray) and value.ndim == 1 and all(isinstance(name, str) for name in value.tolist())
 
 
 def _require(estimator, name, holds):

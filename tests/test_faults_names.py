@@ -206,6 +206,31 @@ def test_a_file_keeps_names(tmp_path):
     assert_refused(same, lambda m: m.score(frames(), pd.DataFrame({"b": Y, "a": Y})), "y has the targets")
 
 
+@pytest.mark.parametrize(
+    ("attribute", "value"),
+    [
+        ("channel_names_", 3),
+        ("channel_names_", np.array(["hr"], dtype=object)),
+        ("channel_names_", np.array([1.0, 2.0])),
+        ("feature_names_in_", np.array(["hr", "bp", "t"], dtype=object)),
+        ("target_names_", np.array([[1.0]])),
+    ],
+)
+def test_a_file_with_other_names_is_refused(tmp_path, attribute, value):
+    model = RNNRegressor(**SMALL).fit(frames(), Y)
+    setattr(model, attribute, value)
+    with pytest.raises(ValueError, match=f"{attribute} cannot be"):
+        skrnn.save(model, tmp_path / "model.skrnn")
+
+
+def test_a_structured_array_is_refused_with_advice():
+    X = [frame.to_records(index=False) for frame in FRAMES]
+    with pytest.raises(ValueError, match=r"sequence 0 must hold real numbers, got dtype .*pandas.DataFrame\(x\)"):
+        RNNRegressor(**SMALL).fit(X, Y)
+    model = RNNRegressor(**SMALL).fit([pd.DataFrame(x) for x in X], Y)
+    assert model.channel_names_.tolist() == ["hr", "bp"]
+
+
 # ------------------------------------------------------------------------------------------------ parameters by name
 TIMED = [frame.assign(t=np.cumsum(RNG.uniform(1, 2, len(frame))), wind=np.arange(len(frame)) % 2) for frame in FRAMES]
 NAMED = {

@@ -225,6 +225,8 @@ def _is_row(item):
     """Whether `item` is flat: a 1-D array or list of scalars."""
     if isinstance(item, Sequence) or not is_sequence(item) or len(getattr(item, "shape", ())) > 1:
         return False
+    if getattr(getattr(item, "dtype", None), "names", None):  # a structured array
+        return False
     return not is_sequence(next(iter(item), None))
 
 

@@ -155,7 +155,8 @@ def real_array(values, what):
     if dtype.kind == "c":
         raise ValueError(f"Complex data not supported: {what} has dtype {dtype}.")
     if dtype.kind not in "biuf":
-        raise ValueError(f"{what} must hold real numbers, got dtype {dtype}.")
+        advice = " Make a frame of it, whose columns are the channels: pandas.DataFrame(x)." if dtype.names else ""
+        raise ValueError(f"{what} must hold real numbers, got dtype {dtype}.{advice}")
     return np.asarray(values, dtype=np.float32 if dtype.type is np.float32 else np.float64)
 
 
