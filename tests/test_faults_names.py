@@ -344,6 +344,18 @@ def test_other_targets_are_refused(form):
     model.score(X, Y)
 
 
+@pytest.mark.parametrize("frame", [pd.DataFrame, pl.DataFrame])
+@pytest.mark.parametrize("cells", [Y * 1.0, [f["hr"].tolist() for f in FRAMES]], ids=["numbers", "sequences"])
+def test_a_single_target_has_its_name(frame, cells):
+    model = RNNRegressor(**SMALL).fit(frames(), frame({"load": cells}))
+    known = isinstance(cells, np.ndarray)  # the name of a column of sequences is not that of a target
+    assert getattr(model, "target_names_", np.array([])).tolist() == ["load"] * known
+    if known:
+        said = r"y has the targets \['price'\]"
+        assert_refused(model, lambda m: m.score(frames(), frame({"price": cells})), said)
+    model.score(frames(), frame({"load": cells}))
+
+
 def test_labels_have_names():
     y = pd.DataFrame({"a": Y, "b": 1 - Y})
     model = RNNClassifier(**SMALL).fit(frames(), y)

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..sequences import SequenceArray
+from ..sequences._convert import named_columns
 from ..sequences._steps import column_names, is_sequence
 
 
@@ -36,6 +37,6 @@ def target_names(y):
 def _first_cell(y):
     """The first sequence of targets, as it was given; None if there is none."""
     if hasattr(y, "columns"):
-        y = y.iloc[:, 0] if hasattr(y, "iloc") and y.shape[1] else getattr(y, "get_columns", list)()[:1]
+        y = next((column for _, column in named_columns(y)), None)
     is_container = isinstance(y, (list, tuple)) or getattr(getattr(y, "dtype", None), "kind", "O") == "O"
     return next(iter(y), None) if is_container and hasattr(y, "__len__") and len(y) else None
