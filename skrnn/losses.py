@@ -34,9 +34,14 @@ class BaseLoss(PlainEstimator):
     scales_target : bool
         Whether the loss measures distances between target and raw prediction, so that the network can be trained on
         standardised targets and its predictions scaled back.
+    resists_outliers : bool
+        Whether a target far from all others hardly moves the best prediction. Then the target is standardised by its
+        median and quartiles, which it does not move either, in place of mean and standard deviation, and early stopping
+        goes by the share of the loss that is explained, in place of R^2.
     """
 
     scales_target = False
+    resists_outliers = False
     _parameter_constraints = {}
     _kernel_name = None
     _parameter_name = None
@@ -176,6 +181,7 @@ class AbsoluteError(BaseLoss):
     """
 
     scales_target = True
+    resists_outliers = True
     _kernel_name = "absolute_error"
 
     def initial_raw(self, y, weight, K=None):
@@ -192,8 +198,9 @@ class Huber(BaseLoss):
     Parameters
     ----------
     delta : float, default=1.35
-        Residual from which on the loss is linear, positive; in units of the standard deviation of the target where
-        the estimator standardises it. 1.35 costs 5 % of the efficiency of the mean if residuals are normal.
+        Residual from which on the loss is linear, positive; in units of the scale of the target where the estimator
+        standardises it, which is the standard deviation if it is normal. 1.35 costs 5 % of the efficiency of the mean
+        if residuals are normal.
 
     References
     ----------
@@ -209,6 +216,7 @@ class Huber(BaseLoss):
     """
 
     scales_target = True
+    resists_outliers = True
     _kernel_name = "huber"
     _parameter_name = "delta"
     _parameter_constraints = {"delta": [Interval(Real, 0, None, closed="neither")]}
@@ -246,6 +254,7 @@ class Quantile(BaseLoss):
     """
 
     scales_target = True
+    resists_outliers = True
     _kernel_name = "quantile"
     _parameter_name = "quantile"
     _parameter_constraints = {"quantile": [Interval(Real, 0, 1, closed="neither")]}

@@ -88,7 +88,8 @@ validation_split : {{"random", "last"}} or splitter, default="random"
     Which ones: drawn at random (in the shares of the classes, or whole groups if `fit` is given `groups`), the last
     ones, for sequences in the order of time, or the first test part of a splitter of scikit-learn.
 standardize : bool, default=True
-    Whether to bring each channel to mean 0 and standard deviation 1, by the steps of the training sequences.
+    Whether to bring each channel of X to mean 0 and standard deviation 1, by the steps of the training sequences. What
+    the network learns to predict is not touched by it.
 truncation : int or None, default=None
     Steps through which the gradient flows back; None: all. If steps have targets, a batch is worked off in pieces of so
     many steps, with an update after each, and the states are carried on; else the gradient is that of the last steps of
@@ -165,7 +166,8 @@ loss_ : float
 best_loss_ : float or None
     Smallest of them in the last fit; None with `early_stopping`.
 validation_scores_ : list of float or None
-    Score on the held-out part after each epoch (accuracy or R^2); None without `early_stopping`.
+    Score on the held-out part after each epoch (accuracy or R^2; D^2 for losses that outliers
+    hardly move); None without `early_stopping`.
 best_validation_score_ : float or None
     Largest of them in the last fit.
 gradient_norm_curve_ : ndarray of shape (n_updates,)

@@ -14,6 +14,7 @@ from ..optimizers import get_optimizer
 from ..schedules import Constant, get_schedule
 from ._ahead import warn_if_answer_is_read
 from ._callbacks import CallbackObserver
+from ._scaling import best_constant
 from ._target_names import check_target_names
 from ._targets import complete
 
@@ -72,14 +73,16 @@ def learn(estimator, sequences, job, verbose=False):
     trained = np.repeat(trained, lengths) if given.per_step else trained
     loss, target, weight = _encoded_target(estimator, given, trained, job)
     _check_weights(weight, trained)
+    if not weight.all():  # what does not count may be anything, also what would overflow
+        target = np.where(weight[:, np.newaxis] > 0, target, 0.0)
 
     _set_structure(estimator, loss, job)
     if given.per_step and not job.goes_on:
         warn_if_answer_is_read(estimator.structure_, sequences, given.rows)
     network, optimizer = Network(estimator.structure_), _optimizer(estimator)
     check_memory(network, lengths, estimator._max_bytes, estimator.truncation)
+    raw = best_constant(loss, target, weight, trained, network.n_outputs, estimator.dtype)
     data = Data.of(parts, estimator.inputs_, estimator.dtype, target, weight, estimator._max_bytes)
-    raw = loss.initial_raw(target[trained], weight[trained], network.n_outputs)
     state = _start(estimator, network, job, checkpoint, seed, network.n_steps(data.longest(rows)), raw)
     rows = rows[data.weight[rows] > 0]  # as if the others were not there, in mini-batches too
     settings = _settings(estimator, len(rows), estimator.alpha / data.mean_targets(rows), job, verbose)

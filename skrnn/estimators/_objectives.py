@@ -21,8 +21,8 @@ from ._validation import channel_roles
 class OwnNumbers:
     """The task of predicting values of `channels` of X itself, (n_rows, ..., n_channels), NaN where missing."""
 
-    def __init__(self, channels):
-        self.channels = channels
+    def __init__(self, channels, standardize):
+        self.channels, self.standardize = channels, standardize
 
     def _strata(self, y):
         return None
@@ -30,7 +30,10 @@ class OwnNumbers:
     def _encode_target(self, y, sample_weight, trained):
         values = y.reshape(-1, y.shape[-1])
         weight = np.repeat(sample_weight * trained, len(values) // len(y))
-        self.mean_, self.scale_ = mean_and_scale(values, weight, self.channels)
+        n_channels = len(self.channels)
+        self.mean_, self.scale_ = np.zeros(n_channels), np.ones(n_channels)
+        if self.standardize:
+            self.mean_, self.scale_ = mean_and_scale(values, weight, self.channels)
         self.n_outputs_ = y[0].size
         target = ((y - self.mean_) / self.scale_).reshape(len(y), -1)
         return KnownSquaredError(), target, sample_weight * ~np.isnan(target).all(axis=1)
@@ -74,7 +77,7 @@ def forecast(estimator, sequences, y, sample_weight):
     channels = number_channels(sequences.n_channels, categorical, time_channel)
     if len(channels):
         rows = next_numbers(sequences, channels, time_channel)
-        return OwnNumbers(channels), Target(rows, weight, sequence_weight, True)
+        return OwnNumbers(channels, estimator.standardize_target), Target(rows, weight, sequence_weight, True)
     if len(categorical) > 1:
         raise ValueError(
             f'objective="forecast" predicts the next token or category, but each step of X has {len(categorical)}: use '
@@ -93,14 +96,17 @@ def reconstruct(estimator, sequences, y, sample_weight):
             'objective="reconstruct" interpolates between steps, but X holds tokens or categories only: use '
             'objective="forecast", which predicts the next one.'
         )
-    return OwnNumbers(channels), Target(resample(sequences, channels, estimator.n_points), weight, weight, False)
+    target = Target(resample(sequences, channels, estimator.n_points), weight, weight, False)
+    return OwnNumbers(channels, estimator.standardize_target), target
 
 
 def supervised(estimator, sequences, y, sample_weight):
     """What is passed: classes or labels, else numbers."""
     target = given_target(estimator, sequences, y, sample_weight)
     is_of_classes = type_of_target(target.rows, input_name="y") in ("binary", "multiclass", "multilabel-indicator")
-    return RNNClassifier() if is_of_classes else RNNRegressor(), target
+    if is_of_classes:
+        return RNNClassifier(), target
+    return RNNRegressor(standardize_target=estimator.standardize_target), target
 
 
 OBJECTIVES = {"forecast": forecast, "reconstruct": reconstruct, "supervised": supervised}

@@ -13,6 +13,7 @@ from ..sequences._ragged import check_same_lengths, ragged_values, split_steps
 from ..sequences._steps import is_text
 from ._base import FEATURE_POOLINGS, BaseRNN
 from ._fit import Job
+from ._scaling import check_size
 from ._target_names import check_target_names
 from ._targets import Target, check_sum, given_target, one_target_each, refuse_steps
 from ._validation import validate_inputs, warn_if_not_finite
@@ -195,6 +196,7 @@ class BasePredictor(BaseRNN):
             refuse_steps(y, None)
         rows, offsets = ragged_values(y) if self.per_step_ else (one_target_each(y), None)
         loss, target = self._known_target(rows)
+        check_size(target, self.structure_.dtype)
 
         def run(network, theta, data, pool, max_bytes):
             if self.per_step_:

@@ -14,6 +14,7 @@ from ..losses import REGRESSION_LOSSES, BaseLoss, LogLoss, Quantile
 from ..metrics import step_r2_score
 from ._documentation import document_parameters
 from ._predictor import BasePredictor, takes_steps
+from ._scaling import centre_and_scale, share_explained
 from ._target_names import check_target_names
 from ._targets import as_numbers, refuse_steps
 
@@ -22,8 +23,8 @@ from ._targets import as_numbers, refuse_steps
 class RNNRegressor(RegressorMixin, BasePredictor):
     """Recurrent network that maps sequences to one or several numbers.
 
-    The target is standardised inside where the loss is one of distances (all but "poisson"), so its unit does not
-    matter.
+    The target is standardised inside (`standardize_target`) where the loss is one of distances (all but "poisson"), so
+    its unit does not matter.
 
     Parameters
     ----------
@@ -34,6 +35,12 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         ``Huber(delta=2.0)``.
     quantile : float, default=None
         The quantile for ``loss="quantile"``, between 0 and 1; None is the median.
+    standardize_target : bool, default=True
+        Whether to train on the target less its mean, divided by its standard deviation. For the losses that outliers
+        hardly move ("absolute_error", "huber", "quantile") it is the median, and the distance of the quartiles divided
+        by 1.349; where that is 0, as half of the targets may be equal, the median distance of those that differ from
+        the median. False trains on the target as it is; training starts from the best constant prediction in any case.
+        Without effect for "poisson".
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the fit before, with its scales of channels and of the target.
 
@@ -42,9 +49,9 @@ class RNNRegressor(RegressorMixin, BasePredictor):
     loss_function_ : BaseLoss
         The loss that was minimised.
     target_mean_ : ndarray of shape (n_outputs,)
-        Subtracted from the target before training.
+        Subtracted from the target before training: mean or median, see `standardize_target`, or 0.
     target_scale_ : ndarray of shape (n_outputs,)
-        By which the target is divided before training.
+        By which the target is divided before training: standard deviation or distance of quartiles, or 1.
     {attributes}
 
     See Also
@@ -72,6 +79,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         **BasePredictor._parameter_constraints,
         "loss": [StrOptions(set(REGRESSION_LOSSES)), BaseLoss],
         "quantile": [Interval(Real, 0, 1, closed="neither"), None],
+        "standardize_target": ["boolean"],
     }
 
     def __init__(
@@ -112,6 +120,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         validation_fraction=0.1,
         validation_split="random",
         standardize=True,
+        standardize_target=True,
         truncation=None,
         max_memory=1.0,
         warm_start=False,
@@ -163,6 +172,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         )
         self.loss = loss
         self.quantile = quantile
+        self.standardize_target = standardize_target
         self.warm_start = warm_start
 
     @available_if(takes_steps)
@@ -261,17 +271,9 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         loss = self.loss_function_ = self._make_loss()
         loss.check_target(y)
         self.target_mean_, self.target_scale_ = np.zeros(self.n_outputs_), np.ones(self.n_outputs_)
-        if loss.scales_target:
-            weight = sample_weight[trained]
-            with np.errstate(over="ignore", invalid="ignore"):
-                self.target_mean_ = np.average(y[trained], axis=0, weights=weight)
-                deviation = np.sqrt(np.average((y[trained] - self.target_mean_) ** 2, axis=0, weights=weight))
-            if not np.isfinite(deviation).all():
-                raise ValueError("y is too large: its variance overflows; rescale it.")
-            self.target_scale_ = np.where(deviation > 0, deviation, 1.0)
-        target = (y - self.target_mean_) / self.target_scale_
-        self._check_size(target)
-        return loss, target, sample_weight
+        if self.standardize_target:
+            self.target_mean_, self.target_scale_ = centre_and_scale(y[trained], sample_weight[trained], loss)
+        return loss, self._standardized(y), sample_weight
 
     def _checked(self, y):
         """The target as numbers, (n,) or (n, n_outputs)."""
@@ -280,20 +282,21 @@ class RNNRegressor(RegressorMixin, BasePredictor):
             raise ValueError(f"y must have shape (n_sequences,) or (n_sequences, n_outputs), got {y.shape}.")
         return y
 
-    def _check_size(self, target):
-        if np.abs(target).max() > np.finfo(self.dtype).max:
-            raise ValueError(f"y is too large for {self.dtype}: rescale it.")
-
     def _known_target(self, y):
         y = self._checked(y).reshape(len(y), -1)
         if y.shape[1] != self.n_outputs_:
             raise ValueError(f"y has {y.shape[1]} outputs for each sequence, but fit saw {self.n_outputs_}.")
         self.loss_function_.check_target(y)
-        target = (y - self.target_mean_) / self.target_scale_
-        self._check_size(target)
-        return self.loss_function_, target
+        return self.loss_function_, self._standardized(y)
+
+    def _standardized(self, y):
+        with np.errstate(over="ignore"):  # infinity is refused where it is known which weights are not 0
+            return (y - self.target_mean_) / self.target_scale_
 
     def _validation_score(self, raw, target, sample_weight):
+        loss = self.loss_function_
+        if loss.resists_outliers:
+            return share_explained(loss, raw, target, sample_weight)
         return r2_score(target, self.loss_function_.predict(raw), sample_weight=sample_weight)
 
     def __sklearn_tags__(self):

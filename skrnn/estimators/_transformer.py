@@ -57,13 +57,17 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         started, the closer to 1 the later.
     input_scale : float, default=1.0
         By which the input weights of the first layer of a "reservoir" are multiplied: the larger, the less linear.
+    standardize_target : bool, default=True
+        Whether to bring the numbers that the network learns to predict, y or those of X, to mean 0 and standard
+        deviation 1; `standardize` is for what it reads.
 
     Attributes
     ----------
     reconstruction_mean_ : ndarray of shape (n_numbers,)
-        Mean of the channels of numbers over the points of the resampled sequences; "reconstruct" only.
+        Mean of the channels of numbers over the points of the resampled sequences; "reconstruct" only. 0 without
+        `standardize_target`.
     reconstruction_scale_ : ndarray of shape (n_numbers,)
-        Their standard deviation.
+        Their standard deviation, or 1.
     {attributes}
 
     See Also
@@ -100,6 +104,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         "n_points": [Interval(Integral, 2, None, closed="left")],
         "spectral_radius": [Interval(Real, 0, None, closed="neither")],
         "input_scale": [Interval(Real, 0, None, closed="neither")],
+        "standardize_target": ["boolean"],
     }
 
     def __init__(
@@ -142,6 +147,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         validation_fraction=0.1,
         validation_split="random",
         standardize=True,
+        standardize_target=True,
         truncation=None,
         max_memory=1.0,
         random_state=None,
@@ -194,6 +200,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         self.n_points = n_points
         self.spectral_radius = spectral_radius
         self.input_scale = input_scale
+        self.standardize_target = standardize_target
 
     # --------------------------------------------------------------------------------------------------- fitting
     def fit(self, X, y=None, sample_weight=None):
