@@ -89,8 +89,14 @@ NEEDS = {
 }
 OWN = {
     RNNClassifier: {"class_weight": "balanced", "warm_start": True},
-    RNNRegressor: {"loss": "huber", "quantile": 0.25, "warm_start": True},
-    SequenceTransformer: {"objective": "reconstruct", "n_points": 5, "spectral_radius": 0.5, "input_scale": 2},
+    RNNRegressor: {"loss": "huber", "quantile": 0.25, "standardize_target": False, "warm_start": True},
+    SequenceTransformer: {
+        "objective": "reconstruct",
+        "n_points": 5,
+        "spectral_radius": 0.5,
+        "input_scale": 2,
+        "standardize_target": False,
+    },
 }
 EACH = [(cls, name, value) for cls, own in OWN.items() for name, value in (VALUES | own).items() if value is not None]
 COMPONENTS = {  # by the parameter that takes them
