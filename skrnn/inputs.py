@@ -17,6 +17,8 @@ from .sequences._steps import is_text
 from .sequences._vocabulary import encode_tokens, learn_vocabulary
 
 LARGEST_EMBEDDING = 64
+# Where squares may underflow, a spread is measured once more, on values magnified by a power of 2, which rounds nothing.
+TINY_SCALE, TINY_MEAN, MAGNIFICATION = 1e-140, 1e-120, 2.0**600
 
 
 def default_embedding_dim(n_codes):
@@ -257,7 +259,8 @@ def numbers_and_gaps(sequences, numbers, time_channel):
     values = sequences.values if whole else sequences.values[:, numbers]
     if time_channel is not None:
         values = values.astype(np.float64)
-        values[:, -1] = np.diff(step_times(sequences, time_channel), prepend=0)
+        with np.errstate(over="ignore"):  # as everywhere: what is infinite is refused when it is measured or encoded
+            values[:, -1] = np.diff(step_times(sequences, time_channel), prepend=0)
         values[sequences.offsets[:-1], -1] = 0
     return values
 
@@ -273,7 +276,7 @@ def step_times(sequences, time_channel):
     begins = sequences.offsets[:-1][sequences.lengths == 1]
     times[begins[np.isnan(sequences.values[begins]).all(axis=1)]] = 0
     wrong = ~np.isfinite(times)
-    rises = np.diff(times) > 0
+    rises = times[1:] > times[:-1]
     rises[sequences.offsets[1:-1] - 1] = True
     wrong[1:] |= ~rises
     if wrong.any():
@@ -294,38 +297,59 @@ def last_seen(seen, offsets):
     return np.maximum.accumulate(np.where(seen, rows, first), axis=0)
 
 
-def mean_and_scale(values, weight, channels):
-    """Mean and standard deviation of columns over weighted rows; NaN counts for nothing."""
-    return _moments(lambda: [(values, weight)], channels)
+def mean_and_scale(values, weight, channels, switch):
+    """Mean and standard deviation of columns over weighted rows; NaN counts for nothing.
+
+    switch : the parameter that errors advise to set to False.
+    """
+    return _moments(lambda: [(values, weight)], channels, switch)
 
 
-def _moments(parts, channels):
+def _moments(parts, channels, switch="standardize"):
     """`mean_and_scale` of values and weights that ``parts()`` yields, as often as it is called."""
-    from .kernels.statistics import add_squares, add_values  # noqa: PLC0415 (brings the compiler)
+    mean, scale, eps = _mean_and_deviation(parts, len(channels))
+    tiny = (scale < TINY_SCALE) & (np.abs(mean) < TINY_MEAN) & (eps < np.finfo(np.float32).eps)
+    if tiny.any():  # whose squares may be too small to be numbers
 
-    total, lost, mean, lost_squares, variance = np.zeros((5, len(channels)))
-    for values, weight in parts():
-        add_values(_laid_out(values), _laid_out(weight), total, lost, mean)
-    mean /= np.where(total > 0, total, 1.0)
-    for values, weight in parts():
-        add_squares(_laid_out(values), _laid_out(weight), mean, lost_squares, variance)
-    variance /= np.where(total > 0, total, 1.0)
-    scale = np.sqrt(variance)
-    if not np.isfinite(scale).all():
+        def magnified():
+            for values, weight in parts():
+                yield values[:, tiny] * MAGNIFICATION, weight
+
+        magnified_mean, magnified_scale, _ = _mean_and_deviation(magnified, tiny.sum())
+        mean[tiny] = magnified_mean / MAGNIFICATION
+        found = np.maximum(magnified_scale / MAGNIFICATION, np.nextafter(0.0, 1.0))
+        scale[tiny] = np.where(magnified_scale > 0, found, 0.0)
+    wrong = ~(np.isfinite(mean) & np.isfinite(scale))
+    if wrong.any():
         raise ValueError(
-            f"Input X: the values of channel {channels[np.isfinite(scale).argmin()]} are too large, their variance "
-            "overflows; rescale them or set standardize=False."
+            f"Input X: the values of channel {channels[wrong.argmax()]} are too large, their variance overflows; "
+            f"rescale them or set {switch}=False."
         )
     # A channel that is constant but for rounding must not be blown up.
-    constant = scale <= 10 * np.finfo(values.dtype).eps * np.abs(mean)
-    return mean, np.where(constant, 1.0, scale)
+    return mean, np.where(scale <= 10 * eps * np.abs(mean), 1.0, scale)
+
+
+def _mean_and_deviation(parts, n_channels):
+    """Weighted mean and standard deviation of columns, and the precision of the values."""
+    from .kernels.statistics import add_squares, add_values  # noqa: PLC0415 (brings the compiler)
+
+    total, lost, mean, lost_squares, variance = np.zeros((5, n_channels))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for values, weight in parts():
+            add_values(_laid_out(values), _laid_out(weight), total, lost, mean)
+        mean /= np.where(total > 0, total, 1.0)
+        for values, weight in parts():
+            add_squares(_laid_out(values), _laid_out(weight), mean, lost_squares, variance)
+        variance /= np.where(total > 0, total, 1.0)
+    return mean, np.sqrt(variance), np.finfo(values.dtype).eps
 
 
 def _standardize(values, mean, scale, out):
     """out = (values - mean) / scale."""
     from .kernels.statistics import standardize  # noqa: PLC0415 (brings the compiler)
 
-    standardize(_laid_out(values), _laid_out(mean), _laid_out(scale), out)
+    with np.errstate(over="ignore"):  # what is too large is refused when all is encoded
+        standardize(_laid_out(values), _laid_out(mean), _laid_out(scale), out)
 
 
 def _laid_out(array):
@@ -336,13 +360,16 @@ def _laid_out(array):
 def _time_scale(sequences, numbers, weight, time_channel):
     """Mean time since each column was last seen, over the steps at which it is not seen; 1 if it always is."""
     total, sums = np.zeros((2, len(numbers)))
-    for chunk, rows in _weighted_chunks(sequences, weight, whole=True):
-        seen, times = ~np.isnan(numbers_and_gaps(chunk, numbers, time_channel)), step_times(chunk, time_channel)
-        since = times[:, np.newaxis] - times[last_seen(seen, chunk.offsets)]
-        count = rows[:, np.newaxis] * (since > 0)
-        total += count.sum(axis=0)
-        sums += (count * since).sum(axis=0)
-    mean = sums / np.where(total > 0, total, 1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for chunk, rows in _weighted_chunks(sequences, weight, whole=True):
+            seen, times = ~np.isnan(numbers_and_gaps(chunk, numbers, time_channel)), step_times(chunk, time_channel)
+            since = times[:, np.newaxis] - times[last_seen(seen, chunk.offsets)]
+            count = rows[:, np.newaxis] * (since > 0)
+            total += count.sum(axis=0)
+            sums += (count * since).sum(axis=0)
+        mean = sums / np.where(total > 0, total, 1)
+    if not np.isfinite(mean).all():
+        raise ValueError(f"The time stamps in channel {time_channel} are too large, their sum overflows: rescale them.")
     return np.where(mean > 0, mean, 1.0)
 
 

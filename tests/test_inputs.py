@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
 from skrnn.inputs import default_embedding_dim, fit_inputs, last_seen, step_times
 from skrnn.sequences import SequenceArray
 
@@ -186,3 +187,71 @@ def test_means_of_arrays_in_any_layout():
         inputs = fit_inputs(SequenceArray(values, [0, 15, 40]), np.ones(2))
         assert_allclose(inputs.mean, expected.mean(axis=0), rtol=1e-6)
         assert_allclose(inputs.scale, expected.std(axis=0), rtol=1e-6)
+
+
+# ------------------------------------------------------------------------------ near the limits of floating point
+SMALL_NETWORK = {"hidden_layer_sizes": 3, "cell": "elman", "max_iter": 2, "random_state": 0}
+MAKERS = {
+    "regressor": lambda **more: RNNRegressor(**SMALL_NETWORK, **more),
+    "gaps": lambda **more: RNNRegressor(**SMALL_NETWORK, missing="mask", **more),
+    "times": lambda **more: RNNRegressor(**SMALL_NETWORK, time_channel=1, missing="decay", **more),
+    "classifier": lambda **more: RNNClassifier(**SMALL_NETWORK, **more),
+    "forecast": lambda **more: SequenceTransformer(**SMALL_NETWORK, **more),
+    "reconstruct": lambda **more: SequenceTransformer(**SMALL_NETWORK, objective="reconstruct", **more),
+    "reservoir": lambda **more: SequenceTransformer(**SMALL_NETWORK, objective="reservoir", **more),
+}
+CUBE = np.random.default_rng(0).normal(size=(12, 4, 2)).round(3)
+CUBE[:, :, 1] = np.abs(CUBE[:, :, 1]).cumsum(axis=1) + 0.01 * np.arange(4)  # rises, as times do
+
+
+def made_of(estimator, X):
+    estimator.fit(X, np.arange(12) % 2)
+    outputs = estimator.transform(X) if hasattr(estimator, "transform") else estimator.predict(X)
+    if hasattr(estimator, "inverse_transform"):
+        return estimator.inverse_transform(outputs).values / X[0, 0, 0]
+    return outputs
+
+
+@pytest.mark.parametrize("size", [1e-310, 1e-250, 1e-160, 1e-130])
+@pytest.mark.parametrize("name", MAKERS)
+def test_the_smallest_spreads_are_scaled(name, size):
+    """The unit of X does not matter, down to the smallest numbers that there are."""
+    assert_allclose(made_of(MAKERS[name](), CUBE * size), made_of(MAKERS[name](), CUBE), rtol=1e-4, atol=1e-6)
+
+
+def test_spreads_at_the_very_end():
+    X = SequenceArray.from_list([[[5e-324], [0.0]], [[0.0]], [[5e-324]]])
+    inputs = fit_inputs(X, np.ones(3))
+    assert inputs.scale[0] == 5e-324
+    assert np.isfinite(inputs.encode(X, np.float32)).all()
+    zeros = SequenceArray.from_list([np.zeros((2, 1)), np.zeros((1, 1))])
+    for dtype in (np.float32, np.float64):
+        of_zeros = fit_inputs(SequenceArray(zeros.values.astype(dtype), zeros.offsets), np.ones(2))
+        assert (of_zeros.mean[0], of_zeros.scale[0]) == (0, 1)
+    copies = fit_inputs(SequenceArray.from_list([[[1e-200]], [[1e-200]], [[3e-200]]]), np.ones(3))
+    weights = fit_inputs(SequenceArray.from_list([[[1e-200]], [[3e-200]]]), np.array([2.0, 1.0]))
+    assert_allclose([weights.mean, weights.scale], [copies.mean, copies.scale], rtol=1e-15)
+
+
+@pytest.mark.parametrize("size", [1e155, 1e250, 1e307])
+@pytest.mark.parametrize("name", MAKERS)
+def test_the_largest_numbers_are_refused_or_scaled_without_a_warning(name, size):
+    X = CUBE * size / np.abs(CUBE).max() * 10
+    with pytest.raises(ValueError, match=r"channel [01] are too large.*set standardize=False"):
+        MAKERS[name](dtype="float64").fit(X, np.arange(12) % 2)
+    with pytest.raises(ValueError, match="too large for float32"):
+        MAKERS[name]().fit(X, np.arange(12) % 2)
+    raw = MAKERS[name](dtype="float64", standardize=False)
+    if name in ("forecast", "reconstruct"):
+        with pytest.raises(ValueError, match=r"channel [01] are too large.*set standardize_target=False"):
+            raw.fit(X)
+        return
+    assert np.isfinite(made_of(raw, X)).all()
+
+
+def test_times_that_overflow_are_refused():
+    X = np.array([[[1.0, -1.7e308], [np.nan, 1.7e308]]] * 4)
+    for standardize in (True, False):
+        reg = RNNRegressor(**SMALL_NETWORK, dtype="float64", time_channel=1, missing="mask", standardize=standardize)
+        with pytest.raises(ValueError, match="channel 1 are too large"):
+            reg.fit(X, np.arange(4))

@@ -33,7 +33,7 @@ class OwnNumbers:
         n_channels = len(self.channels)
         self.mean_, self.scale_ = np.zeros(n_channels), np.ones(n_channels)
         if self.standardize:
-            self.mean_, self.scale_ = mean_and_scale(values, weight, self.channels)
+            self.mean_, self.scale_ = mean_and_scale(values, weight, self.channels, "standardize_target")
         self.n_outputs_ = y[0].size
         target = ((y - self.mean_) / self.scale_).reshape(len(y), -1)
         return KnownSquaredError(), target, sample_weight * ~np.isnan(target).all(axis=1)
