@@ -4,6 +4,8 @@ A file names nothing that could be imported: classes, cells, solvers and so on a
 What is read is checked against the network that it describes before anything is computed with it.
 """
 
+import math
+
 import numpy as np
 
 from . import _components
@@ -23,7 +25,7 @@ LARGEST_FILE = 2**32
 # Fitted attributes without which an estimator cannot predict, besides those that all need.
 NEEDED = {
     RNNClassifier: {"classes_", "multilabel_"},
-    RNNRegressor: {"loss_function_", "target_mean_", "target_scale_", "two_dimensional_"},
+    RNNRegressor: {"loss_function_", "target_mean_", "target_scale_", "target_shape_"},
 }
 
 
@@ -205,9 +207,17 @@ def estimator_from_plain(plain):
         for name in plain["attributes"]:
             if not (isinstance(name, str) and name.isidentifier() and _is_fitted_attribute(name)) or hasattr(cls, name):
                 raise ValueError(f"{name!r} is no attribute of a fitted estimator")
-        vars(estimator).update(restored_attributes(plain["attributes"]))
+        vars(estimator).update(restored_attributes(_current(plain["attributes"])))
         _check_fitted(estimator)
     return estimator
+
+
+def _current(attributes):
+    """The attributes of a fitted estimator by the names of this version."""
+    if "two_dimensional_" not in attributes:
+        return attributes
+    shape = (attributes.get("n_outputs_"),) if attributes["two_dimensional_"] else ()
+    return {"target_shape_": shape} | {name: value for name, value in attributes.items() if name != "two_dimensional_"}
 
 
 def _check_fitted(estimator):
@@ -258,11 +268,15 @@ def _check_targets(estimator):
         loss = estimator.loss_function_
         _require(estimator, "loss_function_", lambda v: isinstance(v, BaseLoss))
         loss._validate_params()
-        _require(estimator, "two_dimensional_", lambda v: isinstance(v, (bool, np.bool_)))
+        _require(estimator, "target_shape_", lambda v: _is_shape(v) and math.prod(v) == n)
         for name in ("target_mean_", "target_scale_"):
             _require(estimator, name, lambda v: _is_vector(v) and len(v) == n)
     if n_raw != loss.n_raw(n):
         raise ValueError(f"the network has {n_raw} outputs, which are not those of {n} targets")
+
+
+def _is_shape(value):
+    return isinstance(value, tuple) and len(value) < 3 and all(type(size) is int and size > 0 for size in value)
 
 
 def _is_vector(value):

@@ -302,7 +302,7 @@ def test_classes_of_indicators_are_the_numbers_of_labels():
 def test_a_loss_of_steps_for_a_network_of_sequences_has_no_gradient():
     reg = RNNRegressor(**SHORT).fit(X, Y)
     steps = SequenceArray.from_list([x[:, :1] for x in X])
-    unchanged(reg, lambda: reg.gradient_norms(X, steps), "y has a row for each step")
+    unchanged(reg, lambda: reg.gradient_norms(X, steps), "y has a target for each step")
 
 
 @pytest.mark.parametrize(

@@ -111,7 +111,7 @@ def test_attributes_of_a_fitted_estimator_are_documented(estimator):
     fitted = estimator(4, tol=1.0, n_iter_no_change=1, max_iter=2, random_state=0).fit(X, y)
     documented = {p.name for p in numpydoc.docscrape.NumpyDocString(inspect.getdoc(estimator))["Attributes"]}
     public = {name for name in vars(fitted) if name.endswith("_") and not name.startswith("_")}
-    internal = {"multilabel_", "two_dimensional_"}
+    internal = {"multilabel_"}
     assert public - internal <= documented
     assert documented - OF_SOME_FITS <= public
 

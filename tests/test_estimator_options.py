@@ -152,7 +152,7 @@ def test_gradient_norms():
 def test_gradient_norms_of_a_regression():
     reg = RNNRegressor(**SHORT).fit(X, np.column_stack([Y, Y**2]))
     assert len(reg.gradient_norms(X, np.column_stack([Y, Y**2]))) == 60
-    with pytest.raises(ValueError, match="y has 1 outputs for each sequence, but fit saw 2"):
+    with pytest.raises(ValueError, match="y has 1 output for each sequence, but fit saw 2"):
         reg.gradient_norms(X, Y)
 
 

@@ -143,7 +143,7 @@ NO_NUMBERS = {
     "durations": (np.zeros(8, "m8[s]"), r"y must hold real numbers, got dtype timedelta64\[s\]"),
     "text": (list("abababab"), "y must hold real numbers: could not convert"),
     "steps of dates": ([np.zeros(4, "M8[s]")] * 8, "sequence 0 of y must hold real numbers"),
-    "three dimensions": (np.zeros((8, 1, 1)), "sequence 0 has 1 step in y, but 4 in X"),
+    "three dimensions": (np.zeros((8, 1, 1)), r"y has shape \(8, 1, 1\), which may be targets of steps or of whole"),
     "no column": (np.zeros((8, 0)), r"0 feature\(s\)"),
 }
 

@@ -81,7 +81,7 @@ def test_weights_of_steps_without_targets_of_steps_are_refused(estimator):
 def test_scores_refuse_steps_where_sequences_have_targets(estimator):
     y = (Y > 0).astype(int)
     estimator.fit(X, y)
-    with pytest.raises(ValueError, match="y has a row for each step, but fit saw one target for each sequence"):
+    with pytest.raises(ValueError, match="y has a target for each step, but fit saw one target for each sequence"):
         estimator.score(X, STEPS)
     with pytest.raises(ValueError, match="sample_weight has a row for each step"):
         estimator.score(X, y, sample_weight=STEPS)

@@ -41,6 +41,7 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
         "cell": [CELL_NAMES, BaseCell],
         "bidirectional": ["boolean", StrOptions({"auto"})],
         "pooling": [StrOptions({"auto", "last", "mean", "max", "attention"})],
+        "targets": [StrOptions({"auto", "sequence", "step"})],
         "categorical_features": ["array-like", Integral, str, None],
         "embedding_dim": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "min_count": [Interval(Integral, 1, None, closed="left")],
@@ -85,6 +86,7 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
         cell,
         bidirectional,
         pooling,
+        targets,
         categorical_features,
         embedding_dim,
         min_count,
@@ -125,6 +127,7 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
         self.cell = cell
         self.bidirectional = bidirectional
         self.pooling = pooling
+        self.targets = targets
         self.categorical_features = categorical_features
         self.embedding_dim = embedding_dim
         self.min_count = min_count
@@ -163,8 +166,8 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
 
     # ------------------------------------------------------------------------------ what differs between tasks
     @abstractmethod
-    def _target(self, sequences, y, sample_weight):
-        """What to learn, a `Target`."""
+    def _target(self, sequences, y, sample_weight, goes_on):
+        """What to learn, a `Target`; goes_on: whether it must be one like that of the fit before."""
 
     @abstractmethod
     def _encode_target(self, y, sample_weight, trained):

@@ -16,8 +16,7 @@ from ..optimizers import get_optimizer
 from ._class_weight import class_factors
 from ._documentation import document_parameters
 from ._predictor import BasePredictor, takes_steps
-from ._target_names import check_target_names
-from ._targets import codes_of, distinct, given_classes, refuse_steps
+from ._targets import UNITS, codes_of, distinct, given_classes
 
 AUTO_DROPOUT = 0.3  # chosen by experiment, see docs/defaults.rst
 NOT_GIVEN = object()
@@ -83,6 +82,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         *,
         bidirectional="auto",
         pooling="auto",
+        targets="auto",
         categorical_features=None,
         embedding_dim="auto",
         min_count=1,
@@ -126,6 +126,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             cell=cell,
             bidirectional=bidirectional,
             pooling=pooling,
+            targets=targets,
             categorical_features=categorical_features,
             embedding_dim=embedding_dim,
             min_count=min_count,
@@ -272,11 +273,10 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             Between 0 and 1.
         """
         check_is_fitted(self)
-        check_target_names(self, y)
-        if not self.per_step_:
-            refuse_steps(y, sample_weight)
-            return super().score(X, y, sample_weight)
-        return step_accuracy_score(y, self.predict(X), sample_weight=sample_weight)
+        y, sample_weight = self._to_score(y, sample_weight)
+        if self.per_step_:
+            return step_accuracy_score(y, self.predict(X), sample_weight=sample_weight)
+        return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
 
     def _labels(self, raw):
         """Classes or indicators from raw predictions."""
@@ -297,13 +297,24 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
     def _strata(self, y):
         return column_or_1d(y) if type_of_target(y, input_name="y") in ("binary", "multiclass") else None
 
+    def _is_multilabel(self, y):
+        """Whether y is a matrix of label indicators; refuses rows that are neither indicators nor one class."""
+        is_of_labels = type_of_target(y, input_name="y") == "multilabel-indicator"
+        if not is_of_labels and y[:1].size > 1:
+            raise ValueError(
+                f"y has {y[:1].size} targets for each {UNITS[self.per_step_]}, which are no label indicators (0 "
+                "and 1). If they are labels of steps, they must be as many as the steps of the sequence, in rows that "
+                'are as long as the sequences of X, or with targets="step" in a matrix.'
+            )
+        return is_of_labels
+
     def _encode_target(self, y, sample_weight, trained):
-        self.multilabel_ = type_of_target(y, input_name="y") == "multilabel-indicator"
+        self.multilabel_ = self._is_multilabel(y)
         if self.multilabel_:
             y = self._check_labels(y)
             self._describe_labels(y.shape[1])
             return self._loss(), y, self._weighted(y, sample_weight, trained)
-        y = column_or_1d(y, warn=True)
+        y = column_or_1d(y.reshape(len(y), -1) if y.ndim > 2 else y, warn=True)
         check_classification_targets(y)
         classes, codes = distinct(y, "y")
         self._describe_classes(classes)
@@ -333,7 +344,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
                     "start anew with a clone."
                 )
             return
-        self.multilabel_ = type_of_target(y, input_name="y") == "multilabel-indicator"
+        self.multilabel_ = self._is_multilabel(y)
         if self.multilabel_:
             self._describe_labels(np.shape(y)[1])
             if given not in (None, self.classes_.tolist()):
@@ -368,17 +379,22 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         return y
 
     def _known_target(self, y):
+        self._check_width(y)
         if self.multilabel_:
-            if np.ndim(y) != 2:
-                raise ValueError(
-                    f"y must be a matrix of label indicators, as fit saw it; got an array of shape {np.shape(y)}."
-                )
-            y = self._check_labels(y)
-            if y.shape[1] != self.n_outputs_:
-                raise ValueError(f"y has {y.shape[1]} labels for each sequence, but fit saw {self.n_outputs_}.")
-            return self._loss(), y
+            return self._loss(), self._check_labels(y)
         codes = codes_of(column_or_1d(y, warn=True), self.classes_)
         return self._loss(), codes[:, np.newaxis].astype(np.float64)
+
+    def _check_width(self, y):
+        unit = UNITS[self.per_step_]
+        if self.multilabel_ and y.ndim != 2:
+            raise ValueError(
+                f"y must be a matrix of label indicators, as fit saw it; got an array of shape {np.shape(y)}."
+            )
+        if self.multilabel_ and y.shape[1] != self.n_outputs_:
+            raise ValueError(f"y has {y.shape[1]} labels for each {unit}, but fit saw {self.n_outputs_}.")
+        if not self.multilabel_ and y[:1].size > 1:
+            raise ValueError(f"y has {y[:1].size} targets for each {unit}, but fit saw one.")
 
     def _validation_score(self, raw, target, sample_weight):
         if self.multilabel_:

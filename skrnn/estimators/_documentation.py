@@ -13,6 +13,11 @@ cell : {{{cells}}} or BaseCell, default="{cell}"
     ``Elman(activation="relu")``.
 {bidirectional}
 {pooling}
+targets : {{"auto", "sequence", "step"}}, default="auto"
+    What has a target, or a row of targets, in y. "auto": each step, if y holds one row per sequence that is as long as
+    the sequence, else each sequence; a matrix always has one row per sequence. "step" reads arrays (n, T) and
+    (n, T, k), too, as targets of steps. "sequence" reads rows as targets of the sequence even if they are as long, and
+    arrays (n, horizon, k).
 categorical_features : array-like of int, str or bool, default=None
     Channels of codes, by number, name or mask: integers from 0 on, each of which becomes a vector that is
     learned. Codes that were not seen in training share one vector.

@@ -56,7 +56,7 @@ def learn(estimator, sequences, job, verbose=False):
         vars(estimator).pop("solver_state_", None)
     check_target_names(estimator, job.y, reset=not job.goes_on)
     _check_groups(estimator, sequences, job)
-    given, n_sequences = estimator._target(sequences, job.y, job.sample_weight), len(sequences)
+    given, n_sequences = estimator._target(sequences, job.y, job.sample_weight, job.goes_on), len(sequences)
     parts = [sequences]
     if job.validation is not None:
         parts, given = estimator._append(sequences, given, *job.validation)
@@ -66,7 +66,7 @@ def learn(estimator, sequences, job, verbose=False):
     rows, held_out = np.arange(n_sequences), np.arange(n_sequences, len(lengths))
     if job.validation is None and not job.partial:
         rows, held_out = _split(estimator, given, job.groups, seed)
-    _check_per_step(estimator, given, job)
+    estimator.per_step_ = given.per_step
     trained = np.isin(np.arange(len(lengths)), rows)
     if not job.goes_on:
         estimator._fit_inputs(sequences, (given.sequence_weight * trained)[:n_sequences])
@@ -194,16 +194,6 @@ def _check_weights(weight, trained):
 
 
 # ------------------------------------------------------------------------------------------------------ what is learned
-def _check_per_step(estimator, given, job):
-    if job.goes_on and given.per_step != estimator.per_step_:
-        kinds = "each step", "each sequence"
-        raise ValueError(
-            f"y has a target for {kinds[not given.per_step]}, but the network that is to go on learning was fitted to "
-            f"one for {kinds[not estimator.per_step_]}."
-        )
-    estimator.per_step_ = given.per_step
-
-
 def _encoded_target(estimator, given, trained, job):
     """Loss, target (n, k) and weights."""
     if job.classes is not None:

@@ -9,13 +9,14 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 
 from ..optimizers import OPTIMIZERS
-from ..sequences._ragged import check_same_lengths, ragged_values, split_steps
-from ..sequences._steps import is_text
+from ..sequences._containers import items_of
+from ..sequences._ragged import is_ragged, split_steps
+from ..sequences._steps import check_container, is_text
 from ._base import FEATURE_POOLINGS, BaseRNN
 from ._fit import Job
 from ._scaling import check_size
 from ._target_names import check_target_names
-from ._targets import Target, check_sum, given_target, one_target_each, refuse_steps
+from ._targets import UNITS, Target, check_sum, given_steps, given_target, rows_of_sequences, rows_of_steps
 from ._validation import validate_inputs, warn_if_not_finite
 
 
@@ -48,6 +49,10 @@ class BasePredictor(BaseRNN):
     def _known_target(self, y):
         """Loss, and y in the form that it reads, for a y like that of `fit`."""
 
+    @abstractmethod
+    def _check_width(self, y):
+        """Refuse rows of y that have other targets than those of `fit`."""
+
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None, groups=None):
         """Fit the network to sequences and their targets.
 
@@ -56,7 +61,7 @@ class BasePredictor(BaseRNN):
         X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
             Training sequences.
         y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or ragged
-            Targets; ragged: for each sequence an array or list with a target for each of its steps.
+            Targets; ragged: for each sequence a row as long as it, with a target for each of its steps (see `targets`).
         sample_weight : array-like of shape (n_sequences,), or ragged, default=None
             Weight of each sequence, or step, in the loss; None weighs all alike.
         X_val, y_val, sample_weight_val : default=None
@@ -101,12 +106,14 @@ class BasePredictor(BaseRNN):
         with naming("X_val"):
             held_out = validate_inputs(self, X_val, self.dtype, missing=self.missing, text=text)
         with naming("y_val, sample_weight_val"):
-            other = self._target(held_out, y_val, sample_weight_val)
+            other = given_target(
+                self, held_out, y_val, sample_weight_val, given.per_step, "y_val must be like y, which has"
+            )
             check_target_names(self, y_val)
         if len(held_out) < 2:
             raise ValueError("X_val has 1 sequence: a score of early stopping needs 2 at least.")
-        if other.per_step != given.per_step or np.shape(other.rows)[1:] != np.shape(given.rows)[1:]:
-            raise ValueError("y_val must be like y: a target for each sequence in both, or for each step in both.")
+        if np.shape(other.rows)[1:] != np.shape(given.rows)[1:]:
+            raise ValueError("y_val must be like y, with as many targets for each sequence or step.")
         joined = (np.concatenate(parts) for parts in zip(given[:3], other[:3], strict=True))
         return [sequences, held_out], Target(*joined, given.per_step)
 
@@ -120,8 +127,25 @@ class BasePredictor(BaseRNN):
         check_sum(weight)
         return weight
 
-    def _target(self, sequences, y, sample_weight):
-        return given_target(self, sequences, y, sample_weight)
+    def _target(self, sequences, y, sample_weight, goes_on):
+        return given_target(self, sequences, y, sample_weight, self.per_step_ if goes_on else None)
+
+    @property
+    def _fit_saw(self):
+        return f"fit saw one target for each {UNITS[self.per_step_]}"
+
+    def _to_score(self, y, sample_weight):
+        """A y like that of `fit`, and weights, in the form that metrics take."""
+        check_target_names(self, y)
+        y, sample_weight = items_of(y, "y"), items_of(sample_weight, "sample_weight")
+        check_container(y, "y")
+        if self.per_step_:
+            return given_steps(y, self._fit_saw), sample_weight
+        if sample_weight is not None and is_ragged(sample_weight):
+            raise ValueError(f"sample_weight has a row for each step, but {self._fit_saw}.")
+        rows = rows_of_sequences(y, self._fit_saw)
+        self._check_width(rows)
+        return rows.reshape(len(rows), -1) if rows.ndim > 2 else rows, sample_weight
 
     def _pooling(self):
         if self.per_step_ and self.pooling not in {"auto", "last"}:
@@ -192,16 +216,15 @@ class BasePredictor(BaseRNN):
         from ..objective import gradient_norms  # noqa: PLC0415
 
         check_target_names(self, y)
-        if not self.per_step_:
-            refuse_steps(y, None)
-        rows, offsets = ragged_values(y) if self.per_step_ else (one_target_each(y), None)
-        loss, target = self._known_target(rows)
-        check_size(target, self.structure_.dtype)
+        y = items_of(y, "y")
+        check_container(y, "y")
 
         def run(network, theta, data, pool, max_bytes):
-            if self.per_step_:
-                check_same_lengths(offsets, data.offsets, "y", "X")
             check_consistent_length(data.lengths, y)
+            of_steps = self.per_step_
+            rows = rows_of_steps(y, self._fit_saw, data.offsets) if of_steps else rows_of_sequences(y, self._fit_saw)
+            loss, target = self._known_target(rows)
+            check_size(target, self.structure_.dtype)
             data.set_target(target)
             return gradient_norms(network, theta, data, loss, max_bytes)
 

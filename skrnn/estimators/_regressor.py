@@ -1,5 +1,6 @@
 """Regression on sequences."""
 
+import math
 from numbers import Real
 
 import numpy as np
@@ -15,8 +16,7 @@ from ..metrics import step_r2_score
 from ._documentation import document_parameters
 from ._predictor import BasePredictor, takes_steps
 from ._scaling import centre_and_scale, share_explained
-from ._target_names import check_target_names
-from ._targets import as_numbers, refuse_steps
+from ._targets import UNITS, as_numbers
 
 
 @document_parameters
@@ -52,6 +52,8 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         Subtracted from the target before training: mean or median, see `standardize_target`, or 0.
     target_scale_ : ndarray of shape (n_outputs,)
         By which the target is divided before training: standard deviation or distance of quartiles, or 1.
+    target_shape_ : tuple of int
+        Shape of the target of a sequence, or of a step: () for one number.
     {attributes}
 
     See Also
@@ -91,6 +93,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         quantile=None,
         bidirectional=False,
         pooling="auto",
+        targets="auto",
         categorical_features=None,
         embedding_dim="auto",
         min_count=1,
@@ -134,6 +137,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
             cell=cell,
             bidirectional=bidirectional,
             pooling=pooling,
+            targets=targets,
             categorical_features=categorical_features,
             embedding_dim=embedding_dim,
             min_count=min_count,
@@ -240,16 +244,16 @@ class RNNRegressor(RegressorMixin, BasePredictor):
             At most 1; 0 for the mean of y as the prediction.
         """
         check_is_fitted(self)
-        check_target_names(self, y)
-        if not self.per_step_:
-            refuse_steps(y, sample_weight)
-            return super().score(X, y, sample_weight)
-        return step_r2_score(y, self.predict(X), sample_weight=sample_weight)
+        y, sample_weight = self._to_score(y, sample_weight)
+        if self.per_step_:
+            return step_r2_score(y, self.predict(X), sample_weight=sample_weight)
+        predicted = self.predict(X)
+        return r2_score(y, predicted.reshape(len(predicted), *y.shape[1:]), sample_weight=sample_weight)
 
     def _numbers(self, raw):
         """Predictions in the unit of the target."""
         y = self.loss_function_.predict(raw) * self.target_scale_ + self.target_mean_
-        return y if self.two_dimensional_ else y[:, 0]
+        return y.reshape(len(y), *self.target_shape_)
 
     def _make_loss(self):
         if isinstance(self.loss, LogLoss):
@@ -264,10 +268,9 @@ class RNNRegressor(RegressorMixin, BasePredictor):
     def _encode_target(self, y, sample_weight, trained):
         if self.quantile is not None and self.loss != "quantile":
             raise ValueError(f'quantile={self.quantile} needs loss="quantile", got loss={self.loss!r}.')
+        self.target_shape_ = y.shape[1:]
+        self.n_outputs_ = math.prod(self.target_shape_)
         y = self._checked(y)
-        self.two_dimensional_ = y.ndim == 2
-        y = y.reshape(len(y), -1)
-        self.n_outputs_ = y.shape[1]
         loss = self.loss_function_ = self._make_loss()
         loss.check_target(y)
         self.target_mean_, self.target_scale_ = np.zeros(self.n_outputs_), np.ones(self.n_outputs_)
@@ -276,22 +279,27 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         return loss, self._standardized(y), sample_weight
 
     def _checked(self, y):
-        """The target as numbers, (n,) or (n, n_outputs)."""
-        y = check_array(as_numbers(y, "y"), ensure_2d=False, input_name="y", estimator=self)
-        if y.ndim > 2:
-            raise ValueError(f"y must have shape (n_sequences,) or (n_sequences, n_outputs), got {y.shape}.")
-        return y
+        """The target as numbers, (n, n_outputs)."""
+        y = as_numbers(y, "y")
+        if y.ndim > 3:
+            raise ValueError(f"y must have up to three dimensions, (n_sequences, horizon, n_targets), got {y.shape}.")
+        return check_array(y.reshape(len(y), math.prod(y.shape[1:])), input_name="y", estimator=self)
 
     def _known_target(self, y):
-        y = self._checked(y).reshape(len(y), -1)
-        if y.shape[1] != self.n_outputs_:
-            raise ValueError(f"y has {y.shape[1]} outputs for each sequence, but fit saw {self.n_outputs_}.")
+        self._check_width(y)
+        y = self._checked(y)
         self.loss_function_.check_target(y)
         return self.loss_function_, self._standardized(y)
 
     def _standardized(self, y):
         with np.errstate(over="ignore"):  # infinity is refused where it is known which weights are not 0
             return (y - self.target_mean_) / self.target_scale_
+
+    def _check_width(self, y):
+        if y.shape[1:] == self.target_shape_ or self.n_outputs_ == y[:1].size == 1:
+            return
+        found, expected = _outputs(y.shape[1:]), _outputs(self.target_shape_)
+        raise ValueError(f"y has {found} for each {UNITS[self.per_step_]}, but fit saw {expected}.")
 
     def _validation_score(self, raw, target, sample_weight):
         loss = self.loss_function_
@@ -303,3 +311,8 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
+
+
+def _outputs(shape):
+    """How many targets a row of this shape has, in words."""
+    return " times ".join(map(str, shape)) + " outputs" if shape else "1 output"

@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..sequences import SequenceArray
+from ..sequences._containers import items_of
 from ..sequences._convert import named_columns
 from ..sequences._steps import column_names, is_sequence
 
@@ -25,6 +26,7 @@ def check_target_names(estimator, y, *, reset=False, name="y"):
 
 def target_names(y):
     """The names of the targets, if all are str: columns of a frame, or channels where steps have targets; else None."""
+    y = items_of(y, "y")
     if isinstance(y, SequenceArray):
         names = y.channel_names
     else:

@@ -8,10 +8,21 @@ from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_sample_weight
 
-from ..sequences import SequenceArray
+from ..sequences._containers import items_of
 from ..sequences._layout import place
-from ..sequences._ragged import check_same_lengths, is_ragged, ragged_values, step_weights
-from ..sequences._steps import check_container, is_missing, is_sequence, refuse_masked
+from ..sequences._ragged import (
+    check_same_lengths,
+    has_steps,
+    is_ragged,
+    ragged_values,
+    row_lengths,
+    rows_in,
+    stacked,
+    step_weights,
+)
+from ..sequences._steps import check_container, is_missing, refuse_masked
+
+UNITS = "sequence", "step"  # what may have a target of its own
 
 
 class Target(NamedTuple):
@@ -23,52 +34,74 @@ class Target(NamedTuple):
     per_step: bool
 
 
-def given_target(estimator, sequences, y, sample_weight):
-    """The target in the y of `fit`, as users pass it."""
+def given_target(estimator, sequences, y, sample_weight, fitted=None, seen="fit saw"):
+    """The target in a y, as users pass it.
+
+    fitted: whether steps have targets, where it is known, since `seen`; None: as the parameter `targets` says, or y.
+    """
     if y is None:
         raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None.")
+    y = items_of(y, "y")
     check_container(y, "y")
     check_consistent_length(sequences, y)
-    offsets = sequences.offsets
-    per_step = is_per_step(y, offsets)
-    rows = rows_of_steps(y, offsets) if per_step else one_target_each(y)
+    offsets, (per_step, reason) = sequences.offsets, _reading(estimator, fitted, seen)
+    if per_step is None:
+        per_step = has_steps(y, offsets)
+    rows = rows_of_steps(y, reason, offsets) if per_step else rows_of_sequences(y, reason)
     return Target(rows, *row_weights(sample_weight, offsets, per_step), per_step)
 
 
-def is_per_step(y, offsets):
-    """Whether y has a target for each step: it is ragged, or a list or object array of arrays, or has three dimensions.
-
-    A list of equally long rows of numbers, like a matrix, has several targets for each sequence.
-    """
-    if isinstance(y, SequenceArray):
-        return True
-    if isinstance(y, np.ndarray) and y.dtype.kind != "O":
-        return y.ndim == 3
-    if hasattr(y, "columns"):
-        return _holds_sequences(y)
-    if getattr(y, "ndim", 1) != 1 or not hasattr(y, "__iter__"):
-        return False
-    if not is_sequence(next(iter(y), None)):
-        return False
-    if not isinstance(y, (list, tuple)):
-        return True
-    lengths = [len(row) if is_sequence(row) else -1 for row in y]
-    if len(set(lengths)) > 1:
-        return True
-    holds_steps = isinstance(y[0], np.ndarray) or isinstance(next(iter(y[0]), None), (str, list, tuple, np.ndarray))
-    return holds_steps and np.array_equal(lengths, np.diff(offsets))
+def _reading(estimator, fitted, seen):
+    """Whether y is to be read as targets of steps, None if y itself tells, and what says so."""
+    asked = estimator.targets
+    if fitted is None:
+        return (None, "") if asked == "auto" else (asked == "step", f'targets="{asked}"')
+    if asked not in ("auto", UNITS[fitted]):
+        raise ValueError(
+            f'targets="{asked}", but the network that is to go on learning was fitted to one target for each '
+            f"{UNITS[fitted]}: set it back, or start anew with fit and warm_start=False."
+        )
+    return fitted, f"{seen} one target for each {UNITS[fitted]}"
 
 
-def rows_of_steps(y, offsets):
-    """Targets of all steps, one below the other."""
-    values, found = ragged_values(y)
+def rows_of_steps(y, reason, offsets):
+    """Targets of all steps, one below the other; `reason`: what says that they are, if it is not y itself."""
+    values, found = ragged_values(given_steps(y, reason))
     check_same_lengths(found, offsets, "y", "X")
     return values
 
 
+def given_steps(y, reason):
+    """A y that must have targets of steps, a matrix as an array; refuses one target for each sequence."""
+    if rows_in(y, "y") is not None:
+        return y
+    if len(getattr(y, "shape", ())) < 2:
+        raise ValueError(f"y has one target for each sequence, but {reason}.")
+    return np.asarray(y)
+
+
+def rows_of_sequences(y, reason=""):
+    """One target, or row of targets, for each sequence; `reason`: what says that these are no steps."""
+    y = items_of(y, "y")
+    if isinstance(y, np.ndarray) and y.dtype.kind != "O":
+        return complete(y, "y")
+    rows = rows_in(y, "y")
+    if rows is None:
+        return complete(y, "y")
+    lengths = row_lengths(rows, "y")
+    differs = lengths != lengths[0]
+    if differs.any():
+        i = int(differs.argmax())
+        raise ValueError(
+            f"y has a target for each step, but {reason}: the rows have {lengths[0]} targets for sequence 0 and "
+            f"{lengths[i]} for sequence {i}."
+        )
+    return complete(stacked(rows, "y"), "y")
+
+
 def row_weights(sample_weight, offsets, per_step):
     """Weight of each target, and of each sequence: where steps have weights, the mean of those above 0."""
-    lengths = np.diff(offsets)
+    lengths, sample_weight = np.diff(offsets), items_of(sample_weight, "sample_weight")
     if sample_weight is None:
         return np.ones(lengths.sum() if per_step else len(lengths)), np.ones(len(lengths))
     if is_ragged(sample_weight):
@@ -111,31 +144,6 @@ def _check_step_weights(weight, offsets):
         raise ValueError(f"sample_weight must not be negative: sequence {i}, step {step} has {weight[row]}.")
 
 
-def _holds_sequences(frame):
-    if 0 in frame.shape:
-        return False
-    return is_sequence(frame.iloc[0, 0] if hasattr(frame, "iloc") else frame[0, 0])
-
-
-def refuse_steps(y, sample_weight):
-    """Refuse targets and weights of steps where there is one target for each sequence."""
-    none = np.zeros(1, np.intp)
-    for array, name in ((y, "y"), (sample_weight, "sample_weight")):
-        if array is not None and is_per_step(array, none):
-            raise ValueError(f"{name} has a row for each step, but fit saw one target for each sequence.")
-
-
-def one_target_each(y):
-    """The targets of sequences as an array; refuses rows of different lengths, and what is not complete."""
-    if isinstance(y, (list, tuple)) and len({np.size(row) for row in y}) > 1:
-        i = next(i for i, row in enumerate(y) if np.size(row) != np.size(y[0]))
-        raise ValueError(
-            f"y must have the same number of targets for each sequence, but has {np.size(y[0])} for sequence 0 and "
-            f"{np.size(y[i])} for sequence {i}."
-        )
-    return complete(y, "y")
-
-
 def complete(given, name, row="sequence"):
     """One row for each sequence as an array, in the narrowest type; refuses what is missing, infinite or of two kinds.
 
@@ -146,7 +154,7 @@ def complete(given, name, row="sequence"):
     refuse_masked(given, name)
     if hasattr(given, "toarray"):
         raise TypeError(f"{name} is sparse, which is not supported: pass {name}.toarray().")
-    array = np.asarray(given)
+    array = _as_array(given, name)
     if array.dtype.kind == "U" and isinstance(given, (list, tuple)):
         _check_cells(np.array(given, dtype=object), name, row)
     if array.dtype.kind == "O":
@@ -162,6 +170,19 @@ def complete(given, name, row="sequence"):
             found = "infinity" if array.dtype.kind == "f" and np.isinf(array[i]).any() else "NaN"
             raise ValueError(f"Input {name} contains {found}: {row} {i}.")
     return array
+
+
+def _as_array(given, name):
+    """An array of one row for each sequence; refuses rows of different lengths."""
+    try:
+        return np.asarray(given)
+    except ValueError:  # of NumPy, about inhomogeneous shapes
+        sizes = [np.size(row) for row in given]
+        i = next(i for i, size in enumerate(sizes) if size != sizes[0])
+        raise ValueError(
+            f"{name} must have the same number of targets for each sequence, but has {sizes[0]} for sequence 0 and "
+            f"{sizes[i]} for sequence {i}."
+        ) from None
 
 
 def _check_cells(cells, name, row_name):

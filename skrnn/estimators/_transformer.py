@@ -118,6 +118,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         input_scale=1.0,
         bidirectional=False,
         pooling=("last", "mean", "max"),
+        targets="auto",
         categorical_features=None,
         embedding_dim="auto",
         min_count=1,
@@ -160,6 +161,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             cell=cell,
             bidirectional=bidirectional,
             pooling=pooling,
+            targets=targets,
             categorical_features=categorical_features,
             embedding_dim=embedding_dim,
             min_count=min_count,
@@ -235,7 +237,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         vars(self).pop("_task", None)
         return self
 
-    def _target(self, sequences, y, sample_weight):
+    def _target(self, sequences, y, sample_weight, goes_on):
         self._poolings()
         self._task, target = OBJECTIVES[self.objective](self, sequences, y, sample_weight)
         return target

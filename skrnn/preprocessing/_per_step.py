@@ -12,13 +12,14 @@ from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from .._validation import pack, validate_sequences
-from ..sequences import Sequence, SequenceArray, as_sequence_array, check_sequences
-from ..sequences._ragged import check_same_lengths, ragged_values, step_weights
+from ..sequences import SequenceArray, check_sequences
+from ..sequences._containers import items_of
+from ..sequences._ragged import TwoReadingsError, check_same_lengths, has_steps, ragged_values, step_weights
 from ._base import BaseSequenceTransformer
 
 NEEDS_STEP_TARGETS = (
     "the transformer requires y to be passed, with a target for each step, but y is None or has one for each sequence: "
-    "pass sequences as long as those of X, as a SequenceArray if all are equally long."
+    "pass rows as long as the sequences of X, in a list or a SequenceArray, but not in a matrix."
 )
 
 
@@ -224,8 +225,9 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
         transformer = clone(self.transformer)
         with self._unchanged_by_errors():
             sequences = validate_sequences(self, X, reset=True)
-            targets = _step_values(y, "y", sequences.offsets) if _has_steps(y) else None
-            if targets is None and get_tags(self).target_tags.required:
+            required = get_tags(self).target_tags.required
+            targets = _step_targets(y, sequences.offsets, required)
+            if targets is None and required:
                 raise ValueError(NEEDS_STEP_TARGETS)
             params = {name: _repeated(value, name, sequences.offsets) for name, value in params.items()}
             with _fault_located(sequences):
@@ -271,13 +273,16 @@ def _fault_located(sequences):
         raise
 
 
-def _has_steps(values):
-    """Whether `values` has something for each step, and so would be sequences as X; flat labels and tables have not."""
-    if hasattr(values, "columns"):
-        return as_sequence_array(values) is not None
-    first = next(iter(values), None) if np.iterable(values) else None
-    is_flat = not isinstance(first, Sequence) and (not np.iterable(first) or isinstance(first, (str, bytes)))
-    return not is_flat and as_sequence_array(values) is not None
+def _step_targets(y, offsets, required):
+    """Targets of all steps, if y has them; None if those of sequences, or if nothing tells and none are `required`."""
+    if y is None:
+        return None
+    try:
+        return _step_values(y, "y", offsets) if has_steps(y, offsets) else None
+    except TwoReadingsError:
+        if required:
+            raise
+        return None
 
 
 def _step_values(values, name, offsets):
@@ -291,8 +296,9 @@ def _repeated(value, name, offsets):
     """`value` for each step, if it has one for each sequence or for each step; otherwise as it is."""
     if name.split("__")[-1] == "sample_weight":
         return step_weights(value, offsets, "X")
-    if _has_steps(value):
+    value = items_of(value, name)
+    if isinstance(value, (str, bytes)) or not hasattr(value, "__len__") or len(value) != len(offsets) - 1:
+        return value
+    if has_steps(value, offsets):
         return _step_values(value, name, offsets)
-    if np.ndim(value) and len(value) == len(offsets) - 1:
-        return np.repeat(np.asarray(value), np.diff(offsets), axis=0)
-    return value
+    return np.repeat(np.asarray(value), np.diff(offsets), axis=0)

@@ -98,8 +98,9 @@ def make_windows(
     -------
     Windows
         With `X`, `y`, and the series, step and time that each window ends with and its targets end with. The axis of
-        `y` for the horizon is left out if that is 0 or 1, the axis for targets if there is one and it is no list. The
-        channels of `X` have the names of the columns, if these are str.
+        `y` for the horizon is left out if that is 0 or 1, the axis for targets if there is one and it is no list; with
+        both axes, it needs an estimator with ``targets="sequence"``. The channels of
+        `X` have the names of the columns, if these are str.
 
     Raises
     ------

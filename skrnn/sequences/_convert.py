@@ -285,7 +285,7 @@ def _refuse_mixture(parts):
         )
 
 
-def _packed_column(column):
+def packed_column(column):
     """Return the sequences of a pandas column, or its array, of the dtype "sequence", else None."""
     packed = getattr(getattr(column, "array", column), "sequences", None)
     return packed if isinstance(packed, SequenceArray) else None
@@ -293,7 +293,7 @@ def _packed_column(column):
 
 def _packed(column):
     """Return the sequences of a column, of one that is packed already without a look at its cells."""
-    packed = _packed_column(column)
+    packed = packed_column(column)
     if packed is not None:
         missing = packed.lengths == 0
         if missing.any():
@@ -323,7 +323,7 @@ def _is_sequence_column(column):
     """Judge by the first cell that is not missing."""
     if getattr(column.dtype, "kind", "O") != "O":
         return False
-    if _packed_column(column) is not None or list_column(column) is not None:
+    if packed_column(column) is not None or list_column(column) is not None:
         return True
     return is_sequence(next((cell for cell in column if not is_missing(cell)), None))
 

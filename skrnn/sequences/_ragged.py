@@ -1,20 +1,125 @@
-"""Per-step targets: from what users pass as ragged y to one packed array, and back to one array per sequence."""
+"""Per-step targets: what has them, from what users pass to one packed array, and back to one array per sequence."""
 
 import numpy as np
 
 from ._array import SequenceArray
-from ._convert import named_columns
+from ._containers import items_of
+from ._convert import named_columns, packed_column
 from ._layout import offsets_of, place
 from ._steps import (
     Sequence,
     check_columns,
     check_not_empty,
     count,
+    is_missing,
     is_sequence,
     is_text,
     refuse_masked,
     sequence_steps,
 )
+
+
+def has_steps(y, offsets):
+    """Whether y has a target for each step: if it holds one row per sequence that is as long as the sequence.
+
+    A matrix, which is a 2-D array or a frame whose cells are no sequences, always has a row of targets per sequence.
+    Every part of the package that has to know asks here.
+
+    Parameters
+    ----------
+    y : object
+        Targets as users pass them.
+
+    offsets : ndarray of int64 of shape (n_sequences + 1,)
+        Where each sequence of X starts.
+
+    Returns
+    -------
+    bool
+        False if each sequence has one target, or a row of them.
+
+    Raises
+    ------
+    ValueError
+        If rows of different lengths are not those of X, or an array has three dimensions and more than one reading.
+    """
+    y = items_of(y, "y")
+    rows = rows_in(y, "y")
+    if rows is None:
+        return False
+    shape = getattr(y, "shape", ())
+    lengths = row_lengths(rows, "y")
+    is_alike = np.array_equal(lengths, np.diff(offsets))
+    if len(shape) == 3 and not (is_alike and shape[2] == 1):
+        raise TwoReadingsError(
+            f"y has shape {tuple(shape)}, which may be targets of steps or of whole sequences. If each sequence has "
+            f'{shape[1]} times {shape[2]} targets, write targets="sequence", or y.reshape(len(y), -1). If each step '
+            f'has {count(shape[2], "target")}, write targets="step", or list(y): the sequences are then as long in y '
+            "as in X."
+        )
+    if not is_alike and len(set(lengths)) != 1:
+        check_same_lengths(offsets_of(lengths), offsets, "y", "X")
+    return is_alike
+
+
+class TwoReadingsError(ValueError):
+    """Nothing tells whether the targets are those of steps or of sequences."""
+
+
+def rows_in(y, name):
+    """List the rows of a container of rows, one for each sequence; None if it is flat, or a matrix.
+
+    A `SequenceArray` is given back.
+    """
+    y = _only_column(items_of(y, name), name)
+    if isinstance(y, SequenceArray):
+        return y
+    n_dimensions = len(getattr(y, "shape", (None,)))
+    if n_dimensions > 2:
+        return list(np.asarray(y))
+    is_of_cells = getattr(getattr(y, "dtype", None), "kind", "O") == "O" and not hasattr(y, "columns")
+    if n_dimensions != 1 or not is_of_cells or not np.iterable(y):
+        return None
+    rows = list(y)
+    return rows if is_sequence(_first(rows)) else None
+
+
+def _only_column(y, name):
+    """The column of a frame or object array that has no other, if it holds sequences, packed if it is; else `y`."""
+    if isinstance(y, SequenceArray) or not hasattr(y, "shape") or len(y.shape) > 2:
+        return y
+    columns = [column for _, column in named_columns(y)]
+    packed = [packed_column(column) for column in columns]
+    sequential = [packed[j] is not None or is_sequence(_first(column)) for j, column in enumerate(columns)]
+    if len(columns) > 1 and any(sequential):
+        _refuse_type(y, name)
+    if sequential != [True]:
+        return y
+    return columns[0] if packed[0] is None else packed[0]
+
+
+def _first(cells):
+    """The first cell that is not missing, or None."""
+    return next((cell for cell in cells if not is_missing(cell)), None)
+
+
+def row_lengths(rows, name):
+    """Lengths of rows; raises if one is none."""
+    if isinstance(rows, SequenceArray):
+        return rows.lengths
+    for i, row in enumerate(rows):
+        if not is_sequence(row):
+            sequence_steps(row, f"sequence {i} of {name}")  # raises
+    return np.array([len(row.values if isinstance(row, Sequence) else row) for row in rows])
+
+
+def stacked(rows, name):
+    """One row for each sequence, all equally long, as an array of two or three dimensions in the narrowest type."""
+    cells = [_target_steps(row, f"sequence {i} of {name}") for i, row in enumerate(rows)]
+    for i, cell in enumerate(cells):
+        _check_kinds(cell, cells[0], i, name)
+    array = np.stack(cells)
+    return array[:, :, 0] if array.ndim == 3 and array.shape[2] == 1 else array
 
 
 def ragged_array(y):
@@ -64,8 +169,8 @@ def ragged_values(y, name="y"):
     Parameters
     ----------
     y : {list of arrays or lists, object array, Series, frame of one column, SequenceArray, array (n_sequences, T)}
-        Numbers or strings, for each time step one, or a row of numbers. A Series is one of pandas, with arrays, lists
-        or `Sequence` cells, or one of polars with lists. Integers stay integers, except in a `SequenceArray`.
+        Numbers or strings, for each time step one, or a row of numbers; a container of rows of any kind, or a matrix.
+        Integers stay integers, except in a `SequenceArray`.
 
     name : str, default="y"
         What the error messages call the targets.
@@ -84,10 +189,7 @@ def ragged_values(y, name="y"):
         If a sequence is no array or has no step, if numbers are not finite, or if sequences differ in what they
         hold; the message names the first such sequence.
     """
-    if isinstance(y, SequenceArray):
-        values, offsets = y.values, y.offsets
-    else:
-        values, offsets = _pack(y, name)
+    values, offsets = _pack(y, name)
     check_not_empty((len(offsets) - 1,))
     empty = offsets[1:] == offsets[:-1]
     if empty.any():
@@ -135,6 +237,7 @@ def sequence_weights(sample_weight, n_sequences):
     """Check weights that are one number per sequence; None stays None."""
     if sample_weight is None:
         return None
+    sample_weight = items_of(sample_weight, "sample_weight")
     if is_ragged(sample_weight):
         raise ValueError(
             "sample_weight must hold one number per sequence; weights of single steps have no meaning here."
@@ -153,35 +256,34 @@ def sequence_weights(sample_weight, n_sequences):
 
 
 def is_ragged(sample_weight):
-    """Whether weights are given for time steps: judged by the first of them."""
-    if isinstance(sample_weight, SequenceArray):
-        return True
-    return np.iterable(sample_weight) and is_sequence(next(iter(sample_weight), None))
+    """Whether there is a row of weights for each sequence, so one for each step."""
+    sample_weight = items_of(sample_weight, "sample_weight")
+    return len(getattr(sample_weight, "shape", ())) == 2 or rows_in(sample_weight, "sample_weight") is not None
 
 
 def _pack(y, name):
     refuse_masked(y, name)
-    y = _only_column(y, name) if hasattr(y, "columns") else y
-    if not np.iterable(y):
+    y = items_of(y, name)
+    rows = y if _is_array_of_steps(y) else rows_in(y, name)
+    if rows is None and (hasattr(y, "columns") or not np.iterable(y)):
         _refuse_type(y, name)
-    if isinstance(y, np.ndarray) and y.dtype.kind in "biufU" and y.ndim in (2, 3):
-        n, n_steps = y.shape[:2]
-        return y.reshape(n * n_steps, *y.shape[2:]), offsets_of([n_steps] * n)
-    items = list(y)
-    check_columns(items, f"sequence {{}} of {name}")
-    cells = [_target_steps(item, f"sequence {i} of {name}") for i, item in enumerate(items)]
+    if rows is None:
+        rows = np.asarray(y) if len(getattr(y, "shape", ())) == 2 else list(y)
+    if isinstance(rows, SequenceArray):
+        return rows.values, rows.offsets
+    if _is_array_of_steps(rows):
+        n, n_steps = rows.shape[:2]
+        return rows.reshape(n * n_steps, *rows.shape[2:]), offsets_of([n_steps] * n)
+    check_columns(rows, f"sequence {{}} of {name}")
+    cells = [_target_steps(row, f"sequence {i} of {name}") for i, row in enumerate(rows)]
     check_not_empty((len(cells),))
     for i, cell in enumerate(cells):
         _check_alike(cell, cells[0], i, name)
     return np.concatenate(cells), offsets_of([len(cell) for cell in cells])
 
 
-def _only_column(frame, name):
-    """The column of a frame that has no other, if it holds sequences."""
-    columns = [column for _, column in named_columns(frame)]
-    if len(columns) != 1 or not is_sequence(next(iter(columns[0]), None)):
-        _refuse_type(frame, name)
-    return columns[0]
+def _is_array_of_steps(y):
+    return isinstance(y, np.ndarray) and y.dtype.kind in "biufU" and y.ndim in (2, 3)
 
 
 def _refuse_type(y, name):
@@ -204,10 +306,14 @@ def _target_steps(item, what):
     return given if given.dtype.kind in "biu" else steps
 
 
-def _check_alike(cell, first, i, name):
+def _check_kinds(cell, first, i, name):
     if is_text(cell) != is_text(first):
         kinds = ["strings" if is_text(steps) else "numbers" for steps in (cell, first)]
         raise ValueError(f"sequence {i} of {name} holds {kinds[0]}, sequence 0 holds {kinds[1]}.")
+
+
+def _check_alike(cell, first, i, name):
+    _check_kinds(cell, first, i, name)
     if cell.shape[1:] != first.shape[1:]:
         raise ValueError(
             f"sequence {i} of {name} has shape {cell.shape}, sequence 0 has shape {first.shape}: all need the same "

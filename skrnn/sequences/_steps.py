@@ -1,5 +1,7 @@
 """One sequence: what may be one, its steps as an array, and the opaque cell that holds it."""
 
+from collections.abc import Sequence as OrderedItems
+
 import numpy as np
 
 from ._names import checked_names, str_names
@@ -84,10 +86,12 @@ class Sequence:
 
 
 def is_sequence(cell):
-    """Whether `cell` can be a sequence: a `Sequence`, a list, or an array that is not 0-D."""
+    """Whether `cell` can be a sequence: a `Sequence`, a list or another ordered container, an array that is not 0-D."""
     if isinstance(cell, (Sequence, list, tuple)):
         return True
-    return hasattr(cell, "__array__") and len(getattr(cell, "shape", ())) > 0
+    if hasattr(cell, "__array__"):
+        return len(getattr(cell, "shape", ())) > 0
+    return isinstance(cell, OrderedItems) and not isinstance(cell, (str, bytes))
 
 
 def column_names(item):

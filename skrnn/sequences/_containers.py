@@ -1,0 +1,78 @@
+"""Containers that are no array, list or frame, those of Python's collections and of PyTorch among them, as lists."""
+
+from collections.abc import Mapping, MappingView, Set
+from collections.abc import Sequence as OrderedItems
+
+import numpy as np
+
+from ._steps import is_sequence
+
+PAIRS = "give the sequences alone, [item[0] for item in {0}], and the others as y, [item[1] for item in {0}]."
+
+
+def items_of(given, name):
+    """List what stands in a container that Python or PyTorch knows; arrays, lists and frames are given back.
+
+    Parameters
+    ----------
+    given : object
+        A deque or another container with ``len`` and ``[i]``, like a data set of PyTorch; values of a dict; a
+        ``PackedSequence`` or nested tensor of PyTorch; an array of Awkward Array. Anything else is given back.
+
+    name : str
+        What the error messages call it.
+
+    Returns
+    -------
+    object
+        A list with an item for each sequence, or `given`.
+
+    Raises
+    ------
+    ValueError
+        If the items cannot be told from fields: a named tuple, or pairs of a sequence and its target.
+    """
+    if type(given) in (list, tuple, np.ndarray, str):
+        items = given
+    elif hasattr(given, "batch_sizes") and hasattr(given, "unsorted_indices"):
+        items = _of_packed_sequence(given)
+    elif hasattr(given, "_fields"):
+        raise ValueError(
+            f"{name} is a named tuple with the fields {', '.join(given._fields)}: give the field that holds the "
+            f"sequences, or list({name}) if each field is one."
+        )
+    elif getattr(given, "is_nested", False):
+        items = list(given.detach().unbind())
+    elif type(given).__module__.split(".")[0] == "awkward":
+        items = given.to_list()
+    elif _is_other_container(given):
+        items = list(given) if isinstance(given, (OrderedItems, MappingView)) else [given[i] for i in range(len(given))]
+        _refuse_pairs(items, given, name)
+    else:
+        items = given
+    return items
+
+
+def _is_other_container(given):
+    """Whether nothing is known of a container but its length and items, in an order."""
+    if any(hasattr(given, known) for known in ("shape", "columns", "dtype", "__array__")):
+        return False
+    if isinstance(given, (str, bytes, Mapping)) or (isinstance(given, Set) and not isinstance(given, MappingView)):
+        return False
+    return isinstance(given, MappingView) or (hasattr(given, "__len__") and hasattr(given, "__getitem__"))
+
+
+def _of_packed_sequence(packed):
+    """Sequences of a ``PackedSequence``, in which the steps of one time lie together, the longest sequence first."""
+    data, sizes = np.asarray(packed.data.detach()), np.asarray(packed.batch_sizes)
+    starts = np.cumsum(sizes) - sizes
+    by_length = [data[starts[sizes > k] + k] for k in range(sizes[0])]
+    order = range(len(by_length)) if packed.unsorted_indices is None else packed.unsorted_indices.tolist()
+    return [by_length[k] for k in order]
+
+
+def _refuse_pairs(items, given, name):
+    """Refuse items like those of a data set of PyTorch: a sequence and its target."""
+    first = items[0] if items else None
+    if isinstance(first, tuple) and any(map(is_sequence, first)):
+        raise ValueError(f"{name} of type {type(given).__name__} holds tuples of {len(first)}: {PAIRS.format(name)}")
