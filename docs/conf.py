@@ -3,10 +3,12 @@
 import importlib.util
 import os
 import pydoc
+import re
 
 os.environ.setdefault("MPLBACKEND", "agg")
 
 from docutils import nodes
+from sphinx.ext.autosummary import Autosummary
 
 import skrnn
 
@@ -62,6 +64,13 @@ PAGES_OF_SKLEARN = {  # labels and terms in docstrings that are inherited from s
 HOOKS = {"setup", "teardown", "on_fit_task_begin", "on_fit_task_end"}  # of callbacks: scikit-learn calls them
 
 
+class Summary(Autosummary):
+    """Tables of names, in whose summaries no reference is cited: it stands on another page."""
+
+    def get_items(self, names):
+        return [(*item[:2], re.sub(r" ?\[R\w+-\d+\]_", "", item[2]), *item[3:]) for item in super().get_items(names)]
+
+
 def skip_member(app, what, name, member, skip, options):
     """Leave out fields, which the text of a class describes, hooks, and what pandas gives to a subclass."""
     function = getattr(member, "fget", member)
@@ -82,5 +91,6 @@ def link_elsewhere(app, env, node, contnode):
 
 
 def setup(app):
+    app.add_directive("autosummary", Summary, override=True)
     app.connect("autodoc-skip-member", skip_member)
     app.connect("missing-reference", link_elsewhere)
