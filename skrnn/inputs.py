@@ -17,7 +17,7 @@ from .sequences._steps import is_text
 from .sequences._vocabulary import encode_tokens, learn_vocabulary
 
 LARGEST_EMBEDDING = 64
-# Where squares may underflow, a spread is measured once more, on values magnified by a power of 2, which rounds nothing.
+# Where squares may underflow, a spread is measured once more, on values magnified by a power of 2, without rounding.
 TINY_SCALE, TINY_MEAN, MAGNIFICATION = 1e-140, 1e-120, 2.0**600
 
 
@@ -212,8 +212,8 @@ def fit_inputs(sequences, weight, *, standardize=True, missing="error", time_cha
     Parameters
     ----------
     sequences : SequenceArray
-    weight : ndarray of shape (n_sequences,)
-        Of each sequence in means, scales and counts of tokens; those of weight 0 are not looked at.
+    weight : ndarray of shape (n_sequences,) or (n_steps,)
+        Of each sequence or step in means, scales and counts of tokens; those of weight 0 are not looked at.
     standardize : bool
     missing, time_channel :
         See `Inputs`.
@@ -242,9 +242,12 @@ def fit_inputs(sequences, weight, *, standardize=True, missing="error", time_cha
 
 def _weighted_chunks(sequences, weight, whole):
     """Chunks of the sequences, and the weight of each of their rows."""
+    row, of_rows = 0, len(weight) == len(sequences.values)
     for chunk in chunks(sequences, whole=whole):
         first, _ = chunk._origin
-        yield chunk, np.repeat(weight[first : first + len(chunk)], chunk.lengths)
+        end = row + len(chunk.values)
+        yield chunk, weight[row:end] if of_rows else np.repeat(weight[first : first + len(chunk)], chunk.lengths)
+        row = end
 
 
 def number_channels(n_channels, categorical, time_channel):

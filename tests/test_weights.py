@@ -134,9 +134,10 @@ def test_balanced_equals_the_weights_that_it_stands_for():
 
 
 # ------------------------------------------------------------------------------------------------ weights of steps
+@pytest.mark.parametrize("standardize", [True, False])
 @pytest.mark.parametrize("truncation", [None, 3])
 @pytest.mark.parametrize("kind", ["numbers", "classes"])
-def test_steps_of_weight_zero_are_not_there(kind, truncation):
+def test_steps_of_weight_zero_are_not_there(kind, truncation, standardize):
     """Behind the last step that counts there may be anything: the network reads forward."""
     more = [np.vstack([x, RNG.normal(size=(1 + i % 4, 2))]) for i, x in enumerate(X)]
     weight = [np.repeat([1.0, 0.0], [len(x), len(longer) - len(x)]) for x, longer in zip(X, more, strict=True)]
@@ -145,10 +146,19 @@ def test_steps_of_weight_zero_are_not_there(kind, truncation):
     else:
         estimator = RNNClassifier(**OF_CLASSES, class_weight="balanced")
         y, filler = [(s > 0).astype(int) for s in STEPS], 1
-    estimator.set_params(alpha=1.0, truncation=truncation, standardize=False)
+    estimator.set_params(alpha=1.0, truncation=truncation, standardize=standardize)
     longer_y = [np.append(row, np.full(len(w) - len(row), filler)) for row, w in zip(y, weight, strict=True)]
     beside = clone(estimator).fit(more, longer_y, sample_weight=weight)
     assert_same_networks(beside, clone(estimator).fit(X, y))
+
+
+def test_tokens_behind_the_last_weight_are_known_to_networks_that_read_them():
+    tokens, y = [["a", "b", "end"], ["b", "a", "end"], ["a", "a"]], [[0, 1, 0], [1, 0, 0], [0, 0]]
+    weight = [[0, 1, 0], [1, 1, 0], [0, 1]]
+    forward = RNNClassifier(**OF_CLASSES).fit(tokens, y, sample_weight=weight)
+    assert forward.vocabulary_ == {"a": 1, "b": 2}
+    both = RNNClassifier(**OF_CLASSES | {"bidirectional": True}).fit(tokens, y, sample_weight=weight)
+    assert sorted(both.vocabulary_) == ["a", "b", "end"]
 
 
 @pytest.mark.parametrize("of_classes", [{0: 1.0, 1: 5.0}, {0: 2.0, 1: 0.5, 2: 0.0}], ids=str)

@@ -12,6 +12,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 from ..initializers import Scheme, get_bias_initializer, get_initializer
 from ..optimizers import get_optimizer
 from ..schedules import Constant, get_schedule
+from ..sequences._ragged import is_ragged
 from ._ahead import warn_if_answer_is_read
 from ._callbacks import CallbackObserver
 from ._scaling import best_constant
@@ -69,7 +70,7 @@ def learn(estimator, sequences, job, verbose=False):
     estimator.per_step_ = given.per_step
     trained = np.isin(np.arange(len(lengths)), rows)
     if not job.goes_on:
-        estimator._fit_inputs(sequences, (given.sequence_weight * trained)[:n_sequences])
+        estimator._fit_inputs(sequences, _weight_of_inputs(estimator, sequences, given, trained, job))
     trained = np.repeat(trained, lengths) if given.per_step else trained
     loss, target, weight = _encoded_target(estimator, given, trained, job)
     _check_weights(weight, trained)
@@ -182,6 +183,17 @@ def _parts(estimator, rows, strata, groups, seed):
     if parts is None:
         raise ValueError(f"validation_split={split!r} gives no part.")
     return parts
+
+
+def _weight_of_inputs(estimator, sequences, given, trained, job):
+    """Weight of each sequence in what is learned of X; or of each step, where nothing reads those at the end."""
+    weight, offsets = (given.sequence_weight * trained)[: len(sequences)], sequences.offsets
+    reads_ahead = estimator._bidirectional() or estimator.convolution is not None
+    if reads_ahead or job.sample_weight is None or not is_ragged(job.sample_weight):
+        return weight
+    steps = np.arange(offsets[-1])
+    last = np.maximum.reduceat(np.where(given.weight[: offsets[-1]] > 0, steps, -1), offsets[:-1])
+    return np.repeat(weight, sequences.lengths) * (steps <= np.repeat(last, sequences.lengths))
 
 
 def _check_weights(weight, trained):
