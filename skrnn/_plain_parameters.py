@@ -25,7 +25,7 @@ LARGEST = 2**63 - 1  # of integers: kernels and arrays count with 64 bits
 
 def plain(value):
     """A number, boolean or text of any type, also in an array without axes, as Python's own; all else as it is."""
-    if type(value) in PYTHONS:
+    if type(value) in PYTHONS or isinstance(value, np.timedelta64):  # which NumPy counts among the integers
         return value
     if isinstance(value, np.ndarray) and value.ndim == 0 and value.dtype.kind in "biufU":
         value = value[()]
@@ -105,6 +105,8 @@ def check_parameters(owner, given):
         wanted = None
         if isinstance(value, bool) and not _takes_booleans(constraints.get(name, "no_validation")):
             wanted = "a number, not a boolean"
+        elif isinstance(value, np.timedelta64) and constraints.get(name) != "no_validation":
+            wanted = "a plain value, not a timedelta"
         elif type(value) is int and abs(value) > LARGEST:
             wanted = "an integer below 2**63"
         if wanted:

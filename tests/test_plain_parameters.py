@@ -226,6 +226,7 @@ def test_a_loss_and_a_cell_of_ones_own_read_pythons_numbers_too():
         (np.array([3]), None),
         (None, None),
         (pd.NA, None),
+        (np.timedelta64(1, "h"), None),
     ],
 )
 def test_what_becomes_pythons(given, expected):
@@ -238,7 +239,7 @@ def test_what_becomes_pythons(given, expected):
 @pytest.mark.parametrize(("cls", "name", "good"), EACH)
 def test_what_no_parameter_can_be_is_refused_by_name(cls, name, good):
     """Also by `partial_fit`, and before anything looks at it: NA is neither true nor false."""
-    for value in (pd.NA, pd.NaT, 2**63, -(2**63), Fraction(10**400), np.array(None), {}):
+    for value in (pd.NA, pd.NaT, 2**63, -(2**63), Fraction(10**400), np.timedelta64(3), np.array(None), {}):
         if name == "class_weight" and value == {}:
             continue
         estimator = cls(**QUICK | {name: value})

@@ -425,6 +425,7 @@ def test_classes_stay_what_they_are():
         ([[0] * 8, [1] * 7], {}, "sequence 1 has 7 steps in y, but 9 in series"),
         ([[0] * 8], {}, "y has 1 sequence, but series has 2"),
         ([0, 1], {}, r"y has 0 for series 0: it needs a target for each step. .* y\[windows.series\]"),
+        (3, {}, "y is of type int; it must be"),
         ([[0.0] * 8, [np.nan] * 9], {}, "y contains NaN: sequence 1, step 0"),
         ([[0] * 8, [1] * 9], {"target": 0}, "y and target are both given"),
         (None, {"horizon": 0}, "horizon=0 needs target"),

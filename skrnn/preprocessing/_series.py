@@ -7,7 +7,7 @@ import numpy as np
 from ..sequences import SequenceArray, as_sequence_array
 from ..sequences._layout import offsets_of
 from ..sequences._ragged import check_same_lengths, ragged_values
-from ..sequences._steps import column_names
+from ..sequences._steps import check_container, column_names
 from ._times import times_of
 
 
@@ -121,6 +121,7 @@ def _appended(i, earlier, later, n_steps):
 def read_targets(own, y):
     """Targets of all steps of all series (n_steps_total,) or (n_steps_total, n_targets), one series below the other."""
     y = [y] if own.single and not isinstance(y, SequenceArray) else y
+    check_container(y, "y")
     items = list(y)
     for i, item in enumerate(items):
         if np.ndim(item) == 0 and not hasattr(item, "values"):  # a `Sequence` has values

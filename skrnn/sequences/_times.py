@@ -84,11 +84,10 @@ def converted(objects, *, numbered):
 
 def check_order(index, what):
     """Raise at the first time that is missing, or not later than the one before it."""
-    missing = index.isna()
-    if missing.any():
-        step = int(missing.argmax())
+    if index.hasnans:
+        step = int(index.isna().argmax())
         raise ValueError(f"{what}: step {step} has time {index[step]}, so its place is unknown: drop the row.")
-    falling = ~(index[1:] > index[:-1])
+    falling = _lengths(index) <= 0
     if falling.any():
         step = int(falling.argmax()) + 1
         raise ValueError(
@@ -108,23 +107,23 @@ def check_steps(indexes, step, what):
     if step is None:
         return
     even = isinstance(step, str) and step == "auto"
-    for i, index in enumerate(indexes):
-        wrong = _uneven(index) if even else ~_has_length(index, step)
+    all_lengths = [_lengths(index) for index in indexes]
+    for i, (index, lengths) in enumerate(zip(indexes, all_lengths, strict=True)):
+        wrong = _uneven(index, lengths) if even else ~_has_length(index, lengths, step)
         if wrong.any():
             k = int(wrong.argmax())
-            lengths = _lengths(index)
             due = f"most steps are {_words(index, np.median(lengths))}" if even else f"the step should be {step}"
             raise ValueError(
                 f"{what.format(i)} is not evenly spaced: from {index[k]} (step {k}) to {index[k + 1]} it is "
                 f"{_words(index, lengths[k])}, {due}. {REMEDY}" + (ROW_NUMBERS if kind_of(index) == "numbers" else "")
             )
     if even:
-        _check_alike(indexes, what)
+        _check_alike(indexes, all_lengths, what)
 
 
-def _check_alike(indexes, what):
+def _check_alike(indexes, all_lengths, what):
     """Raise if one series has, say, hours for steps, and another days."""
-    usual = {i: np.median(_lengths(index)) for i, index in enumerate(indexes) if len(index) > 1}
+    usual = {i: np.median(lengths) for i, lengths in enumerate(all_lengths) if len(lengths)}
     for i, length in usual.items():
         first = next(iter(usual))
         if not usual[first] / 2 < length < usual[first] * 1.5:
@@ -150,9 +149,8 @@ def _words(index, length):
     return f"{length:g} {kind}" if isinstance(index, pd.PeriodIndex) else str(pd.Timedelta(seconds=length))
 
 
-def _uneven(index):
+def _uneven(index, lengths):
     """Whether each step is far from the usual one; months and days of 23 hours are not, nor are weekends."""
-    lengths = _lengths(index)
     if len(lengths) < 2 or (isinstance(index, pd.DatetimeIndex) and index.freq is not None):
         return np.zeros(len(lengths), dtype=bool)
     uneven = _far_from_median(lengths)
@@ -168,9 +166,8 @@ def _far_from_median(lengths):
     return np.abs(lengths - usual) >= usual / 2
 
 
-def _has_length(index, step):
+def _has_length(index, lengths, step):
     """Whether each step is `step`, to a thousandth of it."""
-    lengths = _lengths(index)
     kind = kind_of(index)
     if kind == "numbers" or (isinstance(index, pd.PeriodIndex) and _is_number(step)):
         if not _is_number(step) or not step > 0:
