@@ -88,8 +88,14 @@ NEEDS = {
     "input_scale": {"objective": "reservoir"},
 }
 OWN = {
-    RNNClassifier: {"class_weight": "balanced", "warm_start": True},
-    RNNRegressor: {"loss": "huber", "quantile": 0.25, "standardize_target": False, "warm_start": True},
+    RNNClassifier: {"targets": "sequence", "class_weight": "balanced", "warm_start": True},
+    RNNRegressor: {
+        "targets": "sequence",
+        "loss": "huber",
+        "quantile": 0.25,
+        "standardize_target": False,
+        "warm_start": True,
+    },
     SequenceTransformer: {
         "objective": "reconstruct",
         "n_points": 5,
