@@ -112,3 +112,17 @@ def test_changes_and_table_count_the_same_trials():
     passed = [n_passed(container, trials) for container in ("SequenceArray", "frame")]
     assert f"{passed[0]} of {len(trials)} trials" in text
     assert f"{passed[1]} with a frame" in text
+
+
+def test_figures_of_the_readme_are_those_of_the_tables():
+    readme, tables, defaults = (
+        " ".join((PROJECT / name).read_text(encoding="utf-8").split())
+        for name in ("README.md", "docs/benchmarks.rst", "docs/defaults.rst")
+    )
+    for cell in ("LSTM", "GRU", "Elman"):
+        ratio = re.search(rf"{cell.lower()}, float32: ratio, geometric mean ([\d.]+) x", tables)[1]
+        assert f"{float(ratio):.1f} times ({cell})" in readme
+    for goal in ("published, without a star", "the floor"):
+        share = re.search(rf"as good as {goal}: (\d+ of \d+)", tables)[1]
+        assert share in readme
+        assert share in defaults
