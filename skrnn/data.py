@@ -1,5 +1,7 @@
 """Sequences in the form that the network reads, with their targets and weights."""
 
+from functools import cached_property
+
 import numpy as np
 
 from .kernels.batches import plan_rows
@@ -31,6 +33,8 @@ class Data:
     row_weight : ndarray of shape (n_rows,)
     step_bytes : int
         What encoding takes while it reads, for each step of a shard.
+    largest : float
+        Largest absolute value among the numbers that the network reads.
     """
 
     step_bytes = 0
@@ -70,6 +74,10 @@ class Data:
             return StreamedData(parts, offsets, inputs, dtype, target, weight)
         encoded = [inputs.encode(part, dtype) for part in parts]
         return Data(encoded[0] if len(parts) == 1 else np.concatenate(encoded), offsets, target, weight)
+
+    @cached_property
+    def largest(self):
+        return float(max(self.values.max(), -self.values.min()))
 
     def set_target(self, target, weight=None):
         """Give the sequences or their steps targets, or None, and weights."""
@@ -150,8 +158,7 @@ class StreamedData(Data):
 
     def __init__(self, parts, offsets, inputs, dtype, target, weight):
         self._parts, self._inputs, self._firsts = parts, inputs, np.cumsum([0, *map(len, parts)])
-        for part in parts:
-            inputs.check(part, dtype)
+        self.largest = max(inputs.check(part, dtype) for part in parts)
         self._set(None, offsets, dtype)
         self.set_target(target, weight)
         # The rows that were gathered, those encoded in float64 with indicators and times, and the result.

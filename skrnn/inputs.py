@@ -98,9 +98,16 @@ class Inputs:
         return encoded
 
     def check(self, sequences, dtype):
-        """Raise the ValueError that `encode` would raise, without memory for all that it returns."""
+        """Raise the ValueError that `encode` would raise, without memory for all that it returns.
+
+        Returns the largest absolute value that it would return.
+        """
+        largest = 0.0
         for chunk in chunks(sequences, whole=not self.sees_one_step):
-            self._encode(chunk, np.empty((len(chunk.values), self.n_columns), dtype))
+            encoded = np.empty((len(chunk.values), self.n_columns), dtype)
+            self._encode(chunk, encoded)
+            largest = max(largest, float(encoded.max()), -float(encoded.min()))
+        return largest
 
     def _encode(self, sequences, out):
         """Fill `out` with the columns of some of the sequences."""

@@ -234,6 +234,8 @@ def _check_fitted(estimator):
     _check_names(estimator)
     _check_targets(estimator)
     _check_weights(structure, estimator.weights_, getattr(estimator, "solver_state_", []))
+    if hasattr(estimator, "solver_t_"):
+        _require(estimator, "solver_t_", lambda n: type(n) is int and 0 <= n <= estimator.t_)
 
 
 def _check_names(estimator):

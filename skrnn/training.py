@@ -11,6 +11,7 @@ from .inference import predict_raw
 from .objective import Objective
 from .optimizers import clip_by_norm
 from .schedules import BaseSchedule, Constant
+from .stability import gives_finite_loss
 
 TOL_OF_ALL_DATA = 1e-4  # largest element of the gradient at which a solver of all data ends, as in scikit-learn
 
@@ -42,19 +43,24 @@ class Settings:
 class State:
     """Where a run of training is: all that it needs in order to go on as if it had never stopped.
 
-    theta : parameters; safe_theta : the last ones whose loss is known to be finite; seed : what order and masks are
-    drawn from; slots : what the optimizer remembers, None before its first step; first_epoch : epochs of earlier runs,
-    whose curves stand before those of this one; best_theta : parameters of the best epoch, if these are to be the
-    result; best : what was watched there; n_idle : epochs since it improved; validates : whether held-out sequences are
-    what is watched; ended : whether nothing is left to do; problem : text of the warning at the end, or None; notes :
-    what observers remember, in plain values.
+    theta : parameters after the last epoch; safe_theta : those before the last update, whose loss is known to be
+    finite; older_theta, first_theta : those after the epoch before, and at the start; seed : what order and masks are
+    drawn from; slots : what the optimizer remembers, None before its first step; n_updates : of this run and earlier
+    ones; n_forgotten : how many of these, the first ones, are not in what the optimizer remembers; first_epoch : epochs
+    of earlier runs, whose curves stand before those of this one; best_theta : parameters of the best epoch, if these
+    are to be the result; best : what was watched there; n_idle : epochs since it improved; validates : whether held-out
+    sequences are what is watched; ended : whether nothing is left to do; problem : text of the warning at the end, or
+    None; notes : what observers remember, in plain values.
     """
 
     theta: np.ndarray
     seed: int = 0
     safe_theta: np.ndarray | None = None
+    older_theta: np.ndarray | None = None
+    first_theta: np.ndarray | None = None
     slots: list | None = None
     n_updates: int = 0
+    n_forgotten: int = 0
     loss_curve: list = field(default_factory=list)
     validation_scores: list | None = None
     gradient_norms: list = field(default_factory=list)
@@ -91,7 +97,8 @@ class State:
     def from_plain(cls, plain, size, dtype):
         """The state of a network of `size` parameters that `to_plain` described; ValueError if it is none."""
         state = cls(**plain | {"gradient_norms": plain["gradient_norms"].tolist()})
-        for array in (state.theta, state.safe_theta, state.best_theta, *(state.slots or [])):
+        thetas = (state.theta, state.safe_theta, state.older_theta, state.first_theta, state.best_theta)
+        for array in (*thetas, *(state.slots or [])):
             if array is not None and (array.shape, array.dtype) != ((size,), dtype):
                 raise ValueError(
                     f"The checkpoint has {array.dtype} arrays of shape {array.shape}, but the network has {size} "
@@ -148,7 +155,12 @@ class Monitor:
 
 
 class Observer:
-    """What may look on at a run of training; here nobody does."""
+    """What may look on at a run of training; here nobody does.
+
+    needs_predictions : whether the network is used after each epoch, so that its predictions must be finite there.
+    """
+
+    needs_predictions = False
 
     def begin_fit(self):
         """Before the first epoch."""
@@ -172,8 +184,8 @@ class Training:
     ----------
     network : Network
     state : State
-        Where to start; becomes the result. Its parameters are finite whatever happens: those after the last epoch, or
-        the last ones of a finite loss if the user or an overflow ended an epoch before its time.
+        Where to start; becomes the result. Its parameters give finite predictions of all sequences whatever happens:
+        those that were reached, else the last earlier ones that do.
     data : Data
     loss : BaseLoss
     score : callable
@@ -185,33 +197,76 @@ class Training:
     def __init__(self, network, state, data, loss, score, settings, observer=None):
         self.network, self.state, self.data, self.loss, self.score = network, state, data, loss, score
         self.settings, self.observer = settings, observer or Observer()
+        self._epoch_before = None  # the parameters before an epoch that ended before its time
 
     def run(self, optimizer, rows, held_out):
         """Train until the monitor, the number of epochs, the observer, the user or an overflow ends it.
 
         Returns the text of a warning, or None if it ended well.
         """
-        settings = self.settings
-        # Overflow is looked for where it counts, once per batch.
-        with ShardPool(settings.n_threads) as pool, np.errstate(over="ignore", invalid="ignore"):
+        self.interrupted = False
+        # Overflow is looked for where it counts, once per batch and at the end.
+        with ShardPool(self.settings.n_threads) as pool, np.errstate(over="ignore", invalid="ignore"):
             self._start(pool, optimizer, rows, held_out)
+            where = None
             try:
                 self.observer.begin_fit()
                 problem = (self._run_epochs if optimizer.stochastic else self._run_full_batch)(optimizer, rows)
             except KeyboardInterrupt:
-                return "Training interrupted by user: the weights reached are kept; fit again for a complete training."
-            except _DivergenceError as where:
+                self.interrupted = True
                 problem = (
-                    f"Training diverged in {where}: the loss or its gradient is not finite. The last finite weights "
-                    "are kept; lower learning_rate_init or clip_norm."
+                    "Training interrupted by user: the weights reached are kept; fit again for a complete training."
                 )
-        self.state.ended, self.state.problem = True, problem
+            except _DivergenceError as error:
+                where = str(error)
+            problem = self._settle(where) or problem
+        if not self.interrupted:
+            self.state.ended, self.state.problem = True, problem
         return problem
+
+    def _settle(self, where):
+        """Go back to the last parameters that give finite predictions, and forget what led away from them.
+
+        where : where an overflow ended training, or None. Returns the text of a warning if it or its last update has
+        diverged, else None.
+        """
+        state = self.state
+        earlier = state.safe_theta, self._epoch_before, state.older_theta, state.first_theta
+        candidates = [state.theta, *(theta for theta in earlier if theta is not None)]
+        kept = next(filter(self._is_sound, candidates), None)
+        if where is None and kept is not state.theta:
+            where = f"the last update of epoch {len(state.loss_curve)}"
+        state.theta[:] = state.first_theta if kept is None else kept
+        if state.best_theta is not None and not self._is_sound(state.best_theta):
+            where, state.best_theta = where or "the best epoch", None
+        if where is None and not all(np.isfinite(slot).all() for slot in state.slots or []):
+            where = "what the solver remembers"
+        if where is None:
+            return None
+        if state.slots is not None:
+            state.slots, state.n_forgotten = self._optimizer.start(state.theta), state.n_updates
+        what = "The last weights that give finite predictions are kept"
+        if kept is None:
+            what = "None of its weights gives finite predictions of all sequences: those before it are kept"
+        how = "set" if self.settings.clip_norm == np.inf else "lower"
+        return (
+            f"Training diverged in {where}: the loss or its gradient is not finite. {what}; lower learning_rate_init, "
+            f"or {how} clip_norm."
+        )
+
+    def _is_sound(self, theta):
+        what = self.network, theta, self.data, self.loss, self._all_rows
+        return gives_finite_loss(*what, self.objective.pool, self.settings.max_bytes)
 
     def _start(self, pool, optimizer, rows, held_out):
         """Make what the loop over epochs uses."""
         settings, data = self.settings, self.data
         self._optimizer, self._rows = optimizer, rows
+        everything = np.concatenate([rows, held_out])
+        self._all_rows = everything[data.weight[everything] > 0]
+        for name in ("older_theta", "first_theta"):
+            if getattr(self.state, name) is None:
+                setattr(self.state, name, self.state.theta.copy())
         self._bounds = list(self.network.bounds(self.network.n_steps(data.longest(rows))))
         max_batch = settings.batch_size if optimizer.stochastic else len(rows)
         bounds = {"max_bytes": settings.max_bytes, "truncation": settings.truncation}
@@ -242,8 +297,10 @@ class Training:
             try:
                 loss = self._run_epoch(optimizer, theta, rows) / weight
             except (KeyboardInterrupt, _DivergenceError):
+                self._epoch_before = state.theta.copy()
                 state.theta[:] = state.safe_theta
                 raise
+            state.older_theta[:] = state.theta
             state.theta[:] = theta
             self._end_epoch(loss)
         if state.ended or settings.tol is None or settings.schedule.anneals or settings.open_ended:
@@ -276,8 +333,8 @@ class Training:
                 self._update(optimizer, theta, gradient, rate)
                 state.gradient_norms.append(norm)
                 total += value * weight
-        if not np.isfinite(theta).all():
-            raise _DivergenceError(f"the last batch of epoch {number + 1}")
+        if not (self._is_sound(theta) if self.observer.needs_predictions else np.isfinite(theta).all()):
+            raise _DivergenceError(f"the last update of epoch {number + 1}")
         return total
 
     def _update(self, optimizer, theta, gradient, rate):
@@ -285,7 +342,8 @@ class Training:
         state = self.state
         state.safe_theta[:] = theta
         state.n_updates += 1
-        optimizer.step(theta, gradient, state.slots, state.n_updates, rate, self.objective.penalized)
+        t = state.n_updates - state.n_forgotten
+        optimizer.step(theta, gradient, state.slots, t, rate, self.objective.penalized)
         for part, limit in self._bounds:
             theta[part] = theta[part].clip(-limit, limit)
 

@@ -24,7 +24,7 @@ LEVELS = [
     {"network"},
     {"reservoir", "segments"},
     {"inference"},
-    {"objective"},
+    {"objective", "stability"},
     {"training"},
     {"_validation"},
     {"preprocessing"},

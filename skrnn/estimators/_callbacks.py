@@ -33,6 +33,8 @@ class CallbackObserver:
         self._data_at_end = {**self._data, "reconstruction_attributes": attributes}
         self._context = estimator._init_callback_context(max_subtasks=max_iter)
         self._epoch = None
+        callbacks = getattr(estimator, "_skl_callbacks", [])
+        self.needs_predictions = not all(isinstance(callback, ProgressBar) for callback in callbacks)
 
     def begin_fit(self):
         """Before the first epoch."""

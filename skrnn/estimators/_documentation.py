@@ -180,9 +180,11 @@ gradient_norm_curve_ : ndarray of shape (n_updates,)
 n_iter_ : int
     Epochs run by the last `fit`; after `partial_fit` in all.
 t_ : int
-    Updates made, by "lbfgs" evaluations of the loss.
+    Updates made, by "lbfgs" evaluations of the loss; with `partial_fit` and `warm_start` also in the fits before.
 solver_state_ : list of ndarray of shape (n_parameters,)
     What the solver remembers; after `partial_fit` only.
+solver_t_ : int
+    Of how many updates; after `partial_fit` only.
 n_outputs_ : int
     Raw predictions of the network for a sequence, or for a step if steps have targets.
 n_channels_ : int

@@ -54,7 +54,8 @@ def learn(estimator, sequences, job, verbose=False):
     from ..training import Training  # noqa: PLC0415
 
     if not job.partial:
-        vars(estimator).pop("solver_state_", None)
+        for name in ("solver_state_", "solver_t_"):
+            vars(estimator).pop(name, None)
     check_target_names(estimator, job.y, reset=not job.goes_on)
     _check_groups(estimator, sequences, job)
     given, n_sequences = estimator._target(sequences, job.y, job.sample_weight, job.goes_on), len(sequences)
@@ -122,6 +123,7 @@ def results(network, state, partial=False):
     }
     if partial:
         attributes["solver_state_"] = [slot.copy() for slot in state.slots or []]
+        attributes["solver_t_"] = state.n_updates - state.n_forgotten
     return attributes
 
 
@@ -305,12 +307,14 @@ def _start(estimator, network, job, checkpoint, seed, n_steps, raw):
     if not job.goes_on:
         rng = np.random.default_rng(seed)
         return State(network.initialize(rng, scheme_of(estimator, n_steps), raw), seed)
-    scores = estimator.validation_scores_
+    scores, remembers = estimator.validation_scores_, hasattr(estimator, "solver_state_")
     return State(
         network.flatten(estimator.weights_),
         seed,
-        slots=[slot.copy() for slot in estimator.solver_state_] if hasattr(estimator, "solver_state_") else None,
-        n_updates=estimator.t_ if hasattr(estimator, "solver_state_") else 0,
+        slots=[slot.copy() for slot in estimator.solver_state_] if remembers else None,
+        n_updates=estimator.t_,
+        # files of earlier versions do not say how many updates the solver remembers: all
+        n_forgotten=estimator.t_ - (getattr(estimator, "solver_t_", estimator.t_) if remembers else 0),
         loss_curve=list(estimator.loss_curve_),
         validation_scores=None if scores is None else list(scores),
         gradient_norms=estimator.gradient_norm_curve_.tolist(),
