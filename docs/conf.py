@@ -4,6 +4,7 @@ import importlib.util
 import os
 import pydoc
 import re
+import shutil
 
 os.environ.setdefault("MPLBACKEND", "agg")
 
@@ -41,11 +42,13 @@ html_copy_source = False
 numpydoc_show_class_members = False  # the pages made by autosummary list the members themselves
 extlinks = {"doi": ("https://doi.org/%s", "doi:%s"), "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s")}
 
-# The gallery runs the examples; without sphinx-gallery the documentation is built without it.
+# The gallery runs the examples, on a copy, beside which they leave their figures; without sphinx-gallery the
+# documentation is built without it.
 if importlib.util.find_spec("sphinx_gallery"):
+    shutil.copytree("../examples", "_build/examples", ignore=shutil.ignore_patterns("*.png"), dirs_exist_ok=True)
     extensions.append("sphinx_gallery.gen_gallery")
     sphinx_gallery_conf = {
-        "examples_dirs": "../examples",
+        "examples_dirs": "_build/examples",
         "gallery_dirs": "auto_examples",
         "remove_config_comments": True,
     }
