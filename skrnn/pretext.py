@@ -5,6 +5,8 @@ import numpy as np
 from .inputs import last_seen, numbers_and_gaps
 from .losses import SquaredError
 
+NUMBERS_TOGETHER = 2**18  # that are resampled at a time: little memory beside the result
+
 
 class KnownSquaredError(SquaredError):
     """Half squared error of those targets that are known; the others are NaN and count for nothing."""
@@ -52,11 +54,16 @@ def resample(sequences, channels, n_points):
     channel by that value; NaN where a sequence has none.
     """
     values = _fill_gaps(sequences.values[:, channels].astype(np.float64), sequences.offsets)
-    places = (sequences.lengths - 1)[:, np.newaxis] * np.linspace(0, 1, n_points)
-    before = np.floor(places).astype(np.intp)
-    after = np.minimum(before + 1, (sequences.lengths - 1)[:, np.newaxis])
-    first, share = sequences.offsets[:-1, np.newaxis], (places - before)[:, :, np.newaxis]
-    return (1 - share) * values[first + before] + share * values[first + after]
+    resampled, points = np.empty((len(sequences), n_points, len(channels))), np.linspace(0, 1, n_points)
+    n_together = max(1, NUMBERS_TOGETHER // (n_points * len(channels)))
+    for i in range(0, len(sequences), n_together):
+        which = slice(i, i + n_together)
+        last, first = sequences.lengths[which, np.newaxis] - 1, sequences.offsets[:-1][which, np.newaxis]
+        places = last * points
+        before = np.floor(places).astype(np.intp)
+        after, share = np.minimum(before + 1, last), (places - before)[:, :, np.newaxis]
+        resampled[which] = (1 - share) * values[first + before] + share * values[first + after]
+    return resampled
 
 
 def _fill_gaps(values, offsets):

@@ -1,12 +1,15 @@
 """Targets made from sequences, against loops over sequences, steps and channels."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from skrnn import SequenceTransformer
 from skrnn.losses import SquaredError
-from skrnn.pretext import KnownSquaredError, has_next, next_numbers, next_values, resample
+from skrnn.pretext import NUMBERS_TOGETHER, KnownSquaredError, has_next, next_numbers, next_values, resample
 from skrnn.sequences import SequenceArray
 
 LENGTHS = st.lists(st.integers(1, 7), min_size=1, max_size=6)
@@ -74,3 +77,23 @@ def test_a_raw_prediction_that_is_not_finite_is_noticed():
         np.array([[np.nan]]), 1, np.ones((1, 1)), np.ones(1), np.empty((1, 1))
     )
     assert np.isnan(loss)
+
+
+@pytest.mark.parametrize(("n_points", "gib"), [(5 * 10**6, 0.01), (10**5, 0.02)], ids=["readout", "targets"])
+def test_reconstructions_that_need_too_much_memory_are_refused_before_they_are_made(n_points, gib, monkeypatch):
+    from skrnn.estimators import _objectives
+
+    monkeypatch.setattr(_objectives, "resample", None)
+    X = list(np.zeros((24, 3, 2)) + np.arange(3)[:, np.newaxis])
+    model = SequenceTransformer(1, objective="reconstruct", n_points=n_points, max_memory=gib)
+    with pytest.raises(MemoryError, match=rf"n_points={n_points} .*max_memory is {gib}: .*fewer points"):
+        model.fit(X)
+
+
+def test_resampling_takes_little_memory_beside_the_result():
+    X = sequences_of([50] * 200, 4, 0)
+    tracemalloc.start()
+    result = resample(X, np.arange(4), 5000)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * result.nbytes + 40 * NUMBERS_TOGETHER

@@ -96,6 +96,7 @@ def reconstruct(estimator, sequences, y, sample_weight):
             'objective="reconstruct" interpolates between steps, but X holds tokens or categories only: use '
             'objective="forecast", which predicts the next one.'
         )
+    _check_memory(estimator, len(sequences), len(channels))
     target = Target(resample(sequences, channels, estimator.n_points), weight, weight, False)
     return OwnNumbers(channels, estimator.standardize_target), target
 
@@ -110,6 +111,19 @@ def supervised(estimator, sequences, y, sample_weight):
 
 
 OBJECTIVES = {"forecast": forecast, "reconstruct": reconstruct, "supervised": supervised}
+
+
+def _check_memory(estimator, n_sequences, n_channels):
+    """Refuse reconstructions that would take too much memory, as targets or in the readout, before they are made."""
+    from ..objective import WEIGHT_COPIES  # noqa: PLC0415 (brings the compiler)
+    from ..segments import refuse_size  # noqa: PLC0415
+
+    n_targets = int(estimator.n_points) * n_channels
+    n_weights = n_targets * (1 + estimator._layer_sizes()[-1])
+    n_bytes = max(8 * n_sequences * n_targets, WEIGHT_COPIES * np.dtype(estimator.dtype).itemsize * n_weights)
+    if n_bytes > estimator._max_bytes:
+        what = f"reconstructions at n_points={estimator.n_points}"
+        refuse_size(what, n_bytes, estimator._max_bytes, "take fewer points, sequences or units")
 
 
 def _check_no_future(estimator):
