@@ -177,6 +177,11 @@ def _refuse_objects(parameters):
             raise TypeError(
                 f"{name}={value!r} cannot be saved, because its state changes with each use: give a number, or None."
             )
+        if hasattr(value, "split") and not isinstance(value, str):
+            raise TypeError(
+                f"{name} is a {type(value).__qualname__}, which skrnn.save cannot save: hold out X_val in its "
+                "place, or save with skops or pickle."
+            )
         if hasattr(value, "get_params") or callable(value):
             raise TypeError(
                 f"{name}={value!r} cannot be saved by skrnn.save, because it is not one of the package's own: of a "
@@ -234,6 +239,8 @@ def _check_fitted(estimator):
     _check_names(estimator)
     _check_targets(estimator)
     _check_weights(structure, estimator.weights_, getattr(estimator, "solver_state_", []))
+    if hasattr(estimator, "learning_rate_init_"):
+        _require(estimator, "learning_rate_init_", lambda v: v is None or (type(v) is float and 0 < v < np.inf))
     if hasattr(estimator, "solver_t_"):
         _require(estimator, "solver_t_", lambda n: type(n) is int and 0 <= n <= estimator.t_)
 

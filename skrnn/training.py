@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field
 
 import numpy as np
 
+from ._output import say
 from ._streams import epoch_seed, shuffled
 from ._threads import ShardPool
 from .data import MAX_BYTES
@@ -141,7 +142,7 @@ class Monitor:
         elif state.validation_scores is not None:  # of an earlier run
             state.validation_scores.append(np.nan)
         if self.verbose:
-            print(f"Epoch {len(state.loss_curve)}, loss = {loss:.6f}{note}")
+            say(f"Epoch {len(state.loss_curve)}, loss = {loss:.6f}{note}")
         state.n_idle = 0 if quantity > state.best + self.tol else state.n_idle + 1
         if quantity > state.best:
             state.best = quantity

@@ -1,8 +1,10 @@
 """Callbacks of scikit-learn and our own, what they are told, and what their failures leave behind."""
 
 import copy
+import io
 import pickle
 import signal
+import sys
 import threading
 
 import numpy as np
@@ -16,6 +18,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+import skrnn
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
 from skrnn.callbacks import Checkpoint, EarlyStopping, LearningRateFinder
 from skrnn.callbacks._learning_rate import best_rate
@@ -151,8 +154,6 @@ class Terminal:
 
 @pytest.mark.parametrize(("verbose", "terminal", "lines"), [(1, True, 0), (1, False, 3), (2, True, 3), (0, True, 0)])
 def test_verbose(verbose, terminal, lines, monkeypatch, capsys):
-    import sys
-
     if terminal:
         monkeypatch.setattr(sys, "stdout", Terminal(sys.stdout))
     reg = RNNRegressor(**SHORT, verbose=verbose).fit(X, Y)
@@ -162,10 +163,38 @@ def test_verbose(verbose, terminal, lines, monkeypatch, capsys):
     assert not hasattr(reg, "_skl_callbacks")
 
 
+class Writer:
+    """What redirects standard output, and has one method only."""
+
+    def __init__(self):
+        self.text = ""
+
+    def write(self, text):
+        self.text += text
+
+
+@pytest.mark.parametrize("verbose", [1, 2])
+def test_verbose_on_any_standard_output(verbose, monkeypatch):
+    closed, writer = io.StringIO(), Writer()
+    closed.close()
+    for stream in (None, closed, object(), writer):
+        monkeypatch.setattr("sys.stdout", stream)
+        RNNRegressor(**SHORT, verbose=verbose).fit(X, Y)
+    assert writer.text.count("Epoch") == 3
+
+
+def test_verbose_says_that_groups_turn_early_stopping_on(capsys):
+    groups = np.arange(40) // 4
+    RNNRegressor(**SHORT, verbose=2).fit(X, Y, groups=groups)
+    first = capsys.readouterr().out.splitlines()[0]
+    assert first == "Early stopping is on, since groups are passed: 4 of 40 sequences are held out."
+    RNNRegressor(**SHORT, verbose=2, early_stopping=True).fit(X, Y, groups=groups)
+    RNNRegressor(**SHORT).fit(X, Y, groups=groups)
+    assert "since groups" not in capsys.readouterr().out
+
+
 def test_verbose_below_a_progress_bar(monkeypatch, capsys):
     """A second bar would be in the way of the first."""
-    import sys
-
     monkeypatch.setattr(sys, "stdout", Terminal(sys.stdout))
     pipeline = make_pipeline(StandardScaler(), RNNClassifier(**SHORT, verbose=1))
     pipeline.set_callbacks(ProgressBar()).fit(TABLE, LABELS)
@@ -250,14 +279,36 @@ def test_no_rate_that_helps_leaves_the_parameter():
     assert_same_weights(reg, RNNRegressor(**SHORT, solver="sgd", clip_norm=None).fit(X, Y))
 
 
-def test_training_that_goes_on_has_no_trial():
+@pytest.mark.parametrize("way", ["warm_start", "partial_fit", "both"])
+@pytest.mark.parametrize("between", [lambda reg: reg, copy.deepcopy, lambda reg: pickle.loads(pickle.dumps(reg))])
+def test_training_that_goes_on_has_no_trial_and_keeps_the_rate(way, between):
+    """As by hand, with the rate that the first call has found."""
+    first, later = {"warm_start": ("fit", "fit"), "partial_fit": ("partial_fit",) * 2, "both": ("fit", "partial_fit")}[
+        way
+    ]
     finder = LearningRateFinder(n_updates=20)
-    reg = RNNRegressor(**SHORT, warm_start=True).set_callbacks(finder).fit(X, Y)
-    found = finder.learning_rates_
-    reg.fit(X, Y)
-    assert finder.learning_rates_ is not None
-    assert reg.partial_fit(X, Y).n_iter_ > 0
-    assert found[0] == pytest.approx(1e-5)
+    reg = getattr(RNNRegressor(**SHORT, warm_start=True).set_callbacks(finder), first)(X, Y)
+    rate, losses = finder.learning_rate_, finder.losses_
+    assert reg.learning_rate_init_ == rate != reg.learning_rate_init
+    by_hand = getattr(RNNRegressor(**SHORT | {"learning_rate_init": rate}, warm_start=True), first)(X, Y)
+    for _ in range(2):
+        reg = getattr(between(reg), later)(X, Y)
+        assert_same_weights(reg, getattr(by_hand, later)(X, Y))
+    assert finder.losses_ is losses
+    assert reg.learning_rate_init_ == rate
+
+
+def test_the_rate_that_was_found_is_saved_and_ends_with_the_network(tmp_path):
+    finder = LearningRateFinder(n_updates=20)
+    reg = RNNRegressor(**SHORT).set_callbacks(finder).fit(X, Y)
+    skrnn.save(reg, tmp_path / "model.skrnn")
+    loaded, other = skrnn.load(tmp_path / "model.skrnn"), LearningRateFinder(n_updates=20)
+    assert_same_weights(loaded.set_callbacks(other).partial_fit(X, Y), reg.partial_fit(X, Y))
+    assert other.learning_rate_ == reg.learning_rate_init_
+    assert not hasattr(clone(reg), "learning_rate_init_")
+    reg.set_callbacks(LearningRateFinder(n_updates=20, lowest=1e-7, highest=1e-6)).fit(X, Y)  # anew, so with a trial
+    assert reg.learning_rate_init_ <= 1e-6
+    assert not hasattr(reg.set_callbacks().fit(X, Y), "learning_rate_init_")
 
 
 @pytest.mark.parametrize(
@@ -310,6 +361,21 @@ def test_ctrl_c_between_epochs(early_stopping):
         reg.fit(X, Y)
     assert reg.n_iter_ == 2
     assert_same_weights(reg, RNNRegressor(**settings | {"max_iter": 2}).fit(X, Y))
+
+
+@pytest.mark.usefixtures("ctrl_c")
+@pytest.mark.parametrize("own", [False, True])
+def test_ctrl_c_leaves_the_bar_where_it_is(own, monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout", Terminal(sys.stdout))
+    reg = RNNRegressor(**SHORT, verbose=0 if own else 1)
+    reg.set_callbacks(*([ProgressBar()] if own else []), Interrupt())
+    with pytest.warns(ConvergenceWarning, match="interrupted by user"):
+        reg.fit(X, Y)
+    out = capsys.readouterr().out
+    assert "RNNRegressor" in out
+    assert "100%" not in out
+    reg.set_callbacks(*([ProgressBar()] if own else [])).fit(X, Y)
+    assert "100%" in capsys.readouterr().out
 
 
 @pytest.mark.usefixtures("ctrl_c")

@@ -13,6 +13,8 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import make_scorer
+from sklearn.model_selection import KFold
 
 import skrnn
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
@@ -273,6 +275,33 @@ def test_what_cannot_be_saved_is_said_before_training(tmp_path):
         RNNRegressor(**SHORT).set_callbacks(callback).partial_fit(X, Y)
 
 
+def local_score(estimator, X, y):
+    return estimator.score(X, y)
+
+
+@pytest.mark.parametrize(
+    ("callback", "named"),
+    [
+        (EarlyStopping(X, Y, scoring=lambda estimator, X, y: 0.0), "EarlyStopping, since scoring=<lambda>"),
+        (EarlyStopping(X, Y, scoring=make_scorer(lambda y, predicted: 0.0)), "EarlyStopping, since scoring=_Scorer"),
+        (EarlyStopping((x for x in X), Y, scoring="r2"), "EarlyStopping, since X_val=<genexpr>"),
+    ],
+)
+def test_what_cannot_be_compared_with_another_run_is_named(callback, named, tmp_path):
+    reg = RNNRegressor(**SHORT).set_callbacks(callback, Checkpoint(tmp_path / "run.skrnn"), Crash(1))
+    with pytest.raises(ValueError, match=rf"{named} .*top level of a module") as caught:
+        reg.fit(X, Y)
+    assert len(str(caught.value)) < 300
+    assert caught.value.__suppress_context__  # which holds all of the data
+    reg.set_callbacks(EarlyStopping(X, Y, scoring=local_score), Checkpoint(tmp_path / "run.skrnn")).fit(X, Y)
+
+
+def test_a_splitter_is_refused_before_training(tmp_path):
+    parameters = SHORT | {"early_stopping": True, "validation_split": KFold(4)}
+    with pytest.raises(TypeError, match=r"validation_split is a KFold, .*X_val"):
+        RNNRegressor(**parameters).set_callbacks(Checkpoint(tmp_path / "run.skrnn"), Crash(1)).fit(X, Y)
+
+
 def test_the_warning_at_the_end_comes_again(tmp_path):
     path = tmp_path / "run.skrnn"
     for resume in (False, True):
@@ -337,7 +366,7 @@ def test_a_program_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path):
     assert ends[0].split()[1] == "200"
 
 
-@pytest.mark.parametrize("name", ["theta", "safe_theta", "slots"])
+@pytest.mark.parametrize("name", ["theta", "safe_theta", "older_theta", "first_theta", "slots"])
 def test_arrays_of_another_network_reach_no_kernel(name, tmp_path):
     from skrnn.persistence import read_estimator, write_estimator
 

@@ -92,6 +92,24 @@ def test_partial_fit_goes_on_after_fit_and_warm_start_after_partial_fit():
     assert not hasattr(reg, "solver_state_")
 
 
+def test_updates_are_counted_over_all_fits():
+    """And those that the solver remembers apart, so that Adam corrects the bias of memory that is new."""
+    reg, n = RNNRegressor(**SHORT, warm_start=True), 4  # batches
+    for method, n_all, n_remembered in [
+        ("fit", 3, None),
+        ("partial_fit", 4, 1),
+        ("partial_fit", 5, 2),
+        ("fit", 8, None),
+        ("partial_fit", 9, 1),
+    ]:
+        getattr(reg, method)(X, Y)
+        assert (reg.t_, len(reg.gradient_norm_curve_)) == (n * n_all, n * n_all)
+        assert getattr(reg, "solver_t_", None) == (n_remembered and n * n_remembered)
+    start = copy.deepcopy(reg.fit(X, Y))
+    start.t_ = 0  # as if it were the first call
+    assert_same_weights(start.partial_fit(X, Y), reg.partial_fit(X, Y))
+
+
 def test_copies_go_on_apart():
     reg = RNNRegressor(**SHORT).partial_fit(X, Y)
     other = copy.deepcopy(reg)

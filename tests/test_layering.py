@@ -14,7 +14,7 @@ PACKAGE = Path(skrnn.__file__).parent
 # From the bottom up. A name stands for a module or for a whole package; those of one row do not know each other.
 LEVELS = [
     {"_version"},
-    {"_jit", "_memory", "_plain_parameters", "_streams", "_threads", "parameters", "sequences"},
+    {"_jit", "_memory", "_output", "_plain_parameters", "_streams", "_threads", "parameters", "sequences"},
     {"_archive"},
     {"kernels"},
     {"cells", "convolution", "losses", "optimizers", "initializers", "schedules"},

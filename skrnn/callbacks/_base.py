@@ -34,8 +34,20 @@ class BaseCallback(PlainParameters):
         """Change an estimator that `estimator` would be if its fit ended now."""
 
     def _fingerprint(self):
-        """What a fit with this callback depends on, as text."""
-        return f"{type(self).__name__} {joblib.hash(self._parameters())}"
+        """What a fit with this callback depends on, as text; ValueError if a parameter cannot be hashed."""
+        marks = [f"{name}={self._hash(name, value)}" for name, value in self._parameters().items()]
+        return " ".join([type(self).__name__, *marks])
+
+    def _hash(self, name, value):
+        try:
+            return joblib.hash(value)
+        except Exception:  # of pickle, of many types, with all of the value in some messages
+            what = getattr(value, "__qualname__", type(value).__qualname__)
+            raise ValueError(
+                f"Checkpoint cannot tell whether another run has the same {type(self).__name__}, since {name}={what} "
+                "cannot be pickled: define functions at the top level of a module, in place of a lambda or a function "
+                "inside of another."
+            ) from None
 
 
 def own_callbacks(estimator):

@@ -17,7 +17,7 @@ class LearningRateFinder(BaseCallback):
     A trial run raises the rate from update to update [1]_, all on the same mini-batch. The rate at which its loss falls
     fastest is the one that is trained with, in the place of `learning_rate_init`; the parameter itself stays as it is.
     The trial leaves no trace in the weights. Training that goes on, by `warm_start` or `partial_fit`, has its trial in
-    the first call only.
+    the first call only; the rate is kept with the estimator, in ``learning_rate_init_``, also if it is copied or saved.
 
     Parameters
     ----------
@@ -76,22 +76,36 @@ class LearningRateFinder(BaseCallback):
         if is_epoch(context):
             return
         training, notes = estimator._training, notes_of(self, estimator)
-        if "rate" not in notes and training.state.n_updates > 0:  # goes on with what is trained already
-            return
-        if "rate" not in notes:  # else a checkpoint has it
-            rates = np.geomspace(self.lowest, self.highest, self.n_updates)
-            losses = np.array(training.range_test(rates))
-            notes |= {"rates": rates[: len(losses)], "losses": losses, "rate": best_rate(rates, losses)}
-        rate = notes["rate"]
-        self.learning_rates_, self.losses_, self.learning_rate_ = notes["rates"], notes["losses"], rate
-        if rate is None:
-            warnings.warn(
-                f"No learning rate from {self.lowest} to {self.highest} made the loss fall: learning_rate_init="
-                f"{estimator.learning_rate_init} is kept.",
-                stacklevel=2,
-            )
+        if "rate" in notes:  # a checkpoint has it
+            self.learning_rates_, self.losses_ = notes["rates"], notes["losses"]
+        elif hasattr(estimator, "learning_rate_init_"):  # found by a call before
+            notes["rate"] = estimator.learning_rate_init_
         else:
-            training.settings = dataclasses.replace(training.settings, learning_rate=rate)
+            self._try(training, notes)
+            if notes["rate"] is None:
+                warnings.warn(
+                    f"No learning rate from {self.lowest} to {self.highest} made the loss fall: learning_rate_init="
+                    f"{estimator.learning_rate_init} is kept.",
+                    stacklevel=2,
+                )
+        self.learning_rate_ = notes["rate"]
+        if self.learning_rate_ is not None:
+            training.settings = dataclasses.replace(training.settings, learning_rate=self.learning_rate_)
+
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        if not is_epoch(context):
+            self._finish(estimator, estimator)
+
+    def _try(self, training, notes):
+        rates = np.geomspace(self.lowest, self.highest, self.n_updates)
+        losses = np.array(training.range_test(rates))
+        self.learning_rates_, self.losses_ = rates[: len(losses)], losses
+        notes |= {"rates": self.learning_rates_, "losses": losses, "rate": best_rate(rates, losses)}
+
+    def _finish(self, estimator, fitted):
+        notes = notes_of(self, estimator)
+        if "rate" in notes:  # not if the trial was interrupted
+            fitted.learning_rate_init_ = notes["rate"]
 
     def plot(self, ax=None):
         """Plot the losses of the trial, and the rate that was found.

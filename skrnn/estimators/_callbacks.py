@@ -48,13 +48,18 @@ class CallbackObserver:
         """After an epoch; returns whether a callback wants to stop."""
         return self._epoch.call_on_fit_task_end(**self._data_at_end)
 
-    def end_fit(self):
-        """After the last epoch."""
+    def end_fit(self, interrupted=False):
+        """After the last epoch, or where the user has ended training."""
+        if interrupted:  # a bar that is told of the end jumps to it
+            self._context._callbacks = [each for each in self._context._callbacks if not isinstance(each, ProgressBar)]
         self._context.call_on_fit_task_end(**self._data_at_end)
 
 
 def _is_terminal(stream):
-    return stream is not None and stream.isatty()  # there is none in a service
+    try:
+        return bool(stream.isatty())
+    except (AttributeError, ValueError):  # there is none in a service, it has no such method, or is closed
+        return False
 
 
 @contextmanager

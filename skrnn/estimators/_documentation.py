@@ -86,7 +86,7 @@ n_iter_no_change : int, default=10
     Epochs without improvement that are waited for.
 early_stopping : bool or "auto", default={early_stopping}
     Whether to hold out `validation_fraction` of the sequences, stop by the score on them, and keep the best weights.
-    "auto" does if sequences to hold out, or groups, are passed to `fit`.
+    "auto" does if sequences to hold out, or groups, are passed to `fit`; with groups, `verbose` says so.
 validation_fraction : float, default=0.1
     Share of the sequences that is held out.
 validation_split : {{"random", "last"}} or splitter, default="random"
@@ -183,6 +183,8 @@ t_ : int
     Updates made, by "lbfgs" evaluations of the loss; with `partial_fit` and `warm_start` also in the fits before.
 solver_state_ : list of ndarray of shape (n_parameters,)
     What the solver remembers; after `partial_fit` only.
+learning_rate_init_ : float or None
+    Rate that a `LearningRateFinder` has found, None if none made the loss fall; only with such a callback.
 solver_t_ : int
     Of how many updates; after `partial_fit` only.
 n_outputs_ : int

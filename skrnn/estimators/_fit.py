@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from sklearn.utils import check_consistent_length, check_random_state
 
+from .._output import say
 from ..initializers import Scheme, get_bias_initializer, get_initializer
 from ..optimizers import get_optimizer
 from ..schedules import Constant, get_schedule
@@ -54,8 +55,9 @@ def learn(estimator, sequences, job, verbose=False):
     from ..training import Training  # noqa: PLC0415
 
     if not job.partial:
-        for name in ("solver_state_", "solver_t_"):
-            vars(estimator).pop(name, None)
+        _forget(estimator, "solver_state_", "solver_t_")
+    if not job.goes_on:
+        _forget(estimator, "learning_rate_init_")
     check_target_names(estimator, job.y, reset=not job.goes_on)
     _check_groups(estimator, sequences, job)
     given, n_sequences = estimator._target(sequences, job.y, job.sample_weight, job.goes_on), len(sequences)
@@ -96,8 +98,13 @@ def learn(estimator, sequences, job, verbose=False):
     estimator._training = Training(network, state, data, loss, estimator._validation_score, settings, observer)
     problem = estimator._training.run(optimizer, rows, held_out)
     vars(estimator).update(attributes())
-    observer.end_fit()
+    observer.end_fit(estimator._training.interrupted)
     return problem
+
+
+def _forget(estimator, *names):
+    for name in names:
+        vars(estimator).pop(name, None)
 
 
 def warn(problem, stacklevel):
@@ -151,7 +158,7 @@ def _check_groups(estimator, sequences, job):
 
 def _split(estimator, given, groups, seed):
     """Rows to train on, and rows to hold out."""
-    rows = np.arange(len(given.sequence_weight))
+    rows = np.arange(n_sequences := len(given.sequence_weight))
     if not (estimator.early_stopping is True or (estimator.early_stopping == "auto" and groups is not None)):
         return rows, rows[:0]
     strata = None if given.per_step else estimator._strata(given.rows)
@@ -167,6 +174,8 @@ def _split(estimator, given, groups, seed):
             f"The validation part has {len(held_out)} sequences and the training part {len(rows)}: change "
             "validation_fraction or validation_split, or set early_stopping=False."
         )
+    if estimator.verbose and estimator.early_stopping == "auto":
+        say(f"Early stopping is on, since groups are passed: {len(held_out)} of {n_sequences} sequences are held out.")
     return np.sort(rows), np.sort(held_out)
 
 
