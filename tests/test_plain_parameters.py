@@ -64,6 +64,7 @@ VALUES = {
     "validation_fraction": 0.25,
     "validation_split": "last",
     "standardize": False,
+    "targets": "sequence",
     "truncation": 2,
     "max_memory": 2,
     "random_state": 5,
@@ -88,14 +89,8 @@ NEEDS = {
     "input_scale": {"objective": "reservoir"},
 }
 OWN = {
-    RNNClassifier: {"targets": "sequence", "class_weight": "balanced", "warm_start": True},
-    RNNRegressor: {
-        "targets": "sequence",
-        "loss": "huber",
-        "quantile": 0.25,
-        "standardize_target": False,
-        "warm_start": True,
-    },
+    RNNClassifier: {"class_weight": "balanced", "warm_start": True},
+    RNNRegressor: {"loss": "huber", "quantile": 0.25, "standardize_target": False, "warm_start": True},
     SequenceTransformer: {
         "objective": "reconstruct",
         "n_points": 5,
