@@ -11,6 +11,14 @@ import pytest
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # without it scikit-learn skips its array API checks
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """With ``-n`` the tests of one file stay in one process: they use the same kernels and fixtures."""
+    from xdist.scheduler import LoadFileScheduling
+
+    return LoadFileScheduling(config, log)
+
+
 @pytest.fixture
 def ctrl_c():
     """Let Ctrl-C be an exception, as in a program in the foreground; one in the background is started to ignore it."""

@@ -14,6 +14,7 @@ import pytest
 from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer, inference
 
 PACKAGE = Path(__file__).resolve().parents[1] / "skrnn"
+PATIENCE = 1200  # seconds after which a program hangs, on a slow machine that does much else and compiles
 QUICK = {"hidden_layer_sizes": 3, "cell": "elman", "max_iter": 2, "random_state": 0}
 ESTIMATORS = {
     "classifier": RNNClassifier(**QUICK),
@@ -80,8 +81,8 @@ def environment(**changes):
     return kept | {"PYTHONPATH": str(PACKAGE.parent)} | changes
 
 
-def run_program(program, *arguments, options=(), timeout=300, cwd=None, env=None):
-    """Lines that a Python program prints; it must end well within `timeout` seconds."""
+def run_program(program, *arguments, options=(), cwd=None, env=None):
+    """Lines that a Python program prints; it must end well."""
     done = subprocess.run(
         [sys.executable, *options, "-c", program, *map(str, arguments)],
         env=environment() if env is None else env,
@@ -89,7 +90,7 @@ def run_program(program, *arguments, options=(), timeout=300, cwd=None, env=None
         capture_output=True,
         text=True,
         check=False,
-        timeout=timeout,
+        timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.splitlines()

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import joblib
 import numpy as np
 import pytest
-from faults import ESTIMATORS, PACKAGE, QUICK, cube, each_estimator, environment, output, ragged, targets
+from faults import ESTIMATORS, PACKAGE, PATIENCE, QUICK, cube, each_estimator, environment, output, ragged, targets
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
@@ -20,7 +20,6 @@ from skrnn.objective import Objective
 
 pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
-WATCHDOG = 20  # seconds that a child may take
 
 
 def bits(model):
@@ -81,13 +80,13 @@ def test_two_threads_that_fit_the_same_object(monkeypatch):
 
     def slow(self, *args):
         inside.set()
-        assert go_on.wait(WATCHDOG)
+        assert go_on.wait(PATIENCE)
         return original(self, *args)
 
     monkeypatch.setattr(Objective, "value_and_gradient", slow)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(model.fit, X, y)
-        assert inside.wait(WATCHDOG)
+        assert inside.wait(PATIENCE)
         with pytest.raises(RuntimeError, match="This RNNRegressor is already being fitted"):
             model.fit(X, y)
         go_on.set()
@@ -179,7 +178,7 @@ def test_threads_of_blas_change_no_bit():
         )
         for name, changes in SETTINGS.items()
     }
-    results = {name: process.communicate(timeout=300)[0].splitlines() for name, process in running.items()}
+    results = {name: process.communicate(timeout=PATIENCE)[0].splitlines() for name, process in running.items()}
     assert all(process.returncode == 0 for process in running.values())
     assert len(results["1"]) == 4
     assert results["1"] == results["2"] == results["8"]
@@ -276,8 +275,8 @@ thread.join()
 @can_fork
 def test_forked_processes_fit_and_predict():
     """After a fit, from a thread, during a fit, during a compilation: the same bits, and no child hangs."""
-    command = [sys.executable, "-c", FORK, str(WATCHDOG)]
-    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=300, check=False)
+    command = [sys.executable, "-c", FORK, str(PATIENCE // 4)]
+    done = subprocess.run(command, env=environment(), capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     lines = done.stdout.splitlines()
     assert len(lines) == 24
@@ -324,7 +323,7 @@ def searches(tmp_path_factory):
     command = [sys.executable, str(program), str(PACKAGE.parent / "tests")]
     # What is no threading layer of Numba: no kernel uses one.
     env = environment(NUMBA_THREADING_LAYER="garbage", NUMBA_NUM_THREADS="1")
-    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     return [json.loads(line) for line in done.stdout.splitlines()]
 

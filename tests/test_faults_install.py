@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faults import PACKAGE, environment, run_program
+from faults import PACKAGE, PATIENCE, environment, run_program
 from numba.core import caching, config
 
 from skrnn import _jit
@@ -49,7 +49,7 @@ def smoke():
         command = [sys.executable, *options, SMOKE]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
         running[way] = subprocess.Popen(command, env=environment(**changes), **pipes)
-    printed = {way: process.communicate(timeout=300) for way, process in running.items()}
+    printed = {way: process.communicate(timeout=PATIENCE) for way, process in running.items()}
     for way, process in running.items():
         assert process.returncode == 0, (way, printed[way][1][-3000:])
     return {way: [np.array(eval(line)) for line in out.splitlines()] for way, (out, _) in printed.items()}

@@ -5,6 +5,7 @@ import time
 import numpy as np
 import pytest
 import reference as ref
+from faults import PATIENCE
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import (
@@ -157,7 +158,7 @@ def test_threads_take_part(cell, many_threads):
 
     with Watched(4) as pool:
         objective = Objective(network, as_data(sequences, target), SquaredError(), 0.0, pool, 128)
-        give_up = time.monotonic() + 10  # on a busy machine the first thread may be done before another wakes
+        give_up = time.monotonic() + PATIENCE  # on a busy machine the first thread may be done before another wakes
         while len(workers) < 2 and time.monotonic() < give_up:
             objective.value_and_gradient(theta, np.arange(128))
     assert len(workers) > 1

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from faults import PATIENCE
 
 from skrnn._archive import _atomic, read_archive, write_archive
 
@@ -18,7 +19,7 @@ SCRIPT = Path(__file__).with_name("kill_saves.py")
 
 def run(directory, *arguments):
     command = [sys.executable, str(SCRIPT), str(directory), *arguments]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout)
+    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout)
 
 
 def test_200_kills_lose_nothing(tmp_path):

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
+from faults import PATIENCE
 
 from skrnn._threads import ShardPool
 
@@ -45,7 +46,7 @@ def test_no_more_threads_than_asked_for(limit):
 
     def task(i, worker):
         threads.add((worker, threading.get_ident()))
-        barrier.wait(10)
+        barrier.wait(PATIENCE)
 
     with ShardPool(4) as pool:
         pool.run(task, 6, limit)
@@ -91,7 +92,7 @@ def test_no_task_runs_after_an_exception_was_raised():
     running, together = set(), threading.Barrier(3)
 
     def task(i, worker):
-        together.wait(10)
+        together.wait(PATIENCE)
         if worker == 1:
             raise ZeroDivisionError
         running.add(worker)
@@ -139,4 +140,4 @@ with ShardPool(2) as pool:
     pool.run(outer, 4, 2)
 assert sorted(done) == [(i, j) for i in range(4) for j in range(5)]
 """
-    subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=30, check=True)
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, timeout=PATIENCE, check=True)
