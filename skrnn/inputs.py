@@ -327,7 +327,7 @@ def _moments(parts, channels, switch="standardize"):
 
         magnified_mean, magnified_scale, _ = _mean_and_deviation(magnified, tiny.sum())
         mean[tiny] = magnified_mean / MAGNIFICATION
-        found = np.maximum(magnified_scale / MAGNIFICATION, np.nextafter(0.0, 1.0))
+        found = np.maximum(magnified_scale / MAGNIFICATION, np.finfo(float).smallest_subnormal)
         scale[tiny] = np.where(magnified_scale > 0, found, 0.0)
     wrong = ~(np.isfinite(mean) & np.isfinite(scale))
     if wrong.any():

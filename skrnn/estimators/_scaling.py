@@ -25,7 +25,7 @@ def centre_and_scale(y, weight, loss):
         located, spread = of_column(np.ldexp(column, -exponent), weight)
         centre[k] = np.ldexp(located, exponent)
         if spread > 0:
-            scale[k] = max(np.ldexp(spread, exponent), np.nextafter(0.0, 1.0))
+            scale[k] = max(np.ldexp(spread, exponent), np.finfo(float).smallest_subnormal)
     if (scale > LARGEST_SCALE).any():
         raise ValueError("y is too large: its variance overflows; rescale it.")
     return centre, scale
