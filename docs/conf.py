@@ -40,6 +40,7 @@ templates_path = ["_templates"]
 html_copy_source = False
 
 numpydoc_show_class_members = False  # the pages made by autosummary list the members themselves
+autodoc_typehints = "none"  # docstrings have the types
 extlinks = {"doi": ("https://doi.org/%s", "doi:%s"), "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s")}
 
 # The gallery runs the examples, on a copy, beside which they leave their figures; without sphinx-gallery the
@@ -75,10 +76,10 @@ class Summary(Autosummary):
 
 
 def skip_member(app, what, name, member, skip, options):
-    """Leave out fields, which the text of a class describes, hooks, and what pandas gives to a subclass."""
+    """Leave out parameters and fields, which the text of a class describes, hooks, and what pandas gives a subclass."""
     function = getattr(member, "fget", member)
     ours = (getattr(function, "__module__", None) or "").startswith(("skrnn.", "sklearn."))
-    return skip or name.startswith("_") or name in HOOKS or not ours or not function.__doc__
+    return skip or name.startswith("_") or name in HOOKS or not callable(function) or not ours or not function.__doc__
 
 
 def link_elsewhere(app, env, node, contnode):
