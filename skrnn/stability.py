@@ -5,6 +5,8 @@ one, so it is asked here. In a network of gates nothing can grow, and a bound on
 it; only where states can grow from step to step, or weights have exploded, the sequences go through the network.
 """
 
+import math
+
 import numpy as np
 
 from .cells import GRU, LSTM, MGU, Elman, IndRNN, Jordan
@@ -35,15 +37,15 @@ def is_bounded(network, theta, largest, n_steps):
     multiplied by weights. Cells of gates put out 1 at most, Jordan networks and normalisation s, and where a state can
     grow from step to step, the growths of all steps are multiplied.
     """
-    shapes, steps = network.layout.shapes, np.log2(n_steps)
+    shapes, steps = network.layout.shapes, math.log2(n_steps)
     n_summed = 4 + 2 * max(shape[0] for name, shape in shapes.items() if not name.startswith("embedding"))
-    s = np.log2(1 + np.sqrt(n_summed) * float(np.linalg.norm(theta)))
-    read = np.log2(1 + largest) + (s if network.fronts else 0)
+    s = math.log2(1 + math.sqrt(n_summed) * float(np.linalg.norm(theta)))
+    read = math.log2(1 + largest) + (s if network.fronts else 0)
     highest = read
     for block, growth in zip(network.blocks, _growths(network, theta), strict=True):
-        side_by_side = np.log2(block.n_outputs) / 2
+        side_by_side = math.log2(block.n_outputs) / 2
         summed = s + max(read, s, steps)
-        put_out = s if growth == 0 else summed + steps + n_steps * np.log2(max(1.0, growth)) + side_by_side
+        put_out = s if growth == 0 else summed + steps + n_steps * math.log2(max(1.0, growth)) + side_by_side
         highest = max(highest, summed, put_out)
         if block.normalization:
             highest, put_out = max(highest, 2 * (put_out + side_by_side)), s + side_by_side
