@@ -7,7 +7,16 @@ import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
 from .sequences import SequenceArray, as_sequence_array
-from .sequences._steps import CHANNELS_FIRST, check_container, is_missing, is_sequence, refuse_times, sequence_steps
+from .sequences._containers import items_of
+from .sequences._steps import (
+    CHANNELS_FIRST,
+    check_container,
+    count,
+    is_missing,
+    is_sequence,
+    refuse_times,
+    sequence_steps,
+)
 
 FLOATS = [np.float64, np.float32]
 
@@ -19,16 +28,14 @@ def validate_sequences(estimator, X, *, reset):
     estimator. A 2-D table is one univariate sequence of fixed length per row, and behaves for scikit-learn as any table
     does.
     """
+    X = items_of(X, "X")
     sequences = as_sequence_array(X)
+    if sequences is None and not reset:
+        _refuse_one_sequence(estimator, X)
     if sequences is None and not reset and _is_list_of_sequences(X, estimator):
         sequences = SequenceArray.from_list(X)
     if sequences is None:
         table = _check_table(X, lambda X, **kw: validate_data(estimator, X, reset=reset, **kw))
-        if not reset and estimator.n_channels_ > 1:
-            raise ValueError(
-                f"X is a 2-D table, which holds a univariate sequence in each row, but {type(estimator).__name__} was "
-                f"fitted on sequences of {estimator.n_channels_} channels. For one sequence pass X[np.newaxis]."
-            )
         sequences = rows_as_sequences(table)
         if reset:
             vars(estimator).pop("channel_names_", None)
@@ -44,6 +51,19 @@ def validate_sequences(estimator, X, *, reset):
             f"{estimator.n_channels_}." + (f" The axes of X must be {shape}; {CHANNELS_FIRST}" if swapped else "")
         )
     return sequences
+
+
+def _refuse_one_sequence(estimator, X):
+    """Raise if X is a table, and what was fitted is sequences that a table cannot be."""
+    is_frame, n_channels = hasattr(X, "columns"), estimator.n_channels_
+    is_like_fitted = is_frame and list(X.columns) == list(getattr(estimator, "channel_names_", []))
+    if is_like_fitted or n_channels > 1:
+        _check_table(X, check_array)  # whose errors say more
+        raise ValueError(
+            f"X is a 2-D table, which holds a univariate sequence in each row, but {type(estimator).__name__} was "
+            f"fitted on sequences of {count(n_channels, 'channel')}. For one sequence pass "
+            + ("[X]." if is_frame else "X[np.newaxis].")
+        )
 
 
 def check_names(estimator, X, sequences, *, reset):
@@ -102,6 +122,7 @@ def _refuse_names(names, fitted):
 
 def pack(X):
     """The sequences in X, of any width."""
+    X = items_of(X, "X")
     sequences = as_sequence_array(X)
     return rows_as_sequences(_check_table(X, check_array)) if sequences is None else sequences
 
@@ -120,11 +141,13 @@ def _check_table(X, check):
             sequence_steps(item, f"sequence {i}")  # raises
     try:
         return check(X, dtype=FLOATS, ensure_all_finite=False)
+    except RuntimeError as error:  # of PyTorch
+        raise ValueError(f"X is not an array of real numbers: {error}") from error
     except (TypeError, ValueError) as error:
         where = _place_of_no_number(X)
         if where is None:
             raise
-        raise type(error)(f"X must hold real numbers: {error}: {where}.") from None
+        raise type(error)(f"X must hold real numbers: {error}: {where}") from None
 
 
 def _place_of_no_number(X):
@@ -135,8 +158,16 @@ def _place_of_no_number(X):
             is_missing(cell) or float(cell)
         except (TypeError, ValueError):
             names = list(getattr(X, "columns", []))
-            return "sequence {}, step {}".format(*place) + (f", in the column {names[place[1]]!r}" if names else "")
+            where = "sequence {}, step {}".format(*place) + (f", in the column {names[place[1]]!r}." if names else ".")
+            return where + (_advice_on_texts(X, names, place[1]) if isinstance(cell, str) else "")
     return None
+
+
+def _advice_on_texts(X, names, column):
+    """What to do with a table that holds texts."""
+    if not names and np.shape(X)[1] > 1:
+        return " If each row is a sequence of tokens, pass list(X)."
+    return f" Split texts into tokens: [text.split() for text in X[{repr(names[column]) if names else ':, 0'}]]."
 
 
 def rows_as_sequences(table):

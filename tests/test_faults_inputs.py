@@ -213,7 +213,7 @@ WRONG_KINDS = {
     "NA in a cell": (cells([1.0, pd.NA, 2.0]), "NaN: sequence 2, step 1, channel 0"),
     "None in a cell": (cells([1.0, None, 2.0]), "NaN: sequence 2, step 1, channel 0"),
     "nullable array in a cell": (cells(pd.array([1, 2, None], dtype="Int64")), "NaN: sequence 2, step 2, channel 0"),
-    "NA for a cell": (cells(pd.NA), "sequence 2 is of type NAType"),
+    "NA for a cell": (cells(pd.NA), "sequence 2 is <NA>; .*It is missing"),
     "NA in an array": (changed(cube(), (5, 2, 1), pd.NA, object), "NaN: sequence 5, step 2, channel 1"),
     "null in polars": (
         pl.DataFrame({"a": [[1.0, None]] * 8, "b": [[1.0, 2.0]] * 8}),

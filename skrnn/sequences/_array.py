@@ -5,6 +5,7 @@ import numbers
 
 import numpy as np
 
+from ._containers import items_of
 from ._display import html_table
 from ._exchange import Exchange
 from ._layout import checked_lengths, checked_offsets, gather, offsets_of, row_key, valid_lengths
@@ -217,7 +218,7 @@ class SequenceArray(Exchange):
         >>> SequenceArray.from_list([np.zeros((3, 2)), np.ones((5, 2))])
         SequenceArray(2 sequences, 3 to 5 steps, 2 channels, float64)
         """
-        items = list(sequences)
+        items = list(items_of(sequences, "sequences"))
         names = common_names(items, "sequence {}")
         arrays = [sequence_steps(item, f"sequence {i}") for i, item in enumerate(items)]
         check_not_empty((len(arrays),))

@@ -6,7 +6,7 @@ import numpy as np
 
 from ._layout import offsets_of, place
 from ._names import checked_names
-from ._steps import ITEM_SHAPE, is_text, step_array
+from ._steps import ITEM_SHAPE, is_text, refuse_missing, step_array
 
 NAMES = b"skrnn.channel_names"  # metadata of the field of steps, which Arrow and Parquet files keep
 
@@ -53,7 +53,7 @@ def from_arrow(array, *, allow_missing=False):
         raise ValueError(f"an Arrow array of lists is expected, got {getattr(array, 'type', type(array).__name__)}.")
     if array.null_count and not allow_missing:
         i = np.flatnonzero(array.is_null().to_numpy(zero_copy_only=False))[0]
-        raise ValueError(f"sequence {i} is None; {ITEM_SHAPE}")
+        refuse_missing(None, f"sequence {i}")
     offsets = offsets_of(_lengths(array))
     steps, n_channels = array.flatten(), 1
     if _is_list(steps.type):

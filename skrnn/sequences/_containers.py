@@ -47,7 +47,7 @@ def items_of(given, name):
         items = given.to_list()
     elif _is_other_container(given):
         items = list(given) if isinstance(given, (OrderedItems, MappingView)) else [given[i] for i in range(len(given))]
-        _refuse_pairs(items, given, name)
+        refuse_pairs(items, given, name, are_tuples=True)
     else:
         items = given
     return items
@@ -71,8 +71,14 @@ def _of_packed_sequence(packed):
     return [by_length[k] for k in order]
 
 
-def _refuse_pairs(items, given, name):
-    """Refuse items like those of a data set of PyTorch: a sequence and its target."""
+def refuse_pairs(items, given, name, *, are_tuples=False):
+    """Refuse tuples of a sequence and its target, as a data set of PyTorch holds them.
+
+    are_tuples: whether no tuple can be a sequence; otherwise one whose members are all numbers or all rows is.
+    """
     first = items[0] if items else None
-    if isinstance(first, tuple) and any(map(is_sequence, first)):
+    if not isinstance(first, tuple) or not any(map(is_sequence, first)):
+        return
+    n_dimensions = {len(np.shape(member)) if is_sequence(member) else 0 for member in first}
+    if are_tuples or len(n_dimensions) > 1 or max(n_dimensions) > 1:
         raise ValueError(f"{name} of type {type(given).__name__} holds tuples of {len(first)}: {PAIRS.format(name)}")

@@ -1,10 +1,13 @@
 """From what users pass as X to a ``SequenceArray``, and from there to what kernels accept."""
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from ._array import SequenceArray
 from ._arrow import list_column
 from ._chunks import chunks
+from ._containers import items_of, refuse_pairs
 from ._layout import place
 from ._names import joined_names
 from ._steps import (
@@ -34,6 +37,8 @@ def as_sequence_array(X):
           `SequenceArray.from_channels_first` takes (n_sequences, n_channels, n_steps), as of aeon and sktime;
         - a list or tuple of arrays, nested lists or `Sequence` cells of shape
           (n_steps, n_channels) or (n_steps,); but flat rows of numbers of one length are a table;
+        - a deque, values of a dict, a data set of PyTorch, or another container with a length and items, of such;
+        - a packed or nested batch of PyTorch, or an array of Awkward Array;
         - a Series or an object array of such cells;
         - a data frame (pandas, polars) or an object array of several columns, some with such
           cells or with columns of lists (polars, Arrow): the sequences of a row, equally long, are
@@ -68,6 +73,7 @@ def as_sequence_array(X):
     """
     if isinstance(X, SequenceArray):
         return X
+    X = items_of(X, "X")
     refuse_masked(X, "X")
     if isinstance(X, (list, tuple)):
         sequences = _from_items(X)
@@ -177,7 +183,10 @@ def _from_padded(X):
         )
     check_not_empty(X.shape)
     of_objects = getattr(getattr(X, "dtype", None), "kind", None) == "O"
-    sequences = SequenceArray.from_padded(_objects_as_numbers(X) if of_objects else step_array(X, "X"))
+    steps = _objects_as_numbers(X) if of_objects else step_array(X, "X")
+    if is_text(steps):
+        raise ValueError(f"X must hold real numbers, got dtype {steps.dtype}. If its rows hold tokens, pass list(X).")
+    sequences = SequenceArray.from_padded(steps)
     if X.shape[1] and not sequences.lengths.all():
         raise ValueError(
             f"sequence {int(sequences.lengths.argmin())} has no time step: all its steps are NaN, which is padding. If "
@@ -195,6 +204,7 @@ def _objects_as_numbers(X):
 def _from_items(items):
     check_not_empty((len(items),))
     _refuse_text(items[0])
+    refuse_pairs(items, items, "X")
     if not any(map(is_sequence, items)) or _is_table(items):
         return None
     return SequenceArray.from_list(items)
@@ -214,7 +224,7 @@ def _refuse_text(cell):
 def _is_table(items):
     if not all(map(_is_row, items)) or len({len(item) for item in items}) > 1:
         return False
-    if any(isinstance(next(iter(item), None), str) for item in items):
+    if any(isinstance(next(iter(item), None), (str, Mapping)) for item in items):
         return False
     for i, item in enumerate(items):
         refuse_masked(item, f"row {i}")

@@ -1,5 +1,6 @@
 """One sequence: what may be one, its steps as an array, and the opaque cell that holds it."""
 
+from collections.abc import Mapping, Set
 from collections.abc import Sequence as OrderedItems
 
 import numpy as np
@@ -8,6 +9,9 @@ from ._names import checked_names, str_names
 
 ITEM_SHAPE = "a sequence is an array of shape (n_steps, n_channels) or (n_steps,)."
 CHANNELS_FIRST = "for the other order there is SequenceArray.from_channels_first(X)."
+MISSING = "It is missing: drop such rows, for example with dropna()."
+FRAMES = "Make a frame of each dictionary of channels: [pandas.DataFrame(x) for x in X]."
+VECTORS = "make numbers of them, for example with scikit-learn's DictVectorizer, which is fitted on the steps of all."
 SPLIT = "Split texts into characters or words: [list(text) for text in X] or [text.split() for text in X]."
 
 
@@ -177,7 +181,7 @@ def step_array(data, what):
         tokens = _tokens(data, array)
         if tokens is None and array.dtype.kind == "O":
             array = _floats(array)
-    except (TypeError, ValueError, OverflowError) as error:
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:  # the last one is of PyTorch
         raise ValueError(f"{what} is not an array of real numbers: {error}") from error
     if tokens is None:
         return real_array(array, what)
@@ -245,13 +249,29 @@ def sequence_steps(item, what):
     if isinstance(item, Sequence):
         return item.values
     if not is_sequence(item) and not isinstance(item, np.ndarray):
-        found = "None" if item is None else f"of type {type(item).__name__}"
-        raise ValueError(f"{what} is {found}; {ITEM_SHAPE}" + (f" {SPLIT}" if isinstance(item, str) else ""))
+        refuse_missing(item, what)
+        advice = f" {SPLIT}" if isinstance(item, str) else f" {FRAMES}" if isinstance(item, Mapping) else ""
+        raise ValueError(f"{what} is of type {type(item).__name__}; {ITEM_SHAPE}{advice}")
+    _refuse_dicts(item, what)
     refuse_times(item, what)
     steps = step_array(item, what)
     if steps.ndim not in (1, 2):
         raise ValueError(f"{what} has shape {steps.shape}; {ITEM_SHAPE}")
     return steps
+
+
+def refuse_missing(item, what):
+    """Raise if something missing stands in the place of a sequence."""
+    if is_missing(item):
+        raise ValueError(f"{what} is {item!r}; {ITEM_SHAPE} {MISSING}")
+
+
+def _refuse_dicts(item, what):
+    """Raise if the steps of a sequence are dictionaries of features."""
+    is_of_objects = isinstance(item, OrderedItems) or getattr(getattr(item, "dtype", None), "kind", None) == "O"
+    first = next(iter(item), None) if is_of_objects else None
+    if isinstance(first, Mapping):
+        raise ValueError(f"the steps of {what} are of type {type(first).__name__}; {VECTORS}")
 
 
 def refuse_masked(values, what):
@@ -262,14 +282,15 @@ def refuse_masked(values, what):
 
 def check_container(given, what):
     """Raise if `given` is nothing that has a row for each sequence, in an order."""
-    unordered = isinstance(given, (str, bytes, dict, set, frozenset)) and not hasattr(given, "shape")
+    unordered = isinstance(given, (str, bytes, Mapping, Set)) and not hasattr(given, "shape")
     if unordered or np.isscalar(given) or not (hasattr(given, "__len__") or hasattr(given, "__array__")):
         found = "None" if given is None else f"of type {type(given).__name__}"
     elif getattr(given, "shape", None) == ():
         found = "an array without dimensions"
     else:
         return
-    raise ValueError(f"{what} is {found}; it must be an array, a list or a frame with a row for each sequence.")
+    advice = f" If each value is one, pass list({what}.values())." if isinstance(given, Mapping) else ""
+    raise ValueError(f"{what} is {found}; it must be an array, a list or a frame with a row for each sequence.{advice}")
 
 
 def check_not_empty(shape):
