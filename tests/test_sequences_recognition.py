@@ -156,7 +156,7 @@ def test_array_like_of_three_dimensions(X):
 def test_missing_cells_do_not_hide_sequences():
     with pytest.raises(ValueError, match="sequence 0 is None"):
         as_sequence_array(pd.Series([None, np.zeros(3)]))
-    with pytest.raises(ValueError, match="sequence 0 is nan; .*It is missing"):
+    with pytest.raises(ValueError, match=r"sequence 0 is nan; .*It is missing"):
         as_sequence_array(pd.Series([np.nan, np.zeros(3)]))
 
 
