@@ -42,6 +42,22 @@ def _float(value):
         return np.inf if value > 0 else -np.inf
 
 
+def described(value):
+    """What a parameter means, in plain values that are equal for parameters that mean the same."""
+    value = plain(value)
+    if type(value) in PYTHONS:
+        return value
+    if isinstance(value, dict):
+        return {plain(key): described(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [described(item) for item in value]
+    if hasattr(value, "__array__"):
+        return described(np.asarray(value).tolist())
+    if hasattr(value, "get_params") and not isinstance(value, type):
+        return [type(value).__qualname__, described(value.get_params(deep=False))]
+    return repr(value)
+
+
 class Parameter:
     """Attribute of a class for the parameter `name`: stored as it is given, read as Python's own."""
 

@@ -39,7 +39,7 @@ ELSEWHERE = {"forward", "backward", "setup", "on_fit_task_begin", "on_fit_task_e
 # Attributes that depend on the data or a parameter.
 OF_SOME_FITS = {
     *{"feature_names_in_", "channel_names_", "target_names_", "vocabulary_", "reconstruction_mean_"},
-    *{"reconstruction_scale_", "solver_state_", "solver_t_", "learning_rate_init_"},
+    *{"reconstruction_scale_", "solver_state_", "solver_t_", "solver_name_", "learning_rate_init_"},
 }
 
 

@@ -26,6 +26,7 @@ from ..structure import Structure
 from ._callbacks import CallbackSupportMixin, progress_shown, with_callbacks
 from ._exclusive import exclusive
 from ._fit import learn, warn
+from ._going_on import learned_with
 from ._state import pickled_state, unpickled_attributes
 from ._validation import channel_roles, validate_inputs
 
@@ -290,6 +291,7 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
             min_count=self.min_count if text else 1,
         )
         self.input_mean_, self.input_scale_ = self.inputs_.mean, self.inputs_.scale
+        self.learned_with_ = learned_with(self, text, len(self.inputs_.numbers) > 0)
         vars(self).pop("vocabulary_", None)
         if text:
             codes = list(self.inputs_.categories.values())

@@ -38,7 +38,8 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         dicts ``{{0: weight, 1: weight}}``, one per label. Multiplied with ``sample_weight``. A name that is no class of
         y brings a warning, and an error if all are such.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the fit before, with its classes and its scales of channels.
+        Whether `fit` goes on from the weights of the fit before, with its classes and its scales of channels. Another
+        network or another treatment of X is refused.
 
     Attributes
     ----------

@@ -182,11 +182,16 @@ n_iter_ : int
 t_ : int
     Updates made, by "lbfgs" evaluations of the loss; with `partial_fit` and `warm_start` also in the fits before.
 solver_state_ : list of ndarray of shape (n_parameters,)
-    What the solver remembers; after `partial_fit` only.
-learning_rate_init_ : float or None
-    Rate that a `LearningRateFinder` has found, None if none made the loss fall; only with such a callback.
+    What the solver remembers; after `partial_fit` only. Another solver does not take it over: it starts anew, with a
+    warning.
 solver_t_ : int
     Of how many updates; after `partial_fit` only.
+solver_name_ : str
+    Class of that solver; after `partial_fit` only.
+learned_with_ : dict
+    Parameters of the fit by which X and y were encoded, like `standardize`; training that goes on refuses others.
+learning_rate_init_ : float or None
+    Rate that a `LearningRateFinder` has found, None if none made the loss fall; only with such a callback.
 n_outputs_ : int
     Raw predictions of the network for a sequence, or for a step if steps have targets.
 n_channels_ : int

@@ -10,6 +10,7 @@ from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from sklearn.utils import check_consistent_length, check_random_state
 
 from .._output import say
+from .._plain_parameters import described
 from ..initializers import Scheme, get_bias_initializer, get_initializer
 from ..optimizers import get_optimizer
 from ..schedules import Constant, get_schedule
@@ -17,6 +18,7 @@ from ..sequences._ragged import is_ragged
 from ._ahead import warn_if_answer_is_read
 from ._callbacks import CallbackObserver
 from ._scaling import best_constant
+from ._going_on import check_same_model, remembered
 from ._target_names import check_target_names
 from ._targets import complete
 
@@ -55,7 +57,7 @@ def learn(estimator, sequences, job, verbose=False):
     from ..training import Training  # noqa: PLC0415
 
     if not job.partial:
-        _forget(estimator, "solver_state_", "solver_t_")
+        _forget(estimator, "solver_state_", "solver_t_", "solver_name_")
     if not job.goes_on:
         _forget(estimator, "learning_rate_init_")
     check_target_names(estimator, job.y, reset=not job.goes_on)
@@ -80,16 +82,17 @@ def learn(estimator, sequences, job, verbose=False):
     if not weight.all():  # what does not count may be anything, also what would overflow
         target = np.where(weight[:, np.newaxis] > 0, target, 0.0)
 
-    _set_structure(estimator, loss, job)
+    _set_structure(estimator, sequences, loss, job)
     if given.per_step and not job.goes_on:
         warn_if_answer_is_read(estimator.structure_, sequences, given.rows)
     network, optimizer = Network(estimator.structure_), _optimizer(estimator)
     check_memory(network, lengths, estimator._max_bytes, estimator.truncation)
     raw = best_constant(loss, target, weight, trained, network.n_outputs, estimator.dtype)
     data = Data.of(parts, estimator.inputs_, estimator.dtype, target, weight, estimator._max_bytes)
-    state = _start(estimator, network, job, checkpoint, seed, network.n_steps(data.longest(rows)), raw)
+    n_steps = network.n_steps(data.longest(rows))
     rows = rows[data.weight[rows] > 0]  # as if the others were not there, in mini-batches too
     settings = _settings(estimator, len(rows), estimator.alpha / data.mean_targets(rows), job, verbose)
+    state = _start(estimator, network, job, checkpoint, seed, n_steps, raw, optimizer)
 
     def attributes():
         return results(network, state, job.partial)
@@ -223,22 +226,17 @@ def _encoded_target(estimator, given, trained, job):
         estimator._set_classes(given.rows, job.classes, job.goes_on)
     elif not job.goes_on:
         return estimator._encode_target(given.rows, given.weight, trained)
+    if job.goes_on:
+        estimator._renew_loss()
     loss, target = estimator._known_target(given.rows)
     return loss, target, estimator._weighted(target, given.weight, trained)
 
 
-def _set_structure(estimator, loss, job):
+def _set_structure(estimator, sequences, loss, job):
     """Set what network is trained; refuse to go on with another one than was fitted."""
     structure = estimator._structure(loss.n_raw(estimator.n_outputs_))
     if job.goes_on:
-        before, now = vars(estimator.structure_), vars(structure)
-        changed = [name for name in now if repr(before[name]) != repr(now[name])]
-        if changed:
-            said = "; ".join(f"{name}: {before[name]!r}, now {now[name]!r}" for name in changed)
-            raise ValueError(
-                f"Training cannot go on with another network than the one that was fitted ({said}): change the "
-                "parameters back, or start anew with fit and warm_start=False."
-            )
+        check_same_model(estimator, sequences, structure)
     estimator.structure_ = structure
 
 
@@ -307,7 +305,7 @@ def _n_epochs(estimator, n_batches):
     return min(max(-(-UPDATES // n_batches), FEWEST_EPOCHS), MOST_EPOCHS)
 
 
-def _start(estimator, network, job, checkpoint, seed, n_steps, raw):
+def _start(estimator, network, job, checkpoint, seed, n_steps, raw, optimizer):
     """State of training to start from: a checkpoint, the fit before, or new weights, which predict `raw` at first."""
     from ..training import State  # noqa: PLC0415
 
@@ -316,14 +314,16 @@ def _start(estimator, network, job, checkpoint, seed, n_steps, raw):
     if not job.goes_on:
         rng = np.random.default_rng(seed)
         return State(network.initialize(rng, scheme_of(estimator, n_steps), raw), seed)
-    scores, remembers = estimator.validation_scores_, hasattr(estimator, "solver_state_")
+    scores, slots = estimator.validation_scores_, remembered(estimator, optimizer)
+    if job.partial:
+        estimator.solver_name_ = type(optimizer).__name__
     return State(
         network.flatten(estimator.weights_),
         seed,
-        slots=[slot.copy() for slot in estimator.solver_state_] if remembers else None,
+        slots=slots,
         n_updates=estimator.t_,
         # files of earlier versions do not say how many updates the solver remembers: all
-        n_forgotten=estimator.t_ - (getattr(estimator, "solver_t_", estimator.t_) if remembers else 0),
+        n_forgotten=estimator.t_ - (0 if slots is None else getattr(estimator, "solver_t_", estimator.t_)),
         loss_curve=list(estimator.loss_curve_),
         validation_scores=None if scores is None else list(scores),
         gradient_norms=estimator.gradient_norm_curve_.tolist(),
@@ -348,7 +348,7 @@ def _checkpoint(estimator, parts, given, job):
 
 
 def fingerprint(estimator, parts, given, job):
-    """What a fit depends on: class and parameters as text, and hashes of the data."""
+    """What a fit depends on: class and parameters as plain values, and hashes of the data."""
     parameters = estimator.get_params(deep=False).items()
     of_X = tuple(array for part in parts for array in (part.values, part.offsets))
     arrays = {"X": of_X, "y": (np.asarray(given.rows), given.weight)}
@@ -356,6 +356,6 @@ def fingerprint(estimator, parts, given, job):
         arrays["groups"] = (np.asarray(job.groups),)
     if job.goes_on:
         arrays["weights_"] = tuple(estimator.weights_.values())
-    texts = {name: repr(value) for name, value in parameters if name not in NOT_OF_THE_RESULT}
+    values = {name: described(value) for name, value in parameters if name not in NOT_OF_THE_RESULT}
     marks = {name: joblib.hash(hashed, coerce_mmap=True) for name, hashed in arrays.items()}
-    return {"estimator": type(estimator).__name__} | texts | marks
+    return {"estimator": type(estimator).__name__} | values | marks

@@ -147,6 +147,9 @@ class BasePredictor(BaseRNN):
         self._check_width(rows)
         return rows.reshape(len(rows), -1) if rows.ndim > 2 else rows, sample_weight
 
+    def _renew_loss(self):
+        """Take the loss that the parameters name now, or refuse to go on with it."""
+
     def _pooling(self):
         if self.per_step_ and self.pooling not in {"auto", "last"}:
             raise ValueError(

@@ -11,9 +11,11 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Str
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
+from .._plain_parameters import described
 from ..losses import REGRESSION_LOSSES, BaseLoss, LogLoss, Quantile
 from ..metrics import step_r2_score
 from ._documentation import document_parameters
+from ._going_on import check_same_loss
 from ._predictor import BasePredictor, takes_steps
 from ._scaling import centre_and_scale, share_explained
 from ._targets import UNITS, as_numbers
@@ -42,7 +44,9 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         the median. False trains on the target as it is; training starts from the best constant prediction in any case.
         Without effect for "poisson".
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the fit before, with its scales of channels and of the target.
+        Whether `fit` goes on from the weights of the fit before, with its scales of channels and of the target. Another
+        network or another treatment of X is refused; another `loss` or `quantile` is trained from then on, except from
+        or to "poisson", whose raw predictions are logarithms.
 
     Attributes
     ----------
@@ -256,6 +260,8 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         return y.reshape(len(y), *self.target_shape_)
 
     def _make_loss(self):
+        if self.quantile is not None and self.loss != "quantile":
+            raise ValueError(f'quantile={self.quantile} needs loss="quantile", got loss={self.loss!r}.')
         if isinstance(self.loss, LogLoss):
             raise InvalidParameterError(f"loss={self.loss!r} is for classes: use RNNClassifier.")
         if isinstance(self.loss, BaseLoss):
@@ -265,9 +271,13 @@ class RNNRegressor(RegressorMixin, BasePredictor):
             return Quantile(self.quantile)
         return REGRESSION_LOSSES[self.loss]()
 
+    def _renew_loss(self):
+        loss = self._make_loss()
+        if described(loss) != described(self.loss_function_):
+            check_same_loss(self.loss_function_, loss)
+            self.loss_function_ = loss
+
     def _encode_target(self, y, sample_weight, trained):
-        if self.quantile is not None and self.loss != "quantile":
-            raise ValueError(f'quantile={self.quantile} needs loss="quantile", got loss={self.loss!r}.')
         self.target_shape_ = y.shape[1:]
         self.n_outputs_ = math.prod(self.target_shape_)
         y = self._checked(y)
