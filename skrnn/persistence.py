@@ -10,6 +10,7 @@ import numpy as np
 
 from . import _components
 from ._archive import read_archive, write_archive
+from ._plain_parameters import LARGEST, PYTHONS, usable
 from .estimators import RNNClassifier, RNNRegressor, SequenceTransformer
 from .estimators._state import plain_attributes, restored_attributes
 from .losses import BaseLoss
@@ -141,6 +142,7 @@ def estimator_to_plain(estimator):
             f"skrnn.save saves {', '.join(ESTIMATORS)}, not {type(estimator).__qualname__}: use skops or pickle for "
             "pipelines, searches and classes of your own."
         )
+    _check_predicting(estimator)
     parameters, components = {}, {}
     for name, value in estimator.get_params(deep=False).items():
         plain = _components.to_plain(value, registered=True)
@@ -204,6 +206,7 @@ def estimator_from_plain(plain):
     if unknown := {*plain["parameters"], *components} - set(cls._get_param_names()):
         raise ValueError(f"{cls.__name__} has no parameters {sorted(map(str, unknown))}")
     estimator = cls(**plain["parameters"] | components)
+    _check_predicting(estimator)
     if plain["output"] not in OUTPUTS:
         raise ValueError(f"there is no output {plain['output']!r}")
     if plain["output"] is not None and hasattr(estimator, "set_output"):
@@ -225,24 +228,29 @@ def _current(attributes):
     return {"target_shape_": shape} | {name: value for name, value in attributes.items() if name != "two_dimensional_"}
 
 
+def _check_predicting(estimator):
+    """Refuse parameters that no fit looks at again before a prediction does."""
+    usable(estimator, "max_memory")
+    usable(estimator, "n_jobs")
+    if isinstance(estimator, SequenceTransformer):
+        estimator._poolings()
+
+
 def _check_fitted(estimator):
     """Refuse attributes that do not belong together."""
     missing = {"structure_", "inputs_", "weights_", "per_step_", "n_outputs_", "n_channels_", "n_features_in_"}
-    missing |= NEEDED.get(type(estimator), set())
+    missing |= NEEDED.get(type(estimator), set()) | {"t_", "loss_curve_", "validation_scores_", "gradient_norm_curve_"}
     if missing := missing - set(vars(estimator)):
         raise ValueError(f"the attributes {sorted(missing)} are missing")
     structure, inputs = estimator.structure_, estimator.inputs_
     _require(estimator, "n_channels_", lambda n: n == inputs.n_channels)
-    _require(estimator, "n_features_in_", lambda n: isinstance(n, (int, np.integer)) and n > 0)
-    _require(estimator, "n_outputs_", lambda n: isinstance(n, (int, np.integer)) and n >= 0)
+    _require(estimator, "n_features_in_", lambda n: _is_count(n) and n > 0)
+    _require(estimator, "n_outputs_", _is_count)
     _require(estimator, "per_step_", lambda v: v is (structure.pooling == "steps"))
     _check_names(estimator)
     _check_targets(estimator)
+    _check_history(estimator)
     _check_weights(structure, estimator.weights_, getattr(estimator, "solver_state_", []))
-    if hasattr(estimator, "learning_rate_init_"):
-        _require(estimator, "learning_rate_init_", lambda v: v is None or (type(v) is float and 0 < v < np.inf))
-    if hasattr(estimator, "solver_t_"):
-        _require(estimator, "solver_t_", lambda n: type(n) is int and 0 <= n <= estimator.t_)
 
 
 def _check_names(estimator):
@@ -268,7 +276,7 @@ def _check_targets(estimator):
         return
     if isinstance(estimator, RNNClassifier):
         _require(estimator, "multilabel_", lambda v: isinstance(v, (bool, np.bool_)))
-        _require(estimator, "classes_", lambda v: isinstance(v, np.ndarray) and v.ndim == 1)
+        _require(estimator, "classes_", lambda v: isinstance(v, np.ndarray) and v.ndim == 1 and _is_sorted(v))
         n_classes = len(estimator.classes_)
         n_expected = n_classes if estimator.multilabel_ else {1: None, 2: 1}.get(n_classes, n_classes)
         _require(estimator, "n_outputs_", lambda v: v == n_expected)
@@ -280,6 +288,7 @@ def _check_targets(estimator):
         _require(estimator, "target_shape_", lambda v: _is_shape(v) and math.prod(v) == n)
         for name in ("target_mean_", "target_scale_"):
             _require(estimator, name, lambda v: _is_vector(v) and len(v) == n)
+        _require(estimator, "target_scale_", lambda v: (v > 0).all())
     if n_raw != loss.n_raw(n):
         raise ValueError(f"the network has {n_raw} outputs, which are not those of {n} targets")
 
@@ -289,12 +298,42 @@ def _is_shape(value):
 
 
 def _is_vector(value):
-    is_of_floats = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype.kind == "f"
+    is_of_floats = isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype == np.float64
     return is_of_floats and np.isfinite(value).all()
 
 
 def _is_names(value):
     return isinstance(value, np.ndarray) and value.ndim == 1 and all(isinstance(name, str) for name in value.tolist())
+
+
+def _is_sorted(classes):
+    return np.array_equal(np.unique(classes), classes)
+
+
+def _is_curve(value):
+    return isinstance(value, list) and all(isinstance(loss, (float, np.floating)) for loss in value)
+
+
+def _check_history(estimator):
+    """Check what training goes on from; earlier versions have not written all of it."""
+    holds = {
+        "t_": _is_count,
+        "n_iter_": _is_count,
+        "loss_curve_": _is_curve,
+        "validation_scores_": lambda v: v is None or (_is_curve(v) and len(v) == len(estimator.loss_curve_)),
+        "gradient_norm_curve_": lambda v: isinstance(v, np.ndarray) and v.ndim == 1 and v.dtype.kind == "f",
+        "learning_rate_init_": lambda v: v is None or (type(v) is float and 0 < v < np.inf),
+        "solver_t_": lambda n: _is_count(n) and n <= estimator.t_,
+        "solver_name_": lambda v: isinstance(v, str),
+        "learned_with_": lambda v: isinstance(v, dict) and all(type(value) in PYTHONS for value in v.values()),
+    }
+    for name, check in holds.items():
+        if hasattr(estimator, name):
+            _require(estimator, name, check)
+
+
+def _is_count(value):
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and 0 <= value <= LARGEST
 
 
 def _require(estimator, name, holds):
@@ -317,5 +356,5 @@ def _check_weights(structure, weights, solver_state):
     theta = Network(structure).flatten(weights)
     if not isinstance(solver_state, list) or not all(np.shape(slot) == theta.shape for slot in solver_state):
         raise ValueError("solver_state_ is no list of arrays as long as all weights together")
-    if not all(isinstance(slot, np.ndarray) and slot.dtype.kind == "f" for slot in solver_state):
-        raise ValueError("solver_state_ is not of floats")
+    if not all(isinstance(slot, np.ndarray) and slot.dtype == theta.dtype for slot in solver_state):
+        raise ValueError(f"solver_state_ is not of {theta.dtype}")

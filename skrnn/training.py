@@ -1,6 +1,6 @@
 """Training: where a run is, the history that decides when to stop, and the loop over epochs."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 
 import numpy as np
 
@@ -95,17 +95,54 @@ class State:
         return asdict(self) | {"gradient_norms": np.array(self.gradient_norms)}
 
     @classmethod
-    def from_plain(cls, plain, size, dtype):
-        """The state of a network of `size` parameters that `to_plain` described; ValueError if it is none."""
-        state = cls(**plain | {"gradient_norms": plain["gradient_norms"].tolist()})
-        thetas = (state.theta, state.safe_theta, state.older_theta, state.first_theta, state.best_theta)
-        for array in (*thetas, *(state.slots or [])):
-            if array is not None and (array.shape, array.dtype) != ((size,), dtype):
+    def from_plain(cls, plain, network):
+        """The state of training a network that `to_plain` described; a ValueError that names an entry if it is none."""
+        kinds = {field.name: field.type for field in fields(cls)}
+        if not isinstance(plain, dict) or set(plain) != set(kinds):
+            raise ValueError(f"the state of training has the entries {sorted(kinds)}; it is {plain!r:.200}")
+        norms = plain["gradient_norms"]
+        if not (isinstance(norms, np.ndarray) and norms.ndim == 1 and norms.dtype.kind == "f"):
+            raise ValueError(f"gradient_norms cannot be {norms!r:.200}")
+        plain = plain | {"gradient_norms": norms.tolist()}
+        for name, value in plain.items():
+            if not _fits(name, value, kinds[name], network):
                 raise ValueError(
-                    f"The checkpoint has {array.dtype} arrays of shape {array.shape}, but the network has {size} "
-                    f"parameters of {dtype}."
+                    f"{name} is {_shown(value)}, which is no state of a network of {network.size} parameters of "
+                    f"{network.dtype}"
                 )
+        state = cls(**plain)
+        scores = state.validation_scores
+        if state.first_epoch > len(state.loss_curve) or (scores is not None and len(scores) != len(state.loss_curve)):
+            raise ValueError("loss_curve, validation_scores and first_epoch are of different numbers of epochs")
+        if state.n_forgotten > state.n_updates:
+            raise ValueError("n_forgotten is larger than n_updates")
+        if state.validates and scores is None:
+            raise ValueError("validates is True, but there are no validation_scores")
         return state
+
+
+def _fits(name, value, kind, network):
+    """Whether a value can be the entry `name`, of this kind, of the state of training a network."""
+    if name == "slots":
+        return value is None or (isinstance(value, list) and all(_is_like_theta(slot, network) for slot in value))
+    if isinstance(value, np.ndarray):
+        return isinstance(value, kind) and _is_like_theta(value, network) and bool(np.isfinite(value).all())
+    if isinstance(value, list):
+        return isinstance(value, kind) and all(isinstance(item, float) for item in value)
+    if kind is int:
+        return type(value) is int and 0 <= value < (2**31 if name == "seed" else 2**63)
+    return isinstance(value, kind)
+
+
+def _is_like_theta(array, network):
+    return isinstance(array, np.ndarray) and (array.shape, array.dtype) == ((network.size,), network.dtype)
+
+
+def _shown(value):
+    """A value in an error: arrays by their dtype and shape."""
+    if isinstance(value, list) and any(isinstance(item, np.ndarray) for item in value):
+        return ", ".join(map(_shown, value))
+    return f"{value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else f"{value!r:.200}"
 
 
 class Monitor:

@@ -33,6 +33,10 @@ class BaseCallback(PlainParameters):
     def _finish(self, estimator, fitted):
         """Change an estimator that `estimator` would be if its fit ended now."""
 
+    def _check_notes(self, notes, fitted):
+        """Refuse notes that this callback has not made, in the fit that left the estimator `fitted`."""
+        check_notes(notes, {})
+
     def _fingerprint(self):
         """What a fit with this callback depends on, as text; ValueError if a parameter cannot be hashed."""
         marks = [f"{name}={self._hash(name, value)}" for name, value in self._parameters().items()]
@@ -58,7 +62,19 @@ def own_callbacks(estimator):
 def notes_of(callback, estimator):
     """A dict for what a callback remembers of the fit of an estimator, in plain values; checkpoints take it along."""
     position = next(k for k, other in enumerate(own_callbacks(estimator)) if other is callback)
-    return estimator._training.state.notes.setdefault(f"{position} {type(callback).__name__}", {})
+    return estimator._training.state.notes.setdefault(note_name(callback, position), {})
+
+
+def note_name(callback, position):
+    """Name under which the state of training has the notes of the callback at this position."""
+    return f"{position} {type(callback).__name__}"
+
+
+def check_notes(notes, allowed):
+    """Refuse notes that have other names than `allowed`, or values that its functions do not hold for."""
+    for name, value in notes.items():
+        if name not in allowed or not allowed[name](value):
+            raise ValueError(f"notes have {name!r} of {value!r:.100}")
 
 
 def is_epoch(context):

@@ -2,15 +2,18 @@
 
 import copy
 import os
+from contextlib import contextmanager
 from numbers import Integral
 from pathlib import Path
 
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 
+from .._plain_parameters import described
 from .._version import __version__
+from ..optimizers import get_optimizer
 from ..persistence import estimator_to_plain, read_estimator, write_estimator
-from ._base import BaseCallback, is_epoch, own_callbacks
+from ._base import BaseCallback, is_epoch, note_name, own_callbacks
 
 
 class Checkpoint(BaseCallback):
@@ -103,16 +106,21 @@ class Checkpoint(BaseCallback):
         self._fit = {"skrnn": __version__, **fingerprint, "callbacks": " ".join(others)}
         if not self.resume or not Path(self.path).exists():
             return None
-        _, training = read_estimator(self.path)
+        fitted, training = read_estimator(self.path)
         if training is None:
             raise ValueError(f"{self.path} holds an estimator, but no training to go on with: it is no checkpoint.")
-        known = training["fingerprint"]
-        names = sorted(name for name in known | self._fit if known.get(name) != self._fit.get(name))
+        with _naming(self.path):
+            fingerprint, state = _checked(training, fitted)
+        names = sorted(fingerprint.keys() ^ self._fit.keys())
+        both = sorted(fingerprint.keys() & self._fit.keys())
+        names += [name for name in both if described(fingerprint[name]) != described(self._fit[name])]
         if names:
             raise ValueError(
                 f"{self.path} is the checkpoint of another fit: {', '.join(names)} differ. Make them what they were, "
                 "or start anew with resume=False."
             )
+        with _naming(self.path):
+            _check_of_fit(state, fitted, estimator)
         return training["state"]
 
     def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
@@ -123,3 +131,39 @@ class Checkpoint(BaseCallback):
             for callback in own_callbacks(estimator):
                 callback._finish(estimator, fitted)
             write_estimator(fitted, self.path, {"fingerprint": self._fit, "state": state.to_plain()})
+
+
+@contextmanager
+def _naming(path):
+    """Say in errors which file is not what a fit has written."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{path} cannot be resumed: {error}.") from error
+
+
+def _checked(training, fitted):
+    """Fingerprint and state of training of a checkpoint, whose estimator is `fitted`; refuses what is none."""
+    from ..network import network_of  # noqa: PLC0415 (brings the compiler)
+    from ..training import State  # noqa: PLC0415
+
+    if not isinstance(training, dict) or set(training) != {"fingerprint", "state"}:
+        raise ValueError("its training has no fingerprint or no state, or something besides")
+    fingerprint = training["fingerprint"]
+    if not isinstance(fingerprint, dict) or not all(isinstance(name, str) for name in fingerprint):
+        raise ValueError("its fingerprint is no dict with names")
+    if not hasattr(fitted, "structure_"):
+        raise ValueError("its estimator is not fitted")
+    return fingerprint, State.from_plain(training["state"], network_of(fitted.structure_))
+
+
+def _check_of_fit(state, fitted, estimator):
+    """Refuse what the solver and the callbacks of `estimator` have not left in a state of training."""
+    n_slots = get_optimizer(estimator.solver).n_slots
+    if state.slots is not None and len(state.slots) != n_slots:
+        raise ValueError(f"slots has {len(state.slots)} arrays, but solver={estimator.solver!r} remembers {n_slots}")
+    callbacks = {note_name(callback, k): callback for k, callback in enumerate(own_callbacks(estimator))}
+    for name, notes in state.notes.items():
+        if name not in callbacks or not isinstance(notes, dict):
+            raise ValueError(f"notes[{name!r}] are not those of a callback")
+        callbacks[name]._check_notes(notes, fitted)

@@ -3,10 +3,11 @@
 import math
 from numbers import Integral, Real
 
+import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.utils._param_validation import Interval
 
-from ._base import BaseCallback, is_epoch, notes_of
+from ._base import BaseCallback, check_notes, is_epoch, notes_of
 
 
 class EarlyStopping(BaseCallback):
@@ -82,6 +83,23 @@ class EarlyStopping(BaseCallback):
             return False
         estimator._training.state.ended = True  # for a checkpoint that comes after this
         return True
+
+    def _check_notes(self, notes, fitted):
+        shapes = {name: (weight.shape, weight.dtype) for name, weight in fitted.weights_.items()}
+
+        def are_weights(value):
+            arrays = isinstance(value, dict) and all(isinstance(weight, np.ndarray) for weight in value.values())
+            return arrays and {name: (weight.shape, weight.dtype) for name, weight in value.items()} == shapes
+
+        allowed = {
+            "scores": lambda v: isinstance(v, list) and all(isinstance(score, float) for score in v),
+            "n_idle": lambda v: type(v) is int and v >= 0,
+            "best": lambda v: isinstance(v, float),
+            "best_weights": are_weights,
+        }
+        check_notes(notes, allowed)
+        if ("scores" in notes) != ("n_idle" in notes) or ("best" in notes) != ("best_weights" in notes):
+            raise ValueError("notes have a score without weights, or the other way round")
 
     def _finish(self, estimator, fitted):
         fitted.weights_ = notes_of(self, estimator).get("best_weights", fitted.weights_)

@@ -8,7 +8,7 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from ..optimizers import get_optimizer
-from ._base import BaseCallback, is_epoch, notes_of
+from ._base import BaseCallback, check_notes, is_epoch, notes_of
 
 
 class LearningRateFinder(BaseCallback):
@@ -76,7 +76,7 @@ class LearningRateFinder(BaseCallback):
         if is_epoch(context):
             return
         training, notes = estimator._training, notes_of(self, estimator)
-        if "rate" in notes:  # a checkpoint has it
+        if "rates" in notes:  # a checkpoint has them
             self.learning_rates_, self.losses_ = notes["rates"], notes["losses"]
         elif hasattr(estimator, "learning_rate_init_"):  # found by a call before
             notes["rate"] = estimator.learning_rate_init_
@@ -106,6 +106,17 @@ class LearningRateFinder(BaseCallback):
         notes = notes_of(self, estimator)
         if "rate" in notes:  # not if the trial was interrupted
             fitted.learning_rate_init_ = notes["rate"]
+
+    def _check_notes(self, notes, fitted):
+        def is_curve(value):
+            return isinstance(value, np.ndarray) and value.ndim == 1 and value.dtype == np.float64
+
+        is_rate = lambda v: v is None or (isinstance(v, float) and 0 < v < np.inf)  # noqa: E731
+        check_notes(notes, {"rates": is_curve, "losses": is_curve, "rate": is_rate})
+        if notes and set(notes) not in ({"rate"}, {"rate", "rates", "losses"}):
+            raise ValueError("notes have not rate, rates and losses")
+        if "rates" in notes and len(notes["rates"]) != len(notes["losses"]):
+            raise ValueError(f"notes have {len(notes['rates'])} rates, but {len(notes['losses'])} losses")
 
     def plot(self, ax=None):
         """Plot the losses of the trial, and the rate that was found.

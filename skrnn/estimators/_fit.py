@@ -17,8 +17,8 @@ from ..schedules import Constant, get_schedule
 from ..sequences._ragged import is_ragged
 from ._ahead import warn_if_answer_is_read
 from ._callbacks import CallbackObserver
-from ._scaling import best_constant
 from ._going_on import check_same_model, remembered
+from ._scaling import best_constant
 from ._target_names import check_target_names
 from ._targets import complete
 
@@ -310,7 +310,7 @@ def _start(estimator, network, job, checkpoint, seed, n_steps, raw, optimizer):
     from ..training import State  # noqa: PLC0415
 
     if checkpoint:
-        return State.from_plain(checkpoint, network.size, network.dtype)
+        return State.from_plain(checkpoint, network)
     if not job.goes_on:
         rng = np.random.default_rng(seed)
         return State(network.initialize(rng, scheme_of(estimator, n_steps), raw), seed)
