@@ -208,7 +208,7 @@ def _is_one_of(channel, n_channels):
 
 def _check_finite(array, n, name):
     if not isinstance(array, np.ndarray) or array.shape != (n,) or array.dtype != np.float64:
-        raise ValueError(f"{name} of the inputs is no array of {n} float64")
+        raise ValueError(f"{name} of the inputs is no array of {n} floats of 64 bits")
     if not np.isfinite(array).all() or (name != "mean" and not (array > 0).all()):
         raise ValueError(f"{name} of the inputs is not finite, or not above 0")
 

@@ -357,4 +357,4 @@ def _check_weights(structure, weights, solver_state):
     if not isinstance(solver_state, list) or not all(np.shape(slot) == theta.shape for slot in solver_state):
         raise ValueError("solver_state_ is no list of arrays as long as all weights together")
     if not all(isinstance(slot, np.ndarray) and slot.dtype == theta.dtype for slot in solver_state):
-        raise ValueError(f"solver_state_ is not of {theta.dtype}")
+        raise ValueError(f"solver_state_ is not of floats like the network, {theta.dtype}")
