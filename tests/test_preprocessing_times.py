@@ -1,6 +1,7 @@
 """Windows over time: an index of any kind is in order, without gaps, and says when a window ends."""
 
 import datetime
+import re
 
 import numpy as np
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skrnn import SequenceArray
+from skrnn.model_selection import TimeBlockSplit
 from skrnn.preprocessing import SlidingWindow, last_windows, make_windows
 
 ZONE = "Europe/Berlin"
@@ -124,6 +126,31 @@ def test_gaps_before_the_windows_that_are_read_do_not_count():
         last_windows(frame[:12], window=4)
 
 
+@KINDS
+@pytest.mark.parametrize("window", [2, 3])
+def test_the_usual_step_is_that_of_the_whole_series(index, window):
+    """A short window, or a single new row, does not show by itself which of its steps is the long one."""
+    frame = frame_of(without(index, 38))
+    gap = r"from {}.* \(step 37\) to {}".format(*(re.escape(str(index[k])) for k in (37, 39)))
+    with pytest.raises(ValueError, match=gap):
+        last_windows(frame, window=window)
+    with pytest.raises(ValueError, match=gap):
+        make_windows(frame[-1:], window=window, context=frame[:-1])
+    assert len(last_windows(frame[:-1], window=window)) == 1
+    assert len(make_windows(frame[-2:-1], window=window, context=frame[:-2]).y) == 1
+
+
+@pytest.mark.parametrize("dtype", ["interval", "category", "object"])
+@pytest.mark.parametrize("breaks", [HOURS, np.arange(40.0)], ids=["dates", "numbers"])
+def test_intervals_are_times_at_which_they_begin(breaks, dtype):
+    index = pd.IntervalIndex.from_breaks(breaks)
+    assert_array_equal(make_windows(frame_of(index.astype(dtype)), window=4).times, breaks[3:-2])
+    with pytest.raises(ValueError, match="series 0 is not evenly spaced"):
+        make_windows(frame_of(without(index, 10).astype(dtype)), window=4)
+    with pytest.raises(ValueError, match="X is not in the order of time"):
+        SlidingWindow(4).fit(frame_of(index.astype(dtype)[::-1]))
+
+
 def test_windows_of_parts_around_a_gap():
     """What the message advises."""
     frame = frame_of(without(HOURS, 10, 11))
@@ -150,6 +177,13 @@ def test_windows_of_parts_around_a_gap():
         (EVEN["last working days of months"], pd.offsets.BusinessMonthEnd()),
         (EVEN["periods"], 1),
         (EVEN["periods"], "MS"),
+        (EVEN["periods"], "M"),
+        (EVEN["periods"], "ME"),
+        (EVEN["periods"], EVEN["periods"].freq),
+        (EVEN["periods of quarters"], "Q"),
+        (EVEN["periods of quarters"], EVEN["periods of quarters"].freqstr),
+        (pd.period_range("2024", periods=40, freq="W"), "W"),
+        (pd.period_range("2024", periods=40, freq="D"), "D"),
         (EVEN["timedeltas"], "15min"),
         (EVEN["numbers of years"], 1),
         (EVEN["seconds"], 0.1),
@@ -248,7 +282,10 @@ def test_rows_that_were_dropped_or_shuffled_under_a_default_index():
     make_windows(frame.dropna().reset_index(drop=True), window=4)
 
 
-@pytest.mark.parametrize("text", ["2024-01-31", "2024-01-31 10:00", "31.01.2024", "1/31/2024", "2024-01"])
+WRITTEN = ["20240131", "20240131T10", "2024Q1", "2024-Q1", "Jan 2024", "January 5, 2024", "31-Jan-2024", "31 JAN 2024"]
+
+
+@pytest.mark.parametrize("text", ["2024-01-31", "2024-01-31 10:00", "31.01.2024", "1/31/2024", "2024-01", *WRITTEN])
 def test_texts_that_look_like_dates(text):
     frame = frame_of(pd.Index([text] * 10))
     with pytest.raises(
@@ -261,3 +298,17 @@ def test_sequences_in_a_column_have_no_times_of_steps():
     packed = SequenceArray.from_list([np.arange(9.0), np.arange(7.0)])
     column = pd.Series([*packed], index=pd.to_datetime(["2024-01-02", "2024-01-01"]))  # of the sequences, in any order
     assert_array_equal(make_windows(column, window=4).times, [*range(3, 8), *range(3, 6)])
+
+
+@pytest.mark.parametrize("text", ["row 1", "a", "20241331", "12024013", "x2024Q1", "marker 1", "7 marchers", "12:30"])
+def test_texts_that_are_labels(text):
+    assert_array_equal(make_windows(frame_of(pd.Index([text] * 10)), window=4).times, np.arange(3, 9))
+
+
+def test_times_with_a_zone_beside_those_without():
+    mixed = pd.Index([*HOURS[:9].tz_localize(ZONE), *HOURS[9:]], dtype=object)
+    message = r"2024-03-30 12:00:00\+01:00 has a time zone, 2024-03-30 21:00:00 has none"
+    with pytest.raises(ValueError, match=message):
+        make_windows(frame_of(mixed), window=4)
+    with pytest.raises(ValueError, match=message):
+        next(TimeBlockSplit(2).split(np.zeros((40, 1)), groups=list(mixed)))

@@ -433,6 +433,8 @@ def test_classes_stay_what_they_are():
         (None, {"horizon": 0, "target": [0, 1]}, "all channels are targets"),
         (None, {"inputs": []}, "inputs is empty"),
         (None, {"inputs": "hr"}, r"inputs 'hr' is no channel of the series: choose from \[0, 1\]"),
+        (None, {"inputs": [True, False]}, r"inputs True is no channel of the series: choose from \[0, 1\]"),
+        (None, {"target": np.array([False, True])}, r"target .*False.* is no channel of the series"),
     ],
 )
 def test_targets_and_inputs_that_do_not_fit(y, arguments, message):

@@ -17,7 +17,7 @@ class SeriesList:
 
     arrays: (T, C) of each.
     names: those of the channels, or their numbers.
-    times: an index of pandas for each, or None.
+    times: an index of pandas for each, which may begin before the array does, or None.
     single: whether one series was given, not in a list.
     """
 
@@ -38,7 +38,7 @@ class SeriesList:
         if not wanted:
             raise ValueError(f"{what} is empty: name at least one channel, or leave it None.")
         for name in wanted:
-            if name not in self.names:
+            if isinstance(name, (bool, np.bool_)) or name not in self.names:  # a mask is no list of numbers
                 raise ValueError(f"{what} {name!r} is no channel of the series: choose from {self.names}.")
         return [self.names.index(name) for name in wanted]
 
@@ -48,14 +48,12 @@ class SeriesList:
             return None
         from ..sequences._times import stamps_of  # noqa: PLC0415 (brings pandas)
 
-        return np.concatenate([stamps_of(times) for times in self.times])
+        pairs = zip(self.times, self.lengths, strict=True)
+        return np.concatenate([stamps_of(times[len(times) - n :]) for times, n in pairs])
 
     def last(self, n_steps):
         """The last `n_steps` of each series."""
-        starts = [length - n_steps for length in self.lengths]
-        arrays = [array[start:] for array, start in zip(self.arrays, starts, strict=True)]
-        times = self.times and [times[start:] for times, start in zip(self.times, starts, strict=True)]
-        return replace(self, arrays=arrays, times=times)
+        return replace(self, arrays=[array[len(array) - n_steps :] for array in self.arrays])
 
     def after(self, past, n_steps):
         """These series, each with the last `n_steps` of a past one before it."""
@@ -68,7 +66,7 @@ class SeriesList:
                 raise ValueError(f"context {i} has {n} steps: it needs at least {n_steps}, which the windows read.")
         times = _shared([self.times, past.times], ["series", "context"])
         if times is not None:
-            times = [_appended(i, *pair, n_steps) for i, pair in enumerate(zip(past.times, self.times, strict=True))]
+            times = [_appended(i, *pair) for i, pair in enumerate(zip(past.times, self.times, strict=True))]
         pairs = zip(past.arrays, self.arrays, strict=True)
         arrays = [np.concatenate([before[len(before) - n_steps :], own]) for before, own in pairs]
         return replace(self, arrays=arrays, times=times)
@@ -111,11 +109,11 @@ def _shared(times, labels):
     return times
 
 
-def _appended(i, earlier, later, n_steps):
-    """Times of a series with the last `n_steps` of its context before them."""
+def _appended(i, earlier, later):
+    """Times of a series with those of its context before them."""
     if len(later) and not earlier[-1] < later[0]:
         raise ValueError(f"context {i} ends at {earlier[-1]}, but series {i} begins at {later[0]}: it must be later.")
-    return earlier[len(earlier) - n_steps :].append(later)
+    return earlier.append(later)
 
 
 def read_targets(own, y):

@@ -39,15 +39,16 @@ def times_of(series, what):
     return times
 
 
-def check_steps(times, step, what):
+def check_steps(times, step, what, n_read):
     """Raise if a step is not as long as `step` says.
 
     times: what `times_of` returns for each series, or None if they have no times.
     what: names a series by its number.
+    n_read: for each series, how many of its last steps are looked at; those before them tell the usual length, too.
     """
     if times is not None:
         from ..sequences import _times  # noqa: PLC0415 (brings pandas)
 
-        _times.check_steps(times, step, what)
+        _times.check_steps(times, step, what, n_read)
     elif step is not None and not (isinstance(step, str) and step == "auto"):
         raise ValueError(f"step={step!r} needs times to be compared with: an index of pandas that tells them.")

@@ -141,7 +141,7 @@ def make_windows(
     if context is not None:
         before = window - (horizon == 0)
         read = own.after(read_series(context, "context"), before)
-    check_steps(read.times, step, "series {}")
+    check_steps(read.times, step, "series {}", read.lengths)
     number, starts = _starts(read.lengths, before, window, horizon, stride)
     steps = starts + window - 1 - before
     ahead = np.arange(1, horizon + 1) if horizon else np.zeros(1, dtype=np.int64)
@@ -168,7 +168,7 @@ def last_windows(series, *, window, inputs=None, step="auto"):
     inputs : int, str or list of them, default=None
         Channels that windows hold, as in training: names of columns of a data frame, otherwise numbers; None for all.
     step : "auto", timedelta, str, float or None, default="auto"
-        Time from one step to the next, as in `make_windows`; looked at within the windows.
+        Time from one step to the next, as in `make_windows`. Only steps within the windows are compared with it.
 
     Returns
     -------
@@ -198,7 +198,7 @@ def last_windows(series, *, window, inputs=None, step="auto"):
         if length < window:
             raise ValueError(f"series {i} has {length} steps: for a window of {window} it needs at least {window}.")
     read = read.last(window)
-    check_steps(read.times, step, "series {}")
+    check_steps(read.times, step, "series {}", read.lengths)
     return _cut(read, offsets_of(read.lengths)[:-1], window, read.columns(inputs, "inputs"))
 
 

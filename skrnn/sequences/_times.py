@@ -1,5 +1,7 @@
 """The times of steps: read from an index of pandas, and checked for gaps."""
 
+import contextlib
+import datetime
 import numbers
 import re
 import warnings
@@ -11,7 +13,16 @@ from pandas.tseries.frequencies import to_offset
 DATES = ("date", "datetime", "datetime64")
 DURATIONS = ("timedelta", "timedelta64")
 NUMBERS = ("integer", "floating", "mixed-integer-float")
-TEXT_OF_A_DATE = re.compile(r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?(\D|$)|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}(\D|$)")
+MONTH = (
+    r"\b(jan(uary)?|feb(ruary)?|mar(ch)?|apr(il)?|may|june?|july?|aug(ust)?|sept?(ember)?|oct(ober)?|nov(ember)?"
+    r"|dec(ember)?)"
+)
+TEXT_OF_A_DATE = re.compile(
+    r"\d{4}[-/.]\d{1,2}([-/.]\d{1,2})?(\D|$)|\d{1,2}[-/.]\d{1,2}[-/.]\d{2,4}(\D|$)"
+    r"|(19|20)\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])(\D|$)|\d{4}-?Q[1-4]$"
+    rf"|{MONTH}\.?[- ]\d|\d{{1,4}}[- ]{MONTH}(\W|$)",
+    re.IGNORECASE,
+)
 REMEDY = (
     "Cut the series there into two, or fill the gap, for example by resampling. step=None takes steps as they are, "
     "however far apart."
@@ -22,12 +33,15 @@ ROW_NUMBERS = " If the index only numbers rows, drop it: frame.reset_index(drop=
 def time_index(index):
     """Make an index one of datetimes, timedeltas, periods or numbers; None if it tells no times.
 
-    Objects, categories and types of Arrow become what they hold. A `RangeIndex` that rises only numbers rows.
+    Objects, categories and types of Arrow become what they hold, intervals when they begin. A `RangeIndex` that rises
+    only numbers rows.
     """
     if isinstance(index, pd.RangeIndex) and index.step > 0:
         return None
     if isinstance(index, pd.CategoricalIndex):
         index = index.astype(index.categories.dtype)
+    if pd.api.types.infer_dtype(index) == "interval":
+        return time_index(pd.IntervalIndex(index).left)
     kind = pd.api.types.infer_dtype(index)
     if kind in DATES:
         return index if isinstance(index, pd.DatetimeIndex) else _dates(index)
@@ -45,6 +59,12 @@ def _dates(index):
     try:
         return pd.DatetimeIndex(pd.to_datetime(index))
     except ValueError:  # time zones that differ
+        instants = {t.tzinfo is None: t for t in index.dropna()[::-1] if isinstance(t, datetime.datetime)}
+        if len(instants) == 2:
+            raise ValueError(
+                f"{instants[False]} has a time zone, {instants[True]} has none: the times must be of one kind, so give "
+                "all a zone by tz_localize, or none."
+            ) from None
         return pd.DatetimeIndex(pd.to_datetime(index, utc=True))
 
 
@@ -97,12 +117,13 @@ def check_order(index, what):
         )
 
 
-def check_steps(indexes, step, what):
+def check_steps(indexes, step, what, n_read):
     """Raise at the first step that is not as long as it should be.
 
     indexes: one of `time_index` for each series, rising, all of one kind.
     step: the length; "auto" for even steps, whatever their length; None for any.
     what: names a series by its number.
+    n_read: how many of the last times of each are looked at; "auto" takes the usual length from all.
     """
     if step is None:
         return
@@ -110,6 +131,7 @@ def check_steps(indexes, step, what):
     all_lengths = [_lengths(index) for index in indexes]
     for i, (index, lengths) in enumerate(zip(indexes, all_lengths, strict=True)):
         wrong = _uneven(index, lengths) if even else ~_has_length(index, lengths, step)
+        wrong[: len(index) - n_read[i]] = False
         if wrong.any():
             k = int(wrong.argmax())
             due = f"most steps are {_words(index, np.median(lengths))}" if even else f"the step should be {step}"
@@ -174,14 +196,21 @@ def _has_length(index, lengths, step):
             raise ValueError(f"step must be a positive number, as the index holds {kind}, got {step!r}.")
         return np.abs(lengths - step) <= step / 1000
     offset = _offset(step, kind)
-    index = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
-    wall = index.tz_localize(None) if isinstance(index, pd.DatetimeIndex) else index
+    begin = index.to_timestamp() if isinstance(index, pd.PeriodIndex) else index
+    wall = begin.tz_localize(None) if isinstance(begin, pd.DatetimeIndex) else begin
     if isinstance(offset, pd.Timedelta):  # a day over a change of the clock is one by the clock
-        close = [np.abs(_lengths(times) / offset.total_seconds() - 1) <= 1e-3 for times in (index, wall)]
-        return close[0] | close[1]
+        return _are_apart(begin, offset) | _are_apart(wall, offset)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", pd.errors.PerformanceWarning)
-        return np.asarray(wall[:-1] + offset == wall[1:])
+        apart = np.asarray(wall[:-1] + offset == wall[1:])
+        if isinstance(index, pd.PeriodIndex):  # their own frequency is one of ends
+            end = index.to_timestamp(how="end")
+            apart |= np.asarray(end[:-1] + offset == end[1:])
+        return apart
+
+
+def _are_apart(times, offset):
+    return np.abs(_lengths(times) / offset.total_seconds() - 1) <= 1e-3
 
 
 def _is_number(step):
@@ -191,7 +220,7 @@ def _is_number(step):
 def _offset(step, kind):
     """A step between dates, as a positive timedelta, or as an offset of the calendar."""
     try:
-        offset = to_offset(pd.Timedelta(step) if isinstance(step, np.timedelta64) else step)
+        offset = to_offset(pd.Timedelta(step) if isinstance(step, np.timedelta64) else _of_periods(step, kind))
     except (TypeError, ValueError):
         raise ValueError(
             f"step must be a timedelta or a frequency of pandas such as '1h' or 'MS', as the index holds {kind}; "
@@ -203,3 +232,11 @@ def _offset(step, kind):
         return pd.Timedelta(offset)
     except ValueError:
         return offset
+
+
+def _of_periods(step, kind):
+    """The offset of a frequency that only periods have, like "M"; all else as it is."""
+    if isinstance(step, str) and kind.startswith("periods"):
+        with contextlib.suppress(ValueError):
+            return pd.Period("2000", step).freq
+    return step
