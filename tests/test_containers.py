@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import torch
 from faults import ESTIMATORS, QUICK, assert_refused, each_estimator, output, ragged, targets
@@ -77,6 +78,9 @@ CONTAINERS = {
     "nested, jagged": lambda items: torch.nested.nested_tensor(tensors(items), layout=torch.jagged),
     "nested, learned": lambda items: torch.nested.nested_tensor(tensors(items), requires_grad=True),
     "awkward": AwkwardArray,
+    "Arrow": lambda items: pa.array([np.asarray(item).tolist() for item in items]),
+    "Arrow chunks": lambda items: pa.chunked_array([pa.array([np.asarray(item).tolist() for item in items])]),
+    "Arrow table": lambda items: pa.table({"x": [np.asarray(item).tolist() for item in items]}),
 }
 
 
@@ -150,6 +154,7 @@ REFUSED = {
     "array of tokens": (np.array([["a", "b"]] * 8), "list(X)"),
     "array of tokens as objects": (np.array([["a", "b"]] * 8, object), "list(X)"),
     "3-D array of tokens": (np.full((8, 3, 1), "a"), "list(X)"),
+    "Arrow table": (pa.table({"a": [[1.0]] * 8, "b": [[2.0]] * 8}), "X is an Arrow table .* pass X.to_pandas()"),
     "missing": ([*X[:7], np.nan], "sequence 7 is nan; .*It is missing: .*dropna"),
     "missing in a Series": (pd.Series([None, *X[:6], pd.NA]), "sequence 0 is None; .*It is missing: .*dropna"),
     "tensor with a gradient": ([torch.zeros(3, 2, requires_grad=True)] * 8, "sequence 0 .*detach()"),
@@ -209,3 +214,16 @@ def test_labels_of_steps_in_cross_validation():
     expected = cross_val_score(RNNClassifier(**QUICK), X, y, cv=KFold(2))
     assert_array_equal(cross_val_score(RNNClassifier(**QUICK), X, ragged_array(y), cv=2), expected)
     assert_array_equal(cross_val_score(RNNClassifier(**QUICK), X, [np.array(row) for row in y], cv=2), expected)
+
+
+def test_targets_weights_groups_and_classes_in_any_container():
+    y, weights, groups = [0, 1] * 4, [1.0, 2.0] * 4, [1, 1, 2, 2, 3, 3, 4, 4]
+    model = RNNClassifier(early_stopping=True, validation_fraction=0.5, **QUICK)
+    expected = clone(model).fit(X, y, weights, groups=groups)
+    for kind in ("deque", "UserList", "dict values", "data set"):
+        pack = CONTAINERS[kind]
+        found = clone(model).fit(X, pack(y), pack(weights), groups=pack(groups))
+        assert found.loss_curve_ == expected.loss_curve_
+        assert found.score(X, pack(y), pack(weights)) == expected.score(X, y, weights)
+    model = RNNClassifier(**QUICK).partial_fit(X, y, classes=dict.fromkeys([0, 1]).keys())
+    assert model.classes_.tolist() == [0, 1]

@@ -5,6 +5,7 @@ import collections
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import torch
 from faults import QUICK, assert_refused, cube
@@ -60,6 +61,8 @@ WHOLE = {
     "polars Series": lambda rows: pl.Series([np.asarray(row).tolist() for row in rows]),
     "polars frame": lambda rows: pl.DataFrame({"y": [np.asarray(row).tolist() for row in rows]}),
     "ragged_array": ragged_array,
+    "Arrow": lambda rows: pa.array([np.asarray(row).tolist() for row in rows]),
+    "Arrow table": lambda rows: pa.table({"y": [np.asarray(row).tolist() for row in rows]}),
     "nested tensor": lambda rows: torch.nested.as_nested_tensor([torch.tensor(np.asarray(row)) for row in rows]),
     "packed": lambda rows: torch.nn.utils.rnn.pack_sequence(
         [torch.tensor(np.asarray(row)) for row in rows], enforce_sorted=False
@@ -106,6 +109,7 @@ MATRICES = {
     "objects": lambda y: np.asarray(y).astype(object),
     "frame": pd.DataFrame,
     "polars": lambda y: pl.DataFrame(np.asarray(y)),
+    "Arrow": lambda y: pa.table({str(j): column for j, column in enumerate(np.asarray(y).T)}),
     "tensor": lambda y: torch.tensor(np.asarray(y)),
 }
 
@@ -282,6 +286,12 @@ def test_the_parameter_cannot_change_between_fits_that_go_on(call):
 def test_what_the_parameter_refuses(estimator, targets, y, message):
     estimator = type(estimator)(**estimator.get_params() | QUICK | {"targets": targets})
     assert_refused(estimator, lambda e: e.fit(EQUAL, y), message)
+
+
+def test_labels_have_two_dimensions():
+    y = np.ones((N, 2, 2), int)
+    model = RNNClassifier(targets="sequence", **QUICK)
+    assert_refused(model, lambda e: e.fit(EQUAL, y), r"y has shape \(6, 2, 2\), .* y.reshape\(len\(y\), -1\)")
 
 
 def test_texts_for_each_but_one_step_are_explained():

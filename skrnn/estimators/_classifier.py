@@ -300,6 +300,8 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
 
     def _is_multilabel(self, y):
         """Whether y is a matrix of label indicators; refuses rows that are neither indicators nor one class."""
+        if y.ndim > 2:
+            raise ValueError(f"y has shape {y.shape}, but labels are (n, n_labels): pass y.reshape(len(y), -1).")
         is_of_labels = type_of_target(y, input_name="y") == "multilabel-indicator"
         if not is_of_labels and y[:1].size > 1:
             raise ValueError(
@@ -315,7 +317,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             y = self._check_labels(y)
             self._describe_labels(y.shape[1])
             return self._loss(), y, self._weighted(y, sample_weight, trained)
-        y = column_or_1d(y.reshape(len(y), -1) if y.ndim > 2 else y, warn=True)
+        y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         classes, codes = distinct(y, "y")
         self._describe_classes(classes)

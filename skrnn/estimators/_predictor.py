@@ -86,7 +86,7 @@ class BasePredictor(BaseRNN):
         parts = X_val, y_val, sample_weight_val
         validation = None if all(part is None for part in parts) else parts
         goes_on = self.warm_start and hasattr(self, "weights_")
-        return self._learn(Job(X, y, sample_weight, validation, groups, goes_on))
+        return self._learn(Job(X, y, sample_weight, validation, items_of(groups, "groups"), goes_on))
 
     def _part(self, X, y, sample_weight, classes=None):
         """What a call of `partial_fit` is to do."""

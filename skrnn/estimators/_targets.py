@@ -150,6 +150,7 @@ def complete(given, name, row="sequence"):
     `name` and `row` are what errors call the argument and an entry of it. NumPy would make a class "nan" or "1" of NaN
     or 1 among strings, and no number of integers and None.
     """
+    given = items_of(given, name)
     check_container(given, name)
     refuse_masked(given, name)
     if hasattr(given, "toarray"):
@@ -176,6 +177,8 @@ def _as_array(given, name):
     """An array of one row for each sequence; refuses rows of different lengths."""
     try:
         return np.asarray(given)
+    except RuntimeError as error:  # of PyTorch, about gradients
+        raise ValueError(f"{name} is not an array: {error}") from error
     except ValueError:  # of NumPy, about inhomogeneous shapes
         sizes = [np.size(row) for row in given]
         i = next(i for i, size in enumerate(sizes) if size != sizes[0])

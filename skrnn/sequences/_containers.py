@@ -17,7 +17,7 @@ def items_of(given, name):
     ----------
     given : object
         A deque or another container with ``len`` and ``[i]``, like a data set of PyTorch; values of a dict; a
-        ``PackedSequence`` or nested tensor of PyTorch; an array of Awkward Array. Anything else is given back.
+        ``PackedSequence`` or nested tensor of PyTorch; an array of Awkward Array or Arrow. Anything else is given back.
 
     name : str
         What the error messages call it.
@@ -43,8 +43,10 @@ def items_of(given, name):
         )
     elif getattr(given, "is_nested", False):
         items = list(given.detach().unbind())
-    elif type(given).__module__.split(".")[0] == "awkward":
+    elif type(given).__module__.startswith("awkward."):
         items = given.to_list()
+    elif type(given).__module__.startswith("pyarrow."):
+        items = _of_arrow(given, name)
     elif _is_other_container(given):
         items = list(given) if isinstance(given, (OrderedItems, MappingView)) else [given[i] for i in range(len(given))]
         refuse_pairs(items, given, name, are_tuples=True)
@@ -69,6 +71,17 @@ def _of_packed_sequence(packed):
     by_length = [data[starts[sizes > k] + k] for k in range(sizes[0])]
     order = range(len(by_length)) if packed.unsorted_indices is None else packed.unsorted_indices.tolist()
     return [by_length[k] for k in order]
+
+
+def _of_arrow(given, name):
+    """The cells of an Arrow array, or of the column of lists of a table; a table of numbers is given back."""
+    if not hasattr(given, "column_names"):
+        return given.to_pylist() if hasattr(given, "to_pylist") else given
+    if not any("list" in str(column.type) for column in given.columns):
+        return given
+    if len(given.columns) > 1:
+        raise ValueError(f"{name} is an Arrow table with columns of lists: pass {name}.to_pandas().")
+    return given.columns[0].to_pylist()
 
 
 def refuse_pairs(items, given, name, *, are_tuples=False):
