@@ -143,11 +143,12 @@ def _check_table(X, check):
         return check(X, dtype=FLOATS, ensure_all_finite=False)
     except RuntimeError as error:  # of PyTorch
         raise ValueError(f"X is not an array of real numbers: {error}") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         where = _place_of_no_number(X)
         if where is None:
             raise
-        raise type(error)(f"X must hold real numbers: {error}: {where}") from None
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(f"X must hold real numbers: {error}: {where}") from None
 
 
 def _place_of_no_number(X):
@@ -156,7 +157,7 @@ def _place_of_no_number(X):
     for place, cell in np.ndenumerate(cells if cells.ndim == 2 else np.empty((0, 0))):
         try:
             is_missing(cell) or float(cell)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             names = list(getattr(X, "columns", []))
             where = "sequence {}, step {}".format(*place) + (f", in the column {names[place[1]]!r}." if names else ".")
             return where + (_advice_on_texts(X, names, place[1]) if isinstance(cell, str) else "")

@@ -301,7 +301,8 @@ class Poisson(BaseLoss):
         return np.exp(np.minimum(raw, np.nextafter(np.log(np.finfo(raw.dtype).max), raw.dtype.type(0))))
 
     def initial_raw(self, y, weight, K=None):
-        return np.log(np.maximum(super().initial_raw(y, weight), SMALLEST_MEAN))
+        mean = super().initial_raw(y, weight)
+        return np.log(np.where(mean > 0, mean, SMALLEST_MEAN))
 
 
 class LogLoss(BaseLoss):

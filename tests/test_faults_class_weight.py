@@ -18,6 +18,7 @@ NO_WEIGHTS = {
     "None": (None, "but is None for the class 1"),
     "complex": (1 + 0j, r"but is \(1\+0j\) for the class 1"),
     "a list": ([1], r"but is \[1\] for the class 1"),
+    "beyond floating point": (10**400, r"but is 10+ for the class 1"),
 }
 
 
@@ -48,6 +49,8 @@ def test_what_is_no_weight_of_a_class(kind, fault, method):
         ({"a": 1}, r"classes of y, \[0, 1\], are not in class_weight, which names \['a'\]"),
         ([{0: 1}], "class_weight is a list, which is for an indicator matrix"),
         ("large", "class_weight"),
+        ({0: 1, 1: 0}, r"of a weight above 0; there is only one class: \[0\]"),
+        ({0: 0, 1: 0}, "of a weight above 0; there is none"),
     ],
 )
 def test_class_weights_that_are_refused(weights, message):

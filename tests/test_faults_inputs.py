@@ -198,6 +198,10 @@ WRONG_KINDS = {
     "text column": (frame_with(["1"] * 7 + ["x"]), "'x': sequence 7, step 1, in the column 'b'"),
     "categorical column": (frame_with(pd.Categorical(list("xy") * 4)), "'x': sequence 0, step 1, in the column 'b'"),
     "text in a table": (changed(cube()[:, :, 0], (5, 2), "x", object), "'x': sequence 5, step 2"),
+    "an integer beyond floating point": (
+        changed(cube()[:, :, 0], (5, 2), 10**400, object),
+        "X must hold real numbers: int too large .*: sequence 5, step 2",
+    ),
     "text in an array": (changed(cube(), (5, 2, 1), "x", object), "sequence 5.*The first token is 'x'"),
     "text in a sequence": ([*cube()[:7].tolist(), [[1, "x"]] * 3], "sequence 7, step 0 holds 1 of type int beside"),
     "array of text": (np.full((8, 4, 2), "x"), "X must hold real numbers, got dtype <U1"),

@@ -142,6 +142,7 @@ NO_NUMBERS = {
     "dates": (np.zeros(8, "M8[D]"), r"y must hold real numbers, got dtype datetime64\[D\]"),
     "durations": (np.zeros(8, "m8[s]"), r"y must hold real numbers, got dtype timedelta64\[s\]"),
     "text": (list("abababab"), "y must hold real numbers: could not convert"),
+    "an integer beyond floating point": ([1] * 7 + [10**400], "y must hold real numbers: int too large"),
     "steps of dates": ([np.zeros(4, "M8[s]")] * 8, "sequence 0 of y must hold real numbers"),
     "three dimensions": (np.zeros((8, 1, 1)), r"y has shape \(8, 1, 1\), which may be targets of steps or of whole"),
     "no column": (np.zeros((8, 0)), r"0 feature\(s\)"),
@@ -169,7 +170,7 @@ def test_sparse_targets_are_refused(name):
 @pytest.mark.parametrize("size", [1e-300, 1e30, 1e150, 1e308])
 def test_targets_near_the_limits_of_floating_point(loss, size):
     """Scaled, or refused with the reason; never weights or predictions that are not finite."""
-    y = size * np.linspace(0.1, 1.7, 8)
+    y = size * np.linspace(0.1 if loss == "poisson" else -1.7, 1.7, 8)
     model = RNNRegressor(loss=loss, **QUICK)
     if size > 1e300 or (size > 1e38 and loss == "poisson"):
         assert_refused(model, lambda e: e.fit(cube(), y), "y is too large")
@@ -205,6 +206,7 @@ WEIGHTS = {
     "masked": (np.ma.masked_equal(np.arange(8.0), 3), "sample_weight is a masked array"),
     "too large": (np.full(8, 1e308), "weights of the sequences are too large, their sum overflows"),
     "text": (["1"] * 7 + ["x"], "sample_weight must hold real numbers: could not convert"),
+    "an integer beyond floating point": ([1] * 7 + [10**400], "sample_weight must hold real numbers: int too large"),
     "dates": (np.zeros(8, "M8[s]"), "sample_weight must hold real numbers, got dtype datetime64"),
     "complex": (np.ones(8) + 0j, "Complex data not supported: sample_weight"),
     "a matrix": (np.ones((8, 2)), "a weight for each step, but there is one target for each sequence"),

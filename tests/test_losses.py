@@ -268,6 +268,7 @@ def test_known_best_constants():
     assert_allclose(AbsoluteError().initial_raw(y, weight), np.median(y, axis=0))
     assert_allclose(Quantile(0.8).initial_raw(y, weight), [10, 1])
     assert_allclose(Poisson().initial_raw(y, weight), np.log([4, 0.5]))
+    assert_allclose(Poisson().initial_raw(y * 1e-200, weight), np.log([4e-200, 0.5e-200]))
     assert_allclose(BinomialLogLoss().initial_raw(y[:, 1:], np.array([1, 1, 1, 3.0])), [np.log(2)])
     assert_allclose(MultinomialLogLoss().initial_raw(y[:, 1:], np.array([1, 1, 1, 3.0])), np.log([1 / 3, 2 / 3]))
 

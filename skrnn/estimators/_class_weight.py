@@ -57,12 +57,19 @@ def _factors_of_classes(class_weight, classes, codes, weight, trained, of_label=
     return np.where(present, balanced, 1.0)[codes]
 
 
+def _is_weight(value):
+    try:
+        return isinstance(value, (Real, np.bool_)) and 0 <= float(value) < np.inf
+    except OverflowError:  # of integers
+        return False
+
+
 def _given_weights(class_weight, classes, of_label):
     """Weight of each class from a dictionary, 1 for those that it does not name."""
     numbers = {name: k for k, name in enumerate(classes)} | {name: k for k, name in enumerate(classes.tolist())}
     weights, unknown = np.ones(len(classes)), []
     for name, value in class_weight.items():
-        if not isinstance(value, (Real, np.bool_)) or not 0 <= value < np.inf:
+        if not _is_weight(value):
             raise ValueError(
                 f"class_weight must be finite and not negative, but is {value!r} for the class {name!r}{of_label}."
             )

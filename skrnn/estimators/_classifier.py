@@ -333,7 +333,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         if len(present) < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 classes among the targets to train on, of a weight above 0; "
-                f"there is only one class: {self.classes_[present].tolist()}."
+                + (f"there is only one class: {self.classes_[present].tolist()}." if len(present) else "there is none.")
             )
         return self._loss(), target, sample_weight
 

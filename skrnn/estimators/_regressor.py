@@ -293,7 +293,8 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         y = as_numbers(y, "y")
         if y.ndim > 3:
             raise ValueError(f"y must have up to three dimensions, (n_sequences, horizon, n_targets), got {y.shape}.")
-        return check_array(y.reshape(len(y), math.prod(y.shape[1:])), input_name="y", estimator=self)
+        with np.errstate(over="ignore", invalid="ignore"):  # scikit-learn sums, to see at once whether all are finite
+            return check_array(y.reshape(len(y), math.prod(y.shape[1:])), input_name="y", estimator=self)
 
     def _known_target(self, y):
         self._check_width(y)

@@ -239,5 +239,5 @@ def as_numbers(array, name):
         raise ValueError(f"{name} must hold real numbers, got dtype {array.dtype}.")
     try:
         return array.astype(np.float64)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(f"{name} must hold real numbers: {error}") from None

@@ -348,7 +348,7 @@ def _static(column):
                 raise ValueError(f"sequence {i} has a {found}, a static covariate is a number.")
         try:
             values = np.asarray(column, dtype=np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise ValueError(f"a static covariate is a number: {error}") from error
     return real_array(values, "a static covariate")
 
