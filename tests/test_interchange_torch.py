@@ -83,3 +83,8 @@ def test_weights_that_something_unknown_computes():
     module.register_forward_pre_hook(lambda m, _: setattr(m, "weight_hh_l0", 2 * m.raw))
     with pytest.raises(ValueError, match="weight_hh_l0 is no parameter of the module, and what computes it"):
         from_torch(module)
+
+
+def test_weights_without_values():
+    with pytest.raises(ValueError, match="device 'meta', which holds no values"):
+        from_torch(torch.nn.GRU(3, 4, device="meta"))

@@ -71,6 +71,10 @@ def _tensors(torch, module):
     from torch.nn.utils.parametrize import is_parametrized  # noqa: PLC0415 (an extra)
 
     names, hooked = module._flat_weights_names, _hooked(module)
+    if any(parameter.is_meta for parameter in module.parameters()):
+        raise ValueError(
+            "The weights of the module are on PyTorch's device 'meta', which holds no values: load them first."
+        )
     for name in names:
         if name not in module._parameters and name not in hooked and not is_parametrized(module, name):
             raise ValueError(
