@@ -128,6 +128,7 @@ def test_a_search_splits_it(kind):
 # ----------------------------------------------------------------------------------------- what is refused, and advice
 Fields = collections.namedtuple("Fields", ["heart", "blood"])
 PAIRS = list(zip(X, targets(X), strict=True))
+GROUPS = pd.DataFrame({"a": np.arange(24.0), "b": 1.0}).groupby(np.arange(24) // 3)
 DICTS = [{"a": x[:, 0], "b": x[:, 1]} for x in X]
 STEPS = [[{"word": "a", "n": 1.0}] * 3, [{"word": "b", "n": 2.0}] * 2] * 4
 REFUSED = {
@@ -139,6 +140,12 @@ REFUSED = {
     "dicts of numbers": ([{"a": 1.0}] * 8, "sequence 0 is of type dict; .*pandas.DataFrame"),
     "dicts in a data set": (Items(DICTS), "sequence 0 is of type dict; .*[pandas.DataFrame(x) for x in X]"),
     "features in dicts": (STEPS, "the steps of sequence 0 are of type dict; .*DictVectorizer"),
+    "groups": (GROUPS, "X is a DataFrameGroupBy: give its groups, [group for _, group in X]"),
+    "groups of a column": (GROUPS["a"], "X is a SeriesGroupBy: give its groups, [group for _, group in X]"),
+    "names and groups": (
+        list(GROUPS),
+        "X of type list holds tuples of 2: give the sequences alone, [item[1] for item in X]",
+    ),
     "pairs": (PAIRS, "X of type list holds tuples of 2: .*[item[0] for item in X].*as y, [item[1] for item in X]"),
     "pairs of a data set": (Items(PAIRS), "X of type Items holds tuples of 2: .*[item[0] for item in X]"),
     "pairs of tensors": (

@@ -7,6 +7,7 @@ import numpy as np
 
 from ._steps import is_sequence
 
+ALONE = "give the sequences alone, [item[{1}] for item in {0}]."
 PAIRS = "give the sequences alone, [item[0] for item in {0}], and the others as y, [item[1] for item in {0}]."
 
 
@@ -30,7 +31,8 @@ def items_of(given, name):
     Raises
     ------
     ValueError
-        If the items cannot be told from fields: a named tuple, or pairs of a sequence and its target.
+        If the items cannot be told from fields: a named tuple, or pairs of a sequence and its target; or are groups of
+        pandas.
     """
     if type(given) in (list, tuple, np.ndarray, str):
         items = given
@@ -41,6 +43,8 @@ def items_of(given, name):
             f"{name} is a named tuple with the fields {', '.join(given._fields)}: give the field that holds the "
             f"sequences, or list({name}) if each field is one."
         )
+    elif hasattr(given, "ngroups"):  # of pandas; its [i] would be a column
+        raise ValueError(f"{name} is a {type(given).__name__}: give its groups, [group for _, group in {name}].")
     elif getattr(given, "is_nested", False):
         items = list(given.detach().unbind())
     elif type(given).__module__.startswith("awkward."):
@@ -94,4 +98,8 @@ def refuse_pairs(items, given, name, *, are_tuples=False):
         return
     n_dimensions = {len(np.shape(member)) if is_sequence(member) else 0 for member in first}
     if are_tuples or len(n_dimensions) > 1 or max(n_dimensions) > 1:
-        raise ValueError(f"{name} of type {type(given).__name__} holds tuples of {len(first)}: {PAIRS.format(name)}")
+        k = next(k for k, member in enumerate(first) if is_sequence(member))
+        advice = ALONE if k else PAIRS
+        raise ValueError(
+            f"{name} of type {type(given).__name__} holds tuples of {len(first)}: {advice.format(name, k)}"
+        )
