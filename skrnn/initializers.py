@@ -19,6 +19,8 @@ SHORTEST = 3  # steps: with fewer the interval of `Chrono` would be empty
 
 
 def _uniform(rng, limit, *shape):
+    if not limit <= np.finfo(np.float64).max / 2:  # between it and its opposite there is no finite number
+        raise ValueError(f"Uniform initial weights up to {limit:g} overflow: take a smaller gain or limit.")
     return rng.uniform(-limit, limit, size=shape)
 
 

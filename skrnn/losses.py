@@ -424,6 +424,8 @@ def _weighted_quantile(y, weight, quantile):
 
 def _huber_location(y, weight, delta):
     """The root c of sum_n weight[n] clip(c - y[n], -delta, delta), which is linear between the points y +- delta."""
+    if delta >= np.ptp(y):  # nothing is clipped
+        return np.average(y, weights=weight)
     points = np.concatenate([y - delta, y + delta])
     order = np.argsort(points)
     points = points[order]

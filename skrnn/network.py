@@ -162,8 +162,11 @@ class Network:
         elif self.structure.puts_out_predictions:
             weights[f"layers.{len(self.blocks) - 1}.forward.b_y"][...] = raw
         for name, view in weights.items():
-            if not np.isfinite(view).all():
-                raise ValueError(f"Initial weights {name!r} are not finite: check the initialisers.")
+            if not (np.abs(view) <= np.finfo(self.dtype).max).all():
+                raise ValueError(
+                    f"Initial weights {name!r} are not finite in {self.dtype}: check the initialisers, input_init, "
+                    "recurrent_init and bias_init."
+                )
         return theta.astype(self.dtype)
 
     def bounds(self, n_steps):

@@ -303,7 +303,7 @@ class LBFGS(BaseOptimizer):
     Parameters
     ----------
     memory : int, default=10
-        Number of steps that H is formed from.
+        Number of steps that H is formed from, at most 10,000; each takes the memory of two more copies of the weights.
 
     References
     ----------
@@ -324,7 +324,7 @@ class LBFGS(BaseOptimizer):
     """
 
     stochastic = False
-    _parameter_constraints = {"memory": [Interval(Integral, 1, None, closed="left")]}
+    _parameter_constraints = {"memory": [Interval(Integral, 1, 10_000, closed="both")]}
 
     def __init__(self, memory=10):
         self.memory = memory

@@ -261,3 +261,55 @@ def test_components_refuse_booleans_and_integers_beyond_64_bits(cls, values):
         for wrong in (True, 2**63) if type(value) in (int, float) else (2**63, pd.NA):
             with pytest.raises(InvalidParameterError, match=name):
                 cls(**{name: wrong})._validate_params()
+
+
+OVERFLOWS = [
+    (RNNRegressor, {"recurrent_init": Uniform(1e308)}, "Uniform initial weights up to 1e.308 overflow"),
+    (RNNRegressor, {"input_init": GlorotUniform(1e308)}, "Uniform initial weights up to .* overflow"),
+    (RNNRegressor, {"recurrent_init": Uniform(1e39)}, "W_h' are not finite in float32: .*recurrent_init"),
+    (RNNRegressor, {"input_init": Identity(1e39)}, "W_x' are not finite in float32: .*input_init"),
+    (RNNRegressor, {"cell": cell_class("lstm")(forget_bias=1e39)}, "b' are not finite in float32"),
+    (RNNRegressor, {"solver": LBFGS(10**9)}, "'memory' parameter of LBFGS"),
+    (SequenceTransformer, {"objective": "reservoir", "spectral_radius": 1e39}, "spectral_radius=1e.39"),
+    (SequenceTransformer, {"objective": "reservoir", "input_scale": 1e300}, "input_scale=1e.300"),
+]
+
+
+@pytest.mark.parametrize(("cls", "params", "message"), OVERFLOWS)
+def test_what_overflows_is_refused_by_name(cls, params, message):
+    assert_refused(cls(**QUICK | params), lambda e: e.fit(X, targets(X)), message)
+
+
+def test_a_trial_of_too_many_updates_is_refused_by_name():
+    reg = RNNRegressor(**QUICK).set_callbacks(LearningRateFinder(n_updates=2**40))
+    with pytest.raises(InvalidParameterError, match="'n_updates' parameter of LearningRateFinder"):
+        reg.fit(X, targets(X))
+
+
+LARGEST = 2**63 - 1
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {"batch_size": LARGEST},
+        {"truncation": LARGEST},
+        {"n_iter_no_change": LARGEST},
+        {"min_count": LARGEST},
+        {"n_jobs": LARGEST},
+        {"n_jobs": -LARGEST},
+        {"max_iter": LARGEST, "tol": 1e300, "n_iter_no_change": 1},
+        {"learning_rate": Plateau(patience=LARGEST)},
+        {"bias_init": Chrono(LARGEST), "cell": "lstm"},
+        {"loss": Huber(1e308)},
+        {"clip_norm": 1e308},
+    ],
+)
+def test_the_largest_values_work(params):
+    assert np.isfinite(output(RNNRegressor(**QUICK | params).fit(X, targets(X)), X)).all()
+
+
+def test_a_distance_that_clips_nothing_is_the_squared_error():
+    wide = RNNRegressor(**QUICK, loss=Huber(1e308), standardize_target=False, dtype="float64").fit(X, targets(X))
+    squared = RNNRegressor(**QUICK, standardize_target=False, dtype="float64").fit(X, targets(X))
+    np.testing.assert_allclose(output(wide, X), output(squared, X), rtol=1e-12)

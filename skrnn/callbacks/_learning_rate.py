@@ -24,7 +24,8 @@ class LearningRateFinder(BaseCallback):
     lowest, highest : float, default=1e-5 and 1.0
         First and last rate of the trial.
     n_updates : int, default=100
-        Updates of the trial, each with a rate that is larger by the same factor. It ends early where the loss explodes.
+        Updates of the trial, from 10 to a million, each with a rate that is larger by the same factor. It ends early
+        where the loss explodes.
 
     Attributes
     ----------
@@ -57,7 +58,7 @@ class LearningRateFinder(BaseCallback):
     _parameter_constraints = {
         "lowest": [Interval(Real, 0, None, closed="neither")],
         "highest": [Interval(Real, 0, None, closed="neither")],
-        "n_updates": [Interval(Integral, 10, None, closed="left")],
+        "n_updates": [Interval(Integral, 10, 10**6, closed="both")],
     }
 
     def __init__(self, *, lowest=1e-5, highest=1.0, n_updates=100):

@@ -280,7 +280,13 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         self.structure_ = self._structure(0)
         network, rng = Network(self.structure_), np.random.default_rng(seed)
         theta = network.initialize(rng, scheme_of(self, network.n_steps(sequences.lengths.max())))
-        scale_reservoir(network, theta, self.spectral_radius, self.input_scale)
+        with np.errstate(over="ignore"):
+            scale_reservoir(network, theta, self.spectral_radius, self.input_scale)
+        if not np.isfinite(theta).all():
+            raise ValueError(
+                f"spectral_radius={self.spectral_radius} and input_scale={self.input_scale} make weights that are not "
+                f"finite in {self.dtype}: take smaller ones."
+            )
         vars(self).update(results(network, State(theta, seed)))
 
     def _poolings(self):
