@@ -10,16 +10,24 @@ import numpy as np
 
 from . import _components
 from ._archive import read_archive, write_archive
+from ._pipelines import known_steps, step_from_plain, step_to_plain
 from ._plain_parameters import LARGEST, PYTHONS, usable
+from .cells import CELLS
 from .estimators import RNNClassifier, RNNRegressor, SequenceTransformer
 from .estimators._state import plain_attributes, restored_attributes
 from .losses import BaseLoss
+from .preprocessing import PerStep, SlidingWindow, TokenEncoder
 
 __all__ = ["TRUSTED_TYPES", "load", "save"]
 
 ESTIMATORS = {cls.__name__: cls for cls in (RNNClassifier, RNNRegressor, SequenceTransformer)}
-# What `skops.io.load` needs to be told to trust, for estimators whose parameters are strings and numbers.
-TRUSTED_TYPES = [f"{cls.__module__}.{name}" for name, cls in ESTIMATORS.items()]
+# What `skops.io.load` needs to be told to trust, for all that is this package's own, and for dtypes in imputers.
+TRUSTED_TYPES = [
+    *(f"{cls.__module__}.{cls.__name__}" for cls in (*ESTIMATORS.values(), PerStep, SlidingWindow, TokenEncoder)),
+    *sorted({f"{cls.__module__}.{cls.__name__}" for table in _components.TABLES.values() for cls in table.values()}),
+    *(f"skrnn.cells.{module}.{name}" for module, name in CELLS.items()),
+    "numpy.dtype",
+]
 PARTS = {"class", "parameters", "components", "attributes", "output"}
 OUTPUTS = (None, "default", "pandas", "polars")
 LARGEST_FILE = 2**32
@@ -38,10 +46,11 @@ def save(estimator, path):
 
     Parameters
     ----------
-    estimator : RNNClassifier, RNNRegressor or SequenceTransformer
-        Fitted or not. Its parameters must be plain (numbers, strings, None, arrays, and lists, tuples and dicts of
-        them) or be instances of the package's own cells, solvers and so on; cells of your own must have a name by
-        `skrnn.cells.register_cell`. Callbacks and requests for metadata are not saved.
+    estimator : RNNClassifier, RNNRegressor, SequenceTransformer, or pipeline of them and known steps
+        Fitted or not. Known steps are those of `skrnn.preprocessing`, and of scikit-learn the usual scalers, imputers,
+        encoders and linear models. Parameters must be plain (numbers, strings, None, arrays, and lists, tuples and
+        dicts of them) or be instances of the package's own cells, solvers and so on; cells of your own must have a name
+        by `skrnn.cells.register_cell`. Callbacks and requests for metadata are not saved.
     path : str or path-like
         Where to; by custom the name ends with ``.skrnn``.
 
@@ -89,7 +98,7 @@ def load(path, *, max_bytes=LARGEST_FILE):
 
     Returns
     -------
-    RNNClassifier, RNNRegressor or SequenceTransformer
+    RNNClassifier, RNNRegressor, SequenceTransformer, or pipeline
         An estimator that predicts the same bits on the same machine, with all parameters and fitted attributes.
 
     Raises
@@ -136,11 +145,14 @@ def read_estimator(path, *, max_bytes=LARGEST_FILE):
 
 # ------------------------------------------------------------------------------------------------- to plain values
 def estimator_to_plain(estimator):
-    """Class, parameters and attributes of an estimator as plain values."""
-    if type(estimator) is not ESTIMATORS.get(type(estimator).__name__):
+    """Class, parameters and attributes of an estimator or of a pipeline of known steps as plain values."""
+    name = type(estimator).__name__
+    if type(estimator) is known_steps().get(name):
+        return step_to_plain(estimator, estimator_to_plain)
+    if type(estimator) is not ESTIMATORS.get(name):
         raise TypeError(
-            f"skrnn.save saves {', '.join(ESTIMATORS)}, not {type(estimator).__qualname__}: use skops or pickle for "
-            "pipelines, searches and classes of your own."
+            f"skrnn.save saves {', '.join(ESTIMATORS)}, and pipelines of them and of {', '.join(known_steps())}, not "
+            f"{type(estimator).__qualname__}: use skops or pickle for other steps, searches and classes of your own."
         )
     _check_predicting(estimator)
     parameters, components = {}, {}
@@ -194,6 +206,8 @@ def _refuse_objects(parameters):
 # ----------------------------------------------------------------------------------------------- from plain values
 def estimator_from_plain(plain):
     """The estimator of `estimator_to_plain`; ValueError if it contradicts itself."""
+    if isinstance(plain, dict) and set(plain) == {"step", "state"}:
+        return step_from_plain(plain, estimator_from_plain)
     if not isinstance(plain, dict) or set(plain) != PARTS:
         raise ValueError(f"an estimator has the parts {sorted(PARTS)}")
     cls = ESTIMATORS.get(plain["class"]) if isinstance(plain["class"], str) else None

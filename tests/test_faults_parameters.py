@@ -163,6 +163,14 @@ def test_parameters_set_between_fit_and_predict(name):
     assert_refused(model, lambda e: output(e, cube(n_channels=3)), "X has 3 channels per step, but .* was fitted on 2")
 
 
+@pytest.mark.parametrize("method", ["fit", "hidden_states", "predict", "partial_fit", "transform", "gradient_norms"])
+@pytest.mark.parametrize("estimator", [RNNClassifier, RNNRegressor, SequenceTransformer])
+def test_an_argument_that_does_not_exist_names_the_public_class(estimator, method):
+    if hasattr(estimator(), method):
+        with pytest.raises(TypeError, match=rf"^{estimator.__name__}\.{method}\(\) got an unexpected .* 'epochs'"):
+            getattr(estimator(), method)(cube(), epochs=3)
+
+
 @pytest.mark.parametrize("estimator", [RNNClassifier, RNNRegressor, SequenceTransformer])
 def test_a_parameter_that_does_not_exist(estimator):
     with pytest.raises(TypeError, match="n_layers"):

@@ -29,6 +29,7 @@ LEVELS = [
     {"_validation"},
     {"preprocessing"},
     {"estimators", "interchange", "checks"},
+    {"_pipelines"},
     {"persistence"},
     {"callbacks"},
     {"__init__"},
@@ -56,7 +57,16 @@ OUTSIDE = {
     "sklearn.exceptions": {"estimators"},
     "matplotlib": {"callbacks"},
     "sklearn": {
-        *{"_archive", "_validation", "callbacks", "estimators", "interchange", "metrics", "model_selection"},
+        *{
+            "_archive",
+            "_pipelines",
+            "_validation",
+            "callbacks",
+            "estimators",
+            "interchange",
+            "metrics",
+            "model_selection",
+        },
         "preprocessing",
     },
 }

@@ -152,7 +152,7 @@ def _checked(training, fitted):
     fingerprint = training["fingerprint"]
     if not isinstance(fingerprint, dict) or not all(isinstance(name, str) for name in fingerprint):
         raise ValueError("its fingerprint is no dict with names")
-    if not hasattr(fitted, "structure_"):
+    if not hasattr(fitted, "structure_"):  # also a pipeline
         raise ValueError("its estimator is not fitted")
     return fingerprint, State.from_plain(training["state"], network_of(fitted.structure_))
 

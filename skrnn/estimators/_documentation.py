@@ -1,6 +1,8 @@
 """What the docstrings of the estimators share."""
 
 import inspect
+from functools import update_wrapper
+from types import FunctionType
 
 from ..cells import CELLS
 
@@ -237,4 +239,20 @@ def document_parameters(cls):
             "references": REFERENCES,
         }
         cls.__doc__ = cls.__doc__.format(**{name: text.replace("\n", "\n    ") for name, text in texts.items()})
+    _name_methods_after(cls)
     return cls
+
+
+def _name_methods_after(cls):
+    """Give a class copies of the methods that it has from private bases, so that errors name the class."""
+    inherited = {}
+    for base in reversed(cls.__mro__[1:]):
+        if base.__module__.startswith(__package__):
+            inherited |= {name: value for name, value in vars(base).items() if isinstance(value, FunctionType)}
+    for name, method in inherited.items():
+        if not name.startswith("_") and name not in vars(cls) and getattr(cls, name) is method:
+            parts = (method.__code__, method.__globals__, name, method.__defaults__, method.__closure__)
+            own = update_wrapper(FunctionType(*parts), method)
+            own.__kwdefaults__, own.__qualname__ = method.__kwdefaults__, f"{cls.__qualname__}.{name}"
+            del own.__wrapped__  # it is the same function, and has its signature
+            setattr(cls, name, own)
