@@ -229,17 +229,9 @@ def estimator_from_plain(plain):
         for name in plain["attributes"]:
             if not (isinstance(name, str) and name.isidentifier() and _is_fitted_attribute(name)) or hasattr(cls, name):
                 raise ValueError(f"{name!r} is no attribute of a fitted estimator")
-        vars(estimator).update(restored_attributes(_current(plain["attributes"])))
+        vars(estimator).update(restored_attributes(plain["attributes"]))
         _check_fitted(estimator)
     return estimator
-
-
-def _current(attributes):
-    """The attributes of a fitted estimator by the names of this version."""
-    if "two_dimensional_" not in attributes:
-        return attributes
-    shape = (attributes.get("n_outputs_"),) if attributes["two_dimensional_"] else ()
-    return {"target_shape_": shape} | {name: value for name, value in attributes.items() if name != "two_dimensional_"}
 
 
 def _check_predicting(estimator):

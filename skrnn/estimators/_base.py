@@ -205,7 +205,7 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
         return pickled_state(super().__getstate__())
 
     def __setstate__(self, state):
-        super().__setstate__(unpickled_attributes(state, type(self).__name__))
+        super().__setstate__(unpickled_attributes(state, type(self)))
 
     # --------------------------------------------------------------------------------------------------- fitting
     def _fit(self, X, fit, reset=True):

@@ -1,5 +1,6 @@
 """The attributes of an estimator without objects of the package among them, for pickles and files."""
 
+import inspect
 import warnings
 
 from sklearn.exceptions import InconsistentVersionWarning
@@ -31,10 +32,19 @@ def plain_attributes(attributes):
 
 def restored_attributes(plain):
     """The attributes that `plain_attributes` made plain; ValueError if they are not such."""
+    plain = _current(plain)
     attributes = {name: RESTORE[name](value) if name in RESTORE else value for name, value in plain.items()}
     if "structure_" in attributes and "inputs_" in attributes:
         _check_columns(attributes["structure_"], attributes["inputs_"])
     return attributes
+
+
+def _current(attributes):
+    """The attributes of a fitted estimator by the names of this version."""
+    if "two_dimensional_" not in attributes:
+        return attributes
+    shape = (attributes.get("n_outputs_"),) if attributes["two_dimensional_"] else ()
+    return {"target_shape_": shape} | {name: value for name, value in attributes.items() if name != "two_dimensional_"}
 
 
 def _check_columns(structure, inputs):
@@ -53,9 +63,12 @@ def pickled_state(attributes):
     return plain_attributes(copied) | {"_skrnn_version": __version__, "_skrnn_state_format": STATE_FORMAT}
 
 
-def unpickled_attributes(state, name):
-    """The attributes in a pickled state of an estimator of the class `name`; a warning if another version made it."""
-    plain = dict(state)
+def unpickled_attributes(state, cls):
+    """The attributes in a pickled state of an estimator of this class; a warning if another version made it.
+
+    Parameters that there were not yet when it was made have their defaults.
+    """
+    name, plain = cls.__name__, _defaults(cls) | state
     version, state_format = plain.pop("_skrnn_version", "unknown"), plain.pop("_skrnn_state_format", 0)
     if state_format > STATE_FORMAT:
         raise ValueError(
@@ -72,3 +85,8 @@ def unpickled_attributes(state, name):
             stacklevel=3,
         )
     return restored_attributes(plain)
+
+
+def _defaults(cls):
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    return {p.name: p.default for p in parameters if p.default is not p.empty}
