@@ -109,3 +109,14 @@ def test_targets_that_only_look_like_the_next_step_do_not_warn():
         reg.fit(X, [x[:, 1] for x in X])  # the same step
         reg.fit([x[:1] for x in X], [row[:1] for row in y])  # no sequence has a next step
         RNNClassifier(**SHORT, bidirectional=True).fit(TEXTS, [np.array(t) == "r" for t in TEXTS])
+
+
+def test_targets_that_do_not_change_before_the_last_step_do_not_warn():
+    """A flag of the first step is 0 at every next one, as a label of the last step is at every step before."""
+    X = [np.column_stack([x, np.arange(len(x)) == 0]) for x in SERIES]
+    last = [(np.arange(len(x)) == len(x) - 1).astype(int) for x in SERIES]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        RNNClassifier(**SHORT, bidirectional=True).fit(X, last)
+        RNNRegressor(**SHORT, bidirectional=True).fit(X, last)
+        RNNClassifier(**SHORT, bidirectional=True).fit([[0.0, 1.0]] * 2, [np.array([1, 0])] * 2)

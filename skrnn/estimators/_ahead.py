@@ -34,7 +34,10 @@ def warn_if_answer_is_read(structure, sequences, targets):
 
 
 def _is_next(values, targets, offsets):
-    """For each channel whether a target is its value at the next step, as far as there is one, but not at the same."""
+    """For each channel whether a target is its value at the next step, as far as there is one, but not at the same.
+
+    A target that never changes there is read from no channel.
+    """
     has = np.ones(len(values), bool)
     has[offsets[1 : np.searchsorted(offsets, len(values), side="right")] - 1] = False
     has = has[:-1]
@@ -45,5 +48,5 @@ def _is_next(values, targets, offsets):
     is_next = np.zeros(values.shape[1], bool)
     for target in targets.T:
         left, here, after = target[:-1][has], values[:-1][has].T, values[1:][has].T
-        is_next |= (left == after).all(axis=1) & (left != here).any(axis=1)
+        is_next |= (left == after).all(axis=1) & (left != here).any(axis=1) & (left != left[:1]).any()
     return is_next
