@@ -160,6 +160,27 @@ def test_what_is_no_number_to_learn(fault):
     assert_refused(RNNRegressor(**QUICK), lambda e: e.fit(cube(), NO_NUMBERS[fault][0]), NO_NUMBERS[fault][1])
 
 
+@pytest.mark.parametrize("kind", ["dates", "durations", "text"])
+def test_what_is_no_number_to_score(kind):
+    y, message = NO_NUMBERS[kind]
+    fitted = RNNRegressor(**QUICK).fit(cube(), np.arange(8.0))
+    assert_refused(fitted, lambda e: e.score(cube(), y), message)
+    assert_refused(fitted, lambda e: e.score(cube(), np.asarray(y).astype(object)), "y must hold real numbers")
+
+
+@pytest.mark.parametrize("name", ["classifier", "regressor"])
+@pytest.mark.parametrize("weight", [np.ones(8, "m8[s]"), ["1"] * 7 + ["x"]])
+def test_weights_of_scores_that_are_no_numbers(weight, name):
+    fitted = clone(ESTIMATORS[name]).fit(cube(), targets(cube()))
+    assert_refused(fitted, lambda e: e.score(cube(), targets(cube()), weight), "sample_weight must hold real numbers")
+
+
+def test_classes_that_are_lists_are_refused():
+    assert_refused(
+        RNNClassifier(**QUICK), lambda e: e.partial_fit(cube(), targets(cube()), classes=[[0], [1, 2]]), "classes"
+    )
+
+
 @pytest.mark.parametrize("name", ["classifier", "regressor"])
 def test_sparse_targets_are_refused(name):
     y = scipy.sparse.csr_array(targets(cube())[:, np.newaxis])

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from faults import assert_refused
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn import config_context
 from sklearn.base import clone
@@ -202,11 +203,40 @@ def test_what_is_held_out_goes_through_a_pipeline():
         ({"early_stopping": True}, {"X_val": [x[:, :1] for x in X], "y_val": Y}, "1 channel.* fitted on 2"),
         ({"early_stopping": True}, {"X_val": X, "y_val": Y[:5]}, "inconsistent numbers"),
         ({"early_stopping": True}, {"X_val": [[["a", "b"]]] * 40, "y_val": Y}, "X holds tokens"),
+        (
+            {"early_stopping": True},
+            {"X_val": X, "y_val": np.zeros(40, "M8[s]")},
+            "which holds numbers, but holds times",
+        ),
     ],
 )
 def test_what_cannot_be_held_out(parameters, held_out, message):
     with pytest.raises(ValueError, match=message):
         RNNRegressor(**SHORT, **parameters).fit(X, Y, **held_out)
+
+
+NUMBERS = np.arange(len(X)) % 2
+
+
+@pytest.mark.parametrize("per_step", [False, True])
+@pytest.mark.parametrize(
+    ("y", "y_val", "kinds"),
+    [
+        (NUMBERS, NUMBERS.astype(str), ("numbers", "texts")),
+        (NUMBERS.astype(str), NUMBERS, ("texts", "numbers")),
+        (NUMBERS.astype(str).astype(object), NUMBERS, ("texts", "numbers")),
+        ((NUMBERS == 1).astype(str), NUMBERS == 1, ("texts", "numbers")),
+        (NUMBERS, NUMBERS.astype("m8[s]"), ("numbers", "durations")),
+        (NUMBERS.astype("M8[s]"), NUMBERS, ("times", "numbers")),
+    ],
+)
+def test_classes_of_another_kind_are_not_held_out(y, y_val, kinds, per_step):
+    """NumPy would make texts or durations of all, and of them other classes than those of y."""
+    if per_step and "numbers" in kinds and "texts" in kinds:
+        y, y_val = ([np.full(len(x), label) for x, label in zip(X, rows, strict=True)] for rows in (y, y_val))
+    clf = RNNClassifier(**SHORT, early_stopping=True)
+    message = "y_val must be like y, which holds {}, but holds {}".format(*kinds)
+    assert_refused(clf, lambda e: e.fit(X, y, X_val=X, y_val=y_val), message)
 
 
 # ------------------------------------------------------------------------------------------------------------- tags

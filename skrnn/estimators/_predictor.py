@@ -16,7 +16,18 @@ from ._base import FEATURE_POOLINGS, BaseRNN
 from ._fit import Job
 from ._scaling import check_size
 from ._target_names import check_target_names
-from ._targets import UNITS, Target, check_sum, given_steps, given_target, rows_of_sequences, rows_of_steps
+from ._targets import (
+    UNITS,
+    Target,
+    as_numbers,
+    check_sum,
+    complete,
+    given_steps,
+    given_target,
+    kind_of,
+    rows_of_sequences,
+    rows_of_steps,
+)
 from ._validation import validate_inputs, warn_if_not_finite
 
 
@@ -114,6 +125,9 @@ class BasePredictor(BaseRNN):
             raise ValueError("X_val has 1 sequence: a score of early stopping needs 2 at least.")
         if np.shape(other.rows)[1:] != np.shape(given.rows)[1:]:
             raise ValueError("y_val must be like y, with as many targets for each sequence or step.")
+        kinds = kind_of(given.rows), kind_of(other.rows)
+        if kinds[0] != kinds[1]:
+            raise ValueError(f"y_val must be like y, which holds {kinds[0]}, but holds {kinds[1]}.")
         joined = (np.concatenate(parts) for parts in zip(given[:3], other[:3], strict=True))
         return [sequences, held_out], Target(*joined, given.per_step)
 
@@ -143,6 +157,8 @@ class BasePredictor(BaseRNN):
             return given_steps(y, self._fit_saw), sample_weight
         if sample_weight is not None and is_ragged(sample_weight):
             raise ValueError(f"sample_weight has a row for each step, but {self._fit_saw}.")
+        if sample_weight is not None:
+            sample_weight = as_numbers(complete(sample_weight, "sample_weight"), "sample_weight")
         rows = rows_of_sequences(y, self._fit_saw)
         self._check_width(rows)
         return rows.reshape(len(rows), -1) if rows.ndim > 2 else rows, sample_weight

@@ -251,6 +251,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         y, sample_weight = self._to_score(y, sample_weight)
         if self.per_step_:
             return step_r2_score(y, self.predict(X), sample_weight=sample_weight)
+        y = y if y.dtype.kind in "biuf" else as_numbers(y, "y")
         predicted = self.predict(X)
         return r2_score(y, predicted.reshape(len(predicted), *y.shape[1:]), sample_weight=sample_weight)
 

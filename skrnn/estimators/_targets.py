@@ -211,7 +211,9 @@ def distinct(labels, name):
 
 def given_classes(classes):
     """The distinct classes that an argument `classes` lists; refuses what no y could hold."""
-    array = complete(classes, "classes", row="entry") if np.size(classes) else np.empty(0)
+    classes = items_of(classes, "classes")
+    check_container(classes, "classes")
+    array = complete(classes, "classes", row="entry") if len(classes) else np.empty(0)
     if array.ndim != 1 or not len(array):
         raise ValueError(f"classes must list each class, in one dimension; got an array of shape {array.shape}.")
     if type_of_target(array, input_name="classes") not in ("binary", "multiclass"):
@@ -231,6 +233,13 @@ def codes_of(labels, classes):
         unknown = distinct(labels[~known], "y")[0].tolist()
         raise ValueError(f"y holds classes that fit has not seen: {unknown[:10]}; known are {classes.tolist()}.")
     return codes
+
+
+def kind_of(rows):
+    """What targets hold, by what NumPy would make other targets of when it puts some of another kind below."""
+    if rows.dtype.kind in "mM":
+        return {"m": "durations", "M": "times"}[rows.dtype.kind]
+    return "texts" if isinstance(rows.flat[0], str) else "numbers"
 
 
 def as_numbers(array, name):
