@@ -11,6 +11,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from ragged import assert_same, objects, quick, ragged, ragged_lists
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.compose import make_column_transformer
+from sklearn.cross_decomposition import PLSRegression
 from sklearn.decomposition import NMF, PCA
 from sklearn.feature_selection import SelectKBest
 from sklearn.impute import SimpleImputer
@@ -399,6 +400,16 @@ def test_tags_are_those_of_the_transformer():
     assert get_tags(PerStep(TargetEncoder())).target_tags.required
     assert get_tags(PerStep(StandardScaler())).transformer_tags.preserves_dtype == ["float64", "float32"]
     assert get_tags(PerStep(WithoutFitTransform())).transformer_tags is not None
+
+
+def test_a_transformer_whose_fit_demands_y_without_saying_so():
+    with pytest.raises(ValueError, match="the transformer requires y to be passed, with a target for each step"):
+        PerStep(PLSRegression(1)).fit(X, np.arange(len(X)))
+
+
+def test_a_y_of_other_sequences_is_refused():
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        PerStep(StandardScaler()).fit(X, np.arange(len(X) - 1))
 
 
 def test_pickles():

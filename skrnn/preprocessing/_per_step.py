@@ -5,7 +5,7 @@ from contextlib import contextmanager
 import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
-from sklearn.utils import get_tags
+from sklearn.utils import check_consistent_length, get_tags
 from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
@@ -265,8 +265,8 @@ def _fault_located(sequences):
     """Let errors of a transformer say what they mean for sequences; those about NaN and infinity, where they stand."""
     try:
         yield
-    except ValueError as error:
-        if "requires y to be passed" in str(error):
+    except (TypeError, ValueError) as error:
+        if "requires y to be passed" in str(error) or "required positional argument: 'y'" in str(error):
             raise ValueError(NEEDS_STEP_TARGETS) from error
         if "NaN" in str(error) or "infinity" in str(error):
             check_sequences(sequences, sequences.values.dtype)
@@ -278,7 +278,10 @@ def _step_targets(y, offsets, required):
     if y is None:
         return None
     try:
-        return _step_values(y, "y", offsets) if has_steps(y, offsets) else None
+        if has_steps(y, offsets):
+            return _step_values(y, "y", offsets)
+        check_consistent_length(offsets[1:], items_of(y, "y"))
+        return None
     except TwoReadingsError:
         if required:
             raise
