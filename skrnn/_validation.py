@@ -140,7 +140,8 @@ def _check_table(X, check):
         if not (isinstance(item, Number) or is_missing(item) or is_sequence(item)):
             sequence_steps(item, f"sequence {i}")  # raises
     try:
-        return check(X, dtype=FLOATS, ensure_all_finite=False)
+        table = _table_of_rows(X) if isinstance(X, (list, tuple)) else X
+        return check(table, dtype=FLOATS, ensure_all_finite=False)
     except RuntimeError as error:  # of PyTorch
         raise ValueError(f"X is not an array of real numbers: {error}") from error
     except (TypeError, ValueError, OverflowError) as error:
@@ -149,6 +150,14 @@ def _check_table(X, check):
             raise
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"X must hold real numbers: {error}: {where}") from None
+
+
+def _table_of_rows(rows):
+    """An array of rows; refuses times, which scikit-learn would take for numbers."""
+    table = np.asarray(rows)
+    if table.dtype.kind in "mM":
+        raise ValueError(f"X holds times, of dtype {table.dtype}, which are no numbers")
+    return table
 
 
 def _place_of_no_number(X):

@@ -52,7 +52,7 @@ def items_of(given, name):
     elif type(given).__module__.startswith("pyarrow."):
         items = _of_arrow(given, name)
     elif _is_other_container(given):
-        items = list(given) if isinstance(given, (OrderedItems, MappingView)) else [given[i] for i in range(len(given))]
+        items = _listed(given, name)
         refuse_pairs(items, given, name, are_tuples=True)
     else:
         items = given
@@ -63,9 +63,23 @@ def _is_other_container(given):
     """Whether nothing is known of a container but its length and items, in an order."""
     if any(hasattr(given, known) for known in ("shape", "columns", "dtype", "__array__")):
         return False
-    if isinstance(given, (str, bytes, Mapping)) or (isinstance(given, Set) and not isinstance(given, MappingView)):
+    if isinstance(given, (str, bytes, type, Mapping)) or (
+        isinstance(given, Set) and not isinstance(given, MappingView)
+    ):
         return False
     return isinstance(given, MappingView) or (hasattr(given, "__len__") and hasattr(given, "__getitem__"))
+
+
+def _listed(given, name):
+    if isinstance(given, (OrderedItems, MappingView)):
+        return list(given)
+    try:
+        return [given[i] for i in range(len(given))]
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{name} is of type {type(given).__name__}, whose items have no numbers from 0 on ({error!r}): pass a list "
+            "with an array for each sequence."
+        ) from error
 
 
 def _of_packed_sequence(packed):

@@ -19,6 +19,7 @@ from ._steps import (
     is_text,
     real_array,
     refuse_masked,
+    refuse_missing,
     sequence_steps,
     step_array,
 )
@@ -205,15 +206,19 @@ def _from_items(items):
     check_not_empty((len(items),))
     _refuse_text(items[0])
     refuse_pairs(items, items, "X")
+    if all(map(is_missing, items)):
+        refuse_missing(items[0], "sequence 0")
     if not any(map(is_sequence, items)) or _is_table(items):
         return None
     return SequenceArray.from_list(items)
 
 
 def _refuse_texts(X):
-    """Raise if a Series or a 1-D array holds texts that are not split."""
-    if len(getattr(X, "shape", ())) == 1 and getattr(getattr(X, "dtype", None), "kind", "O") in "OUT":
-        _refuse_text(next((cell for cell in X if not is_missing(cell)), None))
+    """Raise if a Series or a 1-D array holds texts that are not split, or nothing that is not missing."""
+    if len(getattr(X, "shape", ())) == 1 and X.shape[0] and getattr(getattr(X, "dtype", None), "kind", "O") in "OUT":
+        first = next((cell for cell in X if not is_missing(cell)), None)
+        refuse_missing(first, "sequence 0")
+        _refuse_text(first)
 
 
 def _refuse_text(cell):

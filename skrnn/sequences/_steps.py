@@ -95,7 +95,7 @@ def is_sequence(cell):
         return True
     if hasattr(cell, "__array__"):
         return len(getattr(cell, "shape", ())) > 0
-    return isinstance(cell, OrderedItems) and not isinstance(cell, (str, bytes))
+    return isinstance(cell, OrderedItems) and not isinstance(cell, (str, bytes, bytearray, memoryview))
 
 
 def column_names(item):
@@ -283,13 +283,19 @@ def refuse_masked(values, what):
 def check_container(given, what):
     """Raise if `given` is nothing that has a row for each sequence, in an order."""
     unordered = isinstance(given, (str, bytes, Mapping, Set)) and not hasattr(given, "shape")
-    if unordered or np.isscalar(given) or not (hasattr(given, "__len__") or hasattr(given, "__array__")):
+    is_array = hasattr(given, "__array__") or hasattr(given, "shape")
+    has_items = is_array or (hasattr(given, "__len__") and hasattr(given, "__getitem__"))
+    if unordered or np.isscalar(given) or isinstance(given, type) or not has_items:
         found = "None" if given is None else f"of type {type(given).__name__}"
     elif getattr(given, "shape", None) == ():
         found = "an array without dimensions"
     else:
         return
-    advice = f" If each value is one, pass list({what}.values())." if isinstance(given, Mapping) else ""
+    advice = ""
+    if isinstance(given, Mapping):
+        advice = f" If each value is one, pass list({what}.values())."
+    elif hasattr(given, "__iter__") and not (unordered or has_items):
+        advice = f" If it gives them one after the other, pass list({what})."
     raise ValueError(f"{what} is {found}; it must be an array, a list or a frame with a row for each sequence.{advice}")
 
 
