@@ -120,5 +120,6 @@ class SlidingWindow(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_out
                 "windows: use make_windows for several series."
             )
         times = times_of(X, "X")  # raises if they are not in order
-        check_steps(None if times is None else [times], self.step, "X", [len(X)])
-        return validate_data(self, X, reset=reset, dtype=FLOATS, ensure_all_finite="allow-nan")
+        rows = validate_data(self, X, reset=reset, dtype=FLOATS, ensure_all_finite="allow-nan")
+        check_steps(None if times is None else [times], self.step, "X", [len(rows)])
+        return rows
