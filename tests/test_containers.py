@@ -131,6 +131,18 @@ PAIRS = list(zip(X, targets(X), strict=True))
 GROUPS = pd.DataFrame({"a": np.arange(24.0), "b": 1.0}).groupby(np.arange(24) // 3)
 DICTS = [{"a": x[:, 0], "b": x[:, 1]} for x in X]
 STEPS = [[{"word": "a", "n": 1.0}] * 3, [{"word": "b", "n": 2.0}] * 2] * 4
+
+
+class Named:
+    """A container with a length, whose items have names."""
+
+    def __len__(self):
+        return 8
+
+    def __getitem__(self, name):
+        raise KeyError(name)
+
+
 REFUSED = {
     "named tuple": (Fields(X, X), "X is a named tuple with the fields heart, blood: give the field"),
     "dict": (dict(enumerate(X)), "X is of type dict; .* list(X.values())"),
@@ -162,10 +174,7 @@ REFUSED = {
     "array of tokens as objects": (np.array([["a", "b"]] * 8, object), "list(X)"),
     "3-D array of tokens": (np.full((8, 3, 1), "a"), "list(X)"),
     "Arrow table": (pa.table({"a": [[1.0]] * 8, "b": [[2.0]] * 8}), "X is an Arrow table .* pass X.to_pandas()"),
-    "groups of a frame": (
-        pd.DataFrame({"id": [0, 0, 1], "a": 1.0}).groupby("id"),
-        "X is of type DataFrameGroupBy, whose",
-    ),
+    "items by name": (Named(), "X is of type Named, whose items have no numbers from 0 on (KeyError(0))"),
     "loader": (torch.utils.data.DataLoader(list(range(8))), "X is of type DataLoader; .*pass list(X)"),
     "iterator": (iter(X), "X is of type list_iterator; .*pass list(X)"),
     "memory": ([memoryview(np.ascontiguousarray(x)) for x in X], "sequence 0 is of type memoryview"),
