@@ -460,7 +460,7 @@ def test_bad_parameters_are_refused_at_fit(parameters, message):
 @pytest.mark.parametrize(
     ("parameters", "weight", "message"),
     [
-        ({"class_weight": {0: 0, 1: 0}}, None, "one class"),
+        ({"class_weight": {0: 0, 1: 0}}, None, "there is none"),
         # Of the two that count, none is held out.
         ({"early_stopping": True, "validation_fraction": 0.3, "random_state": 1}, [1, 1] + [0] * 18, "weight zero"),
     ],
