@@ -4,6 +4,8 @@ import warnings
 
 import numpy as np
 
+from ._validation import level_of_caller
+
 PROBE = 64  # steps that are compared before all are: on nearly all data these settle it
 
 
@@ -29,7 +31,7 @@ def warn_if_answer_is_read(structure, sequences, targets):
         "copy them, and predicts nothing where the next step is not known yet. "
         f"Set {instead} to predict what comes next.",
         UserWarning,
-        stacklevel=9,
+        stacklevel=level_of_caller(),
     )
 
 

@@ -219,7 +219,7 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
                 vars(self).clear()
                 vars(self).update(before)
                 raise
-        warn(problem, stacklevel=4)
+        warn(problem)
         return self
 
     @with_callbacks

@@ -21,6 +21,7 @@ from ._going_on import check_same_model, remembered
 from ._scaling import best_constant
 from ._target_names import check_target_names
 from ._targets import complete
+from ._validation import level_of_caller
 
 # batch_size="auto" and max_iter="auto": batches large enough for the processor to work well and small enough for many
 # updates in an epoch, and epochs enough for updates enough; chosen by experiment, see docs/defaults.rst.
@@ -110,10 +111,10 @@ def _forget(estimator, *names):
         vars(estimator).pop(name, None)
 
 
-def warn(problem, stacklevel):
+def warn(problem):
     """Warn that training ended badly, if it did."""
     if problem:
-        warnings.warn(problem, ConvergenceWarning, stacklevel=stacklevel + 1)
+        warnings.warn(problem, ConvergenceWarning, stacklevel=level_of_caller())
 
 
 def results(network, state, partial=False):

@@ -48,7 +48,7 @@ def warn_if_not_finite(rows, offsets, what):
             "without bound on them. Bring X to the size of what was fitted, or fit again, with another cell, a smaller "
             "learning_rate_init or smaller initial weights.",
             RuntimeWarning,
-            stacklevel=6,
+            stacklevel=level_of_caller(),
         )
     return rows
 
