@@ -19,7 +19,9 @@ TAGS = {
 }
 
 
-class AeonClassifier(BaseClassifier):
+class Network:
+    """Sequences whose channels come before their steps, for the network that a class names."""
+
     _tags = TAGS
 
     def __init__(self, max_iter=2, random_state=None):
@@ -28,32 +30,23 @@ class AeonClassifier(BaseClassifier):
         super().__init__()
 
     def _fit(self, X, y):
-        network = RNNClassifier(4, missing="mask", max_iter=self.max_iter, random_state=self.random_state)
+        network = self._network(4, missing="mask", max_iter=self.max_iter, random_state=self.random_state)
         self.network_ = network.fit(SequenceArray.from_channels_first(X), y)
         return self
 
     def _predict(self, X):
         return self.network_.predict(SequenceArray.from_channels_first(X))
+
+
+class AeonClassifier(Network, BaseClassifier):
+    _network = RNNClassifier
 
     def _predict_proba(self, X):
         return self.network_.predict_proba(SequenceArray.from_channels_first(X))
 
 
-class AeonRegressor(BaseRegressor):
-    _tags = TAGS
-
-    def __init__(self, max_iter=2, random_state=None):
-        self.max_iter = max_iter
-        self.random_state = random_state
-        super().__init__()
-
-    def _fit(self, X, y):
-        network = RNNRegressor(4, missing="mask", max_iter=self.max_iter, random_state=self.random_state)
-        self.network_ = network.fit(SequenceArray.from_channels_first(X), y)
-        return self
-
-    def _predict(self, X):
-        return self.network_.predict(SequenceArray.from_channels_first(X))
+class AeonRegressor(Network, BaseRegressor):
+    _network = RNNRegressor
 
 
 class AeonTransformer(BaseCollectionTransformer):
