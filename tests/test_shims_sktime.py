@@ -28,8 +28,8 @@ def packed(X):
     return SequenceArray.from_list([frame.to_numpy() for frame in X])
 
 
-class SktimeClassifier(BaseClassifier):
-    _tags = TAGS | {"capability:predict_proba": True, "capability:multioutput": False}
+class Network:
+    """Frames of sktime for the network that a class names."""
 
     def __init__(self, max_iter=2, random_state=0):
         self.max_iter = max_iter
@@ -37,40 +37,29 @@ class SktimeClassifier(BaseClassifier):
         super().__init__()
 
     def _fit(self, X, y):
-        network = RNNClassifier(4, missing="mask", max_iter=self.max_iter, random_state=self.random_state)
+        network = self._network(4, missing="mask", max_iter=self.max_iter, random_state=self.random_state)
         self.network_ = network.fit(packed(X), y)
         return self
 
     def _predict(self, X):
         return self.network_.predict(packed(X))
+
+    @classmethod
+    def get_test_params(cls, parameter_set="default"):
+        return {"max_iter": 2}
+
+
+class SktimeClassifier(Network, BaseClassifier):
+    _network = RNNClassifier
+    _tags = TAGS | {"capability:predict_proba": True, "capability:multioutput": False}
 
     def _predict_proba(self, X):
         return self.network_.predict_proba(packed(X))
 
-    @classmethod
-    def get_test_params(cls, parameter_set="default"):
-        return {"max_iter": 2}
 
-
-class SktimeRegressor(BaseRegressor):
+class SktimeRegressor(Network, BaseRegressor):
+    _network = RNNRegressor
     _tags = TAGS
-
-    def __init__(self, max_iter=2, random_state=0):
-        self.max_iter = max_iter
-        self.random_state = random_state
-        super().__init__()
-
-    def _fit(self, X, y):
-        network = RNNRegressor(4, missing="mask", max_iter=self.max_iter, random_state=self.random_state)
-        self.network_ = network.fit(packed(X), y)
-        return self
-
-    def _predict(self, X):
-        return self.network_.predict(packed(X))
-
-    @classmethod
-    def get_test_params(cls, parameter_set="default"):
-        return {"max_iter": 2}
 
 
 @pytest.mark.filterwarnings("default")
