@@ -160,7 +160,7 @@ def fma_peak(dtype):
     from numba.core import cgutils, types
     from numba.extending import intrinsic
 
-    from skrnn._jit import VECTOR_BYTES
+    from skrnn.kernels._jit import VECTOR_BYTES
 
     bits = np.dtype(dtype).itemsize * 8
     count = VECTOR_BYTES * 8 // bits
@@ -233,7 +233,7 @@ def machine():
     """CPU, cores, vector width and versions of what is installed."""
     import llvmlite.binding
 
-    from skrnn._jit import VECTOR_BYTES
+    from skrnn.kernels._jit import VECTOR_BYTES
 
     cpuinfo = Path("/proc/cpuinfo")
     names = re.findall(r"model name\s*:\s*(.*)", cpuinfo.read_text()) if cpuinfo.exists() else []

@@ -9,13 +9,13 @@ import torch
 from _harness import Contender
 
 from skrnn.cells import get_cell
-from skrnn.inference import Data
 from skrnn.initializers import GlorotUniform, Orthogonal, Scheme
 from skrnn.losses import MultinomialLogLoss
-from skrnn.network import Network
-from skrnn.objective import Objective
+from skrnn.network.inference import Data
+from skrnn.network.network import Network
+from skrnn.network.structure import Structure
 from skrnn.optimizers import Adam, clip_by_norm
-from skrnn.structure import Structure
+from skrnn.training.objective import Objective
 
 CELLS = ("lstm", "gru", "elman")  # those that PyTorch and ONNX Runtime have
 GRID = (  # batch, T, inputs, hidden

@@ -10,7 +10,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from skrnn.estimators._fit import _batch_size
 from skrnn.estimators._validation import validate_inputs
-from skrnn.layers.embedding import initial_deviation
+from skrnn.network.layers.embedding import initial_deviation
 from skrnn.schedules import get_schedule
 
 TRIAL_UPDATES = 4  # with each number of threads; the first is not counted

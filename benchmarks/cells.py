@@ -50,7 +50,7 @@ from _harness import (
 )
 from _models import Problem, TorchIndRNN, TorchModel, check_same_step, skrnn_step, torch_contender, torch_step
 
-from skrnn._threads import ShardPool
+from skrnn._core.threads import ShardPool
 from skrnn.cells import GRU, LSTM
 
 PARTS = ("shares", "indrnn", "bidirectional")

@@ -10,7 +10,7 @@ import numpy as np
 from _harness import at_most, goals, parse_arguments, progress, report, seconds_of, table
 
 from skrnn import RNNClassifier, SequenceArray
-from skrnn.inputs import fit_inputs
+from skrnn.network.encoding import fit_inputs
 from skrnn.sequences import as_sequence_array, check_sequences
 
 N_CHANNELS, N_CLASSES = 8, 3

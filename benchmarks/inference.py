@@ -30,8 +30,8 @@ from _harness import (
 from _models import CELLS, N_CLASSES, POINTS, Problem, TorchModel, grid, onnx_session, torch_contender
 
 from skrnn import RNNClassifier
-from skrnn._threads import ShardPool
-from skrnn.inference import predict_raw
+from skrnn._core.threads import ShardPool
+from skrnn.network.inference import predict_raw
 
 RATIO_LEAST, RATIO_MEAN = 1, 1.5
 ONE_SEQUENCE = (1, 100, 8, 32)

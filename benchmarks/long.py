@@ -124,8 +124,8 @@ def measure(*arguments):
 def whole_tape(name, n_steps):
     """MB of the buffers of 8 sequences that go through the network of a fit as a whole."""
     from skrnn.cells import LSTM
-    from skrnn.network import Network
-    from skrnn.structure import Structure
+    from skrnn.network.network import Network
+    from skrnn.network.structure import Structure
 
     pooling = "last" if name == "last" else "steps"
     network = Network(Structure(LSTM(), 8, (64,), 1, pooling=pooling))

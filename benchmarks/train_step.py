@@ -40,7 +40,7 @@ from _models import (
     torch_step,
 )
 
-from skrnn._threads import ShardPool
+from skrnn._core.threads import ShardPool
 
 KINDS = ("float32", "float64", "ragged")
 LEAST, MEAN = {"lstm": 2, "gru": 3, "elman": 3}, {"lstm": 3, "gru": 8, "elman": 6}

@@ -11,10 +11,10 @@ True
 
 from importlib import import_module
 
-from ._version import __version__
+from ._core.version import __version__
 from .convolution import Conv
 from .estimators import RNNClassifier, RNNRegressor, SequenceTransformer
-from .persistence import load, save
+from .persistence._estimators import load, save
 from .sequences import Sequence, SequenceArray
 
 __all__ = [
@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 # Parts of the public interface that `import skrnn` does not load; they are at the first use of their name.
-LATER = ("callbacks", "checks", "interchange", "model_selection", "preprocessing")
+LATER = ("callbacks", "checks", "interchange", "model_selection", "preprocessing", "structure")
 
 
 def __getattr__(name):

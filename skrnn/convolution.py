@@ -4,7 +4,7 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._plain_parameters import PlainEstimator
+from ._core.parameters import PlainEstimator
 
 
 class Conv(PlainEstimator):

@@ -11,8 +11,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from ._plain_parameters import PlainEstimator
-from ._threads import one_blas_thread
+from ._core.parameters import PlainEstimator
+from ._core.threads import one_blas_thread
 
 POSITIVE = Interval(Real, 0, None, closed="neither")
 SHORTEST = 3  # steps: with fewer the interval of `Chrono` would be empty

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import expit, log_expit, log_softmax, softmax
 from sklearn.utils._param_validation import Interval
 
-from ._plain_parameters import PlainEstimator
+from ._core.parameters import PlainEstimator
 
 SMALLEST_MEAN = 1e-9  # keeps the raw prediction of a class or an event that never occurs finite
 

@@ -11,8 +11,8 @@ import numpy as np
 from scipy.optimize import Bounds, minimize
 from sklearn.utils._param_validation import Interval
 
-from ._plain_parameters import PlainEstimator
-from ._threads import one_blas_thread
+from ._core.parameters import PlainEstimator
+from ._core.threads import one_blas_thread
 
 DECAY = Interval(Real, 0, 1, closed="left")
 POSITIVE = Interval(Real, 0, None, closed="neither")

@@ -10,7 +10,7 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval
 
-from ._plain_parameters import PlainEstimator
+from ._core.parameters import PlainEstimator
 
 SHARE = Interval(Real, 0, 1, closed="left")
 LITTLE = 0.1  # part of the learning rate with which training hardly changes anything any more

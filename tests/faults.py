@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer, inference
+from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer
+from skrnn.network import inference
 
 PACKAGE = Path(__file__).resolve().parents[1] / "skrnn"
 PATIENCE = 1200  # seconds after which a program hangs, on a slow machine that does much else and compiles

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import numpy as np
 
-from skrnn._archive import _zip, read_archive, write_archive
+from skrnn.persistence import _zip
+from skrnn.persistence._zip import read_archive, write_archive
 
 SIZE = 2**15
 CONTENTS = {

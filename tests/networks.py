@@ -3,14 +3,14 @@
 import numpy as np
 import reference as ref
 
-from skrnn._threads import ShardPool
+from skrnn._core.threads import ShardPool
 from skrnn.cells import GRU, LSTM, MGU, Elman, IndRNN, Jordan
 from skrnn.convolution import Conv
-from skrnn.inference import Data, predict_raw
 from skrnn.losses import SquaredError
-from skrnn.network import Network
-from skrnn.objective import Objective
-from skrnn.structure import Structure
+from skrnn.network.inference import Data, predict_raw
+from skrnn.network.network import Network
+from skrnn.network.structure import Structure
+from skrnn.training.objective import Objective
 
 CELLS = {  # by the oracle's names
     "elman": Elman(),

@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from skrnn._archive import FORMAT_VERSION, read_archive, write_archive
-from skrnn._archive import _zip as zip_module
-from skrnn._archive._plain import pack, unpack
+from skrnn.persistence import _zip as zip_module
+from skrnn.persistence._plain import pack, unpack
+from skrnn.persistence._zip import FORMAT_VERSION, read_archive, write_archive
 
 CONTENT = {"a": np.arange(12.0).reshape(3, 4), "b": np.array(["x", "yz"]), "n": [1, 2.5, None, (True, "t")]}
 

@@ -22,7 +22,7 @@ import skrnn
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
 from skrnn.callbacks import Checkpoint, EarlyStopping, LearningRateFinder
 from skrnn.callbacks._learning_rate import best_rate
-from skrnn.objective import Objective
+from skrnn.training.objective import Objective
 
 RNG = np.random.default_rng(0)
 X = [RNG.normal(size=(T, 2)) for T in RNG.integers(2, 9, 40)]
@@ -416,7 +416,9 @@ def test_a_second_ctrl_c_is_an_exception():
 
 
 @pytest.mark.usefixtures("ctrl_c")
-@pytest.mark.parametrize("place", ["skrnn.estimators._base.validate_inputs", "skrnn.network.Network.initialize"])
+@pytest.mark.parametrize(
+    "place", ["skrnn.estimators._base.validate_inputs", "skrnn.network.network.Network.initialize"]
+)
 def test_ctrl_c_before_training(place, monkeypatch):
     """While data are checked, or kernels compiled: an exception, and the estimator is what it was."""
 

@@ -23,14 +23,14 @@ from networks import (
 from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_limits
 
-from skrnn._threads import ShardPool
+from skrnn._core.threads import ShardPool
 from skrnn.cells import BIAS, BOTH, INPUT, STATE, STATE_WITHOUT_BIAS, BaseCell, get_cell
 from skrnn.cells import CELLS as REGISTRY
 from skrnn.cells._base import Sizes
 from skrnn.convolution import Conv
-from skrnn.layers.pooling import POOLINGS
 from skrnn.losses import SquaredError
-from skrnn.objective import Objective
+from skrnn.network.layers.pooling import POOLINGS
+from skrnn.training.objective import Objective
 
 quick = settings(max_examples=25, deadline=None, database=None)
 few = settings(max_examples=10, deadline=None, database=None)

@@ -108,7 +108,7 @@ def test_a_checkpoint_is_the_estimator_of_its_epoch(n_epochs, tmp_path):
 
 @pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_in_the_middle_of_an_epoch_does_not_spoil_the_checkpoint(tmp_path, monkeypatch):
-    from skrnn.objective import Objective
+    from skrnn.training.objective import Objective
 
     path, evaluate, calls = tmp_path / "run.skrnn", Objective.value_and_gradient, []
 
@@ -368,7 +368,7 @@ def test_a_program_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path):
 
 @pytest.mark.parametrize("name", ["theta", "safe_theta", "older_theta", "first_theta", "slots"])
 def test_arrays_of_another_network_reach_no_kernel(name, tmp_path):
-    from skrnn.persistence import read_estimator, write_estimator
+    from skrnn.persistence._estimators import read_estimator, write_estimator
 
     path = tmp_path / "run.skrnn"
     with pytest.raises(RuntimeError):

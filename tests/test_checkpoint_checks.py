@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from skrnn import RNNRegressor
-from skrnn._archive import read_archive, write_archive
 from skrnn.callbacks import Checkpoint, EarlyStopping, LearningRateFinder
+from skrnn.persistence._zip import read_archive, write_archive
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -6,11 +6,11 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.signal import correlate
 from sklearn.base import clone
 
-from skrnn._memory import Arena
 from skrnn.convolution import Conv
 from skrnn.kernels.batches import plan_steps
-from skrnn.layers.convolution import Convolution
-from skrnn.network import Plan
+from skrnn.network.arena import Arena
+from skrnn.network.layers.convolution import Convolution
+from skrnn.network.network import Plan
 
 LENGTHS = [9, 8, 8, 5, 3, 2, 1, 1]
 ACTIVATIONS = {"relu": lambda a: np.maximum(a, 0), "tanh": np.tanh, "identity": lambda a: a}

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
 
-import skrnn.stability
+import skrnn.training.stability
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
 from skrnn.callbacks import Checkpoint, EarlyStopping
 from skrnn.cells import GRU, Elman, IndRNN
@@ -139,7 +139,7 @@ def test_lbfgs():
 )
 def test_a_bound_settles_it_in_ordinary_fits(options, dtype, monkeypatch):
     """No sequence goes through the network once more."""
-    monkeypatch.setattr(skrnn.stability, "predict_raw", None)
+    monkeypatch.setattr(skrnn.training.stability, "predict_raw", None)
     RNNRegressor(**SHORT | {"max_iter": 3} | options, dtype=dtype).fit(X, Y).partial_fit(X, Y)
 
 
@@ -147,14 +147,14 @@ def test_a_bound_settles_it_in_ordinary_fits(options, dtype, monkeypatch):
 @pytest.mark.parametrize("cell", ["gru", "lstm", "elman", "jordan", "indrnn", GRU(reset="before"), Elman("relu")])
 def test_what_the_bound_settles_is_finite(cell, scale):
     """Of weights of any size: either nothing is said, or predictions and their squares are finite."""
-    from skrnn.network import network_of
+    from skrnn.network.network import network_of
 
     model = RNNRegressor(**SHORT | {"hidden_layer_sizes": (8, 8)}, cell=cell, layer_norm=cell != "jordan", max_iter=1)
     model.fit(X, Y)
     model.weights_ = {name: (scale * weight).astype(np.float32) for name, weight in model.weights_.items()}
     network = network_of(model.structure_)
     with np.errstate(over="ignore"):
-        bounded = skrnn.stability.is_bounded(network, network.flatten(model.weights_), 10.0, 60)
+        bounded = skrnn.training.stability.is_bounded(network, network.flatten(model.weights_), 10.0, 60)
     if bounded:
         assert np.isfinite(np.square(model.predict(X), dtype=np.float32)).all()
     assert bounded or scale > 1e3 or isinstance(cell, Elman) or cell == "indrnn"

@@ -15,8 +15,9 @@ from faults import ESTIMATORS, PACKAGE, PATIENCE, QUICK, cube, each_estimator, e
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
-from skrnn import RNNClassifier, RNNRegressor, inference
-from skrnn.objective import Objective
+from skrnn import RNNClassifier, RNNRegressor
+from skrnn.network import inference
+from skrnn.training.objective import Objective
 
 pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
@@ -190,7 +191,7 @@ def test_users_keep_their_threads_of_blas():
     """Their number is restored, whatever happened, and when several leave at once."""
     from threadpoolctl import threadpool_info
 
-    from skrnn._threads import one_blas_thread
+    from skrnn._core.threads import one_blas_thread
 
     def numbers():
         return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]

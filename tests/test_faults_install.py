@@ -16,8 +16,8 @@ import pytest
 from faults import PACKAGE, PATIENCE, environment, run_program
 from numba.core import caching, config
 
-from skrnn import _jit
-from skrnn._jit import kernel
+from skrnn.kernels import _jit
+from skrnn.kernels._jit import kernel
 
 compiled_only = pytest.mark.skipif(config.DISABLE_JIT, reason="nothing is compiled")
 

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skrnn import RNNClassifier, RNNRegressor
 from skrnn.cells import Elman
 from skrnn.initializers import Identity
-from skrnn.objective import Objective
+from skrnn.training.objective import Objective
 
 pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 

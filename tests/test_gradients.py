@@ -21,9 +21,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skrnn import RNNClassifier, RNNRegressor
 from skrnn.convolution import Conv
 from skrnn.losses import SquaredError
-from skrnn.objective import gradient_norms
 from skrnn.optimizers import LBFGS, SGD
-from skrnn.training import Settings, State, Training
+from skrnn.training.objective import gradient_norms
+from skrnn.training.run import Settings, State, Training
 
 LENGTHS = [4, 1, 6, 3]
 

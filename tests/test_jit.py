@@ -12,8 +12,9 @@ import numpy as np
 import pytest
 from numba.core import config
 
-from skrnn import __version__, _jit
-from skrnn._jit import bind, kernel
+from skrnn import __version__
+from skrnn.kernels import _jit
+from skrnn.kernels._jit import bind, kernel
 
 PACKAGE = Path(__file__).parent.parent / "skrnn"
 compiled_only = pytest.mark.skipif(config.DISABLE_JIT, reason="nothing is compiled")
@@ -290,7 +291,7 @@ def test_changed_constant_of_a_users_kernel_is_compiled_anew(tmp_path):
     """Numba compares the byte code, which a constant is no part of."""
     program = START + "sys.path.insert(0, '.')\nfrom users import function\nprint(function(10))"
     for factor in (2, 3):
-        text = f"from skrnn._jit import kernel\n@kernel\ndef function(x):\n    return {factor} * x\n"
+        text = f"from skrnn.kernels._jit import kernel\n@kernel\ndef function(x):\n    return {factor} * x\n"
         (tmp_path / "users.py").write_text(text)
         shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
         assert run(program, tmp_path / "cache", cwd=tmp_path) == [10 * factor]
@@ -303,18 +304,18 @@ def test_a_changed_helper_of_a_users_kernel_is_compiled_anew(tmp_path):
     program = (
         START
         + """sys.path.insert(0, '.')
-from skrnn._jit import bind
+from skrnn.kernels._jit import bind
 from users import function
 import users
 print(bind(users.loop, "users", f=function)(10))
 """
     )
     (tmp_path / "users.py").write_text(
-        "from skrnn._jit import kernel\nfrom helpers import helper\n"
+        "from skrnn.kernels._jit import kernel\nfrom helpers import helper\n"
         "@kernel\ndef function(x):\n    return helper(x)\ndef loop(x):\n    return f(x)\n"
     )
     for factor in (2, 3):
-        text = f"from skrnn._jit import kernel\n@kernel\ndef helper(x):\n    return {factor} * x\n"
+        text = f"from skrnn.kernels._jit import kernel\n@kernel\ndef helper(x):\n    return {factor} * x\n"
         (tmp_path / "helpers.py").write_text(text)
         shutil.rmtree(tmp_path / "__pycache__", ignore_errors=True)
         assert run(program, tmp_path / "cache", cwd=tmp_path) == [10 * factor]
@@ -324,7 +325,7 @@ print(bind(users.loop, "users", f=function)(10))
 def test_functions_of_one_name_in_one_file_are_kept_apart(tmp_path):
     """Two cells in one file, both with a function `forward`; each in a process of its own."""
     (tmp_path / "users.py").write_text(
-        "from skrnn._jit import bind, kernel\n"
+        "from skrnn.kernels._jit import bind, kernel\n"
         "@kernel\ndef forward(x):\n    return 2 * x\nfirst = forward\n"
         "@kernel\ndef forward(x):\n    return 3 * x\nsecond = forward\n"
         "def loop(x):\n    return f(x)\n"
@@ -428,13 +429,13 @@ def test_flags():
 def test_without_the_compiler():
     program = """
 import numba
-from skrnn._jit import bind, kernel
+from skrnn.kernels._jit import bind, kernel
 from skrnn.kernels import gemm, losses, recurrence
 f = lambda x: x
 assert kernel(f) is f
 functions = [bind(f, "other"), gemm.product, gemm.product_t, losses.huber]
 assert all(type(function) is type(f) for function in functions)
-from skrnn.layers.recurrent import bound_to
+from skrnn.network.layers.recurrent import bound_to
 from skrnn.cells import LSTM
 assert all(type(function) is type(f) for function in [*bound_to(LSTM()), LSTM().forward, LSTM().backward])
 print(1)
@@ -476,6 +477,6 @@ def test_only_one_place_chooses_how_to_compile(path):
 
 def test_the_place_is_found():
     assert len(SOURCES) > 20
-    tree = ast.parse((PACKAGE / "_jit.py").read_text(encoding="utf-8"))
+    tree = ast.parse((PACKAGE / "kernels" / "_jit.py").read_text(encoding="utf-8"))
     assert "njit" in set(names_used(tree))
     assert {"nogil", "error_model"} <= keywords_used(tree)

@@ -15,7 +15,7 @@ from networks import CELLS, make_network, named, predict, value_and_gradient
 from numba.core import config
 from numpy.testing import assert_array_equal
 
-from skrnn._jit import bind, kernel
+from skrnn.kernels._jit import bind, kernel
 from skrnn.losses import BaseLoss
 
 T = 1024  # a mean over so many steps is exact

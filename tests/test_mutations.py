@@ -14,9 +14,9 @@ from onnx_vectors import CASES, Case
 from test_interchange import keras, keras_layer, run_keras, run_torch, torch, torch_modules  # noqa: F401
 
 from skrnn import cells
-from skrnn._jit import kernel
 from skrnn.cells import lstm
 from skrnn.interchange import RecurrentLayers, _keras, _onnx, _torch
+from skrnn.kernels._jit import kernel
 from skrnn.kernels.activations import sigmoid, tanh
 
 OPERATORS = ("RNN", "GRU", "LSTM")

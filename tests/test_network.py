@@ -22,15 +22,15 @@ from networks import (
 from numba.core import config
 from numpy.testing import assert_allclose, assert_array_equal
 
-import skrnn.inference
-import skrnn.objective
-from skrnn._memory import LINE, Arena, padded
-from skrnn._threads import ShardPool
-from skrnn.inference import PREDICTION_ROWS
+import skrnn.network.inference
+import skrnn.training.objective
+from skrnn._core.threads import ShardPool
 from skrnn.kernels.denormals import MACHINE
 from skrnn.losses import BaseLoss, SquaredError
-from skrnn.objective import MAX_SHARDS, Objective
-from skrnn.parameters import Layout
+from skrnn.network.arena import LINE, Arena, padded
+from skrnn.network.inference import PREDICTION_ROWS
+from skrnn.network.layout import Layout
+from skrnn.training.objective import MAX_SHARDS, Objective
 
 quick = settings(max_examples=25, deadline=None, database=None)
 each_cell = pytest.mark.parametrize("cell", CELLS)
@@ -51,7 +51,7 @@ class SumOfRaw(BaseLoss):
 @pytest.fixture
 def many_threads(monkeypatch):
     """Batches of any size are worth waking threads."""
-    monkeypatch.setattr(skrnn.inference, "WORK_PER_THREAD", 1.0)
+    monkeypatch.setattr(skrnn.network.inference, "WORK_PER_THREAD", 1.0)
 
 
 def problem(cell, lengths, D=3, hidden=(9, 5), K=2, dtype=np.float64, seed=0, **options):
@@ -211,7 +211,7 @@ def test_groups_of_shards(cell, monkeypatch):
     network, theta, sequences, target = problem(cell, [4, 1, 6] * 50)
     expected = value_and_gradient(network, theta, sequences, target)
     for most in (1, 2, 3):
-        monkeypatch.setattr(skrnn.objective, "MAX_SHARDS", most)
+        monkeypatch.setattr(skrnn.training.objective, "MAX_SHARDS", most)
         value, gradient = value_and_gradient(network, theta, sequences, target)
         assert_allclose(value, expected[0], rtol=1e-15)
         assert_allclose(gradient, expected[1], rtol=1e-11, atol=1e-14)

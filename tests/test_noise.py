@@ -19,14 +19,14 @@ from networks import (
 from numba.core import config
 from numpy.testing import assert_allclose, assert_array_equal
 
-import skrnn.inference
-import skrnn.layers.block
-import skrnn.network
+import skrnn.network.inference
+import skrnn.network.layers.level
+import skrnn.network.network
 from skrnn.losses import SquaredError
-from skrnn.network import Noise
-from skrnn.objective import Objective
+from skrnn.network.network import Noise
 from skrnn.optimizers import SGD
-from skrnn.training import Settings, State, Training
+from skrnn.training.objective import Objective
+from skrnn.training.run import Settings, State, Training
 
 LENGTHS = [5, 1, 8, 3]
 CARRYING = [cell for cell in CELLS if cell.startswith(("lstm", "gru", "mgu"))]
@@ -211,7 +211,7 @@ def test_batch_mates_do_not_change_masks(cell, dtype, bidirectional):
 @pytest.mark.parametrize(("cell", "dtype"), [("lstm", np.float32), ("gru_before", np.float64), ("jordan", np.float64)])
 @each_way
 def test_bits_do_not_depend_on_threads(cell, dtype, bidirectional, monkeypatch):
-    monkeypatch.setattr(skrnn.inference, "WORK_PER_THREAD", 1.0)
+    monkeypatch.setattr(skrnn.network.inference, "WORK_PER_THREAD", 1.0)
     rates = NO_ZONEOUT if cell == "jordan" else RATES
     lengths = np.random.default_rng(0).integers(1, 20, 150).tolist()
     network, theta, sequences, target = problem(cell, lengths, (9, 5), dtype, bidirectional=bidirectional, **rates)
@@ -241,9 +241,9 @@ def no_masks(monkeypatch):
         raise AssertionError("a mask was drawn")
 
     for module, name in [
-        (skrnn.layers.block, "dropout_mask"),
-        (skrnn.layers.block, "zoneout_mask"),
-        (skrnn.network, "dropout_mask"),
+        (skrnn.network.layers.level, "dropout_mask"),
+        (skrnn.network.layers.level, "zoneout_mask"),
+        (skrnn.network.network, "dropout_mask"),
     ]:
         monkeypatch.setattr(module, name, refuse)
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skrnn._memory import Arena
 from skrnn.kernels.normalization import BLOCK, EPSILON
-from skrnn.layers.normalization import Normalization
+from skrnn.network.arena import Arena
+from skrnn.network.layers.normalization import Normalization
 
 TOLERANCE = {np.float32: 2e-5, np.float64: 1e-12}
 each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])

@@ -12,7 +12,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import InvalidParameterError
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
-from skrnn._plain_parameters import Parameter, plain
+from skrnn._core.parameters import Parameter, plain
 from skrnn.callbacks import Checkpoint, EarlyStopping, LearningRateFinder
 from skrnn.cells import CELLS, cell_class
 from skrnn.convolution import Conv

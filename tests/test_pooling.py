@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skrnn._memory import Arena
 from skrnn.kernels.batches import plan_steps
 from skrnn.kernels.pooling import BLOCK
-from skrnn.layers.pooling import POOLINGS, get_pooling
+from skrnn.network.arena import Arena
+from skrnn.network.layers.pooling import POOLINGS, get_pooling
 
 LENGTHS = {
     "ragged": [9, 7, 7, 4, 1, 1],

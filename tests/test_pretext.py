@@ -8,8 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from skrnn import SequenceTransformer
+from skrnn.estimators.tasks._own_targets import (
+    NUMBERS_TOGETHER,
+    KnownSquaredError,
+    has_next,
+    next_numbers,
+    next_values,
+    resample,
+)
 from skrnn.losses import SquaredError
-from skrnn.pretext import NUMBERS_TOGETHER, KnownSquaredError, has_next, next_numbers, next_values, resample
 from skrnn.sequences import SequenceArray
 
 LENGTHS = st.lists(st.integers(1, 7), min_size=1, max_size=6)
@@ -81,7 +88,7 @@ def test_a_raw_prediction_that_is_not_finite_is_noticed():
 
 @pytest.mark.parametrize(("n_points", "gib"), [(5 * 10**6, 0.01), (10**5, 0.02)], ids=["readout", "targets"])
 def test_reconstructions_that_need_too_much_memory_are_refused_before_they_are_made(n_points, gib, monkeypatch):
-    from skrnn.estimators import _objectives
+    from skrnn.estimators.tasks import _own as _objectives
 
     monkeypatch.setattr(_objectives, "resample", None)
     X = list(np.zeros((24, 3, 2)) + np.arange(3)[:, np.newaxis])

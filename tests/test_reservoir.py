@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from skrnn.cells import GRU, Jordan, get_cell
+from skrnn.estimators._reservoir import scale_reservoir
 from skrnn.initializers import Scheme, get_initializer
-from skrnn.network import Network
-from skrnn.reservoir import scale_reservoir
-from skrnn.structure import Structure
+from skrnn.network.network import Network
+from skrnn.network.structure import Structure
 
 
 def drawn(cell, radius=None, input_scale=1.0, recurrent_init="orthogonal", dtype="float64"):

@@ -26,12 +26,11 @@ from write_release_files import FILES, SEQUENCES, predict
 
 import skrnn
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer, cells
-from skrnn._archive import read_archive, write_archive
 from skrnn.cells import GRU, register_cell
-from skrnn.estimators._state import STATE_FORMAT, plain_attributes
 from skrnn.losses import BinomialLogLoss, SquaredError
 from skrnn.optimizers import Adam
-from skrnn.persistence import (
+from skrnn.persistence._attributes import STATE_FORMAT, plain_attributes
+from skrnn.persistence._estimators import (
     ESTIMATORS,
     TRUSTED_TYPES,
     estimator_from_plain,
@@ -39,6 +38,7 @@ from skrnn.persistence import (
     read_estimator,
     write_estimator,
 )
+from skrnn.persistence._zip import read_archive, write_archive
 from skrnn.preprocessing import PerStep, TokenEncoder
 
 each = pytest.mark.parametrize("name", MAKE)

@@ -8,8 +8,8 @@ from faults import assert_refused, cube, output, targets
 
 import skrnn
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
-from skrnn._archive import read_archive, write_archive
 from skrnn.convolution import Conv
+from skrnn.persistence._zip import read_archive, write_archive
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from faults import PATIENCE
 
-from skrnn._archive import _atomic, read_archive, write_archive
+from skrnn.persistence import _atomic
+from skrnn.persistence._zip import read_archive, write_archive
 
 SCRIPT = Path(__file__).with_name("kill_saves.py")
 

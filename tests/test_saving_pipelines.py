@@ -16,11 +16,11 @@ from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, QuantileTr
 
 import skrnn
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
-from skrnn._archive import read_archive, write_archive
 from skrnn.cells import GRU
 from skrnn.convolution import Conv
 from skrnn.optimizers import SGD
 from skrnn.persistence import TRUSTED_TYPES
+from skrnn.persistence._zip import read_archive, write_archive
 from skrnn.preprocessing import PerStep, SlidingWindow, TokenEncoder
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

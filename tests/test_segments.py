@@ -7,15 +7,15 @@ from hypothesis import strategies as st
 from networks import CELLS, EVERYTHING, as_data, random_network, random_sequences
 from numpy.testing import assert_allclose, assert_array_equal
 
-import skrnn.inference
-from skrnn._memory import Arena
-from skrnn._threads import ShardPool
+import skrnn.network.inference
+from skrnn._core.threads import ShardPool
 from skrnn.convolution import Conv
-from skrnn.data import MAX_BYTES
-from skrnn.inference import hidden_states, pooled_states, predict_raw
 from skrnn.losses import SquaredError
-from skrnn.objective import BackPropagation, Objective, gradient_norms
-from skrnn.segments import Room, Stretch, find_room
+from skrnn.network.arena import Arena
+from skrnn.network.data import MAX_BYTES
+from skrnn.network.inference import hidden_states, pooled_states, predict_raw
+from skrnn.network.segments import Room, Stretch, find_room
+from skrnn.training.objective import BackPropagation, Objective, gradient_norms
 
 NOISE = {"input_dropout": 0.3, "dropout": 0.4, "recurrent_dropout": 0.2}
 LENGTHS = [17, 3, 9, 17, 1, 12, 5, 16, 2, 10]
@@ -35,7 +35,7 @@ def evaluate(network, theta, data, *, seed=None, capacity=None, n_threads=1, **o
     with pytest.MonkeyPatch.context() as patch, ShardPool(n_threads) as pool:
         if capacity is not None:
             patch.setattr(
-                "skrnn.objective.room_of_training", lambda network, lengths, n, *_, **__: Room(n, capacity, 1)
+                "skrnn.training.objective.room_of_training", lambda network, lengths, n, *_, **__: Room(n, capacity, 1)
             )
         objective = Objective(network, data, SquaredError(), 0.1, pool, len(everyone), **options)
         return objective.value_and_gradient(theta, everyone, seed)
@@ -124,7 +124,7 @@ def test_value_and_states_keep_their_bits(pooling):
 def test_gradients_at_the_states(monkeypatch):
     network, theta, data = problem("lstm")
     expected = gradient_norms(network, theta, data, SquaredError())
-    monkeypatch.setattr("skrnn.objective.room_of_training", lambda *a, **k: Room(16, 10, 1))
+    monkeypatch.setattr("skrnn.training.objective.room_of_training", lambda *a, **k: Room(16, 10, 1))
     for found, wanted in zip(gradient_norms(network, theta, data, SquaredError()), expected, strict=True):
         assert_allclose(found, wanted, rtol=1e-10)
 
@@ -175,7 +175,7 @@ def buffers_of(objective):
 # ------------------------------------------------------------------------------------------------- bits and memory
 @pytest.mark.parametrize("pooling", ["last", "steps"])
 def test_bits_do_not_depend_on_threads(pooling, monkeypatch):
-    monkeypatch.setattr(skrnn.inference, "WORK_PER_THREAD", 1.0)
+    monkeypatch.setattr(skrnn.network.inference, "WORK_PER_THREAD", 1.0)
     network, theta, data = problem("lstm", (16,), [60, 40] * 40, np.float32, pooling=pooling, zoneout=0.1)
     max_bytes = 3 * needed(network, most_steps(data, 16), 16)
     expected = evaluate(network, theta, data, seed=1, max_bytes=max_bytes)
@@ -251,14 +251,14 @@ def test_too_many_units(n_units):
 
     network = make_network("lstm", 3, (n_units,), 2, np.float32)
     with pytest.raises(MemoryError, match=r"GiB .*fewer units"):
-        skrnn.objective.room_of_training(network, np.array([10]), 8, MAX_BYTES)
+        skrnn.training.objective.room_of_training(network, np.array([10]), 8, MAX_BYTES)
 
 
 def test_too_many_steps():
     network, _, _ = problem("lstm", (64,), [1], bidirectional=True)
     for n_steps in (10**7, 2**31, 2**62):
         with pytest.raises(MemoryError, match=rf"a sequence of {n_steps} steps .*raise max_memory to"):
-            skrnn.objective.room_of_training(network, np.array([3, n_steps, n_steps]), 8, MAX_BYTES)
+            skrnn.training.objective.room_of_training(network, np.array([3, n_steps, n_steps]), 8, MAX_BYTES)
     network, theta, data = problem("lstm", (64,), [900], bidirectional=True)
     with ShardPool(1) as pool, pytest.raises(MemoryError, match=r"a sequence of 900 steps"):
         predict_raw(network, theta, data, pool, max_bytes=network.packed_bytes + 10**5)

@@ -13,16 +13,16 @@ from numpy.testing import assert_array_equal
 
 import skrnn.sequences._chunks
 from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer
-from skrnn._threads import ShardPool
-from skrnn.data import Data, StreamedData
-from skrnn.inference import hidden_states, predict_raw
-from skrnn.inputs import fit_inputs
+from skrnn._core.threads import ShardPool
 from skrnn.losses import SquaredError
-from skrnn.objective import Objective
-from skrnn.segments import Room
+from skrnn.network.data import Data, StreamedData
+from skrnn.network.encoding import fit_inputs
+from skrnn.network.inference import hidden_states, predict_raw
+from skrnn.network.segments import Room
 from skrnn.sequences import as_sequence_array, check_sequences
 from skrnn.sequences._chunks import chunks
 from skrnn.sequences._convert import check_values
+from skrnn.training.objective import Objective
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 LENGTHS = [40, 3, 17, 40, 1, 9, 28, 5, 2, 33, 12]
@@ -78,7 +78,7 @@ def both_forms(X, inputs, pooling="last"):
 def test_gradients(kind, pooling, capacity, monkeypatch):
     X, inputs = with_inputs(kind)
     (network, theta), everyone = network_for(inputs, pooling=pooling, zoneout=0.2), np.arange(len(X))
-    monkeypatch.setattr("skrnn.objective.room_of_training", lambda *a, **k: Room(16, capacity, 1))
+    monkeypatch.setattr("skrnn.training.objective.room_of_training", lambda *a, **k: Room(16, capacity, 1))
     results = []
     for data in both_forms(X, inputs, pooling):
         with ShardPool(1) as pool:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
-from skrnn._streams import epoch_seed, hashed, shuffled
+from skrnn._core.streams import epoch_seed, hashed, shuffled
 
 WORD = 2**64 - 1
 

@@ -12,11 +12,11 @@ from skrnn.cells import GRU, LSTM, MGU
 from skrnn.convolution import Conv
 from skrnn.initializers import Chrono, GlorotUniform, Orthogonal, Scheme
 from skrnn.losses import SquaredError
-from skrnn.network import network_of
-from skrnn.objective import Objective
+from skrnn.network.network import network_of
+from skrnn.network.structure import Structure
 from skrnn.optimizers import LBFGS, SGD
-from skrnn.structure import Structure
-from skrnn.training import Settings, State, Training
+from skrnn.training.objective import Objective
+from skrnn.training.run import Settings, State, Training
 
 few = settings(max_examples=10, deadline=None, database=None)
 each_cell = pytest.mark.parametrize("cell", CELLS)

@@ -66,7 +66,7 @@ def test_small_tests(target, runs):
     environment, process, output = runs[target]
     vector_bytes = TARGETS[target][1]
     if vector_bytes:
-        command = [sys.executable, "-c", "from skrnn._jit import VECTOR_BYTES; print(VECTOR_BYTES)"]
+        command = [sys.executable, "-c", "from skrnn.kernels._jit import VECTOR_BYTES; print(VECTOR_BYTES)"]
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True)
         assert int(done.stdout) == vector_bytes
     assert process.wait() == 0, output.read_text()[-5000:]

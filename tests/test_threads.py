@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from faults import PATIENCE
 
-from skrnn._threads import ShardPool
+from skrnn._core.threads import ShardPool
 
 ROOT = Path(__file__).parent.parent
 
@@ -132,7 +132,7 @@ def test_pools_within_pools():
 def test_a_pool_within_itself():
     """In a process of its own, which can be ended if the threads wait for each other for ever."""
     program = """
-from skrnn._threads import ShardPool
+from skrnn._core.threads import ShardPool
 done = []
 with ShardPool(2) as pool:
     def outer(i, worker):

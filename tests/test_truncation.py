@@ -6,11 +6,11 @@ from networks import as_data, make_network, named, random_network, random_sequen
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skrnn import RNNRegressor
-from skrnn._threads import ShardPool
+from skrnn._core.threads import ShardPool
 from skrnn.convolution import Conv
-from skrnn.inference import predict_raw
 from skrnn.losses import SquaredError
-from skrnn.objective import Objective, Piece, check_truncation
+from skrnn.network.inference import predict_raw
+from skrnn.training.objective import Objective, Piece, check_truncation
 
 LENGTHS = [13, 4, 9, 13, 1, 7]
 CELLS = {"lstm": "LSTM", "elman": "RNN"}
@@ -165,7 +165,7 @@ def test_the_value_is_that_of_the_whole(cell, pooling):
 
 @pytest.mark.parametrize("pooling", ["last", "steps"])
 def test_truncation_in_segments_and_on_threads(pooling, monkeypatch):
-    monkeypatch.setattr("skrnn.inference.WORK_PER_THREAD", 1.0)
+    monkeypatch.setattr("skrnn.network.inference.WORK_PER_THREAD", 1.0)
     network, theta, data = problem("lstm", (24,), [300, 240, 30, 100] * 12, pooling=pooling, zoneout=0.1)
     expected = truncated(network, theta, data, 100, step=0.1, seed=2)
     assert_same(truncated(network, theta, data, 100, step=0.1, seed=2, max_bytes=3 * 10**6), expected, rtol=1e-9)

@@ -2,7 +2,7 @@
 
 import joblib
 
-from .._plain_parameters import PlainParameters, check_parameters
+from .._core.parameters import PlainParameters, check_parameters
 
 
 class BaseCallback(PlainParameters):

@@ -9,10 +9,10 @@ from pathlib import Path
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 
-from .._plain_parameters import described
-from .._version import __version__
+from .._core.parameters import described
+from .._core.version import __version__
 from ..optimizers import get_optimizer
-from ..persistence import estimator_to_plain, read_estimator, write_estimator
+from ..persistence._estimators import estimator_to_plain, read_estimator, write_estimator
 from ._base import BaseCallback, is_epoch, note_name, own_callbacks
 
 
@@ -144,8 +144,8 @@ def _naming(path):
 
 def _checked(training, fitted):
     """Fingerprint and state of training of a checkpoint, whose estimator is `fitted`; refuses what is none."""
-    from ..network import network_of  # noqa: PLC0415 (brings the compiler)
-    from ..training import State  # noqa: PLC0415
+    from ..network.network import network_of  # noqa: PLC0415 (brings the compiler)
+    from ..training.run import State  # noqa: PLC0415
 
     if not isinstance(training, dict) or set(training) != {"fingerprint", "state"}:
         raise ValueError("its training has no fingerprint or no state, or something besides")

@@ -39,7 +39,7 @@ __all__ = [
 
 def __getattr__(name):
     if name == "kernel":
-        return import_module(".._jit", __name__).kernel
+        return import_module("..kernels._jit", __name__).kernel
     for module, cell in CELLS.items():
         if cell == name:
             return getattr(import_module(f".{module}", __name__), name)

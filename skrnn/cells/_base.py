@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .._plain_parameters import PlainEstimator
+from .._core.parameters import PlainEstimator
 
 # What feeds a column of pre-activations, of the state h, the constant 1 (the bias) and the input x, which lie side by
 # side in this order.

@@ -2,7 +2,7 @@
 
 from sklearn.utils._param_validation import StrOptions
 
-from .._jit import kernel
+from ..kernels._jit import kernel
 from ..kernels.activations import sigmoid, tanh
 from ._base import BOTH, INPUT, STATE, BaseCell
 

@@ -2,7 +2,7 @@
 
 from sklearn.utils._param_validation import StrOptions
 
-from .._jit import kernel
+from ..kernels._jit import kernel
 from ..kernels.activations import relu, tanh
 from ..kernels.lanes import where_positive
 from ._base import INPUT, BaseCell

@@ -4,7 +4,7 @@ from numbers import Real
 
 from sklearn.utils._param_validation import Interval
 
-from .._jit import kernel
+from ..kernels._jit import kernel
 from ..kernels.activations import sigmoid, tanh
 from ..kernels.lanes import zeros_like
 from ._base import BOTH, BaseCell

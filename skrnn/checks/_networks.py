@@ -4,14 +4,14 @@ from itertools import pairwise
 
 import numpy as np
 
-from .._threads import ShardPool
+from .._core.threads import ShardPool
 from ..cells._base import Sizes
-from ..inference import Data, hidden_states, predict_raw, worthwhile_threads
 from ..initializers import Chrono, GlorotUniform, Orthogonal, Scheme
 from ..losses import SquaredError
-from ..network import Network
-from ..objective import Objective
-from ..structure import Structure
+from ..network.inference import Data, hidden_states, predict_raw, worthwhile_threads
+from ..network.network import Network
+from ..network.structure import Structure
+from ..training.objective import Objective
 from ._contract import about, require
 from ._step import POINTS, STEP, Step, describe, error_of, smallest
 

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import HasMethods, Interval, InvalidParameterError, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._plain_parameters import LARGEST, PlainEstimator, plain, usable
+from .._core.parameters import LARGEST, PlainEstimator, plain, usable
 from ..cells import CELL_NAMES, BaseCell, get_cell
 from ..convolution import Conv
 from ..initializers import (
@@ -18,16 +18,16 @@ from ..initializers import (
     BaseBias,
     BaseInitializer,
 )
-from ..inputs import fit_inputs
+from ..network.encoding import fit_inputs
+from ..network.structure import Structure
 from ..optimizers import OPTIMIZERS, BaseOptimizer
+from ..persistence._attributes import pickled_state, unpickled_attributes
 from ..schedules import SCHEDULES, BaseSchedule
 from ..sequences._steps import is_text
-from ..structure import Structure
 from ._callbacks import CallbackSupportMixin, progress_shown, with_callbacks
 from ._exclusive import exclusive
 from ._fit import learn, warn
 from ._going_on import learned_with
-from ._state import pickled_state, unpickled_attributes
 from ._validation import channel_roles, validate_inputs
 
 FEATURE_POOLINGS = ("last", "mean", "max")  # those without weights
@@ -79,6 +79,8 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
         "dtype": [StrOptions({"float32", "float64"})],
         "verbose": ["verbose"],
     }
+
+    _needed_in_files = frozenset()
 
     @abstractmethod
     def __init__(
@@ -233,6 +235,12 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
         """Fit as the job says."""
         return self._fit(job.X, lambda sequences, verbose: learn(self, sequences, job, verbose), reset=not job.goes_on)
 
+    def _check_parameters_of_files(self):
+        """Refuse parameters that no fit looks at again before a prediction does."""
+
+    def _check_attributes_of_files(self, require):
+        """Refuse fitted attributes that do not belong together; ``require(name, holds)`` checks one."""
+
     def _structure(self, n_raw):
         """What the parameters describe."""
         return Structure(
@@ -314,15 +322,15 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
             a Jordan network hands on its raw predictions.
         """
         check_is_fitted(self)
-        from ..inference import hidden_states  # noqa: PLC0415
+        from ..network.inference import hidden_states  # noqa: PLC0415
 
         return self._run_network(X, hidden_states)
 
     def _run_network(self, X, run):
         """``run(network, theta, data, pool, max_bytes)`` on the sequences in X."""
-        from .._threads import ShardPool  # noqa: PLC0415
-        from ..data import Data  # noqa: PLC0415
-        from ..network import network_of  # noqa: PLC0415
+        from .._core.threads import ShardPool  # noqa: PLC0415
+        from ..network.data import Data  # noqa: PLC0415
+        from ..network.network import network_of  # noqa: PLC0415
 
         network = network_of(self.structure_)
         theta = network.flatten(self.weights_)

@@ -6,10 +6,7 @@ from importlib.util import find_spec
 
 from sklearn.callback import CallbackSupportMixin, ProgressBar, with_callbacks
 
-# Attributes that an estimator has while it is fitted: ours, and those of scikit-learn.
-OF_A_RUNNING_FIT = "_training", "_callback_fit_ctx", "_skl_callbacks_to_teardown"
-
-__all__ = ["OF_A_RUNNING_FIT", "CallbackObserver", "CallbackSupportMixin", "progress_shown", "with_callbacks"]
+__all__ = ["CallbackObserver", "CallbackSupportMixin", "progress_shown", "with_callbacks"]
 
 
 class CallbackObserver:

@@ -13,15 +13,18 @@ from ..cells import get_cell
 from ..losses import BinomialLogLoss, MultinomialLogLoss
 from ..metrics import step_accuracy_score
 from ..optimizers import get_optimizer
+from ..persistence._estimators import saved
 from ._class_weight import class_factors
 from ._documentation import document_parameters
 from ._predictor import BasePredictor, takes_steps
-from ._targets import UNITS, codes_of, distinct, given_classes
+from ._restored import check_classes
+from .tasks._read import UNITS, codes_of, distinct, given_classes
 
 AUTO_DROPOUT = 0.3  # chosen by experiment, see docs/defaults.rst
 NOT_GIVEN = object()
 
 
+@saved
 @document_parameters
 class RNNClassifier(ClassifierMixin, BasePredictor):
     """Recurrent network that classifies sequences.
@@ -75,6 +78,8 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         **BasePredictor._parameter_constraints,
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
+
+    _needed_in_files = frozenset({"classes_", "multilabel_"})
 
     def __init__(
         self,
@@ -403,6 +408,9 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         if self.multilabel_:
             return accuracy_score(target, raw > 0, sample_weight=sample_weight)
         return accuracy_score(target[:, 0], self._decide(raw), sample_weight=sample_weight)
+
+    def _check_attributes_of_files(self, require):
+        check_classes(self, require)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -9,8 +9,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from sklearn.utils import check_consistent_length, check_random_state
 
-from .._output import say
-from .._plain_parameters import described
+from .._core.output import say
+from .._core.parameters import described
 from ..initializers import Scheme, get_bias_initializer, get_initializer
 from ..optimizers import get_optimizer
 from ..schedules import Constant, get_schedule
@@ -20,8 +20,8 @@ from ._callbacks import CallbackObserver
 from ._going_on import check_same_model, remembered
 from ._scaling import best_constant
 from ._target_names import check_target_names
-from ._targets import complete
 from ._validation import level_of_caller
+from .tasks._read import complete
 
 # batch_size="auto" and max_iter="auto": batches large enough for the processor to work well and small enough for many
 # updates in an epoch, and epochs enough for updates enough; chosen by experiment, see docs/defaults.rst.
@@ -52,10 +52,10 @@ class Job:
 
 def learn(estimator, sequences, job, verbose=False):
     """Train the network of an estimator and set its attributes; returns the text of a warning, or None."""
-    from ..data import Data  # noqa: PLC0415 (brings the compiler)
-    from ..network import Network  # noqa: PLC0415
-    from ..objective import check_memory  # noqa: PLC0415
-    from ..training import Training  # noqa: PLC0415
+    from ..network.data import Data  # noqa: PLC0415 (brings the compiler)
+    from ..network.network import Network  # noqa: PLC0415
+    from ..training.objective import check_memory  # noqa: PLC0415
+    from ..training.run import Training  # noqa: PLC0415
 
     if not job.partial:
         _forget(estimator, "solver_state_", "solver_t_", "solver_name_")
@@ -272,7 +272,7 @@ def scheme_of(estimator, n_steps):
 
 def _settings(estimator, n_sequences, alpha, job, verbose):
     """How to train on so many sequences."""
-    from ..training import Settings  # noqa: PLC0415
+    from ..training.run import Settings  # noqa: PLC0415
 
     schedule, batch_size = get_schedule(estimator.learning_rate), _batch_size(estimator, n_sequences)
     return Settings(
@@ -308,7 +308,7 @@ def _n_epochs(estimator, n_batches):
 
 def _start(estimator, network, job, checkpoint, seed, n_steps, raw, optimizer):
     """State of training to start from: a checkpoint, the fit before, or new weights, which predict `raw` at first."""
-    from ..training import State  # noqa: PLC0415
+    from ..training.run import State  # noqa: PLC0415
 
     if checkpoint:
         return State.from_plain(checkpoint, network)

@@ -7,7 +7,7 @@ sizes of batches, stops) is used as it is now.
 
 import warnings
 
-from .._plain_parameters import described
+from .._core.parameters import described
 from ._validation import channel_roles, level_of_caller
 
 

@@ -16,7 +16,8 @@ from ._base import FEATURE_POOLINGS, BaseRNN
 from ._fit import Job
 from ._scaling import check_size
 from ._target_names import check_target_names
-from ._targets import (
+from ._validation import validate_inputs, warn_if_not_finite
+from .tasks._read import (
     UNITS,
     Target,
     as_numbers,
@@ -28,7 +29,6 @@ from ._targets import (
     rows_of_sequences,
     rows_of_steps,
 )
-from ._validation import validate_inputs, warn_if_not_finite
 
 
 def takes_steps(estimator):
@@ -197,7 +197,7 @@ class BasePredictor(BaseRNN):
             If the network was not trained with ``pooling="attention"``.
         """
         check_is_fitted(self)
-        from ..inference import attention_weights  # noqa: PLC0415
+        from ..network.inference import attention_weights  # noqa: PLC0415
 
         if self.structure_.pooling != "attention":
             raise ValueError(
@@ -232,7 +232,7 @@ class BasePredictor(BaseRNN):
            "On the difficulty of training recurrent neural networks", ICML 2013. :arxiv:`1211.5063`
         """
         check_is_fitted(self)
-        from ..objective import gradient_norms  # noqa: PLC0415
+        from ..training.objective import gradient_norms  # noqa: PLC0415
 
         check_target_names(self, y)
         y = items_of(y, "y")
@@ -252,7 +252,7 @@ class BasePredictor(BaseRNN):
     def _predict(self, X, decode):
         """What `decode` makes of raw predictions (n, K); where steps have predictions, one array for each sequence."""
         check_is_fitted(self)
-        from ..inference import predict_raw  # noqa: PLC0415
+        from ..network.inference import predict_raw  # noqa: PLC0415
 
         def run(network, theta, data, pool, max_bytes):
             raw = predict_raw(network, theta, data, pool, max_bytes=max_bytes)

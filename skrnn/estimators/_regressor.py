@@ -11,16 +11,19 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Str
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._plain_parameters import described
+from .._core.parameters import described
 from ..losses import REGRESSION_LOSSES, BaseLoss, LogLoss, Quantile
 from ..metrics import step_r2_score
+from ..persistence._estimators import saved
 from ._documentation import document_parameters
 from ._going_on import check_same_loss
 from ._predictor import BasePredictor, takes_steps
+from ._restored import check_numbers
 from ._scaling import centre_and_scale, share_explained
-from ._targets import UNITS, as_numbers
+from .tasks._read import UNITS, as_numbers
 
 
+@saved
 @document_parameters
 class RNNRegressor(RegressorMixin, BasePredictor):
     """Recurrent network that maps sequences to one or several numbers.
@@ -87,6 +90,8 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         "quantile": [Interval(Real, 0, 1, closed="neither"), None],
         "standardize_target": ["boolean"],
     }
+
+    _needed_in_files = frozenset({"loss_function_", "target_mean_", "target_scale_", "target_shape_"})
 
     def __init__(
         self,
@@ -318,6 +323,9 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         if loss.resists_outliers:
             return share_explained(loss, raw, target, sample_weight)
         return r2_score(target, self.loss_function_.predict(raw), sample_weight=sample_weight)
+
+    def _check_attributes_of_files(self, require):
+        check_numbers(self, require)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

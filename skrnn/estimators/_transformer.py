@@ -9,14 +9,16 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Str
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from .._plain_parameters import plain, usable
+from .._core.parameters import plain, usable
+from ..persistence._estimators import saved
 from ..sequences import SequenceArray
 from ._base import FEATURE_POOLINGS, BaseRNN
 from ._documentation import document_parameters
 from ._fit import Job, results, scheme_of
-from ._objectives import OBJECTIVES
-from ._targets import row_weights
+from ._restored import check_reconstruction
 from ._validation import warn_if_not_finite
+from .tasks._own import OBJECTIVES
+from .tasks._read import row_weights
 
 
 def _can_invert(transformer):
@@ -32,6 +34,7 @@ def _can_invert(transformer):
     return True
 
 
+@saved
 @document_parameters
 class SequenceTransformer(TransformerMixin, BaseRNN):
     """Recurrent network that turns sequences into features of fixed length.
@@ -237,6 +240,12 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         vars(self).pop("_task", None)
         return self
 
+    def _check_parameters_of_files(self):
+        self._poolings()
+
+    def _check_attributes_of_files(self, require):
+        check_reconstruction(self, require)
+
     def _target(self, sequences, y, sample_weight, goes_on):
         self._poolings()
         self._task, target = OBJECTIVES[self.objective](self, sequences, y, sample_weight)
@@ -267,9 +276,9 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
 
     def _draw(self, sequences, sample_weight):
         """Draw the weights of a reservoir."""
-        from ..network import Network  # noqa: PLC0415 (brings the compiler)
-        from ..reservoir import scale_reservoir  # noqa: PLC0415
-        from ..training import State  # noqa: PLC0415
+        from ..network.network import Network  # noqa: PLC0415 (brings the compiler)
+        from ..training.run import State  # noqa: PLC0415
+        from ._reservoir import scale_reservoir  # noqa: PLC0415
 
         self._poolings()
         self._forget_reconstruction()
@@ -315,7 +324,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             in the dtype of the network. A row does not depend on the other sequences.
         """
         check_is_fitted(self)
-        from ..inference import pooled_states  # noqa: PLC0415
+        from ..network.inference import pooled_states  # noqa: PLC0415
 
         def run(network, theta, data, pool, max_bytes):
             features = pooled_states(network, theta, data, pool, self._poolings(), max_bytes)
@@ -339,8 +348,8 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             the channels of numbers of X, in their units.
         """
         check_is_fitted(self)
-        from ..inference import read_out  # noqa: PLC0415
-        from ..network import network_of  # noqa: PLC0415
+        from ..network.inference import read_out  # noqa: PLC0415
+        from ..network.network import network_of  # noqa: PLC0415
 
         network, poolings = network_of(self.structure_), self._poolings()
         features = check_array(X, dtype=network.dtype, input_name="X")
@@ -381,7 +390,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
 
     @property
     def _n_features_out(self):
-        from ..network import network_of  # noqa: PLC0415
+        from ..network.network import network_of  # noqa: PLC0415
 
         return len(self._poolings()) * network_of(self.structure_).n_last
 

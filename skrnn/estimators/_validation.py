@@ -6,10 +6,10 @@ import warnings
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
-from .._validation import validate_sequences
 from ..sequences._convert import check_values
 from ..sequences._layout import place
 from ..sequences._steps import is_text
+from ..sequences._validate import validate_sequences
 
 
 def validate_inputs(estimator, X, dtype, *, missing, reset=False, text=None):

@@ -127,7 +127,7 @@ class RecurrentLayers:
         c : ndarray of shape (n_layers * n_directions, n_sequences, n_units) or None
             The same for the second state of an LSTM.
         """
-        from ..inference import run_layers  # noqa: PLC0415 (brings the compiler)
+        from ..network.inference import run_layers  # noqa: PLC0415 (brings the compiler)
 
         sequences = [self._check_sequence(k, x) for k, x in enumerate(sequences)]
         if not sequences:

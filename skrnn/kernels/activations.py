@@ -11,7 +11,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import overload
 
-from .._jit import VECTOR_BYTES, kernel
+from ._jit import VECTOR_BYTES, kernel
 from .lanes import Lanes, copy_sign, define, fast_divide, first_lanes, load, max_lanes, maximum, minimum, sum_lanes
 
 MAX_ULP = {  # of the result; sigmoid: absolute error in units of the spacing at 1, since it is tanh shifted by 1/2

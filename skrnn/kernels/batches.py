@@ -1,6 +1,6 @@
 """Where the steps of a shard lie (see `recurrence`), and moving them between the arrays of neighbouring layers."""
 
-from .._jit import VECTOR_BYTES, kernel
+from ._jit import VECTOR_BYTES, kernel
 from .lanes import load, store
 
 

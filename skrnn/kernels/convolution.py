@@ -5,7 +5,7 @@ C channels come in, K go out. The rows of outputs lie as in `pooling`: step t of
 """
 # ruff: noqa: F821 (`activation` and `slope` are bound below)
 
-from .._jit import VECTOR_BYTES, bind, kernel
+from ._jit import VECTOR_BYTES, bind, kernel
 from .activations import relu, tanh
 from .denormals import flush_denormals, restore_denormals
 from .gemm import product, product_t

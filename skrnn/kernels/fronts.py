@@ -3,7 +3,7 @@
 Rows of Y are live rows (see `recurrence`); rows[q] is the row of `values` of live row q.
 """
 
-from .._jit import VECTOR_BYTES, kernel
+from ._jit import VECTOR_BYTES, kernel
 from .activations import exp
 from .lanes import if_positive, load, store
 

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import lower_builtin, type_callable
 
-from .._jit import N_VECTOR_REGISTERS, VECTOR_BYTES, bind
+from ._jit import N_VECTOR_REGISTERS, VECTOR_BYTES, bind
 from .lanes import (
     I64,
     data_pointer,

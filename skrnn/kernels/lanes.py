@@ -17,7 +17,7 @@ from numba.core import cgutils, types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import lower_builtin, models, register_model, type_callable
 
-from .._jit import MASKED_MEMORY, VECTOR_BYTES
+from ._jit import MASKED_MEMORY, VECTOR_BYTES
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
 CONTRACT = ("contract",)  # lets a * b + c become one instruction; keeps NaN, infinity and the order of operations

@@ -12,7 +12,7 @@ Where a loss has a kink its slope there is 0. NaN in `raw` makes the result NaN.
 
 import numpy as np
 
-from .._jit import VECTOR_BYTES, bind, kernel
+from ._jit import VECTOR_BYTES, bind, kernel
 from .activations import exp, log1p_unit, log_sum_exp
 from .lanes import first_lanes, if_positive, load, maximum, minimum, store, sum_lanes
 

@@ -12,7 +12,7 @@ from llvmlite import ir
 from numba.core import types
 from numba.extending import lower_builtin, type_callable
 
-from .._jit import VECTOR_BYTES, kernel
+from ._jit import VECTOR_BYTES, kernel
 from .lanes import I32, Lanes, lanes, splat, store, vector_type
 
 WORD = 0xFFFFFFFF

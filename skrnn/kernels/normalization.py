@@ -7,7 +7,7 @@ H is the number of columns that count. `affine` (2, H) holds the gain in row 0, 
 
 import math
 
-from .._jit import VECTOR_BYTES, kernel
+from ._jit import VECTOR_BYTES, kernel
 from .denormals import flush_denormals, restore_denormals
 from .lanes import first_lanes, load, store, sum_lanes, sum_of_squares, zeros_like
 

@@ -11,7 +11,7 @@ sequences go on behind it. The functions of the way there then continue what the
 
 import numpy as np
 
-from .._jit import VECTOR_BYTES, kernel
+from ._jit import VECTOR_BYTES, kernel
 from .activations import exp, tanh
 from .denormals import flush_denormals, restore_denormals
 from .gemm import product, product_t

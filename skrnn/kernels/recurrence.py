@@ -30,7 +30,7 @@ H is the number of units of the state, Q that of the inner stage.
 """
 # ruff: noqa: F821 (the names in the last paragraph but one, and the stages, are bound)
 
-from .._jit import VECTOR_BYTES, kernel
+from ._jit import VECTOR_BYTES, kernel
 from .denormals import flush_denormals, restore_denormals
 from .gemm import product, product_t
 from .lanes import add_each, load, load_each, multiply_each, store, store_each, subtract_each, zeros_like

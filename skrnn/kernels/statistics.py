@@ -4,7 +4,7 @@ All sums are float64, over the steps in their order, and as if rounded once: so 
 come in several arrays, one after the other; `sums`, `total` and `lost` (what rounding took away) are 0 at first.
 """
 
-from .._jit import kernel
+from ._jit import kernel
 
 
 @kernel

@@ -8,7 +8,7 @@ where a step takes thirty times as long; hence the mode of `denormals`.
 
 import math
 
-from .._jit import VECTOR_BYTES, kernel
+from ._jit import VECTOR_BYTES, kernel
 from .denormals import flush_denormals, restore_denormals
 from .lanes import load, square_root, store, sum_of_squares
 

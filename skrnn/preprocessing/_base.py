@@ -4,7 +4,7 @@ from contextlib import contextmanager
 
 from sklearn.base import TransformerMixin
 
-from .._plain_parameters import PlainEstimator
+from .._core.parameters import PlainEstimator
 
 
 # Without the keyword, here and in each subclass, scikit-learn would put the output into a data frame of numbers.

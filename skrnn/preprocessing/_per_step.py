@@ -11,10 +11,10 @@ from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, proces
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from .._validation import pack, validate_sequences
 from ..sequences import SequenceArray, check_sequences
 from ..sequences._containers import items_of
 from ..sequences._ragged import TwoReadingsError, check_same_lengths, has_steps, ragged_values, step_weights
+from ..sequences._validate import pack, validate_sequences
 from ._base import BaseSequenceTransformer
 
 NEEDS_STEP_TARGETS = (

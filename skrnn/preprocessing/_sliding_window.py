@@ -7,8 +7,8 @@ from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from .._validation import FLOATS
 from ..sequences import as_sequence_array
+from ..sequences._validate import FLOATS
 from ._base import BaseSequenceTransformer
 from ._cut import cut
 from ._times import check_steps, times_of

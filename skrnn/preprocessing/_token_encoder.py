@@ -7,10 +7,10 @@ from sklearn.base import OneToOneFeatureMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from .._validation import check_names, pack
 from ..sequences import SequenceArray, as_sequence_array
 from ..sequences._layout import place
 from ..sequences._steps import is_text
+from ..sequences._validate import check_names, pack
 from ..sequences._vocabulary import encode_tokens, learn_vocabulary
 from ._base import BaseSequenceTransformer
 

@@ -246,9 +246,9 @@ class Exchange:
         b   81   Sequence(1 step, 1 channel)
         a   64  Sequence(2 steps, 1 channel)
         """
-        from ._pandas import SequenceExtensionArray, pd  # noqa: PLC0415 (brings pandas)
+        import pandas as pd  # noqa: PLC0415 (slow to load)
 
-        return pd.Series(SequenceExtensionArray(self), index=index, name=name, copy=False)
+        return pd.Series(self, index=index, name=name, copy=False, dtype="sequence")
 
 
 def _missing_like(sequences):

@@ -1,0 +1,53 @@
+"""Random recurrent weights that are not trained: echo state networks.
+
+A network whose state forgets where it started, the *echo state property*, holds a fading and mixed memory of its input,
+which a linear model can read. The spectral radius of the recurrent weights sets how slowly it fades.
+
+References
+----------
+.. [1] H. Jaeger, "The 'echo state' approach to analysing and training recurrent neural networks", GMD report 148,
+   German National Research Center for Information Technology, 2001.
+"""
+
+import numpy as np
+
+from .._core.threads import one_blas_thread
+
+
+def scale_reservoir(network, theta, spectral_radius, input_scale):
+    """Scale the recurrent weights of each gate, layer and direction to a spectral radius, and those of inputs.
+
+    Parameters
+    ----------
+    network : Network
+    theta : ndarray
+        Random weights, as `Network.initialize` draws them; changed in place.
+    spectral_radius : float
+        Largest absolute eigenvalue that each gate's block of ``W_h`` gets; where units see their own past only, the
+        largest absolute weight ``w_h``.
+    input_scale : float
+        By which ``W_x`` of the first layer is multiplied.
+    """
+    weights = network.layout.views(theta)
+    for block in network.blocks:
+        for direction, layer in block.directions.items():
+            prefix = f"layers.{block.number}.{direction}"
+            for columns in layer.cell.public_columns(layer.sizes, "W_h").values():
+                _scale(weights[f"{prefix}.W_h"][:, columns], spectral_radius)
+            if "w_h" in layer.shapes:
+                _scale(weights[f"{prefix}.w_h"], spectral_radius)
+            if block.number == 0:
+                weights[f"{prefix}.W_x"][...] *= input_scale
+
+
+def _scale(weights, spectral_radius):
+    """Scale a square matrix, or the diagonal of one, in place."""
+    with one_blas_thread:
+        eigenvalues = weights if weights.ndim == 1 else np.linalg.eigvals(weights.astype(np.float64))
+    radius = abs(eigenvalues).max()
+    if radius == 0:
+        raise ValueError(
+            f"The recurrent weights have spectral radius 0 and cannot be scaled to {spectral_radius}: choose another "
+            "recurrent_init."
+        )
+    weights *= spectral_radius / radius

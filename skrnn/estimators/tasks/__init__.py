@@ -1,0 +1,1 @@
+"""Targets: what a network is trained for."""

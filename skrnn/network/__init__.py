@@ -1,0 +1,1 @@
+"""Networks over one vector of parameters: structure, layers, memory, encoded sequences, prediction."""

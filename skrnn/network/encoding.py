@@ -1,0 +1,416 @@
+"""From the channels of sequences to the numbers that a network reads.
+
+What is learned from the training sequences is an `Inputs`: means and scales, codes of tokens and categories, and how
+missing values are dealt with. It is the only place that knows in which order the columns come.
+"""
+
+from collections import Counter
+from inspect import signature
+
+import numpy as np
+
+from ..sequences import SequenceArray
+from ..sequences._chunks import chunks
+from ..sequences._convert import check_values
+from ..sequences._layout import place
+from ..sequences._steps import is_text
+from ..sequences._vocabulary import encode_tokens, learn_vocabulary
+
+LARGEST_EMBEDDING = 64
+# Where squares may underflow, a spread is measured once more, on values magnified by a power of 2, without rounding.
+TINY_SCALE, TINY_MEAN, MAGNIFICATION = 1e-140, 1e-120, 2.0**600
+
+
+def default_embedding_dim(n_codes):
+    """Numbers that stand for one of `n_codes` codes: 1.6 n^0.56, a rule of thumb of practitioners, up to 64."""
+    return int(min(LARGEST_EMBEDDING, max(2, round(1.6 * n_codes**0.56))))
+
+
+class Inputs:
+    """Encoding of channels as numbers, as `fit_inputs` has learned it.
+
+    The columns of `encode` are: the channels of numbers, standardised; with a time channel the time since the step
+    before, standardised; with ``missing="mask"`` or "decay" after all these as many columns that are 1 where a value
+    was measured, and as many of the time since it last was; then the codes of tokens and categories.
+
+    Parameters
+    ----------
+    n_channels : int
+        Channels of the sequences.
+    missing : {"error", "mask", "decay"}
+        What becomes of NaN: it is refused; it becomes 0, which is the mean; it becomes the last value that was seen,
+        for the network to let it decay.
+    time_channel : int or None
+        Channel that holds time stamps.
+    categories : dict of int to dict
+        For each channel of tokens or categories their codes 1, 2, ...; 0 is for all others.
+    mean, scale : ndarray of shape (n_channels,)
+        What is subtracted from the channels and by what they are divided: 0 and 1 for those of codes. At the place of
+        the time channel, those of the time since the step before.
+    time_scale : ndarray of shape (n_numbers,) or None
+        By what the times since columns of numbers were last seen are divided.
+    """
+
+    def __init__(self, n_channels, missing, time_channel, categories, mean, scale, time_scale):
+        self.n_channels, self.missing, self.time_channel = n_channels, missing, time_channel
+        self.categories, self.mean, self.scale, self.time_scale = categories, mean, scale, time_scale
+
+    @property
+    def numbers(self):
+        """Channels of numbers, the time channel last."""
+        return number_channels(self.n_channels, self.categories, self.time_channel)
+
+    @property
+    def is_text(self):
+        """Whether the sequences are of tokens."""
+        return any(isinstance(next(iter(known)), str) for known in self.categories.values())
+
+    @property
+    def decays(self):
+        """Whether there are numbers that the network lets decay."""
+        return self.missing == "decay" and len(self.numbers) > 0
+
+    @property
+    def n_columns(self):
+        """Columns that the network gets."""
+        return len(self.numbers) * (1 if self.missing == "error" else 3) + len(self.categories)
+
+    def embeddings(self, n_dims):
+        """Description of the columns of codes, as `Structure` wants it; `n_dims`: numbers per code, or "auto"."""
+        first = self.n_columns - len(self.categories)
+        sizes = [len(known) + 1 for known in self.categories.values()]
+        return tuple(
+            (first + k, size, default_embedding_dim(size) if n_dims == "auto" else n_dims)
+            for k, size in enumerate(sizes)
+        )
+
+    @property
+    def sees_one_step(self):
+        """Whether the columns of a step depend on nothing but the step."""
+        return self.missing == "error" and self.time_channel is None
+
+    def encode(self, sequences, dtype):
+        """The numbers that the network reads, (n_steps, n_columns), finite in `dtype`."""
+        encoded, row = np.empty((len(sequences.values), self.n_columns), dtype), 0
+        for chunk in chunks(sequences, whole=not self.sees_one_step):
+            self._encode(chunk, encoded[row : row + len(chunk.values)])
+            row += len(chunk.values)
+        return encoded
+
+    def check(self, sequences, dtype):
+        """Raise the ValueError that `encode` would raise, without memory for all that it returns.
+
+        Returns the largest absolute value that it would return.
+        """
+        largest = 0.0
+        for chunk in chunks(sequences, whole=not self.sees_one_step):
+            encoded = np.empty((len(chunk.values), self.n_columns), dtype)
+            self._encode(chunk, encoded)
+            largest = max(largest, float(encoded.max()), -float(encoded.min()))
+        return largest
+
+    def _encode(self, sequences, out):
+        """Fill `out` with the columns of some of the sequences."""
+        if not self.categories and self.sees_one_step:
+            _standardize(sequences.values, self.mean, self.scale, out)
+        else:
+            with np.errstate(over="ignore"):
+                out[:] = np.hstack([*self._numbers(sequences), *self._codes(sequences)])
+        encoded = SequenceArray(out, sequences.offsets)
+        encoded._origin = sequences._origin
+        check_values(encoded, out.dtype, name="X, standardized,")
+
+    def n_steps_before(self, values, begin, n_before):
+        """How many of the `n_before` steps before row `begin` of `values` the columns of later steps depend on."""
+        if self.sees_one_step:
+            return 0
+        n = 1
+        if self.missing != "error":  # back to where each number has been seen
+            numbers = self.numbers
+            while n < n_before and np.isnan(values[begin - n : begin, numbers]).all(axis=0).any():
+                n *= 2
+        return min(n, n_before)
+
+    def to_plain(self):
+        """The arguments of `Inputs` by name, for files."""
+        return dict(vars(self))
+
+    @classmethod
+    def from_plain(cls, plain):
+        """The `Inputs` that `to_plain` described; ValueError if they are not such as `fit_inputs` makes."""
+        if not isinstance(plain, dict) or set(plain) != set(signature(cls).parameters):
+            raise ValueError(f"inputs are described by {sorted(signature(cls).parameters)}, not by {plain!r:.200}")
+        inputs = cls(**{name: _native(value) for name, value in plain.items()})
+        inputs._check()
+        return inputs
+
+    def _check(self):
+        n_channels, categories, time_channel = self.n_channels, self.categories, self.time_channel
+        if type(n_channels) is not int or n_channels < 1:
+            raise ValueError(f"{n_channels!r} is no number of channels")
+        _check_finite(self.mean, n_channels, "mean")  # before any work for each of so many channels
+        _check_finite(self.scale, n_channels, "scale")
+        if self.missing not in ("error", "mask", "decay"):
+            raise ValueError(f"{self.missing!r} is no policy for missing values")
+        if time_channel is not None and not _is_one_of(time_channel, n_channels):
+            raise ValueError(f"{time_channel!r} is no time channel of {n_channels} channels")
+        if not isinstance(categories, dict) or time_channel in categories:
+            raise ValueError("categories is no dict, or holds the time channel")
+        if not all(_is_one_of(channel, n_channels) for channel in categories):
+            raise ValueError(f"there are codes for channels that do not exist: {list(categories)[:10]}")
+        for known in categories.values():
+            # a code is the row of a table, which kernels read unchecked
+            if not isinstance(known, dict) or list(known.values()) != list(range(1, len(known) + 1)):
+                raise ValueError("codes are not 1, 2, ...")
+        n_times = len(self.numbers)
+        if self.missing != "error" and n_times:
+            _check_finite(self.time_scale, n_times, "time_scale")
+        elif self.time_scale is not None:
+            raise ValueError("there is a time_scale without missing values")
+
+    def _numbers(self, sequences):
+        """Columns of numbers, and what comes with them."""
+        numbers = self.numbers
+        if not len(numbers):
+            return
+        values = numbers_and_gaps(sequences, numbers, self.time_channel)
+        out = np.empty(values.shape)
+        _standardize(values, self.mean[numbers], self.scale[numbers], out)
+        values = out
+        if self.missing == "error":
+            yield values
+            return
+        seen = ~np.isnan(values)
+        last = last_seen(seen, sequences.offsets)
+        if self.missing == "decay":
+            values = np.take_along_axis(values, last, axis=0)
+        yield np.where(np.isnan(values), 0, values)
+        yield seen
+        times = step_times(sequences, self.time_channel)
+        yield (times[:, np.newaxis] - times[last]) / self.time_scale
+
+    def _codes(self, sequences):
+        for channel, known in self.categories.items():
+            if not self.is_text:
+                _check_codes(sequences, channel)
+            yield encode_tokens(sequences.values[:, channel], known)[:, np.newaxis]
+
+
+def _native(value):
+    """An array in the byte order of this machine, for kernels; anything else as it is."""
+    is_foreign = isinstance(value, np.ndarray) and not value.dtype.isnative
+    return value.astype(value.dtype.newbyteorder("=")) if is_foreign else value
+
+
+def _is_one_of(channel, n_channels):
+    return type(channel) is int and 0 <= channel < n_channels
+
+
+def _check_finite(array, n, name):
+    if not isinstance(array, np.ndarray) or array.shape != (n,) or array.dtype != np.float64:
+        raise ValueError(f"{name} of the inputs is no array of {n} floats of 64 bits")
+    if not np.isfinite(array).all() or (name != "mean" and not (array > 0).all()):
+        raise ValueError(f"{name} of the inputs is not finite, or not above 0")
+
+
+def fit_inputs(sequences, weight, *, standardize=True, missing="error", time_channel=None, categorical=(), min_count=1):
+    """Learn an `Inputs` from sequences.
+
+    Parameters
+    ----------
+    sequences : SequenceArray
+    weight : ndarray of shape (n_sequences,) or (n_steps,)
+        Of each sequence or step in means, scales and counts of tokens; those of weight 0 are not looked at.
+    standardize : bool
+    missing, time_channel :
+        See `Inputs`.
+    categorical : sequence of int
+        Channels of codes.
+    min_count : int
+        How often a token must occur, by the sum of weights, in order to get a code of its own; with 1 any that occurs.
+    """
+    n_channels = sequences.n_channels
+    categories = {c: _known(sequences, c, weight, min_count) for c in categorical}
+    inputs = Inputs(n_channels, missing, time_channel, categories, np.zeros(n_channels), np.ones(n_channels), None)
+    numbers = inputs.numbers
+    if not len(numbers):
+        return inputs
+
+    def parts():
+        for chunk, rows in _weighted_chunks(sequences, weight, whole=time_channel is not None):
+            yield numbers_and_gaps(chunk, numbers, time_channel), rows
+
+    if standardize:
+        inputs.mean[numbers], inputs.scale[numbers] = _moments(parts, numbers)
+    if missing != "error":
+        inputs.time_scale = _time_scale(sequences, numbers, weight, time_channel)
+    return inputs
+
+
+def _weighted_chunks(sequences, weight, whole):
+    """Chunks of the sequences, and the weight of each of their rows."""
+    row, of_rows = 0, len(weight) == len(sequences.values)
+    for chunk in chunks(sequences, whole=whole):
+        first, _ = chunk._origin
+        end = row + len(chunk.values)
+        yield chunk, weight[row:end] if of_rows else np.repeat(weight[first : first + len(chunk)], chunk.lengths)
+        row = end
+
+
+def number_channels(n_channels, categorical, time_channel):
+    """Channels that do not hold codes, the time channel last."""
+    numbers = [c for c in range(n_channels) if c not in categorical and c != time_channel]
+    return np.array(numbers + ([] if time_channel is None else [time_channel]), np.intp)
+
+
+def numbers_and_gaps(sequences, numbers, time_channel):
+    """Channels of numbers; in the place of time stamps, which come last, the time since the step before."""
+    whole = np.array_equal(numbers, np.arange(sequences.n_channels))
+    values = sequences.values if whole else sequences.values[:, numbers]
+    if time_channel is not None:
+        values = values.astype(np.float64)
+        with np.errstate(over="ignore"):  # as everywhere: what is infinite is refused when it is measured or encoded
+            values[:, -1] = np.diff(step_times(sequences, time_channel), prepend=0)
+        values[sequences.offsets[:-1], -1] = 0
+    return values
+
+
+def step_times(sequences, time_channel):
+    """Time of each step: its number, or what the time channel holds; these must rise within a sequence.
+
+    The only step of a sequence that is missing, NaN in all channels, needs none: there is no time since a step before.
+    """
+    if time_channel is None:
+        return np.arange(len(sequences.values), dtype=np.float64)
+    times = sequences.values[:, time_channel].astype(np.float64)
+    begins = sequences.offsets[:-1][sequences.lengths == 1]
+    times[begins[np.isnan(sequences.values[begins]).all(axis=1)]] = 0
+    wrong = ~np.isfinite(times)
+    rises = times[1:] > times[:-1]
+    rises[sequences.offsets[1:-1] - 1] = True
+    wrong[1:] |= ~rises
+    if wrong.any():
+        row = int(wrong.argmax())
+        i, step = place(sequences.offsets, row, sequences._origin)
+        before = "" if step == 0 else f" after {times[row - 1]}"
+        raise ValueError(
+            f"The time stamps in channel {time_channel} must be finite and rise from step to step; sequence {i}, step "
+            f"{step} has {times[row]}{before}."
+        )
+    return times
+
+
+def last_seen(seen, offsets):
+    """For each entry of `seen` (n_steps, C) the row of the last one that is True, at least the sequence's first row."""
+    first = np.repeat(offsets[:-1], np.diff(offsets))[:, np.newaxis]
+    rows = np.arange(len(seen))[:, np.newaxis]
+    return np.maximum.accumulate(np.where(seen, rows, first), axis=0)
+
+
+def mean_and_scale(values, weight, channels, switch):
+    """Mean and standard deviation of columns over weighted rows; NaN counts for nothing.
+
+    switch : the parameter that errors advise to set to False.
+    """
+    return _moments(lambda: [(values, weight)], channels, switch)
+
+
+def _moments(parts, channels, switch="standardize"):
+    """`mean_and_scale` of values and weights that ``parts()`` yields, as often as it is called."""
+    mean, scale, eps = _mean_and_deviation(parts, len(channels))
+    tiny = (scale < TINY_SCALE) & (np.abs(mean) < TINY_MEAN) & (eps < np.finfo(np.float32).eps)
+    if tiny.any():  # whose squares may be too small to be numbers
+
+        def magnified():
+            for values, weight in parts():
+                yield values[:, tiny] * MAGNIFICATION, weight
+
+        magnified_mean, magnified_scale, _ = _mean_and_deviation(magnified, tiny.sum())
+        mean[tiny] = magnified_mean / MAGNIFICATION
+        found = np.maximum(magnified_scale / MAGNIFICATION, np.finfo(float).smallest_subnormal)
+        scale[tiny] = np.where(magnified_scale > 0, found, 0.0)
+    wrong = ~(np.isfinite(mean) & np.isfinite(scale))
+    if wrong.any():
+        raise ValueError(
+            f"Input X: the values of channel {channels[wrong.argmax()]} are too large, their variance overflows; "
+            f"rescale them or set {switch}=False."
+        )
+    # A channel that is constant but for rounding must not be blown up.
+    return mean, np.where(scale <= 10 * eps * np.abs(mean), 1.0, scale)
+
+
+def _mean_and_deviation(parts, n_channels):
+    """Weighted mean and standard deviation of columns, and the precision of the values."""
+    from ..kernels.statistics import add_squares, add_values  # noqa: PLC0415 (brings the compiler)
+
+    total, lost, mean, lost_squares, variance = np.zeros((5, n_channels))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for values, weight in parts():
+            add_values(_laid_out(values), _laid_out(weight), total, lost, mean)
+        mean /= np.where(total > 0, total, 1.0)
+        for values, weight in parts():
+            add_squares(_laid_out(values), _laid_out(weight), mean, lost_squares, variance)
+        variance /= np.where(total > 0, total, 1.0)
+    return mean, np.sqrt(variance), np.finfo(values.dtype).eps
+
+
+def _standardize(values, mean, scale, out):
+    """out = (values - mean) / scale."""
+    from ..kernels.statistics import standardize  # noqa: PLC0415 (brings the compiler)
+
+    with np.errstate(over="ignore"):  # what is too large is refused when all is encoded
+        standardize(_laid_out(values), _laid_out(mean), _laid_out(scale), out)
+
+
+def _laid_out(array):
+    """The array in the one layout that kernels are compiled for."""
+    return np.require(array, requirements=["C", "A", "W"])
+
+
+def _time_scale(sequences, numbers, weight, time_channel):
+    """Mean time since each column was last seen, over the steps at which it is not seen; 1 if it always is."""
+    total, sums = np.zeros((2, len(numbers)))
+    with np.errstate(over="ignore", invalid="ignore"):
+        for chunk, rows in _weighted_chunks(sequences, weight, whole=True):
+            seen, times = ~np.isnan(numbers_and_gaps(chunk, numbers, time_channel)), step_times(chunk, time_channel)
+            since = times[:, np.newaxis] - times[last_seen(seen, chunk.offsets)]
+            count = rows[:, np.newaxis] * (since > 0)
+            total += count.sum(axis=0)
+            sums += (count * since).sum(axis=0)
+        mean = sums / np.where(total > 0, total, 1)
+    if not np.isfinite(mean).all():
+        raise ValueError(f"The time stamps in channel {time_channel} are too large, their sum overflows: rescale them.")
+    return np.where(mean > 0, mean, 1.0)
+
+
+def _known(sequences, channel, weight, min_count):
+    """Codes of the values of a channel, from the sequences that count."""
+    counts = Counter()
+    for chunk, rows in _weighted_chunks(sequences, weight, whole=False):
+        if not is_text(chunk.values):
+            _check_codes(chunk, channel)
+        counts.update(_weighted_counts(chunk.values[rows > 0, channel].tolist(), rows[rows > 0]))
+    return learn_vocabulary(counts, min_count)
+
+
+def _weighted_counts(tokens, weight):
+    """The sum of the weights of each token."""
+    if len(tokens) and (weight == weight[0]).all():
+        return {token: n * weight[0] for token, n in Counter(tokens).items()}
+    sums = dict.fromkeys(tokens, 0.0)
+    for token, w in zip(tokens, weight.tolist(), strict=True):
+        sums[token] += w
+    return sums
+
+
+def _check_codes(sequences, channel):
+    """Refuse values that are no codes."""
+    values = sequences.values[:, channel]
+    wrong = ~((values >= 0) & (values == np.floor(values)) & (values < np.inf))
+    if wrong.any():
+        row = int(wrong.argmax())
+        i, step = place(sequences.offsets, row, sequences._origin)
+        raise ValueError(
+            f"The categorical channel {channel} must hold integers from 0 on; sequence {i}, step {step} has "
+            f"{values[row]}."
+        )

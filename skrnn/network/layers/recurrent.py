@@ -1,0 +1,238 @@
+"""One recurrent layer in one direction: a cell, its packed weights, and the buffers that a shard needs."""
+
+from functools import cached_property
+
+import numpy as np
+
+from ...cells._base import Sizes
+from ...kernels import recurrence
+from ...kernels._jit import bind, kernel
+from ...kernels.batches import last_states
+from ...kernels.lanes import zeros_like
+from .layer import Part
+
+_BOUND = {}
+
+
+@kernel
+def _no_inner_forward(a, h):
+    return a, h
+
+
+@kernel
+def _no_inner_backward(saved, h_before, shared, du):
+    return saved, zeros_like(du)
+
+
+def bound_to(cell, raw=False, noisy=False):
+    """The time loop, forward and back, bound to the equations of `cell`; made once for each set of them."""
+    without = {"cell_inner_forward": _no_inner_forward, "cell_inner_backward": _no_inner_backward}
+    equations = {name: function or without[name] for name, function in cell.equations().items()}
+    n_inner = len(cell.inner)
+    numbers = {
+        "N_GATES": len(cell.columns) - n_inner + cell.n_shared,
+        "N_STATES": len(cell.states),
+        "N_VECTORS": sum(cell.vectors.values()),
+        "N_INNER": n_inner,
+        "N_SHARED": cell.n_shared,
+        "SAVES_H": cell.saves_h,
+        "RAW": raw,
+        "NOISY": noisy,
+    }
+    key = *equations.values(), *numbers.values()
+    if key not in _BOUND:
+        functions = [getattr(f, "py_func", f) for f in equations.values()]
+        names = [functions[0].__module__, *(f.__qualname__ for f in functions), *map(int, numbers.values())]
+        name = ".".join(map(str, names))
+        bound = equations | numbers
+        for stage in ("inner_forward", "outer_forward", "inner_backward", "outer_backward"):
+            bound[stage] = bind(getattr(recurrence, stage), name, **equations, **numbers)
+        _BOUND[key] = tuple(bind(loop, name, **bound) for loop in (recurrence.forward, recurrence.backward))
+    return _BOUND[key]
+
+
+class Recurrent(Part):
+    """A layer of one cell, reading `n_inputs` channels in one direction of time.
+
+    `buffer_shapes` are the arrays that one thread writes.
+
+    Parameters
+    ----------
+    cell : BaseCell
+    n_inputs, n_hidden, n_state : int
+        See `Sizes`.
+    raw : bool, default=False
+        Whether it puts out the first state of the cell instead of h.
+    is_last : bool, default=False
+        Whether only its state after the last step is made use of.
+    recurrent_dropout, zoneout : float, default=0
+    """
+
+    def __init__(
+        self, cell, n_inputs, n_hidden, n_state=None, *, raw=False, is_last=False, recurrent_dropout=0.0, zoneout=0.0
+    ):
+        self.cell, self.raw, self.is_last = cell, raw, is_last
+        self.sizes = Sizes(n_inputs, n_hidden, n_state or n_hidden)
+        self.recurrent_dropout, self.zoneout = recurrent_dropout, zoneout
+        self.noisy = recurrent_dropout > 0 or zoneout > 0
+        self.n_inputs, self.n_state, self.n_states = n_inputs, self.sizes.n_state, len(cell.states)
+        self.shapes = cell.shapes(self.sizes)
+        self.blocks = cell.blocks(self.sizes)
+        self.fed = np.array([*cell.fed_by("h", self.sizes), *cell.fed_by("x", self.sizes)])
+        self.n_columns = cell.n_columns(self.sizes)
+        self.n_rows = self.n_state + 1 + n_inputs
+        self._first = (len(cell.inner) - cell.n_shared) * n_hidden
+        self._u0 = self.n_columns - self.n_state
+
+    @property
+    def output(self):
+        """The buffer whose rows hold what the layer puts out, and the final states of sequences among them."""
+        return "S" if self.raw else "R" if self.noisy else "Z"
+
+    @cached_property
+    def kernels(self):
+        return bound_to(self.cell, self.raw, self.noisy)
+
+    # ---------------------------------------------------------------------------------------------------- weights
+    def initialize(self, weights, rng, scheme):
+        H, cell = self.n_state, self.cell
+        for gate in cell.gates:
+            for public, piece in cell.public_pieces(self.sizes):
+                if piece.gate != gate:
+                    continue
+                view = weights[piece.name][..., public]
+                if piece.name in {"b", "b_y", "b_h"}:
+                    view[...] = cell.initial_bias.get(gate, 0.0) if piece.name == "b" else 0.0
+                else:
+                    view[...] = (scheme.recurrent if piece.name == "W_h" else scheme.inputs)(rng, *view.shape)
+        if scheme.biases is not None:
+            remembered = scheme.biases(rng, H, scheme.n_steps)
+            for gate, sign in cell.remembers.items():
+                weights["b"][cell.public_columns(self.sizes, "b")[gate]] = sign * remembered
+        for name in cell.vectors:
+            weights[name][...] = cell.initial_vectors(rng, name, weights[name].shape, scheme.n_steps, self.is_last)
+
+    def packed_shapes(self):
+        """W for the products of the forward pass, transposes for the way back, and the weights of single units."""
+        h0, h1, x0, x1 = self.fed
+        _, n_hidden, n_state = self.sizes
+        shapes = {"W": (self.n_rows, self.n_columns), "W_hT": (h1 - h0, n_state), "W_xT": (x1 - x0, self.n_inputs)}
+        if self.cell.inner:
+            shapes |= {"W_u": (n_hidden, n_state), "W_uT": (n_state, n_hidden)}
+        return shapes | {"p": (1, sum(self.cell.vectors.values()) * n_state)}
+
+    def packing(self, weights, packed):
+        starts = {"W_hT": self.fed[0], "W_xT": self.fed[2], "W_uT": 0}
+        for public, piece in self.cell.public_pieces(self.sizes):
+            view = np.atleast_2d(weights[piece.name])[:, public]
+            yield view, packed[piece.matrix][piece.rows, piece.columns]
+            transposed = f"{piece.matrix}T" if piece.matrix == "W_u" else f"{piece.name}T"
+            if transposed in starts:
+                first = starts[transposed]
+                yield view.T, packed[transposed][piece.columns.start - first : piece.columns.stop - first, : len(view)]
+        yield from self._vectors(weights, packed["p"])
+
+    def unpacking(self, packed_gradient, gradients):
+        for public, piece in self.cell.public_pieces(self.sizes):
+            view = np.atleast_2d(gradients[piece.name])[:, public]
+            yield packed_gradient[f"d{piece.matrix}"][piece.rows, piece.columns], view
+        for view, packed in self._vectors(gradients, packed_gradient["dp"]):
+            yield packed, view
+
+    def _vectors(self, weights, packed):
+        start = 0
+        for name, number in self.cell.vectors.items():
+            for row in np.atleast_2d(weights[name])[:number]:
+                yield row, packed[0, start : start + self.n_state]
+                start += self.n_state
+
+    def gradient_shapes(self):
+        """The gradient of W, W_u and p of `packed_shapes`."""
+        return {f"d{name}": shape for name, shape in self.packed_shapes().items() if name in {"W", "W_u", "p"}}
+
+    # ------------------------------------------------------------------------------------------------------ a shard
+    def buffer_shapes(self, n_rows, n_steps, n_sequences, training):
+        """Arrays for a shard of so many sequences, steps, and rows (steps + 1 each); see `kernels.recurrence`."""
+        N, H, Q = n_sequences, self.n_state, self.sizes.n_hidden
+        n_gates = n_rows if training else N
+        shapes = {"Z": (n_rows, self.n_rows), "S": (n_rows, self.n_states * H), "A": (n_gates, self.n_columns)}
+        if self.cell.inner:
+            shapes["U"] = n_gates, Q
+        if self.noisy:
+            shapes |= {"R": (n_rows, H), "M": (N, H), "K": (n_steps if training else 1, (1 + self.n_states) * H)}
+        if training:
+            shapes |= {"dh": (N, H), "ds": (N, self.n_states * H)}
+            if self.cell.inner:
+                shapes |= {"du": (N, Q), "e": (N, self.cell.n_shared * H)}
+            if self.noisy:
+                shapes["dz"] = N, H
+        return shapes
+
+    def start(self, buffers, n_sequences, initial=None):
+        """Set the state before the first step, which is 0 so far, to `initial`, a tuple of h and the other states."""
+        H = self.n_state
+        if self.noisy:
+            buffers["R"][:n_sequences, :H] = 0 if initial is None else initial[0]
+        if initial is not None:
+            buffers["Z"][:n_sequences, :H] = initial[0]
+            if self.noisy:
+                buffers["Z"][:n_sequences, :H] *= buffers["M"][:n_sequences, :H]
+            for k, state in enumerate(initial[1:]):
+                buffers["S"][:n_sequences, k * H : (k + 1) * H] = state
+
+    def final(self, buffers, starts):
+        """The states after each sequence's last step, as `start` takes them."""
+        H, h = self.n_state, buffers["R" if self.noisy else "Z"]
+        last = np.empty((starts[1], (1 + self.n_states) * H), h.dtype)
+        last_states(h, starts, H, last, 0)
+        last_states(buffers["S"], starts, self.n_states * H, last, H)
+        return last.reshape(len(last), -1, H).swapaxes(0, 1)
+
+    def forward(self, packed, buffers, starts, Y, rows, column, *, training):
+        """Run the time loop over a shard whose inputs stand in ``buffers["Z"]``; put out into Y unless it is None.
+
+        rows: for each live row, the row of Y that belongs to it; column: where in Y the output begins.
+        """
+        Z = buffers["Z"]
+        self.kernels[0](
+            *(buffers.get(name, Z) for name in ("Z", "S", "R", "A", "U")),
+            *(packed["W"], packed.get("W_u", Z), packed["p"]),
+            *(self.blocks, starts, self.n_state, self.sizes.n_hidden, self._first, self._u0),
+            *(Z if Y is None else Y, rows, column, Y is not None),
+            *(buffers.get("M", Z), buffers.get("K", Z), training),
+        )
+
+    def start_backward(self, buffers, n_sequences, d_last, column, n_known=0):
+        """Set the gradients of the final states: those of the outputs to columns of `d_last` (None: 0), others to 0.
+
+        Those of the first `n_known` sequences are left as they stand: `backward` has put them there, as the gradients
+        of the initial states of the segment behind.
+        """
+        H, output, ended = self.n_state, "ds" if self.raw else "dh", slice(n_known, n_sequences)
+        buffers[output][ended, :H] = 0 if d_last is None else d_last[ended, column : column + H]
+        if self.raw:
+            buffers["dh"][ended] = 0
+        elif self.n_states:
+            buffers["ds"][ended] = 0
+        if self.noisy:
+            buffers["dz"][ended] = 0
+
+    def backward(self, packed, buffers, starts, dY, rows, column, keep_dh, dX, gradient):
+        """Back-propagate through time from dY, unless it is None, and from ``buffers["dh"]``, ``buffers["ds"]``.
+
+        Fills `gradient`, and dX with the gradients of the inputs unless it is None. Afterwards ``buffers["dh"]``,
+        ``buffers["ds"]`` and for noise ``buffers["dz"]`` hold the gradients of the states before the first step.
+        """
+        Z = buffers["Z"]
+        if self.cell.vectors:
+            gradient["dp"][:] = 0
+        self.kernels[1](
+            *(buffers.get(name, Z) for name in ("Z", "S", "R", "A", "U")),
+            *(packed["W_hT"], packed["W_xT"], packed.get("W_uT", Z), packed["p"]),
+            *(self.blocks, self.fed, starts, self.n_state, 0 if dX is None else self.n_inputs),
+            *(self.sizes.n_hidden, self._first, self._u0),
+            *(buffers["dh"], buffers["ds"], *(buffers.get(name, Z) for name in ("dz", "du", "e"))),
+            *(Z if dY is None else dY, rows, column, dY is not None, keep_dh),
+            *(buffers.get("M", Z), buffers.get("K", Z), Z if dX is None else dX),
+            *(gradient["dW"], gradient.get("dW_u", Z), gradient["dp"]),
+        )

@@ -1,0 +1,325 @@
+"""Estimators in files: what `skrnn.save` and `skrnn.load` are made of.
+
+A file names nothing that could be imported: classes, cells, solvers and so on are looked up by name in fixed tables.
+What is read is checked against the network that it describes before anything is computed with it.
+"""
+
+import functools
+
+import numpy as np
+
+from .._core.parameters import LARGEST, PYTHONS, usable
+from ..cells import CELLS
+from ..network import components
+from ..preprocessing import PerStep, SlidingWindow, TokenEncoder
+from ._attributes import plain_attributes, restored_attributes
+from ._pipelines import known_steps, step_from_plain, step_to_plain
+from ._zip import read_archive, write_archive
+
+ESTIMATORS = {}  # classes by name: see `saved`
+# What `skops.io.load` needs to be told to trust, for all that is this package's own, and for dtypes in imputers.
+TRUSTED_TYPES = [
+    *(f"{cls.__module__}.{cls.__name__}" for cls in (PerStep, SlidingWindow, TokenEncoder)),
+    *sorted({f"{cls.__module__}.{cls.__name__}" for table in components.TABLES.values() for cls in table.values()}),
+    *(f"skrnn.cells.{module}.{name}" for module, name in CELLS.items()),
+    "numpy.dtype",
+]
+PARTS = {"class", "parameters", "components", "attributes", "output"}
+OUTPUTS = (None, "default", "pandas", "polars")
+LARGEST_FILE = 2**32
+
+
+def saved(cls):
+    """Enter a class of estimators among those that files may name.
+
+    It says by ``_check_parameters_of_files()`` and ``_check_attributes_of_files(require)`` what of a file it refuses,
+    beside what is refused here, and names in ``_needed_in_files`` the fitted attributes that it cannot be without.
+    """
+    ESTIMATORS[cls.__name__] = cls
+    TRUSTED_TYPES.append(f"{cls.__module__}.{cls.__name__}")
+    return cls
+
+
+def save(estimator, path):
+    """Save an estimator to a file that later versions can load.
+
+    The file is a zip archive of JSON and arrays. It is replaced as a whole or not at all: a process that is killed
+    while it saves leaves the file as it was before.
+
+    Parameters
+    ----------
+    estimator : RNNClassifier, RNNRegressor, SequenceTransformer, or pipeline of them and known steps
+        Fitted or not. Known steps are those of `skrnn.preprocessing`, and of scikit-learn the usual scalers, imputers,
+        encoders and linear models. Parameters must be plain (numbers, strings, None, arrays, and lists, tuples and
+        dicts of them) or be instances of the package's own cells, solvers and so on; cells of your own must have a name
+        by `skrnn.cells.register_cell`. Callbacks and requests for metadata are not saved.
+    path : str or path-like
+        Where to; by custom the name ends with ``.skrnn``.
+
+    Raises
+    ------
+    TypeError
+        If the estimator is of another class, also one that is derived from these, or has a parameter that cannot be
+        saved; the message names it.
+    ValueError
+        If fitted attributes were changed by hand to what does not belong together, or weights are not finite.
+    OSError
+        If the file cannot be written. One that was there before is still there.
+
+    See Also
+    --------
+    load : The way back.
+
+    Examples
+    --------
+    >>> import tempfile, skrnn
+    >>> from pathlib import Path
+    >>> X, y = [[[0.0], [1.0]], [[1.0], [0.0], [0.5]]] * 5, [0, 1] * 5
+    >>> clf = skrnn.RNNClassifier(4, "gru", tol=1.0, n_iter_no_change=1, random_state=0).fit(X, y)
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     path = Path(directory, "model.skrnn")
+    ...     skrnn.save(clf, path)
+    ...     same = skrnn.load(path)
+    >>> bool((same.predict_proba(X) == clf.predict_proba(X)).all())
+    True
+    """
+    write_estimator(estimator, path)
+
+
+def load(path, *, max_bytes=LARGEST_FILE):
+    """Load an estimator that `save` has saved.
+
+    Nothing in the file is run, imported or unpickled, so it need not be trusted.
+
+    Parameters
+    ----------
+    path : str or path-like
+        A file of `save`, of this version or an earlier one.
+    max_bytes : int, default=4294967296
+        Size from which on a file is refused, 4 GiB by default.
+
+    Returns
+    -------
+    RNNClassifier, RNNRegressor, SequenceTransformer, or pipeline
+        An estimator that predicts the same bits on the same machine, with all parameters and fitted attributes.
+
+    Raises
+    ------
+    ValueError
+        If the file is none of `save`, is damaged or contradicts itself, is larger than `max_bytes`, or was written by
+        a version with a newer format.
+    OSError
+        If it cannot be read.
+
+    See Also
+    --------
+    save : How the file came about.
+
+    Examples
+    --------
+    >>> import tempfile, skrnn
+    >>> from pathlib import Path
+    >>> with tempfile.TemporaryDirectory() as directory:
+    ...     path = Path(directory, "model.skrnn")
+    ...     skrnn.save(skrnn.RNNRegressor(cell="gru"), path)
+    ...     skrnn.load(path)
+    RNNRegressor()
+    """
+    return read_estimator(path, max_bytes=max_bytes)[0]
+
+
+def write_estimator(estimator, path, training=None):
+    """Write an estimator, and as a second part a plain dict that says where its training stands, if there is one."""
+    extra = {} if training is None else {"training": training}
+    write_archive(path, {"estimator": estimator_to_plain(estimator)} | extra)
+
+
+def read_estimator(path, *, max_bytes=LARGEST_FILE):
+    """The estimator in a file, and what was given to `write_estimator` as `training`, or None."""
+    content, _ = read_archive(path, max_bytes=max_bytes)
+    try:
+        if not isinstance(content, dict) or not {"estimator"} <= set(content) <= {"estimator", "training"}:
+            raise ValueError("there is no estimator in it, or something besides")
+        return estimator_from_plain(content["estimator"]), content.get("training")
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ValueError(f"{path!s} cannot be loaded: {error}") from error
+
+
+# ------------------------------------------------------------------------------------------------- to plain values
+def estimator_to_plain(estimator):
+    """Class, parameters and attributes of an estimator or of a pipeline of known steps as plain values."""
+    name = type(estimator).__name__
+    if type(estimator) is known_steps().get(name):
+        return step_to_plain(estimator, estimator_to_plain)
+    if type(estimator) is not ESTIMATORS.get(name):
+        raise TypeError(
+            f"skrnn.save saves {', '.join(ESTIMATORS)}, and pipelines of them and of {', '.join(known_steps())}, not "
+            f"{type(estimator).__qualname__}: use skops or pickle for other steps, searches and classes of your own."
+        )
+    _check_predicting(estimator)
+    parameters, instances = {}, {}
+    for name, value in estimator.get_params(deep=False).items():
+        plain = components.to_plain(value, registered=True)
+        (parameters if plain is value else instances)[name] = plain
+    attributes = {name: value for name, value in vars(estimator).items() if _is_fitted_attribute(name)}
+    if attributes:
+        _check_fitted(estimator)  # rather now than when the file is read
+    plain = {
+        "class": type(estimator).__name__,
+        "parameters": parameters,
+        "components": instances,
+        "attributes": _plain_attributes(attributes),
+        "output": vars(estimator).get("_sklearn_output_config", {}).get("transform"),
+    }
+    _refuse_objects(parameters)
+    return plain
+
+
+def _is_fitted_attribute(name):
+    return name.endswith("_") and not name.startswith("_")
+
+
+def _plain_attributes(attributes):
+    plain = plain_attributes(attributes)
+    if "structure_" in plain:
+        plain["structure_"]["cell"] = components.to_plain(plain["structure_"]["cell"], registered=True)
+    return plain
+
+
+def _refuse_objects(parameters):
+    """Say of parameters that are other objects what to do instead."""
+    for name, value in parameters.items():
+        if isinstance(value, np.random.RandomState):
+            raise TypeError(
+                f"{name}={value!r} cannot be saved, because its state changes with each use: give a number, or None."
+            )
+        if hasattr(value, "split") and not isinstance(value, str):
+            raise TypeError(
+                f"{name} is a {type(value).__qualname__}, which skrnn.save cannot save: hold out X_val in its "
+                "place, or save with skops or pickle."
+            )
+        if hasattr(value, "get_params") or callable(value):
+            raise TypeError(
+                f"{name}={value!r} cannot be saved by skrnn.save, because it is not one of the package's own: of a "
+                "cell, use register_cell; otherwise save with skops or pickle."
+            )
+
+
+# ----------------------------------------------------------------------------------------------- from plain values
+def estimator_from_plain(plain):
+    """The estimator of `estimator_to_plain`; ValueError if it contradicts itself."""
+    if isinstance(plain, dict) and set(plain) == {"step", "state"}:
+        return step_from_plain(plain, estimator_from_plain)
+    if not isinstance(plain, dict) or set(plain) != PARTS:
+        raise ValueError(f"an estimator has the parts {sorted(PARTS)}")
+    cls = ESTIMATORS.get(plain["class"]) if isinstance(plain["class"], str) else None
+    if cls is None:
+        raise ValueError(f"there is no estimator {plain['class']!r}")
+    for part in ("parameters", "components", "attributes"):
+        if not isinstance(plain[part], dict):
+            raise ValueError(f"{part} are no dict with names")
+    instances = {name: components.from_plain(value) for name, value in plain["components"].items()}
+    if unknown := {*plain["parameters"], *instances} - set(cls._get_param_names()):
+        raise ValueError(f"{cls.__name__} has no parameters {sorted(map(str, unknown))}")
+    estimator = cls(**plain["parameters"] | instances)
+    _check_predicting(estimator)
+    if plain["output"] not in OUTPUTS:
+        raise ValueError(f"there is no output {plain['output']!r}")
+    if plain["output"] is not None and hasattr(estimator, "set_output"):
+        estimator.set_output(transform=plain["output"])
+    if plain["attributes"]:
+        for name in plain["attributes"]:
+            if not (isinstance(name, str) and name.isidentifier() and _is_fitted_attribute(name)) or hasattr(cls, name):
+                raise ValueError(f"{name!r} is no attribute of a fitted estimator")
+        vars(estimator).update(restored_attributes(plain["attributes"]))
+        _check_fitted(estimator)
+    return estimator
+
+
+def _check_predicting(estimator):
+    """Refuse parameters that no fit looks at again before a prediction does."""
+    usable(estimator, "max_memory")
+    usable(estimator, "n_jobs")
+    estimator._check_parameters_of_files()
+
+
+def _check_fitted(estimator):
+    """Refuse attributes that do not belong together."""
+    missing = {"structure_", "inputs_", "weights_", "per_step_", "n_outputs_", "n_channels_", "n_features_in_"}
+    missing |= estimator._needed_in_files | {"t_", "loss_curve_", "validation_scores_", "gradient_norm_curve_"}
+    if missing := missing - set(vars(estimator)):
+        raise ValueError(f"the attributes {sorted(missing)} are missing")
+    structure, inputs = estimator.structure_, estimator.inputs_
+    _require(estimator, "n_channels_", lambda n: n == inputs.n_channels)
+    _require(estimator, "n_features_in_", lambda n: _is_count(n) and n > 0)
+    _require(estimator, "n_outputs_", _is_count)
+    _require(estimator, "per_step_", lambda v: v is (structure.pooling == "steps"))
+    _check_names(estimator)
+    estimator._check_attributes_of_files(functools.partial(_require, estimator))
+    _check_history(estimator)
+    _check_weights(structure, estimator.weights_, getattr(estimator, "solver_state_", []))
+
+
+def _check_names(estimator):
+    """Check what the names of later calls are compared with."""
+    lengths = {
+        "feature_names_in_": estimator.n_features_in_,
+        "channel_names_": estimator.n_channels_,
+        "target_names_": np.size(getattr(estimator, "target_names_", ())),
+    }
+    for name in lengths.keys() & vars(estimator).keys():
+        _require(estimator, name, lambda v, n=lengths[name]: _is_names(v) and len(v) == n)
+
+
+def _is_names(value):
+    return isinstance(value, np.ndarray) and value.ndim == 1 and all(isinstance(name, str) for name in value.tolist())
+
+
+def _is_curve(value):
+    return isinstance(value, list) and all(isinstance(loss, (float, np.floating)) for loss in value)
+
+
+def _check_history(estimator):
+    """Check what training goes on from; earlier versions have not written all of it."""
+    holds = {
+        "t_": _is_count,
+        "n_iter_": _is_count,
+        "loss_curve_": _is_curve,
+        "validation_scores_": lambda v: v is None or (_is_curve(v) and len(v) == len(estimator.loss_curve_)),
+        "gradient_norm_curve_": lambda v: isinstance(v, np.ndarray) and v.ndim == 1 and v.dtype.kind == "f",
+        "learning_rate_init_": lambda v: v is None or (type(v) is float and 0 < v < np.inf),
+        "solver_t_": lambda n: _is_count(n) and n <= estimator.t_,
+        "solver_name_": lambda v: isinstance(v, str),
+        "learned_with_": lambda v: isinstance(v, dict) and all(type(value) in PYTHONS for value in v.values()),
+    }
+    for name, check in holds.items():
+        if hasattr(estimator, name):
+            _require(estimator, name, check)
+
+
+def _is_count(value):
+    return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and 0 <= value <= LARGEST
+
+
+def _require(estimator, name, holds):
+    value = getattr(estimator, name)
+    if not holds(value):
+        raise ValueError(f"{name} cannot be {value!r:.200}")
+
+
+def _check_weights(structure, weights, solver_state):
+    """Check that the weights are finite, and they and what the solver remembers those of the network described."""
+    from ..network.network import Network  # noqa: PLC0415 (brings the compiler)
+
+    if not isinstance(weights, dict) or not all(isinstance(weight, np.ndarray) for weight in weights.values()):
+        raise ValueError("weights_ is no dict of arrays")
+    for name, weight in weights.items():
+        if weight.dtype.kind != "f" or not np.isfinite(weight).all():
+            raise ValueError(f"weights_[{name!r}] is not finite, or not of floats")
+    if len(structure.hidden_layer_sizes) > len(weights):
+        raise ValueError("there are more layers than weights")
+    theta = Network(structure).flatten(weights)
+    if not isinstance(solver_state, list) or not all(np.shape(slot) == theta.shape for slot in solver_state):
+        raise ValueError("solver_state_ is no list of arrays as long as all weights together")
+    if not all(isinstance(slot, np.ndarray) and slot.dtype == theta.dtype for slot in solver_state):
+        raise ValueError(f"solver_state_ is not of floats like the network, {theta.dtype}")

@@ -1,0 +1,1 @@
+"""Training: loss and gradient of a mini-batch, and the run over epochs."""

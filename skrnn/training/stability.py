@@ -1,0 +1,65 @@
+"""Whether parameters give finite predictions: by a bound, which costs next to nothing, else by predicting.
+
+An update is known to be good when the loss of the next one is finite. After the last update of a call there is no next
+one, so it is asked here. In a network of gates nothing can grow, and a bound on the sizes of weights and inputs settles
+it; only where states can grow from step to step, or weights have exploded, the sequences go through the network.
+"""
+
+import math
+
+import numpy as np
+
+from ..cells import GRU, LSTM, MGU, Elman, IndRNN, Jordan
+from ..network.inference import predict_raw
+
+
+def gives_finite_loss(network, theta, data, loss, rows, pool, max_bytes):
+    """Whether the predictions of the sequences `rows`, and their loss, are finite."""
+    if not np.isfinite(theta).all():
+        return False
+    if is_bounded(network, theta, data.largest, int(network.n_steps(data.lengths[rows].max()))):
+        return True
+    raw = predict_raw(network, theta, data, pool, rows, max_bytes)
+    if not np.isfinite(raw).all():
+        return False
+    rows = data.target_rows(rows)
+    weight = (data.row_weight[rows] / data.row_weight[rows].sum()).astype(network.dtype)
+    value = loss.value_and_gradient(raw, network.n_outputs, data.target[rows], weight, np.empty_like(raw))
+    return bool(np.isfinite(value))
+
+
+def is_bounded(network, theta, largest, n_steps):
+    """Whether no number on the way to predictions can overflow, nor the square of a prediction. False says nothing.
+
+    largest : the largest absolute value that the network reads; n_steps : those of the longest sequence.
+
+    Numbers are bounded by powers of two. `s` is that of the absolute weights of a unit, summed; by it grows whatever is
+    multiplied by weights. Cells of gates put out 1 at most, Jordan networks and normalisation s, and where a state can
+    grow from step to step, the growths of all steps are multiplied.
+    """
+    shapes, steps = network.layout.shapes, math.log2(n_steps)
+    n_summed = 4 + 2 * max(shape[0] for name, shape in shapes.items() if not name.startswith("embedding"))
+    s = math.log2(1 + math.sqrt(n_summed) * float(np.linalg.norm(theta)))
+    read = math.log2(1 + largest) + (s if network.fronts else 0)
+    highest = read
+    for block, growth in zip(network.blocks, _growths(network, theta), strict=True):
+        side_by_side = math.log2(block.n_outputs) / 2
+        summed = s + max(read, s, steps)
+        put_out = s if growth == 0 else summed + steps + n_steps * math.log2(max(1.0, growth)) + side_by_side
+        highest = max(highest, summed, put_out)
+        if block.normalization:
+            highest, put_out = max(highest, 2 * (put_out + side_by_side)), s + side_by_side
+        read = 1 + max(put_out, read) if block.residual else put_out
+    return bool(max(highest, 2 * (s + read + steps)) + 4 < np.finfo(network.dtype).maxexp)
+
+
+def _growths(network, theta):
+    """For each layer by what its state may grow in a step; 0 if it is bounded, infinity if nothing is known."""
+    cell = network.structure.cell
+    if type(cell) in (GRU, LSTM, MGU) or (type(cell) in (Elman, IndRNN, Jordan) and cell.activation == "tanh"):
+        return [0.0] * len(network.blocks)
+    if type(cell) is not IndRNN:
+        return [np.inf] * len(network.blocks)
+    weights = network.layout.views(theta)
+    names = [[f"layers.{block.number}.{name}.w_h" for name in block.directions] for block in network.blocks]
+    return [max(float(np.abs(weights[name]).max()) for name in of_block) for of_block in names]
