@@ -13,7 +13,7 @@ from joblib import parallel_config
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.callback import ProgressBar, ScoringMonitor
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -340,6 +340,11 @@ def test_plot_of_the_finder():
     ax = finder.plot()
     assert ax.get_xscale() == "log"
     assert finder.plot(ax) is ax
+
+
+def test_a_finder_plots_after_a_fit():
+    with pytest.raises(NotFittedError, match="fit an estimator with it first"):
+        LearningRateFinder().plot()
 
 
 # --------------------------------------------------------------------------------------------------------------- Ctrl-C

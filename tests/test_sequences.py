@@ -125,6 +125,11 @@ def test_constructor_refuses_offsets(offsets, message):
         SequenceArray(np.zeros(3), offsets)
 
 
+def test_constructor_without_offsets_says_how_a_list_is_packed():
+    with pytest.raises(TypeError, match=r"needs offsets.*SequenceArray\.from_list\(X\)"):
+        SequenceArray([[1.0, 2.0], [3.0]])
+
+
 def test_equality_is_a_plain_bool(X, items):
     sequences = X.copy()  # on the left: its operator is the one under test
     assert (sequences == X) is True

@@ -310,6 +310,13 @@ def test_bad_arguments(df, options, message):
         pack(df, **options)
 
 
+def test_errors_of_calls_name_the_public_class():
+    with pytest.raises(TypeError, match=r"^SequenceArray\.from_long\(\) takes 2 positional arguments"):
+        SequenceArray.from_long(visits(), "id", "hour")
+    with pytest.raises(TypeError, match=r"^SequenceArray\.to_long\(\) takes"):
+        SequenceArray.from_list([[1.0]]).to_long([0], "id")
+
+
 @pytest.mark.parametrize("df", [np.zeros((3, 3)), {"id": [1]}, [[1]], visits()["id"], None])
 def test_what_is_no_frame(df):
     with pytest.raises(TypeError, match="a long frame is a DataFrame of pandas or polars, got"):

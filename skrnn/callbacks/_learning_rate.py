@@ -5,6 +5,7 @@ import warnings
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import Interval
 
 from ..optimizers import get_optimizer
@@ -125,13 +126,20 @@ class LearningRateFinder(BaseCallback):
         Parameters
         ----------
         ax : matplotlib.axes.Axes, default=None
-            Where to; None makes a figure.
+            The axes to plot into; if None, those of a new figure.
 
         Returns
         -------
         matplotlib.axes.Axes
-            With a logarithmic scale of rates.
+            The plot, with a logarithmic scale of rates.
+
+        Raises
+        ------
+        NotFittedError
+            If no estimator has been fitted with this callback.
         """
+        if not hasattr(self, "losses_"):
+            raise NotFittedError("This LearningRateFinder has made no trial yet: fit an estimator with it first.")
         if ax is None:
             try:
                 import matplotlib.pyplot as plt  # noqa: PLC0415

@@ -22,6 +22,8 @@ def replacing(path):
     path = os.path.realpath(os.fspath(path))  # a symbolic link stays, what it points at is replaced
     if os.path.isdir(path):
         raise IsADirectoryError(f"Cannot save to {path!r}: it is a directory.")
+    if not os.path.isdir(os.path.dirname(path)):
+        raise FileNotFoundError(f"Cannot save to {path!r}: there is no directory {os.path.dirname(path)!r}.")
     if os.path.exists(path) and not stat.S_ISREG(os.stat(path).st_mode):
         raise OSError(f"Cannot save to {path!r}: it is not a regular file.")
     _remove_stale(path)

@@ -85,7 +85,12 @@ class SequenceArray(Exchange):
     __array_ufunc__ = None  # so that ``array == sequences`` asks `__eq__`
     _channel_names = None  # where there are none, so that pickles and hashes are those of before there were names
 
-    def __init__(self, values, offsets, channel_names=None):
+    def __init__(self, values, offsets=None, channel_names=None):
+        if offsets is None:
+            raise TypeError(
+                "SequenceArray(values, offsets) needs offsets. To pack a list of sequences, use "
+                "SequenceArray.from_list(X); to pack a 3-D array, SequenceArray.from_padded(X)."
+            )
         steps = step_array(values, "values")
         values = steps if is_text(steps) else real_array(np.asanyarray(values), "values")
         if values.ndim not in (1, 2):

@@ -251,6 +251,11 @@ class Exchange:
         return pd.Series(self, index=index, name=name, copy=False, dtype="sequence")
 
 
+for _method in vars(Exchange).values():  # errors of Python, such as that of missing arguments, show this name
+    if callable(_function := getattr(_method, "__func__", _method)):
+        _function.__qualname__ = _function.__qualname__.replace("Exchange", "SequenceArray")
+
+
 def _missing_like(sequences):
     """Return one sequence of one step of the channels of others, all of it NaN."""
     if is_text(sequences.values):
