@@ -4,7 +4,7 @@ from numbers import Integral
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ._core.parameters import PlainEstimator
+from ._core.parameters import PlainEstimator, keep
 
 
 class Conv(PlainEstimator):
@@ -50,10 +50,7 @@ class Conv(PlainEstimator):
     }
 
     def __init__(self, n_channels=32, width=5, stride=1, activation="relu"):
-        self.n_channels = n_channels
-        self.width = width
-        self.stride = stride
-        self.activation = activation
+        keep(locals())
 
     def n_steps(self, lengths):
         """Number of steps that are left of sequences.

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.optimize import Bounds, minimize
 from sklearn.utils._param_validation import Interval
 
-from ._core.parameters import PlainEstimator
+from ._core.parameters import PlainEstimator, keep
 from ._core.threads import one_blas_thread
 
 DECAY = Interval(Real, 0, 1, closed="left")
@@ -233,9 +233,7 @@ class Adam(BaseOptimizer):
     _parameter_constraints = {"beta_1": [DECAY], "beta_2": [DECAY], "epsilon": [POSITIVE]}
 
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
+        keep(locals())
 
     def _update(self, theta, gradient, mean, square, t, learning_rate, decay_mask):
         constants = (float(self.beta_1), float(self.beta_2), float(self.epsilon))
@@ -279,10 +277,7 @@ class AdamW(BaseOptimizer):
     _parameter_constraints = {**Adam._parameter_constraints, "weight_decay": [NOT_NEGATIVE]}
 
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, weight_decay=0.01):
-        self.beta_1 = beta_1
-        self.beta_2 = beta_2
-        self.epsilon = epsilon
-        self.weight_decay = weight_decay
+        keep(locals())
 
     def _update(self, theta, gradient, mean, square, t, learning_rate, decay_mask):
         mask = np.ones_like(theta) if decay_mask is None else np.asarray(decay_mask, theta.dtype)[np.newaxis]

@@ -10,7 +10,7 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval
 
-from ._core.parameters import PlainEstimator
+from ._core.parameters import PlainEstimator, keep
 
 SHARE = Interval(Real, 0, 1, closed="left")
 LITTLE = 0.1  # part of the learning rate with which training hardly changes anything any more
@@ -172,9 +172,7 @@ class OneCycle(_Falling):
     _parameter_constraints = {"warmup": [SHARE], "initial": [SHARE], "final": [SHARE]}
 
     def __init__(self, warmup=0.3, initial=0.04, final=0.0):
-        self.warmup = warmup
-        self.initial = initial
-        self.final = final
+        keep(locals())
 
     def _rise(self, progress):
         return _fall(self.initial, 1.0, progress / self.warmup)
@@ -207,9 +205,7 @@ class Plateau(BaseSchedule):
     }
 
     def __init__(self, reduction=0.5, patience=5, tol=1e-4):
-        self.reduction = reduction
-        self.patience = patience
-        self.tol = tol
+        keep(locals())
 
     def factor(self, progress, watched):
         best, n_idle, n_cuts = -math.inf, 0, 0

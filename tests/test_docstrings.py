@@ -14,7 +14,6 @@ from numpydoc.validate import validate
 import skrnn
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
 from skrnn.cells import CELLS, get_cell
-from skrnn.estimators import _base
 
 PACKAGE = Path(skrnn.__file__).parent
 PROJECT = Path(__file__).resolve().parents[1]
@@ -94,7 +93,7 @@ def test_no_reference_is_taken_for_a_list(path):
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_every_parameter_of_an_estimator_is_documented(estimator):
     """Parameters that all estimators share come first, in the order of the signature; then the others, in theirs."""
-    shared = set(inspect.signature(_base.BaseRNN.__init__).parameters)
+    shared = set.intersection(*(set(inspect.signature(each).parameters) for each in ESTIMATORS))
     names = list(inspect.signature(estimator).parameters)
     documented = numpydoc.docscrape.NumpyDocString(inspect.getdoc(estimator))["Parameters"]
     assert [p.name for p in documented] == sorted(names, key=lambda name: name not in shared)

@@ -79,6 +79,14 @@ class Parameter:
         del vars(instance)[self.name]
 
 
+def keep(arguments):
+    """Store the arguments of a constructor, whose only line is ``keep(locals())``, as attributes of the object."""
+    instance = arguments["self"]
+    for name, value in arguments.items():
+        if name not in ("self", "__class__"):  # locals have the class where a function calls super()
+            setattr(instance, name, value)
+
+
 class PlainParameters:
     """Base of classes whose parameters, the arguments of ``__init__``, are read as Python's own values."""
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 
-from .._core.parameters import described
+from .._core.parameters import described, keep
 from .._core.version import __version__
 from ..optimizers import get_optimizer
 from ..persistence._estimators import estimator_to_plain, read_estimator, write_estimator
@@ -75,9 +75,7 @@ class Checkpoint(BaseCallback):
     }
 
     def __init__(self, path, *, every=1, resume=False):
-        self.path = path
-        self.every = every
-        self.resume = resume
+        keep(locals())
 
     def setup(self, estimator, context):
         super().setup(estimator, context)

@@ -7,6 +7,7 @@ import numpy as np
 from sklearn.metrics import check_scoring
 from sklearn.utils._param_validation import Interval
 
+from .._core.parameters import keep
 from ._base import BaseCallback, check_notes, is_epoch, notes_of
 
 
@@ -57,11 +58,7 @@ class EarlyStopping(BaseCallback):
     }
 
     def __init__(self, X_val, y_val, *, scoring=None, n_iter_no_change=10, tol=0.0):
-        self.X_val = X_val
-        self.y_val = y_val
-        self.scoring = scoring
-        self.n_iter_no_change = n_iter_no_change
-        self.tol = tol
+        keep(locals())
 
     def setup(self, estimator, context):
         super().setup(estimator, context)

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import Interval
 
+from .._core.parameters import keep
 from ..optimizers import get_optimizer
 from ._base import BaseCallback, check_notes, is_epoch, notes_of
 
@@ -63,9 +64,7 @@ class LearningRateFinder(BaseCallback):
     }
 
     def __init__(self, *, lowest=1e-5, highest=1.0, n_updates=100):
-        self.lowest = lowest
-        self.highest = highest
-        self.n_updates = n_updates
+        keep(locals())
 
     def setup(self, estimator, context):
         super().setup(estimator, context)

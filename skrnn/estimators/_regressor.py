@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Str
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._core.parameters import described
+from .._core.parameters import described, keep
 from ..losses import REGRESSION_LOSSES, BaseLoss, LogLoss, Quantile
 from ..metrics import step_r2_score
 from ..persistence._estimators import saved
@@ -141,52 +141,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         dtype="float32",
         verbose=False,
     ):
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            cell=cell,
-            bidirectional=bidirectional,
-            pooling=pooling,
-            targets=targets,
-            categorical_features=categorical_features,
-            embedding_dim=embedding_dim,
-            min_count=min_count,
-            missing=missing,
-            time_channel=time_channel,
-            convolution=convolution,
-            layer_norm=layer_norm,
-            residual=residual,
-            dropout=dropout,
-            input_dropout=input_dropout,
-            recurrent_dropout=recurrent_dropout,
-            zoneout=zoneout,
-            input_init=input_init,
-            recurrent_init=recurrent_init,
-            bias_init=bias_init,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            max_iter=max_iter,
-            clip_norm=clip_norm,
-            shuffle=shuffle,
-            tol=tol,
-            n_iter_no_change=n_iter_no_change,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            validation_split=validation_split,
-            standardize=standardize,
-            truncation=truncation,
-            max_memory=max_memory,
-            random_state=random_state,
-            n_jobs=n_jobs,
-            dtype=dtype,
-            verbose=verbose,
-        )
-        self.loss = loss
-        self.quantile = quantile
-        self.standardize_target = standardize_target
-        self.warm_start = warm_start
+        keep(locals())
 
     @available_if(takes_steps)
     def partial_fit(self, X, y, sample_weight=None):

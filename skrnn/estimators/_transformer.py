@@ -9,7 +9,7 @@ from sklearn.utils._param_validation import Interval, InvalidParameterError, Str
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
-from .._core.parameters import plain, usable
+from .._core.parameters import keep, plain, usable
 from ..persistence._estimators import saved
 from ..sequences import SequenceArray
 from ._base import FEATURE_POOLINGS, BaseRNN
@@ -159,53 +159,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         dtype="float32",
         verbose=False,
     ):
-        super().__init__(
-            hidden_layer_sizes=hidden_layer_sizes,
-            cell=cell,
-            bidirectional=bidirectional,
-            pooling=pooling,
-            targets=targets,
-            categorical_features=categorical_features,
-            embedding_dim=embedding_dim,
-            min_count=min_count,
-            missing=missing,
-            time_channel=time_channel,
-            convolution=convolution,
-            layer_norm=layer_norm,
-            residual=residual,
-            dropout=dropout,
-            input_dropout=input_dropout,
-            recurrent_dropout=recurrent_dropout,
-            zoneout=zoneout,
-            input_init=input_init,
-            recurrent_init=recurrent_init,
-            bias_init=bias_init,
-            solver=solver,
-            alpha=alpha,
-            batch_size=batch_size,
-            learning_rate=learning_rate,
-            learning_rate_init=learning_rate_init,
-            max_iter=max_iter,
-            clip_norm=clip_norm,
-            shuffle=shuffle,
-            tol=tol,
-            n_iter_no_change=n_iter_no_change,
-            early_stopping=early_stopping,
-            validation_fraction=validation_fraction,
-            validation_split=validation_split,
-            standardize=standardize,
-            truncation=truncation,
-            max_memory=max_memory,
-            random_state=random_state,
-            n_jobs=n_jobs,
-            dtype=dtype,
-            verbose=verbose,
-        )
-        self.objective = objective
-        self.n_points = n_points
-        self.spectral_radius = spectral_radius
-        self.input_scale = input_scale
-        self.standardize_target = standardize_target
+        keep(locals())
 
     # --------------------------------------------------------------------------------------------------- fitting
     def fit(self, X, y=None, sample_weight=None):
