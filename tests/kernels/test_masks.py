@@ -184,7 +184,7 @@ def test_same_bits_without_the_compiler():
     runs = [
         subprocess.run(
             [sys.executable, "-W", "error", "-c", program],
-            cwd=Path(__file__).parents[1],
+            cwd=Path(__file__).parents[2],
             env={**os.environ, "NUMBA_DISABLE_JIT": flag},
             capture_output=True,
             text=True,

@@ -33,7 +33,7 @@ from skrnn.kernels.lanes import (
     zeros_like,
 )
 
-HERE = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 DTYPES = [np.float32, np.float64]
 GUARD = -77.0  # stands wherever nothing may be written
 SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5, -1.5]
@@ -301,9 +301,9 @@ def test_operations_reject_what_is_not_lanes(dtype):
 @pytest.mark.parametrize("file", ["test_lanes.py", "test_activations.py", "test_losses.py", "test_optimizers.py"])
 def test_meaning_in_numpy(file):
     """The same tests with the meaning in NumPy that every kernel has without the compiler."""
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", str(HERE / file)]
+    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *TESTS.rglob(file)]
     environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
-    run = subprocess.run(command, cwd=HERE.parent, env=environment, capture_output=True, text=True, check=False)
+    run = subprocess.run(command, cwd=TESTS.parent, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout[-4000:]
 
 
@@ -322,4 +322,4 @@ assert after(2.0) == -4.0
 @pytest.mark.skipif(config.DISABLE_JIT, reason="there is no compiler that could be disturbed")
 def test_other_programs_keep_their_numbers():
     """What lanes mean to the compiler changes nothing for numbers, even if the compiler was in use before."""
-    subprocess.run([sys.executable, "-W", "error", "-c", OTHER_CODE], cwd=HERE.parent, check=True)
+    subprocess.run([sys.executable, "-W", "error", "-c", OTHER_CODE], cwd=TESTS.parent, check=True)

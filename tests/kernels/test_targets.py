@@ -9,7 +9,8 @@ import llvmlite.binding as llvm
 import pytest
 from numba.core import config
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
+TESTS = ROOT / "tests"
 LANES = ["lanes", "activations"]
 NETWORKS = ["gemm", "masks", "convolution", "normalization", "pooling", "cells", "network", "noise"]
 NETWORKS += ["steps", "fronts", "inputs"]
@@ -47,7 +48,7 @@ def runs(request, tmp_path_factory):
     for target in filter(is_possible, sorted(asked)):
         folder = tmp_path_factory.mktemp(target.replace(" ", "_"))
         environment, output = environment_of(request.config, folder, target), folder / "output"
-        files = [f"tests/test_{name}.py" for name in TARGETS[target][2]]
+        files = [str(*TESTS.rglob(f"test_{name}.py")) for name in TARGETS[target][2]]
         selection = ["-m", "small", "-k", "not meaning_in_numpy"]
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *selection, *files]
         with output.open("w") as file:

@@ -16,7 +16,7 @@ from meta_failures import FURTHER, TRIALS, n_passed
 from numpydoc.docscrape_sphinx import get_doc_object
 from test_docstrings import MODULES, public_objects
 
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 PAGES = sorted((PROJECT / "docs").glob("*.rst"))
 ROLES = ["arxiv", "class", "doc", "doi", "exc", "func", "meth", "mod", "obj", "ref"]  # of Sphinx and its extensions
 DIRECTIVES = [

@@ -27,7 +27,7 @@ from sklearn.tree import DecisionTreeClassifier
 from skrnn.sequences import SequenceArray
 
 ALL = {**TRIALS, **FURTHER}
-PAGE = Path(__file__).resolve().parents[1] / "docs" / "meta_estimators.rst"
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "meta_estimators.rst"
 SAME_DATA = (("SequenceArray", "frame", "channels", "objects", "polars", "list", "3-D"), ("tokens", "token lists"))
 
 
@@ -101,7 +101,7 @@ def test_the_battery_is_complete():
 
 
 def test_the_table_of_the_documentation():
-    assert table() in PAGE.read_text(encoding="utf-8"), "paste what `python tests/meta_failures.py` prints"
+    assert table() in PAGE.read_text(encoding="utf-8"), "paste what `python tests/support/meta_failures.py` prints"
 
 
 # ------------------------------------------------------------------------------- sequences beside other columns

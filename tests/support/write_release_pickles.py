@@ -1,4 +1,4 @@
-"""Write the pickles of this version that later ones must load: ``python tests/write_release_pickles.py``.
+"""Write the pickles of this version that later ones must load: ``python tests/support/write_release_pickles.py``.
 
 It is run once for a release, and what it writes is never changed afterwards. Pickles name modules and classes, so they
 show whether a module that has moved can still be found.
@@ -22,7 +22,7 @@ from skrnn.optimizers import AdamW, RMSprop
 from skrnn.preprocessing import PerStep, SlidingWindow, TokenEncoder
 from skrnn.schedules import OneCycle
 
-FILES = Path(__file__).parent / "files" / skrnn.__version__ / "pickles"
+FILES = Path(__file__).parents[1] / "files" / skrnn.__version__ / "pickles"
 LABELS, SUMS = np.array(list("abc") * 8), [float(x.sum()) for x in NUMBERS]
 
 

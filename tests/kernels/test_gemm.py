@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from numba.core import config
 from numpy.testing import assert_array_equal
 
+from skrnn.kernels._jit import KERNEL_SOURCES
 from skrnn.kernels.gemm import K_BLOCK, TILES, product, product_t
 from skrnn.kernels.lanes import lanes
 
@@ -18,7 +19,7 @@ GUARD = -77.0
 quick = settings(max_examples=25, deadline=None, database=None)
 both = pytest.mark.parametrize("function", [product, product_t], ids=["product", "product_t"])
 each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"])
-SOURCES = sorted(path for part in ("kernels", "cells", "layers") for path in (PACKAGE / part).glob("*.py"))
+SOURCES = sorted(path for pattern in KERNEL_SOURCES for path in PACKAGE.glob(pattern))
 PRODUCTS_OF_NUMPY = {"matmul", "matvec", "vecmat", "vecdot", "dot", "vdot", "inner", "tensordot", "einsum", "linalg"}
 sizes = st.integers(1, 70)
 inner_sizes = sizes | st.sampled_from([length + d for length in K_BLOCK.values() for d in (-1, 0, 1, 37)])

@@ -14,7 +14,7 @@ import pytest
 from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer
 from skrnn.network import inference
 
-PACKAGE = Path(__file__).resolve().parents[1] / "skrnn"
+PACKAGE = Path(__file__).resolve().parents[2] / "skrnn"
 PATIENCE = 1200  # seconds after which a program hangs, on a slow machine that does much else and compiles
 QUICK = {"hidden_layer_sizes": 3, "cell": "elman", "max_iter": 2, "random_state": 0}
 ESTIMATORS = {

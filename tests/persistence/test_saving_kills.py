@@ -15,7 +15,7 @@ from faults import PATIENCE
 from skrnn.persistence import _atomic
 from skrnn.persistence._zip import read_archive, write_archive
 
-SCRIPT = Path(__file__).with_name("kill_saves.py")
+SCRIPT = Path(__file__).parents[1] / "support" / "kill_saves.py"
 
 
 def run(directory, *arguments):

@@ -16,7 +16,7 @@ from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
 from skrnn.cells import CELLS, get_cell
 
 PACKAGE = Path(skrnn.__file__).parent
-PROJECT = Path(__file__).resolve().parents[1]
+PROJECT = Path(__file__).resolve().parents[2]
 MODULES = (
     *(
         "skrnn",

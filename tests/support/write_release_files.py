@@ -1,4 +1,4 @@
-"""Write the files of this version that all later ones must load: ``python tests/write_release_files.py``.
+"""Write the files of this version that all later ones must load: ``python tests/support/write_release_files.py``.
 
 It is run once for a release, and what it writes is never changed afterwards.
 """
@@ -14,7 +14,7 @@ from skrnn.cells import GRU
 from skrnn.losses import Huber
 from skrnn.optimizers import AdamW
 
-FILES = Path(__file__).parent / "files"
+FILES = Path(__file__).parents[1] / "files"
 LENGTHS = [4 + k % 5 for k in range(24)]
 NUMBERS = [np.sin(0.3 * k + np.outer(np.arange(n), [0.5, 0.9])).round(3) for k, n in enumerate(LENGTHS)]
 TOKENS = [[f"w{(k * t + t) % 5}" for t in range(n)] for k, n in enumerate(LENGTHS)]

@@ -321,7 +321,7 @@ def searches(tmp_path_factory):
     """Results of the same search with each backend, for estimators with one and with two threads."""
     program = tmp_path_factory.mktemp("search") / "search.py"
     program.write_text(SEARCH)
-    command = [sys.executable, str(program), str(PACKAGE.parent / "tests")]
+    command = [sys.executable, str(program), str(PACKAGE.parent / "tests" / "support")]
     # What is no threading layer of Numba: no kernel uses one.
     env = environment(NUMBA_THREADING_LAYER="garbage", NUMBA_NUM_THREADS="1")
     done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=PATIENCE, check=False)

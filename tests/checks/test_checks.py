@@ -56,7 +56,7 @@ def test_the_cells_of_the_package_pass(name):
 
 def test_the_cell_of_the_documentation_is_short():
     """Its page promises under thirty lines of code, and runs `check_cell` on it."""
-    path = Path(__file__).resolve().parents[1] / "docs" / "ugrnn.py"
+    path = Path(__file__).resolve().parents[2] / "docs" / "ugrnn.py"
     (cell,) = (node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.ClassDef))
     docstring = cell.body[0]
     lines = path.read_text(encoding="utf-8").splitlines()

@@ -11,7 +11,7 @@ from faults import PATIENCE
 
 from skrnn._core.threads import ShardPool
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("n_tasks", [0, 1, 2, 7, 100])

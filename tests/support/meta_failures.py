@@ -1,6 +1,6 @@
 """Which container cannot go through which meta-estimator, with which error, and the table of it for the docs.
 
-``python tests/meta_failures.py`` prints what docs/meta_estimators.rst has to contain.
+``python tests/support/meta_failures.py`` prints what docs/meta_estimators.rst has to contain.
 """
 
 import textwrap
