@@ -486,6 +486,6 @@ def test_every_kernel_is_in_the_hash():
     """An edited kernel whose file is not hashed would go on running in its old form."""
     hashed = {pattern: set(PACKAGE.glob(pattern)) for pattern in KERNEL_SOURCES}
     assert all(hashed.values())
-    makers = {"kernel", "bind", "define"}
-    makes = {path for path in SOURCES if makers & set(names_used(ast.parse(path.read_text(encoding="utf-8"))))}
-    assert makes <= set().union(*hashed.values())
+    compiles = {path for path in SOURCES if "_jit import" in path.read_text(encoding="utf-8")}
+    assert len(compiles) > 10
+    assert compiles <= set().union(*hashed.values())
