@@ -1,7 +1,6 @@
 """Finding a learning rate."""
 
 import dataclasses
-import warnings
 from numbers import Integral, Real
 
 import numpy as np
@@ -9,6 +8,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils._param_validation import Interval
 
 from .._core.parameters import keep
+from .._core.warn import warn_user
 from ..optimizers import get_optimizer
 from ._base import BaseCallback, check_notes, is_epoch, notes_of
 
@@ -84,10 +84,9 @@ class LearningRateFinder(BaseCallback):
         else:
             self._try(training, notes)
             if notes["rate"] is None:
-                warnings.warn(
+                warn_user(
                     f"No learning rate from {self.lowest} to {self.highest} made the loss fall: learning_rate_init="
-                    f"{estimator.learning_rate_init} is kept.",
-                    stacklevel=2,
+                    f"{estimator.learning_rate_init} is kept."
                 )
         self.learning_rate_ = notes["rate"]
         if self.learning_rate_ is not None:

@@ -1,10 +1,8 @@
 """Targets that stand in the input one step later, where a network that reads ahead finds them."""
 
-import warnings
-
 import numpy as np
 
-from ._validation import level_of_caller
+from .._core.warn import warn_user
 
 PROBE = 64  # steps that are compared before all are: on nearly all data these settle it
 
@@ -26,12 +24,10 @@ def warn_if_answer_is_read(structure, sequences, targets):
     what, instead = "both directions", "bidirectional=False"
     if not structure.bidirectional:
         what, instead = f"a convolution of width {conv.width}", "convolution=None"
-    warnings.warn(
+    warn_user(
         f"The targets are channel {channels[0]} of X at the next step, which a network with {what} reads: it learns to "
         "copy them, and predicts nothing where the next step is not known yet. "
-        f"Set {instead} to predict what comes next.",
-        UserWarning,
-        stacklevel=level_of_caller(),
+        f"Set {instead} to predict what comes next."
     )
 
 

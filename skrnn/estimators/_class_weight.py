@@ -1,11 +1,10 @@
 """What `class_weight` says, as factors of the weights of rows."""
 
-import warnings
 from numbers import Real
 
 import numpy as np
 
-from ._validation import level_of_caller
+from .._core.warn import warn_user
 
 
 def class_factors(class_weight, classes, codes, weight, trained, multilabel):
@@ -82,8 +81,5 @@ def _given_weights(class_weight, classes, of_label):
             f"The classes of y{of_label}, {classes.tolist()[:10]}, are not in class_weight, which names {unknown[:10]}."
         )
     if unknown:
-        warnings.warn(
-            f"class_weight{of_label} names {unknown}, which are not among the classes of y: {classes.tolist()}.",
-            stacklevel=level_of_caller(),
-        )
+        warn_user(f"class_weight{of_label} names {unknown}, which are not among the classes of y: {classes.tolist()}.")
     return weights

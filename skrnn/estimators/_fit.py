@@ -1,6 +1,5 @@
 """A fit, in the order in which its parts need each other: target, split, inputs, network, training, results."""
 
-import warnings
 from dataclasses import dataclass
 
 import joblib
@@ -11,6 +10,7 @@ from sklearn.utils import check_consistent_length, check_random_state
 
 from .._core.output import say
 from .._core.parameters import described
+from .._core.warn import warn_user
 from ..initializers import Scheme, get_bias_initializer, get_initializer
 from ..optimizers import get_optimizer
 from ..schedules import Constant, get_schedule
@@ -20,7 +20,6 @@ from ._callbacks import CallbackObserver
 from ._going_on import check_same_model, remembered
 from ._scaling import best_constant
 from ._target_names import check_target_names
-from ._validation import level_of_caller
 from .tasks._read import complete
 
 # batch_size="auto" and max_iter="auto": batches large enough for the processor to work well and small enough for many
@@ -114,7 +113,7 @@ def _forget(estimator, *names):
 def warn(problem):
     """Warn that training ended badly, if it did."""
     if problem:
-        warnings.warn(problem, ConvergenceWarning, stacklevel=level_of_caller())
+        warn_user(problem, ConvergenceWarning)
 
 
 def results(network, state, partial=False):

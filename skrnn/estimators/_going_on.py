@@ -5,10 +5,9 @@ if its raw predictions mean the same; what another solver remembers is dropped. 
 sizes of batches, stops) is used as it is now.
 """
 
-import warnings
-
 from .._core.parameters import described
-from ._validation import channel_roles, level_of_caller
+from .._core.warn import warn_user
+from ._validation import channel_roles
 
 
 def learned_with(estimator, is_text, has_numbers):
@@ -54,9 +53,8 @@ def remembered(estimator, optimizer):
     name, then = type(optimizer).__name__, getattr(estimator, "solver_name_", None)
     if then in (None, name) and len(estimator.solver_state_) == optimizer.n_slots:
         return [slot.copy() for slot in estimator.solver_state_]
-    warnings.warn(
+    warn_user(
         f"What {then or 'the solver'} remembers of the calls before means nothing to {name}, and is dropped: "
-        f"solver={estimator.solver!r} starts anew, from the weights that are reached.",
-        stacklevel=level_of_caller(),
+        f"solver={estimator.solver!r} starts anew, from the weights that are reached."
     )
     return None

@@ -1,11 +1,9 @@
 """What only estimators of networks ask of sequences, and of parameters that name channels."""
 
-import sys
-import warnings
-
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
+from .._core.warn import warn_user
 from ..sequences._convert import check_values
 from ..sequences._layout import place
 from ..sequences._steps import is_text
@@ -26,14 +24,6 @@ def validate_inputs(estimator, X, dtype, *, missing, reset=False, text=None):
     return sequences
 
 
-def level_of_caller():
-    """The `stacklevel` by which a warning of the function that calls this one points at the code of the user."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in ("skrnn", "sklearn"):
-        frame, level = frame.f_back, level + 1
-    return level
-
-
 def warn_if_not_finite(rows, offsets, what):
     """Warn of outputs of a network, one row for each sequence or for each step, that are not finite; gives them back.
 
@@ -43,12 +33,11 @@ def warn_if_not_finite(rows, offsets, what):
     if not finite.all():
         row = int(finite.argmin())
         i = place(offsets, row)[0] if len(rows) > len(offsets) - 1 else row
-        warnings.warn(
+        warn_user(
             f"The {what} of some sequences are not finite, those of sequence {i} first: the states of the network grow "
             "without bound on them. Bring X to the size of what was fitted, or fit again, with another cell, a smaller "
             "learning_rate_init or smaller initial weights.",
             RuntimeWarning,
-            stacklevel=level_of_caller(),
         )
     return rows
 

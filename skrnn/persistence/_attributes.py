@@ -1,11 +1,11 @@
 """The attributes of an estimator without objects of the package among them, for pickles and files."""
 
 import inspect
-import warnings
 
 from sklearn.exceptions import InconsistentVersionWarning
 
 from .._core.version import __version__
+from .._core.warn import warn_user
 from ..network import components
 from ..network.encoding import Inputs
 from ..network.structure import Structure
@@ -77,13 +77,12 @@ def unpickled_attributes(state, cls):
             "skrnn, or save it there with skrnn.save."
         )
     if version != __version__:
-        warnings.warn(
+        warn_user(
             InconsistentVersionWarning(
                 estimator_name=name,
                 current_sklearn_version=f"skrnn {__version__}",
                 original_sklearn_version=f"skrnn {version}",
-            ),
-            stacklevel=3,
+            )
         )
     return restored_attributes(plain)
 

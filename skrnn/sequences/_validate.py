@@ -1,11 +1,11 @@
 """From what users pass as X to sequences, of the width that an estimator was fitted on."""
 
-import warnings
 from numbers import Number
 
 import numpy as np
 from sklearn.utils.validation import check_array, validate_data
 
+from .._core.warn import warn_user
 from . import SequenceArray, as_sequence_array
 from ._containers import items_of
 from ._steps import (
@@ -102,9 +102,9 @@ def _warn_of_names(estimator, found, fitted):
     """Warn, in the words of scikit-learn, of names that X has and fit did not see, or the other way round."""
     name = type(estimator).__name__
     if fitted:
-        warnings.warn(f"X does not have valid feature names, but {name} was fitted with feature names", stacklevel=2)
+        warn_user(f"X does not have valid feature names, but {name} was fitted with feature names")
     elif found:
-        warnings.warn(f"X has feature names, but {name} was fitted without feature names", stacklevel=2)
+        warn_user(f"X has feature names, but {name} was fitted without feature names")
 
 
 def _refuse_names(names, fitted):
