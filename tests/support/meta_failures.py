@@ -45,7 +45,7 @@ FAILURES = (
             "inhomogeneous shape": ARRAY + BOOSTING + PASSTHROUGH + TO_LINEAR,
             "Expected 2D array, got 1D array instead": ("ColumnTransformer",),
         },
-        "scikit-learn would make one array of the list. Pack it: ``X = SequenceArray.from_list(X)``.",
+        "scikit-learn tries to convert the list to one array. Pack it: ``X = SequenceArray.from_list(X)``.",
     ),
     Failure(
         ("3-D",),
@@ -55,7 +55,7 @@ FAILURES = (
             "must have same number of dimensions": PASSTHROUGH + TO_LINEAR,
             "contains NaN": BOOSTING,
         },
-        "scikit-learn wants two dimensions, or takes padding for missing values. Pack it: "
+        "scikit-learn requires two dimensions, or treats padding as missing values. Pack it: "
         "``X = SequenceArray.from_padded(X)``.",
     ),
     Failure(
@@ -64,7 +64,7 @@ FAILURES = (
             "setting an array element with a sequence": NUMBERS + CHAINS + SELECTION + ELIMINATION + TO_LINEAR,
             "The truth value of an array with more than one element is ambiguous": BOOSTING + BAGGED_BOOSTING,
         },
-        'scikit-learn looks into the arrays in the cells. Use the dtype: ``X = X.astype({"signal": "sequence"})``.',
+        'scikit-learn inspects the arrays in the cells. Use the dtype: ``X = X.astype({"signal": "sequence"})``.',
     ),
     Failure(
         ("polars",),
@@ -75,36 +75,37 @@ FAILURES = (
             "setting an array element with a sequence": TO_LINEAR,
             "a minimum of 2 is required": ELIMINATION,
         },
-        'The same. Use pandas and the dtype: ``X = X.to_pandas().astype({"signal": "sequence"})``.',
+        "scikit-learn inspects the lists in the cells. Use pandas and the dtype: "
+        '``X = X.to_pandas().astype({"signal": "sequence"})``.',
     ),
     Failure(
         ("SequenceArray", "tokens"),
         {"SequenceArray is not a supported array type": ("array_api_dispatch=True",)},
-        "Under ``array_api_dispatch=True`` scikit-learn takes arrays and frames only. Pass a frame: "
+        "with ``array_api_dispatch=True``, scikit-learn only accepts arrays and frames. Pass a frame: "
         "``X = X.to_series().to_frame()``.",
     ),
     Failure(
         ("channels",),
         {"they must be equally long": ("permutation_importance",)},
-        "Permuting the sequences of one channel puts sequences of unequal lengths beside each other. Hold all channels "
-        "in one column, or use sequences of one length.",
+        "permuting the sequences of one channel combines sequences of unequal lengths in a row. Put all channels in "
+        "one column, or use sequences of equal lengths.",
     ),
     Failure(
         ("SequenceArray", "frame", "tokens"),
         {"a minimum of 2 is required": SELECTION + ELIMINATION},
-        "There is only one column to select from. To select channels, give each a column of its own.",
+        "there is only one column to select from. To select channels, put each into its own column.",
     ),
     Failure(
         ("tokens",),
         {"a frame holds only one of both": CHAINS + PASSTHROUGH},
-        "These put numbers beside the sequences, and a network reads numbers or tokens, not both. Encode the tokens as "
-        "numbers, and name their channel in ``categorical_features``.",
+        "these add columns of numbers, but a network reads numbers or tokens, not both. Encode the tokens as integers, "
+        "and name their channel in ``categorical_features``.",
     ),
     Failure(
         ("SequenceArray", "frame", "channels", "tokens"),
         {"a Sequence is not a number": TO_LINEAR},
-        "What is passed through are sequences, which a linear model cannot read: use ``passthrough=False``, a network "
-        "on top, or a pipeline on top that begins by making a table of the sequences.",
+        "the final estimator receives the sequences, which a linear model cannot read. Use ``passthrough=False``, a "
+        "network, or a pipeline that first turns the sequences into a table.",
     ),
 )
 EXPECTED = {  # by container and trial
