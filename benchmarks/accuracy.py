@@ -1,35 +1,35 @@
 """Accuracy on real data: default and tuned networks, a PyTorch loop, floors and published results.
 
-*default*: ``RNNClassifier(random_state=seed)`` or ``RNNRegressor(random_state=seed)`` with nothing set but what the
-data demand: ``missing="mask"`` or ``"decay"`` where values are missing, and both directions where each word of a
-sentence has a tag (ATIS, UD). Median over three seeds, and range. *fit*: seconds on two threads. How the defaults were
-chosen, without the test parts, is told in :doc:`defaults`. *tuned*: the best network that was found on held-out parts
-of the training part, ``-`` where that is the default; median over the same seeds. The choices are in
-``benchmarks/_tasks.py``.
+*default*: ``RNNClassifier(random_state=seed)`` or ``RNNRegressor(random_state=seed)``. Only parameters that the data
+require are set: ``missing="mask"`` or ``"decay"`` for missing values, and both directions if each word of a sentence
+has a tag (ATIS, UD). The score is the median over three seeds, with the range. *fit*: seconds on two threads.
+:doc:`defaults` describes how the defaults were chosen, without the test sets. *tuned*: the best network on held-out
+parts of the training set, ``-`` if this is the default; median over the same seeds. ``benchmarks/_tasks.py`` lists the
+choices.
 
 *PyTorch*: a loop over batches of the same size for the same number of updates, with the network, loss, penalty,
-dropout, clipping, Adam and learning rates of the fitted default, ``pack_padded_sequence``, data that were padded once
-and ``Adam(fused=True)``, on the faster of one and two threads (in brackets); one seed. *times*: its seconds over those
-of a fit of skrnn on two threads just before.
+dropout, clipping, Adam and learning rates of the fitted default, ``pack_padded_sequence``, data that are padded once
+and ``Adam(fused=True)``, on the faster of one and two threads (in brackets); one seed. *times*: its time divided by the
+time of a fit of skrnn on two threads just before.
 
-*floor*: a simple method on exactly these parts, untuned: a linear model or SVC on summaries, flat series, words or
-n-grams, or the commonest tag of each word. *published*: a recurrent network, where a result could be confirmed; with a
-star it had another split of the data, or vectors of words that were trained elsewhere, so that it cannot be compared
-quite. The mean of repeated runs of an echo state network is what is published for most sets of the archive; for
-PenDigits, UWaveGestureLibrary and IndoorMovement there is only a network of recurrent and convolutional layers side by
-side, the best of several runs.
+*floor*: a simple, untuned method on exactly the same training and test sets: a linear model or SVC on summaries, flat
+series, words or n-grams, or the most common tag of each word. *published*: a recurrent network, if its result could be
+confirmed. A star marks another split of the data, or word vectors that were trained on other data, so that the
+comparison is not exact. For most sets of the archive, the published result is the mean of repeated runs of an echo
+state network. For PenDigits, UWaveGestureLibrary and IndoorMovement, it is the best of several runs of a network with
+recurrent and convolutional layers side by side.
 
-The digits come with scikit-learn. All others are read with the ``load.py`` in the folder that the environment variable
-SKRNN_DATA names (default: ``../shared/data`` beside the project). C-MAPSS: windows of 30 cycles, remaining life capped
-at 125 in training and test. ETTh1: z-scores of oil temperature, 24 hours from 96. Exchange rates: eight at once from
-168 days. Of both, and of sunspots and the series after it (one step ahead, mean absolute error on the last fifth), the
-networks get and predict differences from the last value. JapaneseVowels, reservoir:
+The digits are part of scikit-learn. All other data are loaded by the ``load.py`` in the folder given by the environment
+variable SKRNN_DATA (default: ``../shared/data`` beside the project). C-MAPSS: windows of 30 cycles, remaining life
+capped at 125 in training and test. ETTh1: z-scores of oil temperature, 24 hours from 96. Exchange rates: eight at once
+from 168 days. For these two, sunspots and the series after it (one step ahead, mean absolute error on the last fifth),
+the networks read and predict differences from the last value. JapaneseVowels, reservoir:
 ``SequenceTransformer(objective="reservoir")``, scaling and logistic regression. PhysioNet: trained on set a, tested on
 set b; means of 4 hours, quantiles of each variable on a normal scale, the static variables as channels,
 ``missing="decay"``; *mean of 5*: the mean probability of five tuned networks (``VotingClassifier``).
 
-Runs are kept in ``build/accuracy.jsonl``, or the file that ``--results`` names, and not made again: remove it to begin
-anew.
+Results are stored in ``build/accuracy.jsonl``, or in the file given by ``--results``, and are not computed again.
+Remove the file to start anew.
 """
 
 import argparse

@@ -1,32 +1,32 @@
 """All cells at the speed of the LSTM, IndRNN over many steps, and both directions: training steps, float32.
 
-A training step is forward, loss, back-propagation through time, clipping and Adam, on random sequences, with a readout
-of 10 classes. Sizes are batch, T, inputs and hidden units of a layer.
+A training step consists of forward pass, loss, back-propagation through time, clipping and Adam, on random sequences,
+with a readout of 10 classes. Sizes are batch, T, inputs and hidden units of a layer.
 
-**Share of the FMA peak**: one layer, one thread. GFLOP/s count the matrix products of the layer only, and of each cell
-its own: 6 operations per weight for a step of a sequence, in the forward pass and for the gradients of weights and
-states, but 4 for weights of inputs, whose gradients nobody needs. Of *gru_before* and *mgu* the two products with
-states, one after the other, are counted as they are; of *jordan* that from the outputs, which are its state, and that
-to them. Its outputs are those of the network, which has no other readout: the 10 classes, and in *jordan_wide* as many
-classes as hidden units. *indrnn* has no product with the state, so its operations are few. The peak is that of a loop
-of multiply-adds in registers. It and all cells are timed in turns; *below lstm* is the median, over rounds, of the
-points of the peak by which a cell stays behind the LSTM of the same round. *gru* and *elman* have goals of their own in
-the section on one training step, *indrnn* has one below.
+**Share of the FMA peak**: one layer, one thread. GFLOP/s only count the matrix products of the cell: per step of a
+sequence, 6 operations per weight, for the forward pass and the gradients of weights and states, but 4 per input weight,
+because nothing needs the gradients of the inputs. *gru_before* and *mgu* have two products with states, one after the
+other; *jordan* has one from the outputs, which are its state, and one to the outputs. Its outputs are those of the
+network, which has no other readout: the 10 classes, and in *jordan_wide* as many classes as hidden units. *indrnn* has
+no product with the state, and so few operations. The peak is the speed of a loop of multiply-adds in registers. The
+loop and all cells are timed in turns; *below lstm* is the difference to the LSTM of the same round, in points of the
+peak, median over rounds. The section on one training step contains the goals of *gru* and *elman*; the goal of *indrnn*
+is below.
 
-**IndRNN**: two layers of 128 units, T = 1000. PyTorch has no such layer, so it runs what one would write: the product
-with the inputs of all steps at once, then a loop over steps of ``h = relu(a_t + w * h)``, its outputs stacked. Both as
-it is (*loop*) and through ``torch.jit.script`` (*script*); the ratio is to the better. Both sides keep w within its
-bound after the update.
+**IndRNN**: two layers of 128 units, T = 1000. PyTorch has no such layer, so it runs the obvious code: the product with
+the inputs of all steps at once, then a loop over steps of ``h = relu(a_t + w * h)``, whose outputs are stacked, in
+plain Python (*loop*) and with ``torch.jit.script`` (*script*). The ratio compares with the better one. Both sides clip
+w to its bound after the update.
 
-**Both directions**: an LSTM of two layers, against ``nn.LSTM(num_layers=2, bidirectional=True)``; the readout reads the
-last state of each direction of the upper layer. *ragged*: lengths uniform in 10 .. T; PyTorch reads packed sequences,
-sorted, for without packing the backward direction would begin in the padding.
+**Both directions**: an LSTM of two layers, compared with ``nn.LSTM(num_layers=2, bidirectional=True)``. The readout
+uses the last state of each direction of the upper layer. *ragged*: lengths uniform in 10 .. T; PyTorch reads sorted,
+packed sequences, because otherwise the backward direction would start in the padding.
 
-In the last two, *ratio* is PyTorch's time over skrnn's, each with the better of one and two threads (in brackets).
-PyTorch has time in the first dimension, ``Adam(fused=True)``, and gradients set to None. Before anything is timed, the
-loss and the gradients of both sides are compared.
+In the last two parts, *ratio* is PyTorch's time divided by skrnn's, each with the better of one and two threads (in
+brackets). PyTorch has time in the first dimension, ``Adam(fused=True)``, and gradients set to None. Before the timing,
+the loss and the gradients of both sides are compared.
 
-``--parts`` runs some of the three, ``--cells`` the first with some of its cells, beside the LSTM.
+``--parts`` selects parts, ``--cells`` selects cells of the first part, besides the LSTM.
 """
 
 import warnings

@@ -1,41 +1,42 @@
-"""What the papers claim: which cells learn tasks that need a long memory, at equal numbers of parameters.
+"""Claims of the papers: which cells learn tasks that need a long memory, at equal numbers of parameters.
 
 **Adding problem**, T = 100, 600 and 2000 (Hochreiter and Schmidhuber 1997, in the form of Le, Jaitly and Hinton 2015):
-a channel of uniform numbers on [0, 1) and one of marks, one in each half. The target is the sum of the two marked
-numbers; to answer always 1 has a mean squared error of 1/6 = 0.1667. **Copy memory** (Hochreiter and Schmidhuber 1997;
-Arjovsky et al. 2016): ten symbols of eight kinds, 100 blanks, a cue, one-hot. The papers ask for all ten symbols, one
-in each of ten further steps; here a network has one output, so it is asked for the first symbol only, at the cue. That
-tests how long it can hold 3 bits against nine other symbols and the blanks, not how much; guessing is right in 12.5 %.
-**Digits** pixel by pixel: those of scikit-learn, T = 64, a quarter of them for testing, and MNIST at half the
-resolution, T = 196, 8000 images to train on; read from the folder SKRNN_DATA, left out without it.
+one channel of uniform numbers on [0, 1) and one of marks, one mark in each half. The target is the sum of the two
+marked numbers; always predicting 1 has a mean squared error of 1/6 = 0.1667. **Copy memory** (Hochreiter and
+Schmidhuber 1997; Arjovsky et al. 2016): ten symbols of eight kinds, 100 blanks and a cue, one-hot encoded. In the
+papers, the network outputs all ten symbols in ten further steps. Here it has one output, the first symbol, at the cue.
+This tests how long a network can remember 3 bits among nine other symbols and the blanks, not how much it can remember;
+chance is 12.5 %. **Digits** pixel by pixel: the digits of scikit-learn, T = 64, with a quarter for testing, and MNIST
+at half the resolution, T = 196, with 8000 training images, read from the folder SKRNN_DATA, and skipped without it.
 
-Every network has about 4500 weights, in one layer, or in two where its name has a 2. *irnn* is an Elman network with
-ReLU, the identity as recurrent matrix at first and small input weights, *lstm_chrono* an LSTM with chrono
-initialisation. Training: Adam, batches of 32, gradients clipped to norm 1, no penalty, inputs not standardised, 10 % of
-the sequences held out. Training sequences are drawn once, 10 000 of them (6000 for T = 2000), not anew for each batch
-as in some of the papers. The weights that were best on the held-out sequences are judged on a fresh test set.
+Every network has about 4500 weights, in one layer, or in two if its name contains a 2. *irnn* is an Elman network with
+ReLU, the identity as initial recurrent matrix, and small input weights; *lstm_chrono* is an LSTM with chrono
+initialisation. Training uses Adam, batches of 32, gradients clipped to norm 1, no penalty, inputs that are not
+standardised, and 10 % of the sequences held out. The 10 000 training sequences (6000 for T = 2000) are drawn once, not
+anew for each batch as in some of the papers. The weights with the best score on the held-out sequences are scored on a
+new test set.
 
-A run ends at its largest number of updates or when its share of the hour is over; earlier, in the epoch after the one
-in which the score on the held-out sequences is enough: R^2 of 0.98 for adding (an error of 2 % of the trivial one),
-99.5 % for copying; and at half of its updates or time if the adding problem has not brought R^2 to 0.05 by then.
+A run ends at its maximum number of updates or when its share of the hour is over. It ends earlier one epoch after the
+score on the held-out sequences is sufficient: R^2 of 0.98 for adding (2 % of the trivial error), 99.5 % for copying. On
+the adding problem it also ends at half of its updates or time if R^2 is below 0.05 by then.
 
-PyTorch gets the same data, distributions of initial weights, forget bias, learning rate and clipping, and makes as many
-updates, unless its share of the hour is over before; with 1 or 2 threads, whichever is faster in a short trial. skrnn
-has one thread.
+PyTorch uses the same data, distributions of initial weights, forget bias, learning rate and clipping, and runs the same
+number of updates, unless its share of the hour is over before, with one or two threads, whichever is faster in a short
+trial. skrnn uses one thread.
 
-The learning rates, one per network for each kind of task, were chosen between 1e-4 and 1e-2 by the score on held-out
-sequences of draws with another seed, of T = 100 and 600 for adding, and of the training images; those of T = 2000 are
-those of T = 600. The limit of the IRNN's input weights was chosen in the same way. Where no rate led anywhere, one in
-the middle stands. Nothing was chosen on a test set; number of weights, batches and clipping were not tuned.
+The learning rates, one per network and kind of task, were chosen between 1e-4 and 1e-2 by the score on held-out
+sequences drawn with another seed, with T = 100 and 600 for adding, or on held-out training images. T = 2000 uses the
+rates of T = 600. The limit of the input weights of the IRNN was chosen in the same way. If no rate worked, the table
+uses one in the middle. Nothing was chosen on a test set. The number of weights, batch size and clipping were not tuned.
 
 *before* and *after* training: how far back the gradient reaches, as the norm of dL/dh of the first layer at the first
-step over that at the last, median over sequences. Next to nothing before training is what the papers call vanishing
-gradients. Gates can learn to let the gradient through, which shows in the column *after*; an Elman network has none.
-(For networks that failed, *after* is of weights that are best by chance. Jordan networks have no such ratio: nothing
-follows the last output.)
+step divided by that at the last step, median over sequences. Values close to 0 before training are what the papers call
+vanishing gradients. Gates can learn to let the gradient pass, as the column *after* shows; an Elman network has no
+gates. (For networks that failed, *after* belongs to weights that are best by chance. Jordan networks have no such
+ratio, because nothing depends on the last output.)
 
-Three more options: ``--no-torch`` leaves PyTorch out, ``--resume`` goes on where a run was broken off, and
-``--results`` names another file than ``build/claims.jsonl`` for the results, a line for each run.
+Three more options: ``--no-torch`` skips PyTorch, ``--resume`` continues an interrupted run, and ``--results`` sets the
+file of results, one line per run, by default ``build/claims.jsonl``.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""What a new process waits for: ``import skrnn``, the first fit ever, and the first fit with kernels on disk.
+"""Waiting times of a new process: ``import skrnn``, the first fit ever, and the first fit with kernels on disk.
 
-*Import* is timed inside a new process, against ``import sklearn.neural_network``, in turns, with bytecode on disk.
-*First fit ever* starts with an empty directory of kernels: it loads Numba and compiles what the fit needs. *First fit
-in a new process* finds them on disk; *later fit* is the second of the same process. The fit is one epoch over 64
-sequences of 20 steps and 4 channels, with default parameters.
+*Import* is timed in a new process, in turns with ``import sklearn.neural_network``, with bytecode on disk. *First fit
+ever* starts with an empty kernel cache: it loads Numba and compiles the kernels of the fit. *First fit in a new
+process* loads them from disk; *later fit* is the second fit of the same process. The fit runs one epoch on 64 sequences
+of 20 steps and 4 channels, with default parameters.
 """
 
 import json

@@ -1,9 +1,10 @@
-"""What it costs to bring sequences into the form that networks read, and to index them.
+"""The cost of packing and indexing sequences.
 
-10 000 sequences of 100 steps and 8 channels, and as many of 50 to 149 steps (*ragged*). *pack*: a list of arrays into
-a ``SequenceArray``; *index*: all of them in a random order, which is what a split by cross-validation does with a
-part; *encode*: check, means and scales, standardised copy in float32. An epoch is that of a default ``RNNClassifier``
-on the same sequences with one thread: the difference between fits of two epochs and of one.
+10 000 sequences of 100 steps and 8 channels, or of 50 to 149 steps (*ragged*). *pack*: converts a list of arrays to a
+``SequenceArray``. *index*: selects all sequences in random order, as a split by cross-validation does with some of
+them. *encode*: checks, means and scales, and a standardised copy in float32. The epoch is one of a default
+``RNNClassifier`` on the same sequences with one thread, measured as the difference between fits of two epochs and of
+one.
 """
 
 import numpy as np

@@ -1,18 +1,18 @@
 """Columns and sequences together, on real data: each alone, and both, tuned by ``GridSearchCV`` from end to end.
 
-**PhysioNet 2012**: who dies in hospital, by five columns (age, sex, height, weight, kind of ward) and the first 48
-hours of 37 measurements, in steps of two hours, most of them missing. Trained on set a, tested on set b; area under
-the ROC curve. **C-MAPSS FD001**: cycles until an engine fails, by columns (the cycles it has run, and its 24 settings
-and sensors now) and the sequence of the last 30 cycles; remaining life capped at 125 in training and test; root of
-the mean squared error of the last windows of the test engines. Training windows end at every fifth cycle; folds keep
-an engine together.
+**PhysioNet 2012**: predicts death in hospital from five columns (age, sex, height, weight, kind of ward) and the first
+48 hours of 37 measurements, in steps of two hours, most of them missing. Trained on set a, tested on set b; area under
+the ROC curve. **C-MAPSS FD001**: predicts the cycles until an engine fails, from columns (the number of past cycles,
+and the present values of 24 settings and sensors) and the sequence of the last 30 cycles; remaining life capped at 125
+in training and test; root mean squared error of the last windows of the test engines. Training windows end at every
+fifth cycle; each engine is in one fold.
 
-In each case a ``ColumnTransformer`` scales or encodes columns and turns the sequences into features by a
-``SequenceTransformer``; ``HistGradientBoosting`` decides. The grid has objectives of the features and depths of the
-trees, and is searched by cross-validation of the training part, and so were the numbers of units and epochs that it
-leaves fixed. (The first setting for C-MAPSS, without dropout, had been tested when dropout was added: 17.1 cycles.)
-Measurements of PhysioNet go through quantiles first, because their tails are long. The data are read with the
-``load.py`` in the folder SKRNN_DATA.
+In each case a ``ColumnTransformer`` scales or encodes the columns and turns the sequences into features by a
+``SequenceTransformer``, and ``HistGradientBoosting`` predicts. The grid contains objectives of the features and depths
+of the trees, and is searched by cross-validation on the training set. The numbers of units and epochs, which are fixed
+in the grid, were chosen in the same way. (The first configuration for C-MAPSS, without dropout, had been tested before
+dropout was added: 17.1 cycles.) Measurements of PhysioNet are transformed to quantiles first, because their
+distributions have long tails. The data are loaded by the ``load.py`` in the folder SKRNN_DATA.
 """
 
 import time

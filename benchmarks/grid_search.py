@@ -1,8 +1,8 @@
 """``GridSearchCV`` over ``RNNClassifier`` on scikit-learn's digits, one job against two.
 
-Eight fits of one length (two learning rates, four folds, epochs fixed, no refit, which would run alone), each on one
-thread; joblib's threads and its processes (loky), which are started before. An image is a sequence of 8 rows of 8
-pixels. The jobs are compared by the ratio of times of the same round.
+Eight fits of equal length (two learning rates, four folds, a fixed number of epochs, no refit, which would run alone),
+each on one thread. The jobs are threads or processes (loky) of joblib, which are started before the timing. An image is
+a sequence of 8 rows of 8 pixels. The jobs are compared by the ratio of times in the same round.
 """
 
 import numpy as np

@@ -1,13 +1,13 @@
 """Raw predictions of a trained network, float32, skrnn against the better of PyTorch and ONNX Runtime.
 
-*Batches*: all sequences of a batch at once; skrnn by the function behind ``predict``, which packs the weights and
-allocates its buffers in each call. PyTorch under ``inference_mode``, with oneDNN; ONNX Runtime with an LSTM, GRU or RNN
-node and a Gemm node; both with time in the first dimension. *ratio* is the time of the better of the two over skrnn's,
-each of the three with the better of one and two threads (in brackets).
+*Batches*: all sequences of a batch at once. skrnn runs the function behind ``predict``, which packs the weights and
+allocates its buffers in each call; PyTorch runs under ``inference_mode``, with oneDNN; ONNX Runtime runs an LSTM, GRU
+or RNN node and a Gemm node. The latter two have time in the first dimension. *ratio* is the time of the better of the
+two divided by skrnn's, each of the three with the better of one and two threads (in brackets).
 
-*One sequence*, 100 steps of 8 channels, 32 hidden units: *predict_proba* is ``RNNClassifier.predict_proba`` on an array
-of shape (1, 100, 8) with its checks, *network* the network alone with weights packed and buffers allocated, as the
-sessions of ONNX Runtime have theirs.
+*One sequence*: 100 steps of 8 channels, 32 hidden units. *predict_proba* is ``RNNClassifier.predict_proba`` on an array
+of shape (1, 100, 8), including its checks. *network* is the network alone, with packed weights and allocated buffers,
+like the sessions of ONNX Runtime.
 """
 
 import numpy as np

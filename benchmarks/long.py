@@ -1,16 +1,16 @@
-"""Long sequences, and more sequences than memory: what a fit takes.
+"""Long sequences, and more sequences than memory: time and memory of a fit.
 
-*One fit*: 8 sequences of 100 000 steps and 8 channels, an LSTM of 64 units, one epoch of one batch, with one target for
-each sequence (*last*) or for each step (*steps*), and for steps with ``truncation=200`` (*truncated*). *On disk*:
-sequences of 100 steps and 16 channels in a memory-mapped file, an Elman network of 8 units, one epoch and predictions.
-Each runs in a new process, with ``max_memory=1``, on two threads. *Anonymous* is the peak of anonymous memory, sampled
-every 2 ms: all that the process has allocated, imports and data in memory among it. *Resident* is the peak of all that
-was in memory, with the pages of mapped files; these are the kernel's cache, which drops them where others need room.
-*Whole tape* is what back-propagation would take without segments.
+*One fit*: 8 sequences of 100 000 steps and 8 channels, an LSTM of 64 units, one epoch of one batch, with one target per
+sequence (*last*) or per step (*steps*), and per step with ``truncation=200`` (*truncated*). *On disk*: sequences of 100
+steps and 16 channels in a memory-mapped file, an Elman network of 8 units, one epoch and predictions. Each fit runs in
+a new process, with ``max_memory=1``, on two threads. *Anonymous* is the peak of anonymous memory, sampled every 2 ms:
+all memory that the process allocates, including imports and data. *Resident* is the peak of resident memory, including
+the pages of mapped files, which the operating system caches and drops if other programs need memory. *Whole tape* is
+the memory that back-propagation would need without segments.
 
 *Per step*: fits of one epoch on 800 000 steps in all, in batches of 8 sequences, with an LSTM of 32 units and one
-thread; nanoseconds of processor time for each step of a sequence. Where the tape is larger than a quarter of
-``max_memory``, steps run forward twice.
+thread; nanoseconds of processor time per step of a sequence. If the tape is larger than a quarter of ``max_memory``,
+the forward pass runs twice.
 """
 
 import json

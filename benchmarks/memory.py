@@ -1,9 +1,10 @@
 """Peak memory that a fit adds, skrnn against PyTorch, in MiB.
 
-Each fit runs in a new process: imports and a small fit first, then the random data, float32, then four batches for two
-epochs with Adam; the figure is by how much the last raised the peak of resident memory. skrnn fits an ``RNNClassifier``
-with one and with two threads; PyTorch takes the same batches out of the same array, brings each into its faster layout,
-time first, and trains ``nn.LSTM``, ``nn.GRU`` or ``nn.RNN`` with a readout, one thread. *imports* is the peak before.
+Each fit runs in a new process: first the imports and a small fit, then the random data, float32, then two epochs of
+four batches with Adam. The figure is the increase of the peak of resident memory by these epochs. skrnn fits an
+``RNNClassifier`` with one and with two threads. PyTorch slices the same batches from the same array, converts each to
+its faster layout, time first, and trains ``nn.LSTM``, ``nn.GRU`` or ``nn.RNN`` with a readout on one thread. *imports*
+is the peak before.
 """
 
 import json

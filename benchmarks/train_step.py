@@ -1,14 +1,14 @@
 """A whole training step, skrnn against PyTorch: forward, loss, back-propagation through time, clipping, Adam.
 
-One layer and a readout of 10 classes, on random sequences; *float32*, *float64*, and *ragged*, that is float32 with
-lengths uniform in 10 .. T. PyTorch: ``nn.LSTM``, ``nn.GRU``, ``nn.RNN`` with oneDNN, batch in the second dimension,
-``Adam(fused=True)``, gradients set to None, and for ragged batches ``pack_padded_sequence``, sorted. *ratio* is
-PyTorch's time over skrnn's, each with the better of one and two threads (in brackets). *or padded* is the same against
-the better of packing and of running over the padding, which the goals do not ask for.
+One layer and a readout of 10 classes, on random sequences, in *float32*, in *float64*, and *ragged* (float32, lengths
+uniform in 10 .. T). PyTorch runs ``nn.LSTM``, ``nn.GRU`` or ``nn.RNN`` with oneDNN, batch in the second dimension,
+``Adam(fused=True)`` and gradients set to None, and sorted ``pack_padded_sequence`` for ragged batches. *ratio* is
+PyTorch's time divided by skrnn's, each with the better of one and two threads (in brackets). *or padded* compares with
+the better of packing and padding; it has no goal.
 
-GFLOP/s and the share of the peak are of one thread and count the matrix products of the layer only, with G gates
-6 G H (H + D) - 2 G H D operations per step of a sequence. The peak is that of a loop of multiply-adds in registers,
-timed in turns with the training step. *2 threads* is how many times faster two threads of skrnn are than one.
+GFLOP/s and the share of the peak are measured with one thread and only count the matrix products of the layer: with G
+gates, 6 G H (H + D) - 2 G H D operations per step of a sequence. The peak is the speed of a loop of multiply-adds in
+registers, timed in turns with the training step. *2 threads* is the speed-up of skrnn from one to two threads.
 """
 
 import numpy as np
