@@ -112,9 +112,9 @@ def fitted_classifier(cell):
 def network_alone(problem):
     """The forward pass on one sequence, everything else prepared."""
     network, data = problem.network, problem.data()
-    packed = network.pack(problem.theta, network.allocate_packed())
-    buffers = network.allocate_buffers(len(data.values), 1, training=False)
-    raw = buffers.part("pooled")["raw"]
+    packed = network.pack(problem.theta, network.memory.allocate_packed())
+    buffers = network.memory.allocate_buffers(len(data.values), 1, training=False)
+    raw = buffers.group("pooled")["raw"]
 
     def run():
         network.forward(packed, buffers, data.values, data.begins, data.lengths)

@@ -129,7 +129,7 @@ def whole_tape(name, n_steps):
 
     pooling = "last" if name == "last" else "steps"
     network = Network(Structure(LSTM(), 8, (64,), 1, pooling=pooling))
-    return network.buffer_bytes(8 * n_steps, 8, training=True) / 1e6
+    return network.memory.buffer_bytes(8 * n_steps, 8, training=True) / 1e6
 
 
 def nanoseconds(n_steps, total):

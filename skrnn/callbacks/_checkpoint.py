@@ -143,7 +143,7 @@ def _naming(path):
 def _checked(training, fitted):
     """Fingerprint and state of training of a checkpoint, whose estimator is `fitted`; refuses what is none."""
     from ..network.network import network_of  # noqa: PLC0415 (brings the compiler)
-    from ..training.run import State  # noqa: PLC0415
+    from ..training.state import TrainingState  # noqa: PLC0415
 
     if not isinstance(training, dict) or set(training) != {"fingerprint", "state"}:
         raise ValueError("its training has no fingerprint or no state, or something besides")
@@ -152,7 +152,7 @@ def _checked(training, fitted):
         raise ValueError("its fingerprint is no dict with names")
     if not hasattr(fitted, "structure_"):  # also a pipeline
         raise ValueError("its estimator is not fitted")
-    return fingerprint, State.from_plain(training["state"], network_of(fitted.structure_))
+    return fingerprint, TrainingState.from_plain(training["state"], network_of(fitted.structure_))
 
 
 def _check_of_fit(state, fitted, estimator):

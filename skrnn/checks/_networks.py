@@ -82,7 +82,7 @@ def check_compiled(cell):
 
 def _outputs_in_numpy(problem):
     """What `Problem.outputs` gives, of a network of one layer, step by step."""
-    layer, values = problem.network.blocks[0].directions["forward"], problem.data.values
+    layer, values = problem.network.stack.levels[0].directions["forward"], problem.data.values
     cell, (D, _, H) = layer.cell, layer.sizes
     weights = {name.split(".")[-1]: np.atleast_2d(w) for name, w in problem.named(problem.theta).items()}
     packed = {"W": np.zeros((H + 1 + D, layer.n_columns), values.dtype), "W_u": np.zeros((H, H), values.dtype)}

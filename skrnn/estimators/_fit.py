@@ -52,8 +52,8 @@ class Job:
 def learn(estimator, sequences, job, verbose=False):
     """Train the network of an estimator and set its attributes; returns the text of a warning, or None."""
     from ..network.data import Data  # noqa: PLC0415 (brings the compiler)
+    from ..network.memory import check_memory  # noqa: PLC0415
     from ..network.network import Network  # noqa: PLC0415
-    from ..training.objective import check_memory  # noqa: PLC0415
     from ..training.run import Training  # noqa: PLC0415
 
     if not job.partial:
@@ -271,7 +271,7 @@ def scheme_of(estimator, n_steps):
 
 def _settings(estimator, n_sequences, alpha, job, verbose):
     """How to train on so many sequences."""
-    from ..training.run import Settings  # noqa: PLC0415
+    from ..training.state import Settings  # noqa: PLC0415
 
     schedule, batch_size = get_schedule(estimator.learning_rate), _batch_size(estimator, n_sequences)
     return Settings(
@@ -307,17 +307,17 @@ def _n_epochs(estimator, n_batches):
 
 def _start(estimator, network, job, checkpoint, seed, n_steps, raw, optimizer):
     """State of training to start from: a checkpoint, the fit before, or new weights, which predict `raw` at first."""
-    from ..training.run import State  # noqa: PLC0415
+    from ..training.state import TrainingState  # noqa: PLC0415
 
     if checkpoint:
-        return State.from_plain(checkpoint, network)
+        return TrainingState.from_plain(checkpoint, network)
     if not job.goes_on:
         rng = np.random.default_rng(seed)
-        return State(network.initialize(rng, scheme_of(estimator, n_steps), raw), seed)
+        return TrainingState(network.initialize(rng, scheme_of(estimator, n_steps), raw), seed)
     scores, slots = estimator.validation_scores_, remembered(estimator, optimizer)
     if job.partial:
         estimator.solver_name_ = type(optimizer).__name__
-    return State(
+    return TrainingState(
         network.flatten(estimator.weights_),
         seed,
         slots=slots,

@@ -29,14 +29,14 @@ def scale_reservoir(network, theta, spectral_radius, input_scale):
         By which ``W_x`` of the first layer is multiplied.
     """
     weights = network.layout.views(theta)
-    for block in network.blocks:
-        for direction, layer in block.directions.items():
-            prefix = f"layers.{block.number}.{direction}"
+    for level in network.stack.levels:
+        for direction, layer in level.directions.items():
+            prefix = f"layers.{level.number}.{direction}"
             for columns in layer.cell.public_columns(layer.sizes, "W_h").values():
                 _scale(weights[f"{prefix}.W_h"][:, columns], spectral_radius)
             if "w_h" in layer.shapes:
                 _scale(weights[f"{prefix}.w_h"], spectral_radius)
-            if block.number == 0:
+            if level.number == 0:
                 weights[f"{prefix}.W_x"][...] *= input_scale
 
 

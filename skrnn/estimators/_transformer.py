@@ -231,7 +231,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
     def _draw(self, sequences, sample_weight):
         """Draw the weights of a reservoir."""
         from ..network.network import Network  # noqa: PLC0415 (brings the compiler)
-        from ..training.run import State  # noqa: PLC0415
+        from ..training.state import TrainingState  # noqa: PLC0415
         from ._reservoir import scale_reservoir  # noqa: PLC0415
 
         self._poolings()
@@ -250,7 +250,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
                 f"spectral_radius={self.spectral_radius} and input_scale={self.input_scale} make weights that are not "
                 f"finite in {self.dtype}: take smaller ones."
             )
-        vars(self).update(results(network, State(theta, seed)))
+        vars(self).update(results(network, TrainingState(theta, seed)))
 
     def _poolings(self):
         names = [plain(name) for name in np.atleast_1d(np.asarray(usable(self, "pooling"), dtype=object)).tolist()]
@@ -309,8 +309,8 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         features = check_array(X, dtype=network.dtype, input_name="X")
         if features.shape[1] != self._n_features_out:
             raise ValueError(f"X has {features.shape[1]} features, but transform gives {self._n_features_out}.")
-        first = poolings.index("last") * network.n_last
-        raw = read_out(network, network.flatten(self.weights_), features[:, first : first + network.n_last])
+        first = poolings.index("last") * network.stack.n_top_units
+        raw = read_out(network, network.flatten(self.weights_), features[:, first : first + network.stack.n_top_units])
         n_channels = len(self.reconstruction_mean_)
         values = raw.reshape(-1, n_channels) * self.reconstruction_scale_ + self.reconstruction_mean_
         names = getattr(self, "channel_names_", None)
@@ -346,7 +346,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
     def _n_features_out(self):
         from ..network.network import network_of  # noqa: PLC0415
 
-        return len(self._poolings()) * network_of(self.structure_).n_last
+        return len(self._poolings()) * network_of(self.structure_).stack.n_top_units
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -127,7 +127,7 @@ class RecurrentLayers:
         c : ndarray of shape (n_layers * n_directions, n_sequences, n_units) or None
             The same for the second state of an LSTM.
         """
-        from ..network.inference import run_layers  # noqa: PLC0415 (brings the compiler)
+        from ..network.inference import run_recurrent_layers  # noqa: PLC0415 (brings the compiler)
 
         sequences = [self._check_sequence(k, x) for k, x in enumerate(sequences)]
         if not sequences:
@@ -140,13 +140,13 @@ class RecurrentLayers:
             weights = {name.replace(".backward.", ".forward."): w for name, w in weights.items()}
             sequences = [np.ascontiguousarray(x[::-1]) for x in sequences]
         if len(set(self.hidden_layer_sizes)) == 1:
-            outputs, h, c = run_layers(self.cell, weights, sequences, initial_h, initial_c)
+            outputs, h, c = run_recurrent_layers(self.cell, weights, sequences, initial_h, initial_c)
         else:
             outputs, states = sequences, []
             for k in range(self.n_layers):
                 start = f"layers.{k}."
                 layer = {n.replace(start, "layers.0."): w for n, w in weights.items() if n.startswith(start)}
-                outputs, *state = run_layers(self.cell, layer, outputs)
+                outputs, *state = run_recurrent_layers(self.cell, layer, outputs)
                 states.append(state)
             h, c = ([state[k] for state in states] if states[0][k] is not None else None for k in (0, 1))
         if self.directions == ("backward",):

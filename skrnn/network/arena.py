@@ -17,6 +17,11 @@ def arena_bytes(shapes, dtype):
     return itemsize * sum(max(int(rows), 1) * padded(int(columns), dtype) for rows, columns in shapes.values())
 
 
+def prefixed(shapes_of_groups):
+    """Shapes by full names, from pairs of a prefix and shapes by the rest of their names."""
+    return {f"{prefix}.{name}": shape for prefix, shapes in shapes_of_groups for name, shape in shapes.items()}
+
+
 class Arena:
     """One allocation that many arrays are cut from: large enough for huge pages, without which the products of larger
     layers wait for address translation.
@@ -47,11 +52,11 @@ class Arena:
             self.arrays[name] = memory[position : position + size].reshape(-1, strides[name])
             position += size
         self.memory = memory[start:position]
-        self._parts = {}
+        self._groups = {}
         for name, array in self.arrays.items():
             prefix, _, rest = name.rpartition(".")
-            self._parts.setdefault(prefix, {})[rest] = array
+            self._groups.setdefault(prefix, {})[rest] = array
 
-    def part(self, prefix):
+    def group(self, prefix):
         """The arrays whose names start with ``"{prefix}."``, by the rest of their names; there may be none."""
-        return self._parts.get(prefix, {})
+        return self._groups.get(prefix, {})

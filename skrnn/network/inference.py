@@ -4,10 +4,12 @@ import numpy as np
 
 from .._core.threads import ShardPool
 from ..kernels.batches import store_rows
-from .data import MAX_BYTES, SHARES, Data
+from .data import MAX_BYTES, Data
 from .layers.pooling import get_pooling
+from .memory import room_of_prediction
 from .network import Network
-from .segments import Stretch, find_room, first_of, refuse_size, run_segment
+from .plan import Stretch
+from .stack import first_of
 from .structure import Structure
 
 PREDICTION_ROWS = 32  # sequences that go through the network together in prediction
@@ -19,13 +21,16 @@ def predict_raw(network, theta, data, pool, indices=None, max_bytes=MAX_BYTES):
 
     One row (K,) for each sequence, or where the network has predictions for each step, for each of their steps.
     """
-    indices, keeps_steps = np.arange(len(data.lengths)) if indices is None else indices, network.pooling.keeps_steps
+    indices, keeps_steps = (
+        np.arange(len(data.lengths)) if indices is None else indices,
+        network.head.pooling.keeps_steps,
+    )
     offsets = np.cumsum([0, *data.lengths[indices]]) if keeps_steps else np.arange(len(indices) + 1)
     raw, begins = np.empty((offsets[-1], network.n_outputs), network.dtype), np.empty(len(data.lengths), np.int64)
     begins[indices] = offsets[:-1]
 
     def collect(stretch, plan, buffers):
-        of_shard = buffers.part("pooled")["raw"]
+        of_shard = buffers.group("pooled")["raw"]
         if keeps_steps:
             first_rows = begins[stretch.sequences] + stretch.first_steps
             store_rows(of_shard, 0, network.n_outputs, plan.starts, first_rows, raw)
@@ -40,9 +45,9 @@ def hidden_states(network, theta, data, pool, max_bytes=MAX_BYTES):
     """Outputs h_t of the last layer at all steps, one array (n_steps, H) for each sequence."""
 
     def collect(plan, buffers, begins, out):
-        store_rows(network.blocks[-1].outputs(buffers), 0, network.n_last, plan.starts, begins, out)
+        store_rows(network.stack.levels[-1].outputs(buffers), 0, network.stack.n_top_units, plan.starts, begins, out)
 
-    return _run_steps(network, theta, data, pool, network.n_last, collect, max_bytes)
+    return _run_steps(network, theta, data, pool, network.stack.n_top_units, collect, max_bytes)
 
 
 def pooled_states(network, theta, data, pool, poolings, max_bytes=MAX_BYTES):
@@ -50,12 +55,12 @@ def pooled_states(network, theta, data, pool, poolings, max_bytes=MAX_BYTES):
 
     One row (len(poolings) * H,) for each sequence, one way after the other.
     """
-    H, n_backward = network.n_last, network.pooling.n_backward
+    H, n_backward = network.stack.n_top_units, network.head.pooling.n_backward
     ways = [get_pooling(name, H, n_backward) for name in poolings]
     out = np.empty((len(data.lengths), len(ways) * H), network.dtype)
 
     def collect(stretch, plan, buffers):
-        Y, shard = network.blocks[-1].outputs(buffers), stretch.sequences
+        Y, shard = network.stack.levels[-1].outputs(buffers), stretch.sequences
         for k, way in enumerate(ways):
             shapes = way.buffer_shapes(len(Y), len(shard), training=False)
             scratch = {name: np.empty(shape, network.dtype) for name, shape in shapes.items()}
@@ -70,13 +75,13 @@ def pooled_states(network, theta, data, pool, poolings, max_bytes=MAX_BYTES):
 
 def read_out(network, theta, pooled):
     """Raw predictions (n_sequences, K) that the readout makes of pooled states (n_sequences, H)."""
-    if network.readout is None:
+    if network.head.readout is None:
         return pooled
     N, H = pooled.shape
     with_one, raw = np.ones((N, H + 1), network.dtype), np.empty((N, network.n_outputs), network.dtype)
     with_one[:, :H] = pooled
-    packed = network.pack(theta, network.allocate_packed())
-    network.readout.forward(packed.part("readout"), with_one, raw, N)
+    packed = network.pack(theta, network.memory.allocate_packed())
+    network.head.readout.forward(packed.group("readout"), with_one, raw, N)
     return raw
 
 
@@ -84,12 +89,12 @@ def attention_weights(network, theta, data, pool, max_bytes=MAX_BYTES):
     """Weights that attention gives to the steps, one array (n_steps,) for each sequence."""
 
     def collect(plan, buffers, begins, out):
-        store_rows(buffers.part("pooling")["alpha"], 0, 1, plan.starts, begins, out)
+        store_rows(buffers.group("pooling")["alpha"], 0, 1, plan.starts, begins, out)
 
     return [weights[:, 0] for weights in _run_steps(network, theta, data, pool, 1, collect, max_bytes)]
 
 
-def run_layers(cell, weights, sequences, initial_h=None, initial_c=None):
+def run_recurrent_layers(cell, weights, sequences, initial_h=None, initial_c=None):
     """Run recurrent layers that have no readout.
 
     Parameters
@@ -122,21 +127,23 @@ def run_layers(cell, weights, sequences, initial_h=None, initial_c=None):
     network = Network(structure)
     values = np.ascontiguousarray(np.concatenate(sequences, dtype=network.dtype))
     data = Data(values, np.cumsum([0, *map(len, sequences)]))
-    layers = [(block.number, name) for block in network.blocks for name in block.directions]
+    layers = [(level.number, name) for level in network.stack.levels for name in level.directions]
     given = (initial_h, initial_c)[: 1 + n_states]
     final = np.empty((1 + n_states, len(layers), len(sequences), H), network.dtype)
-    outputs = np.empty((len(values), network.n_last), network.dtype)
+    outputs = np.empty((len(values), network.stack.n_top_units), network.dtype)
 
     def start(shard):
-        initial, zero = [{} for _ in network.blocks], np.zeros((len(shard), H), network.dtype)
+        initial, zero = [{} for _ in network.stack.levels], np.zeros((len(shard), H), network.dtype)
         for k, (number, name) in enumerate(layers):
             initial[number][name] = [zero if each is None else each[k][shard] for each in given]
         return initial
 
     def collect(stretch, plan, buffers):
         begins = data.begins[stretch.sequences] + stretch.first_steps
-        store_rows(network.blocks[-1].outputs(buffers), 0, network.n_last, plan.starts, begins, outputs)
-        states = network.final_states(buffers, plan)
+        store_rows(
+            network.stack.levels[-1].outputs(buffers), 0, network.stack.n_top_units, plan.starts, begins, outputs
+        )
+        states = network.stack.final_states(buffers, plan)
         for k, (number, name) in enumerate(layers):
             final[:, k, stretch.sequences] = states[number][name]
 
@@ -175,43 +182,30 @@ def _run_forward(network, theta, data, indices, pool, collect, max_bytes, *, by_
     n_threads = min(pool.n_threads, worthwhile_threads(theta, data.lengths[order]))
     # Rows do not influence each other, so shards may be cut for the threads at hand.
     n_rows = min(PREDICTION_ROWS, 8 * -(-len(order) // (8 * n_threads)), len(order))
-    room, n_threads = _find_room(network, data.lengths[order], n_rows, n_threads, max_bytes, keep, data.step_bytes)
-    shards = room.shards(order, data.lengths, network.runs_in_segments)
+    room, n_threads = room_of_prediction(
+        network, data.lengths[order], n_rows, n_threads, max_bytes, keep, data.step_bytes
+    )
+    shards = room.shards(order, data.lengths, network.in_segments)
     n_threads = min(n_threads, len(shards))
-    workspace = network.take_workspace(room.n_steps, room.n_sequences, n_threads, keep)
+    workspace = network.memory.take_workspace(room.n_steps, room.n_sequences, n_threads, keep)
     packed = network.pack(theta, workspace.packed)
 
     def run(i, worker):
         stretch, buffers, states = Stretch.whole(data, shards[i]), workspace.buffers[worker], start and start(shards[i])
-        parts, plan_of_all = stretch.cut(room.n_steps), None
-        for k, part in enumerate(parts):
-            plan = run_segment(network, packed, buffers, data, part, keep=keep, initial=states)
-            network.pool(packed, buffers, plan)
+        segments, plan_of_all = stretch.cut(room.n_steps), None
+        for k, segment in enumerate(segments):
+            plan = network.run_stretch(packed, buffers, data, segment, keep=keep, initial=states)
+            network.head.pool(packed, buffers, plan)
             plan_of_all = plan_of_all or plan
-            if network.pooling.keeps_steps:
-                network.read_out(packed, buffers, plan, None)
+            if network.head.pooling.keeps_steps:
+                network.head.read_out(packed, buffers, plan, None)
             if by_segment:
-                collect(part, plan, buffers)
-            if k + 1 < len(parts):
-                states = first_of(network.final_states(buffers, plan), part.n_on)
+                collect(segment, plan, buffers)
+            if k + 1 < len(segments):
+                states = first_of(network.stack.final_states(buffers, plan), segment.n_on)
         if not by_segment:
-            network.read_out(packed, buffers, plan_of_all, None)
+            network.head.read_out(packed, buffers, plan_of_all, None)
             collect(stretch, plan_of_all, buffers)
 
     pool.run(run, len(shards), n_threads)
-    network.give_back(workspace)
-
-
-def _find_room(network, lengths, n_rows, n_threads, max_bytes, keep, step_bytes):
-    """Room for the shards of a prediction, and the number of threads that may have so much; or a MemoryError."""
-    free = max_bytes - max_bytes // SHARES - network.packed_bytes
-    for n in dict.fromkeys((n_threads, 1)):
-        n_bytes = max(0, free) // n
-        room = find_room(network, lengths, n_rows, n_bytes, training=False, keep=keep, step_bytes=step_bytes)
-        if room is not None:
-            return room, n
-    longest = int(max(lengths))
-    needed = network.packed_bytes + network.buffer_bytes(longest, 1, False, keep) + longest * step_bytes
-    needed = SHARES * needed // (SHARES - 1)
-    advice = "cut the sequences into shorter ones, or take fewer units"
-    return refuse_size(f"a sequence of {longest} steps", needed, max_bytes, advice)
+    network.memory.give_back(workspace)

@@ -7,11 +7,11 @@ import numpy as np
 from ..kernels.batches import store_rows
 from ..network.data import MAX_BYTES, SHARES
 from ..network.inference import worthwhile_threads
-from ..network.network import Noise
-from ..network.segments import Stretch, find_room, first_of, refuse_size, run_segment
+from ..network.memory import room_of_training
+from ..network.plan import Noise, Stretch
+from ..network.stack import first_of
 
 MAX_SHARDS = 32  # whose gradients are held at a time; a larger batch is worked off in groups
-WEIGHT_COPIES = 6  # as many numbers as theta has: itself, its gradient, the best so far, what an optimiser keeps
 
 
 class Piece(NamedTuple):
@@ -68,12 +68,12 @@ class Objective:
         lengths = data.lengths if truncation is None else np.minimum(data.lengths, truncation)
         self._room = room = room_of_training(network, lengths, network.shard_rows(max_batch), max_bytes)
         n_shards = -(-max_batch // room.n_sequences)
-        n_shards = min(n_shards, MAX_SHARDS, max(1, max_bytes // SHARES // network.gradient_bytes))
-        left = max_bytes - max_bytes // SHARES - network.packed_bytes - n_shards * network.gradient_bytes
-        of_thread = room.n_bytes + room.n_steps * data.step_bytes + network.gradient_bytes
+        n_shards = min(n_shards, MAX_SHARDS, max(1, max_bytes // SHARES // network.memory.gradient_bytes))
+        left = max_bytes - max_bytes // SHARES - network.memory.packed_bytes - n_shards * network.memory.gradient_bytes
+        of_thread = room.n_bytes + room.n_steps * data.step_bytes + network.memory.gradient_bytes
         n_threads = max(1, min(pool.n_threads, n_shards, left // of_thread))
-        self._packed = network.allocate_packed()
-        self._gradients = [network.allocate_gradient() for _ in range(n_shards)]
+        self._packed = network.memory.allocate_packed()
+        self._gradients = [network.memory.allocate_gradient() for _ in range(n_shards)]
         self._workers = [BackPropagation(network, data, loss, self._packed, room) for _ in range(n_threads)]
 
     def pieces(self, batch):
@@ -82,13 +82,13 @@ class Objective:
         `value_and_gradient` is to be called with each before the next.
         """
         longest = self.data.lengths[batch].max()
-        if self.truncation is None or not self.network.pooling.keeps_steps or longest <= self.truncation:
+        if self.truncation is None or not self.network.head.pooling.keeps_steps or longest <= self.truncation:
             yield batch
             return
         order, before = self.data.by_length(batch), {}
         for begin in range(0, longest, self.truncation):
             end, after = begin + self.truncation, {}
-            stretch = Stretch.whole(self.data, order).part(begin, end)
+            stretch = Stretch.whole(self.data, order).between(begin, end)
             total = self.data.weight_of_steps(stretch)
             yield Piece(stretch.sequences, begin, end, total, before, after if end < longest else None)
             before = after
@@ -120,7 +120,7 @@ class Objective:
 
     def _groups(self, order):
         """The shards of a batch with their numbers, in groups that there are gradients for."""
-        shards = list(enumerate(self._room.shards(order, self.data.lengths, self.network.runs_in_segments)))
+        shards = list(enumerate(self._room.shards(order, self.data.lengths, self.network.in_segments)))
         n_group = len(self._gradients)
         return [shards[first : first + n_group] for first in range(0, len(shards), n_group)]
 
@@ -139,11 +139,11 @@ class Objective:
         return losses, summed
 
     def _run_shard(self, number, sequences, piece, seed, worker, gradient):
-        """Forward and back through a shard of a piece; returns its part of the loss."""
+        """Forward and back through a shard of a piece; returns its segment of the loss."""
         stretch, initial = Stretch.whole(self.data, sequences), piece.before.get(number)
         if piece.after is not None or initial is not None:
-            stretch = stretch.part(piece.begin, piece.end)
-        elif self.truncation is not None and not self.network.pooling.keeps_steps:
+            stretch = stretch.between(piece.begin, piece.end)
+        elif self.truncation is not None and not self.network.head.pooling.keeps_steps:
             stretch, initial = worker.skip(stretch, self.truncation, seed)
         # A piece without weight is there for the states that it leaves.
         value, final = worker.run(stretch, piece.total or 1.0, gradient, seed, initial, piece.after is not None)
@@ -170,78 +170,78 @@ class BackPropagation:
     def __init__(self, network, data, loss, packed, room, keep=False):
         self.network, self.data, self.loss, self.packed, self.keep = network, data, loss, packed, keep
         self._capacity, self._of_segment = room.n_steps, None
-        self.buffers = network.allocate_buffers(room.n_steps, room.n_sequences, training=True, keep=keep)
+        self.buffers = network.memory.allocate_buffers(room.n_steps, room.n_sequences, training=True, keep=keep)
 
     def run(self, stretch, total, gradient, seed=None, initial=None, wants_final=False, visit=None):
         """Loss of a stretch, divided by the weight `total`; fills `gradient`.
 
         Returns the loss, and if it `wants_final` the states behind the stretch. visit : is called as ``visit(plan,
-        part)`` on the way back behind each segment.
+        segment)`` on the way back behind each segment.
         """
-        network, steps = self.network, self.network.pooling.keeps_steps
-        parts, states, noisy, plan_of_all = stretch.cut(self._capacity), [initial], seed is not None, None
-        for k, part in enumerate(parts):
-            plan = self._forward(part, seed, states[k])
+        network, steps = self.network, self.network.head.pooling.keeps_steps
+        segments, states, noisy, plan_of_all = stretch.cut(self._capacity), [initial], seed is not None, None
+        for k, segment in enumerate(segments):
+            plan = self._forward(segment, seed, states[k])
             plan_of_all = plan_of_all or plan
             if not steps:
-                network.pool(self.packed, self.buffers, plan)
-            if k + 1 < len(parts) or wants_final:
-                states.append(first_of(network.final_states(self.buffers, plan), part.n_on))
+                network.head.pool(self.packed, self.buffers, plan)
+            if k + 1 < len(segments) or wants_final:
+                states.append(first_of(network.stack.final_states(self.buffers, plan), segment.n_on))
         value = 0.0 if steps else self._read_out_and_back(plan_of_all, stretch, total, seed, gradient)
-        for k in reversed(range(len(parts))):
-            is_last = k + 1 == len(parts)
+        for k in reversed(range(len(segments))):
+            is_last = k + 1 == len(segments)
             if not is_last:  # it is what the buffers hold from the way there
-                plan = self._forward(parts[k], seed, states[k])
+                plan = self._forward(segments[k], seed, states[k])
             into = gradient if is_last else self._segment_gradient()
             if steps:
-                network.pool(self.packed, self.buffers, plan)
-                value += self._read_out_and_back(plan, parts[k], total, seed, into)
-            n_known = 0 if is_last else len(parts[k + 1].sequences)
+                network.head.pool(self.packed, self.buffers, plan)
+                value += self._read_out_and_back(plan, segments[k], total, seed, into)
+            n_known = 0 if is_last else len(segments[k + 1].sequences)
             network.backward_layers(
                 self.packed, self.buffers, plan, into, noisy=noisy, keep_dh=self.keep, n_known=n_known
             )
             if not is_last:
                 gradient.memory += into.memory
             if visit:
-                visit(plan, parts[k])
+                visit(plan, segments[k])
         return value, states[-1]
 
-    def skip(self, stretch, n_last, seed):
-        """The last steps of a stretch, `n_last` of each sequence, and the states from which they start."""
-        heads, tails = stretch.heads_and_tails(n_last)
+    def skip(self, stretch, n_tail, seed):
+        """The last steps of a stretch, `n_tail` of each sequence, and the states from which they start."""
+        heads, tails = stretch.heads_and_tails(n_tail)
         if heads is None:
             return tails, None
         states, initial = None, None
-        for part in heads.cut(self._capacity):
-            plan = self._forward(part, seed, states)
-            final = self.network.final_states(self.buffers, plan)
+        for segment in heads.cut(self._capacity):
+            plan = self._forward(segment, seed, states)
+            final = self.network.stack.final_states(self.buffers, plan)
             initial = initial or _zeros_like(final, len(tails.sequences))
-            for of_all, of_part in zip(initial, final, strict=True):
-                for name, layer in of_part.items():
-                    of_all[name][:, : len(part.sequences)] = layer
-            states = first_of(final, part.n_on)
+            for of_all, of_segment in zip(initial, final, strict=True):
+                for name, layer in of_segment.items():
+                    of_all[name][:, : len(segment.sequences)] = layer
+            states = first_of(final, segment.n_on)
         return tails, initial
 
-    def _forward(self, part, seed, initial):
-        what = self.network, self.packed, self.buffers, self.data, part
-        return run_segment(*what, seed, training=True, keep=self.keep, initial=initial)
+    def _forward(self, segment, seed, initial):
+        what = self.packed, self.buffers, self.data, segment
+        return self.network.run_stretch(*what, seed, training=True, keep=self.keep, initial=initial)
 
     def _read_out_and_back(self, plan, stretch, total, seed, gradient):
         """Loss of the sequences or steps of a plan, and its gradient back to their pooled outputs."""
-        network, data, arrays = self.network, self.data, self.buffers.part("pooled")
+        network, data, arrays = self.network, self.data, self.buffers.group("pooled")
         noise = None if seed is None else Noise(seed, stretch.sequences)
-        network.read_out(self.packed, self.buffers, plan, noise)
-        rows = data.rows_of(plan, stretch) if network.pooling.keeps_steps else stretch.sequences
+        network.head.read_out(self.packed, self.buffers, plan, noise)
+        rows = data.rows_of(plan, stretch) if network.head.pooling.keeps_steps else stretch.sequences
         weight = (data.row_weight[rows] / total).astype(network.dtype)
         value = self.loss.value_and_gradient(
             arrays["raw"], network.n_outputs, data.target[rows], weight, arrays["d_raw"]
         )
-        network.backward_read_out(self.packed, self.buffers, plan, gradient, noise is not None)
+        network.head.backward_read_out(self.packed, self.buffers, plan, gradient, noise is not None)
         return value
 
     def _segment_gradient(self):
         if self._of_segment is None:
-            self._of_segment = self.network.allocate_gradient()
+            self._of_segment = self.network.memory.allocate_gradient()
         return self._of_segment
 
 
@@ -250,26 +250,6 @@ def _zeros_like(states, n_sequences):
         {name: np.zeros((len(of), n_sequences, of.shape[2]), of.dtype) for name, of in layer.items()}
         for layer in states
     ]
-
-
-def room_of_training(network, lengths, n_sequences, max_bytes, keep=False):
-    """Room for the shards of a training on sequences of these lengths; MemoryError if there is none."""
-    n_weights = network.packed_bytes + network.gradient_bytes + WEIGHT_COPIES * network.size * network.dtype.itemsize
-    if n_weights > max_bytes:
-        refuse_size(f"a network of {network.size} parameters", n_weights, max_bytes, "take fewer units")
-    room = find_room(network, lengths, n_sequences, max_bytes // SHARES, training=True, keep=keep)
-    if room is None:  # then a single sequence may take what is left by encoded sequences, gradients and weights
-        left = max_bytes - 2 * (max_bytes // SHARES) - network.packed_bytes
-        room = find_room(network, lengths, 1, max(0, left), training=True, keep=keep)
-    if room is None:
-        longest = int(max(lengths))
-        refuse_size(
-            f"back-propagation through a sequence of {longest} steps",
-            2 * (network.buffer_bytes(longest, 1, True, keep) + network.packed_bytes),
-            max_bytes,
-            "set truncation, cut the sequences into shorter ones, or take fewer units",
-        )
-    return room
 
 
 def check_truncation(structure, truncation):
@@ -287,28 +267,22 @@ def check_truncation(structure, truncation):
         raise ValueError(f"{advice}, but {conv!r} sees several: leave out the convolution, or use truncation=None.")
 
 
-def check_memory(network, lengths, max_bytes, truncation=None):
-    """Raise the MemoryError that an `Objective` would raise, before anything large has been made."""
-    lengths = lengths if truncation is None else np.minimum(lengths, truncation)
-    room_of_training(network, lengths, 1, max_bytes)
-
-
 def gradient_norms(network, theta, data, loss, max_bytes=MAX_BYTES):
     """Norms of dL/dh_t, one array (n_steps, n_layers) for each sequence, L its own loss."""
-    offsets, n_layers = np.cumsum([0, *network.n_steps(data.lengths)]), len(network.blocks)
+    offsets, n_layers = np.cumsum([0, *network.n_steps(data.lengths)]), len(network.stack.levels)
     norms = np.empty((offsets[-1], n_layers), network.dtype)
-    packed, gradient = network.pack(theta, network.allocate_packed()), network.allocate_gradient()
+    packed, gradient = network.pack(theta, network.memory.allocate_packed()), network.memory.allocate_gradient()
     room = room_of_training(network, data.lengths, network.shard_rows(len(data.lengths)), max_bytes, keep=True)
     worker = BackPropagation(network, data, loss, packed, room, keep=True)
 
-    def visit(plan, part):
+    def visit(plan, segment):
         n_live = plan.starts[-1] - plan.starts[1]
-        of_part = np.empty((n_live, n_layers), network.dtype)
-        for k, block in enumerate(network.blocks):
-            dh = block.output_gradients(worker.buffers)[:n_live, : block.n_outputs]
-            of_part[:, k] = np.linalg.norm(dh.astype(np.float64), axis=1)
-        store_rows(of_part, 0, n_layers, plan.starts, offsets[part.sequences] + part.first_steps, norms)
+        of_segment = np.empty((n_live, n_layers), network.dtype)
+        for k, level in enumerate(network.stack.levels):
+            dh = level.output_gradients(worker.buffers)[:n_live, : level.n_outputs]
+            of_segment[:, k] = np.linalg.norm(dh.astype(np.float64), axis=1)
+        store_rows(of_segment, 0, n_layers, plan.starts, offsets[segment.sequences] + segment.first_steps, norms)
 
-    for shard in room.shards(data.by_length(np.arange(len(data.lengths))), data.lengths, network.runs_in_segments):
+    for shard in room.shards(data.by_length(np.arange(len(data.lengths))), data.lengths, network.in_segments):
         worker.run(Stretch.whole(data, shard), 1.0, gradient, visit=visit)
     return np.split(norms, offsets[1:-1])

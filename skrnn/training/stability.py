@@ -40,16 +40,16 @@ def is_bounded(network, theta, largest, n_steps):
     shapes, steps = network.layout.shapes, math.log2(n_steps)
     n_summed = 4 + 2 * max(shape[0] for name, shape in shapes.items() if not name.startswith("embedding"))
     s = math.log2(1 + math.sqrt(n_summed) * float(np.linalg.norm(theta)))
-    read = math.log2(1 + largest) + (s if network.fronts else 0)
+    read = math.log2(1 + largest) + (s if network.stack.fronts else 0)
     highest = read
-    for block, growth in zip(network.blocks, _growths(network, theta), strict=True):
-        side_by_side = math.log2(block.n_outputs) / 2
+    for level, growth in zip(network.stack.levels, _growths(network, theta), strict=True):
+        side_by_side = math.log2(level.n_outputs) / 2
         summed = s + max(read, s, steps)
         put_out = s if growth == 0 else summed + steps + n_steps * math.log2(max(1.0, growth)) + side_by_side
         highest = max(highest, summed, put_out)
-        if block.normalization:
+        if level.normalization:
             highest, put_out = max(highest, 2 * (put_out + side_by_side)), s + side_by_side
-        read = 1 + max(put_out, read) if block.residual else put_out
+        read = 1 + max(put_out, read) if level.residual else put_out
     return bool(max(highest, 2 * (s + read + steps)) + 4 < np.finfo(network.dtype).maxexp)
 
 
@@ -57,9 +57,9 @@ def _growths(network, theta):
     """For each layer by what its state may grow in a step; 0 if it is bounded, infinity if nothing is known."""
     cell = network.structure.cell
     if type(cell) in (GRU, LSTM, MGU) or (type(cell) in (Elman, IndRNN, Jordan) and cell.activation == "tanh"):
-        return [0.0] * len(network.blocks)
+        return [0.0] * len(network.stack.levels)
     if type(cell) is not IndRNN:
-        return [np.inf] * len(network.blocks)
+        return [np.inf] * len(network.stack.levels)
     weights = network.layout.views(theta)
-    names = [[f"layers.{block.number}.{name}.w_h" for name in block.directions] for block in network.blocks]
-    return [max(float(np.abs(weights[name]).max()) for name in of_block) for of_block in names]
+    names = [[f"layers.{level.number}.{name}.w_h" for name in level.directions] for level in network.stack.levels]
+    return [max(float(np.abs(weights[name]).max()) for name in of_level) for of_level in names]

@@ -362,7 +362,7 @@ def test_running_out_of_epochs_warns(ragged):
 
 
 def test_interrupted_training_keeps_what_it_has(ragged, monkeypatch):
-    from skrnn.training.run import Monitor
+    from skrnn.training.state import Monitor
 
     def interrupt(self, loss, theta):
         self.state.loss_curve.append(loss)

@@ -10,7 +10,7 @@ from skrnn.convolution import Conv
 from skrnn.kernels.batches import plan_steps
 from skrnn.network.arena import Arena
 from skrnn.network.layers.convolution import Convolution
-from skrnn.network.network import Plan
+from skrnn.network.plan import Plan
 
 LENGTHS = [9, 8, 8, 5, 3, 2, 1, 1]
 ACTIVATIONS = {"relu": lambda a: np.maximum(a, 0), "tanh": np.tanh, "identity": lambda a: a}

@@ -420,7 +420,7 @@ def test_arena(dtype, shapes):
     arena = Arena({f"{k % 2}.{k}": shape for k, shape in enumerate(shapes)}, dtype)
     assert LINE == 64
     for k, (rows, columns) in enumerate(shapes):
-        array = arena.part(str(k % 2))[str(k)]
+        array = arena.group(str(k % 2))[str(k)]
         assert array is arena.arrays[f"{k % 2}.{k}"]
         assert array.dtype == dtype
         assert array.ctypes.data % LINE == 0

@@ -19,14 +19,15 @@ from networks import (
 from numba.core import config
 from numpy.testing import assert_allclose, assert_array_equal
 
+import skrnn.network.head
 import skrnn.network.inference
 import skrnn.network.layers.level
-import skrnn.network.network
 from skrnn.losses import SquaredError
-from skrnn.network.network import Noise
+from skrnn.network.plan import Noise
 from skrnn.optimizers import SGD
 from skrnn.training.objective import Objective
-from skrnn.training.run import Settings, State, Training
+from skrnn.training.run import Training
+from skrnn.training.state import Settings, TrainingState
 
 LENGTHS = [5, 1, 8, 3]
 CARRYING = [cell for cell in CELLS if cell.startswith(("lstm", "gru", "mgu"))]
@@ -48,13 +49,13 @@ def run(network, theta, sequences, identities=None, seed=SEED, training=True):
     data, everyone = as_data(sequences), np.arange(len(sequences))
     order = data.by_length(everyone)
     identities = everyone if identities is None else np.asarray(identities)
-    packed = network.pack(theta, network.allocate_packed())
-    buffers = network.allocate_buffers(len(data.values), len(sequences), training=training)
+    packed = network.pack(theta, network.memory.allocate_packed())
+    buffers = network.memory.allocate_buffers(len(data.values), len(sequences), training=training)
     noise = None if seed is None else Noise(seed, identities[order])
     shard = data.begins[order], data.lengths[order]
     plan = network.forward(packed, buffers, data.values, *shard, training=training, noise=noise)
     raw = np.empty((len(sequences), network.n_outputs), network.dtype)
-    raw[order] = buffers.part("pooled")["raw"][: len(order), : network.n_outputs]
+    raw[order] = buffers.group("pooled")["raw"][: len(order), : network.n_outputs]
     return order, raw, plan, buffers
 
 
@@ -64,21 +65,21 @@ def masks_of(network, order, plan, buffers):
     lengths = [np.sum(np.diff(starts[1:]) > n) for n in range(len(order))]
     for row, i in enumerate(order):
         rows = starts[1 : lengths[row] + 1] - starts[1] + row
-        for block in network.blocks:
-            if block.dropout:
-                M = buffers.part(f"layers.{block.number}.input")["M"]
-                masks[i][f"layers.{block.number}.input"] = M[row, : block.n_inputs]
-            for direction, layer in block.directions.items():
-                name, H = f"layers.{block.number}.{direction}", layer.n_state
-                part = buffers.part(name)
+        for level in network.stack.levels:
+            if level.dropout:
+                M = buffers.group(f"layers.{level.number}.input")["M"]
+                masks[i][f"layers.{level.number}.input"] = M[row, : level.n_inputs]
+            for direction, layer in level.directions.items():
+                name, H = f"layers.{level.number}.{direction}", layer.n_state
+                part = buffers.group(name)
                 if structure.recurrent_dropout:
                     masks[i][f"{name}.recurrent"] = part["M"][row, :H]
                 if structure.zoneout:
                     kept = part["K"][rows if direction == "forward" else rows[::-1]]
                     for k, state in enumerate("hc"[: 1 + layer.n_states]):
                         masks[i][f"{name}.zoneout.{state}"] = kept[:, k * H : (k + 1) * H]
-        if structure.dropout and network.readout:
-            masks[i]["readout.input"] = buffers.part("pooled")["M"][row, : network.n_last]
+        if structure.dropout and network.head.readout:
+            masks[i]["readout.input"] = buffers.group("pooled")["M"][row, : network.stack.n_top_units]
     return masks
 
 
@@ -243,7 +244,7 @@ def no_masks(monkeypatch):
     for module, name in [
         (skrnn.network.layers.level, "dropout_mask"),
         (skrnn.network.layers.level, "zoneout_mask"),
-        (skrnn.network.network, "dropout_mask"),
+        (skrnn.network.head, "dropout_mask"),
     ]:
         monkeypatch.setattr(module, name, refuse)
 
@@ -253,7 +254,7 @@ def no_masks(monkeypatch):
 def test_rates_of_zero_draw_nothing(bidirectional):
     network, theta, sequences, target = problem("gru", bidirectional=bidirectional, **dict.fromkeys(RATES, 0.0))
     assert not network.structure.is_noisy
-    assert all("K" not in buffer for buffer in network.allocate_buffers(9, 2, training=True).arrays)
+    assert all("K" not in buffer for buffer in network.memory.allocate_buffers(9, 2, training=True).arrays)
     expected = value_and_gradient(network, theta, sequences, target)
     value, gradient = value_and_gradient(network, theta, sequences, target, seed=SEED)
     assert value == expected[0]
@@ -286,7 +287,7 @@ def test_masks_are_those_of_an_epoch_and_a_sequence(monkeypatch):
     monkeypatch.setattr(Objective, "value_and_gradient", watched)
     for rates in (RATES, dict.fromkeys(RATES, 0.0)):
         network, theta, sequences, target = problem("gru", **rates)
-        state = State(theta, seed=3)
+        state = TrainingState(theta, seed=3)
         Training(network, state, as_data(sequences, target), SquaredError(), None, settings).run(
             SGD(), np.arange(4), np.arange(0)
         )

@@ -14,7 +14,8 @@ from skrnn.losses import SquaredError
 from skrnn.network.arena import Arena
 from skrnn.network.data import MAX_BYTES
 from skrnn.network.inference import hidden_states, pooled_states, predict_raw
-from skrnn.network.segments import Room, Stretch, find_room
+from skrnn.network.memory import Room, find_room
+from skrnn.network.plan import Stretch
 from skrnn.training.objective import BackPropagation, Objective, gradient_norms
 
 NOISE = {"input_dropout": 0.3, "dropout": 0.4, "recurrent_dropout": 0.2}
@@ -52,7 +53,7 @@ def most_steps(data, n_sequences):
 
 
 def needed(network, n_steps, n_sequences):
-    return network.buffer_bytes(n_steps, n_sequences, training=True)
+    return network.memory.buffer_bytes(n_steps, n_sequences, training=True)
 
 
 # ------------------------------------------------------------------------------------------------------- gradients
@@ -133,7 +134,7 @@ def test_gradients_at_the_states(monkeypatch):
 def test_a_small_bound_makes_segments(pooling):
     network, theta, data = problem("lstm", (32,), [200, 150] * 8, pooling=pooling)
     whole = needed(network, most_steps(data, 16), 16)
-    fixed = network.packed_bytes + network.gradient_bytes
+    fixed = network.memory.packed_bytes + network.memory.gradient_bytes
     assert_array_equal(evaluate(network, theta, data, max_bytes=4 * whole)[1], evaluate(network, theta, data)[1])
     for part in (1, 4):
         max_bytes = max(4 * whole // part - 1, 2 * fixed)
@@ -206,7 +207,7 @@ def test_everything_together_stays_within_the_bound(lengths, hidden, n_threads, 
         try:
             Objective(network, data, SquaredError(), 0.0, pool, len(lengths), max_bytes=max_bytes)
         except MemoryError:
-            assert max_bytes < 8 * (network.packed_bytes + needed(network, max(lengths), 1))
+            assert max_bytes < 8 * (network.memory.packed_bytes + needed(network, max(lengths), 1))
         assert sum(allocated) <= max_bytes
 
 
@@ -251,17 +252,17 @@ def test_too_many_units(n_units):
 
     network = make_network("lstm", 3, (n_units,), 2, np.float32)
     with pytest.raises(MemoryError, match=r"GiB .*fewer units"):
-        skrnn.training.objective.room_of_training(network, np.array([10]), 8, MAX_BYTES)
+        skrnn.network.memory.room_of_training(network, np.array([10]), 8, MAX_BYTES)
 
 
 def test_too_many_steps():
     network, _, _ = problem("lstm", (64,), [1], bidirectional=True)
     for n_steps in (10**7, 2**31, 2**62):
         with pytest.raises(MemoryError, match=rf"a sequence of {n_steps} steps .*raise max_memory to"):
-            skrnn.training.objective.room_of_training(network, np.array([3, n_steps, n_steps]), 8, MAX_BYTES)
+            skrnn.network.memory.room_of_training(network, np.array([3, n_steps, n_steps]), 8, MAX_BYTES)
     network, theta, data = problem("lstm", (64,), [900], bidirectional=True)
     with ShardPool(1) as pool, pytest.raises(MemoryError, match=r"a sequence of 900 steps"):
-        predict_raw(network, theta, data, pool, max_bytes=network.packed_bytes + 10**5)
+        predict_raw(network, theta, data, pool, max_bytes=network.memory.packed_bytes + 10**5)
 
 
 def test_the_memory_that_an_error_asks_for_is_enough():
@@ -287,15 +288,15 @@ def test_predictions_in_segments_are_the_same_bits(cell, pooling, dtype):
             lambda **bound: np.concatenate(hidden_states(network, theta, data, pool, **bound)),
             lambda **bound: pooled_states(network, theta, data, pool, ["last", "mean", "max"], **bound),
         ]
-        max_bytes = network.packed_bytes + 400_000
-        assert network.buffer_bytes(most_steps(data, 24), 24, training=False) > 4 * 400_000
+        max_bytes = network.memory.packed_bytes + 400_000
+        assert network.memory.buffer_bytes(most_steps(data, 24), 24, training=False) > 4 * 400_000
         for run in runs:
             assert_array_equal(run(max_bytes=max_bytes), run())
 
 
 def test_predictions_of_fewer_sequences_at_a_time_are_the_same_bits():
     network, theta, data = problem("gru", (20, 20), [300, 200, 5, 1] * 6, np.float32, **EVERYTHING)
-    max_bytes = network.packed_bytes + network.buffer_bytes(400, 24, training=False)
+    max_bytes = network.memory.packed_bytes + network.memory.buffer_bytes(400, 24, training=False)
     with ShardPool(1) as pool:
         expected = predict_raw(network, theta, data, pool)
         assert_array_equal(predict_raw(network, theta, data, pool, max_bytes=max_bytes), expected)

@@ -18,7 +18,7 @@ from skrnn.losses import SquaredError
 from skrnn.network.data import Data, StreamedData
 from skrnn.network.encoding import fit_inputs
 from skrnn.network.inference import hidden_states, predict_raw
-from skrnn.network.segments import Room
+from skrnn.network.memory import Room
 from skrnn.sequences import as_sequence_array, check_sequences
 from skrnn.sequences._chunks import chunks
 from skrnn.sequences._convert import check_values
@@ -96,7 +96,11 @@ def test_predictions(kind, options):
     with ShardPool(1) as pool:
         in_memory, streamed = both_forms(X, inputs)
         expected = predict_raw(network, theta, in_memory, pool), hidden_states(network, theta, in_memory, pool)
-        small = network.packed_bytes + network.buffer_bytes(60, 2, False, keep=True) + 60 * streamed.step_bytes
+        small = (
+            network.memory.packed_bytes
+            + network.memory.buffer_bytes(60, 2, False, keep=True)
+            + 60 * streamed.step_bytes
+        )
         for max_bytes in (2**30, 4 * small // 3 + 10):
             assert_array_equal(predict_raw(network, theta, streamed, pool, max_bytes=max_bytes), expected[0])
             some = np.array([9, 0, 4])

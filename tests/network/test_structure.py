@@ -16,7 +16,8 @@ from skrnn.network.network import network_of
 from skrnn.network.structure import Structure
 from skrnn.optimizers import LBFGS, SGD
 from skrnn.training.objective import Objective
-from skrnn.training.run import Settings, State, Training
+from skrnn.training.run import Training
+from skrnn.training.state import Settings, TrainingState
 
 few = settings(max_examples=10, deadline=None, database=None)
 each_cell = pytest.mark.parametrize("cell", CELLS)
@@ -156,10 +157,10 @@ def test_pack_and_unpack_are_inverse(cell, options, D, hidden, K):
     hidden = hidden[:1] * len(hidden) if options else hidden
     network, theta = random_network(np.random.default_rng(9), cell, D, hidden, K, **options)
     for _ in range(2):
-        packed, gradient = network.pack(theta, network.allocate_packed()), network.allocate_gradient()
+        packed, gradient = network.pack(theta, network.memory.allocate_packed()), network.memory.allocate_gradient()
         for name, array in gradient.arrays.items():
             part, _, slope = name.rpartition(".")
-            source = packed.part(part)[slope.removeprefix("d").removeprefix("_")]
+            source = packed.group(part)[slope.removeprefix("d").removeprefix("_")]
             assert array.shape == source.shape
             array[...] = source
         assert_array_equal(network.unpack_gradient(gradient), theta)
@@ -171,15 +172,15 @@ def test_pack_and_unpack_are_inverse(cell, options, D, hidden, K):
 def test_packed_weights(cell, bidirectional):
     rng = np.random.default_rng(0)
     network, theta = random_network(rng, cell, 3, [4], 2, bidirectional=bidirectional)
-    packed, weights = network.pack(theta, network.allocate_packed()), named(network, theta)
-    if network.readout:
-        readout, H = packed.part("readout"), 4 * (1 + bidirectional)
+    packed, weights = network.pack(theta, network.memory.allocate_packed()), named(network, theta)
+    if network.head.readout:
+        readout, H = packed.group("readout"), 4 * (1 + bidirectional)
         assert_array_equal(readout["W"][:H, :2], weights["readout.W"])
         assert_array_equal(readout["W"][H, :2], weights["readout.b"])
         assert_array_equal(readout["W_T"][:2, :H], weights["readout.W"].T)
-    for direction, layer in network.blocks[0].directions.items():
+    for direction, layer in network.stack.levels[0].directions.items():
         prefix, H = f"layers.0.{direction}", layer.n_state
-        arrays = packed.part(prefix)
+        arrays = packed.group(prefix)
         own = {name.removeprefix(prefix + "."): w for name, w in weights.items() if name.startswith(prefix)}
         W, (h0, h1, x0, x1) = arrays["W"], layer.fed
         assert_array_equal(arrays["W_hT"][: h1 - h0, :H], W[:H, h0:h1].T)
@@ -205,10 +206,10 @@ def test_initial_parameters(cell, dtype):
     assert theta.dtype == dtype
     assert np.isfinite(theta).all()
     weights = named(network, theta)
-    biases = weights["readout.b" if network.readout else "layers.1.forward.b_y"]
+    biases = weights["readout.b" if network.head.readout else "layers.1.forward.b_y"]
     assert_array_equal(biases, np.array([0.25, -3.0], dtype))
-    for block in network.blocks:
-        prefix, layer = f"layers.{block.number}.forward", block.directions["forward"]
+    for level in network.stack.levels:
+        prefix, layer = f"layers.{level.number}.forward", level.directions["forward"]
         for columns in layer.cell.public_columns(layer.sizes, "W_h").values():
             W_h = weights[f"{prefix}.W_h"][:, columns].astype(float)
             product = W_h.T @ W_h if len(W_h) >= W_h.shape[1] else W_h @ W_h.T
@@ -244,7 +245,7 @@ def test_chrono_biases():
     longest = np.log(99)
     for cell, remembering, forgetting in [("lstm", "f", "i"), ("gru", "z", None), ("gru_before", "z", None)]:
         network, weights = initial_weights(cell, Chrono())
-        layer = network.blocks[0].directions["forward"]
+        layer = network.stack.levels[0].directions["forward"]
         columns, b = layer.cell.public_columns(layer.sizes, "b"), weights["layers.0.forward.b"]
         remembered = b[columns[remembering]]
         assert (remembered >= 0).all()
@@ -332,7 +333,9 @@ def test_recurrent_weights_of_indrnn_stay_in_their_bounds(dtype, optimizer, monk
 
     monkeypatch.setattr(Objective, "value_and_gradient", watched)
     settings = Settings(0.0, 3, 0.3, 15, 1.0, True, 0.0, 100, 1, False)
-    training = Training(network, State(theta, seed=1), as_data(sequences, target), SquaredError(), None, settings)
+    training = Training(
+        network, TrainingState(theta, seed=1), as_data(sequences, target), SquaredError(), None, settings
+    )
     assert "Maximum number" in training.run(optimizer, np.arange(6), np.arange(0))
     assert len(seen) >= 15
     views = [named(network, theta) for theta in (*seen, training.state.theta)]

@@ -23,7 +23,8 @@ from skrnn.convolution import Conv
 from skrnn.losses import SquaredError
 from skrnn.optimizers import LBFGS, SGD
 from skrnn.training.objective import gradient_norms
-from skrnn.training.run import Settings, State, Training
+from skrnn.training.run import Training
+from skrnn.training.state import Settings, TrainingState
 
 LENGTHS = [4, 1, 6, 3]
 
@@ -43,13 +44,13 @@ def expected_norms(cell, network, theta, x, y, **options):
     oracle, weights = oracle_options(network.structure) | options, named(network, theta)
     directions = ("forward", "backward")[: 1 + network.structure.bidirectional]
     n_steps, norms = network.n_steps(len(x)), []
-    for block in network.blocks:
-        width = block.n_outputs // len(directions)
-        nudges = {f"layers.{block.number}.{d}": np.zeros((n_steps, width)) for d in directions}
+    for level in network.stack.levels:
+        width = level.n_outputs // len(directions)
+        nudges = {f"layers.{level.number}.{d}": np.zeros((n_steps, width)) for d in directions}
 
         def loss(nudges):
             raw = ref.forward(weights, x, cell, nudges=nudges, **oracle)
-            if network.readout is None:
+            if network.head.readout is None:
                 raw = raw + 0j  # the prediction does not depend on the state that it goes into, only later ones do
             return ref.squared_error(raw[None], y[None])[0][0]
 
@@ -126,7 +127,7 @@ def test_norms_vanish_and_explode_as_they_must():
 # ---------------------------------------------------------------------------------------------------- norms of updates
 def train(network, theta, sequences, target, optimizer, clip_norm, max_iter=4, batch_size=2):
     settings = Settings(0.1, batch_size, 0.05, max_iter, clip_norm, False, 0.0, 100, 1, False)
-    state = State(theta.copy())
+    state = TrainingState(theta.copy())
     training = Training(network, state, as_data(sequences, target), SquaredError(), None, settings)
     assert "Maximum number" in training.run(optimizer, np.arange(len(sequences)), np.arange(0))
     return state
@@ -160,7 +161,7 @@ def test_norms_of_evaluations_of_lbfgs():
 def test_an_update_that_diverges_is_not_counted():
     network, theta, sequences, target = problem("elman_relu", [30, 30, 30, 30], dtype=np.float32)
     settings = Settings(0.0, 2, 1e20, 5, np.inf, False, 0.0, 100, 1, False)
-    state = State(theta)
+    state = TrainingState(theta)
     training = Training(network, state, as_data(sequences, target), SquaredError(), None, settings)
     assert "diverged" in training.run(SGD(), np.arange(4), np.arange(0))
     assert len(state.gradient_norms) == state.n_updates

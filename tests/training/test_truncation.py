@@ -68,7 +68,7 @@ class TorchStack:
             if self.cell == "elman":
                 after.append((torch.tanh(a),))
             else:
-                public = self.network.blocks[k].directions["forward"].cell.gates
+                public = self.network.stack.levels[k].directions["forward"].cell.gates
                 gates = dict(zip(public, a.chunk(len(public)), strict=True))
                 c = torch.sigmoid(gates["f"]) * state[1] + torch.sigmoid(gates["i"]) * torch.tanh(gates["g"])
                 after.append((torch.sigmoid(gates["o"]) * torch.tanh(c), c))
@@ -77,7 +77,10 @@ class TorchStack:
 
     def zero_states(self):
         n_states = 2 if self.cell == "lstm" else 1
-        return [[self.torch.zeros(block.n_outputs, dtype=self.theta.dtype)] * n_states for block in self.network.blocks]
+        return [
+            [self.torch.zeros(level.n_outputs, dtype=self.theta.dtype)] * n_states
+            for level in self.network.stack.levels
+        ]
 
     def run(self, x, states):
         weights, outputs = self.weights(), []

@@ -115,8 +115,7 @@ OBJECTIVES = {"forecast": forecast, "reconstruct": reconstruct, "supervised": su
 
 def _check_memory(estimator, n_sequences, n_channels):
     """Refuse reconstructions that would take too much memory, as targets or in the readout, before they are made."""
-    from ...network.segments import refuse_size  # noqa: PLC0415
-    from ...training.objective import WEIGHT_COPIES  # noqa: PLC0415 (brings the compiler)
+    from ...network.memory import WEIGHT_COPIES, refuse_size  # noqa: PLC0415 (brings the compiler)
 
     n_targets = int(estimator.n_points) * n_channels
     n_weights = n_targets * (1 + estimator._layer_sizes()[-1])

@@ -1,10 +1,10 @@
 """What has weights in a network."""
 
 
-class Part:
+class Layer:
     """Base of everything in a network that may have weights.
 
-    A part holds sizes only, no weights and no data: theta, packed weights, gradients and buffers come in.
+    A layer holds sizes only, no weights and no data: theta, packed weights, gradients and buffers come in.
 
     Attributes
     ----------
@@ -34,7 +34,7 @@ class Part:
         return []
 
 
-class Front(Part):
+class Front(Layer):
     """Base of what sequences go through before the recurrent layers.
 
     Attributes

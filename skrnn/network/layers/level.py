@@ -1,4 +1,4 @@
-"""A layer of the stack: recurrent cells in one direction or both, then normalisation and the residual sum."""
+"""A level of a stack: recurrent layers in one direction or both, then normalisation and the residual sum."""
 
 from ...kernels.batches import add_rows, load_rows
 from ...kernels.masks import dropout_mask, zoneout_mask
@@ -8,11 +8,11 @@ from .recurrent import Recurrent
 INPUT, STATE, KEPT = range(3)  # what a mask is for; part of its key
 
 
-class Block:
-    """Layer `number` of the network that a structure describes.
+class Level:
+    """Level `number` of the stack that a structure describes.
 
-    Its parts have names, ``"forward"``, ``"backward"`` and ``"norm"``; weights, packed weights, gradients and buffers
-    of a part are held under ``"{number}.{part}"``.
+    Its layers have names, ``"forward"``, ``"backward"`` and ``"norm"``; weights, packed weights, gradients and buffers
+    of a layer are held under ``"layers.{number}.{name}"``.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class Block:
 
     def __init__(self, structure, number, n_inputs):
         self.number, self.n_inputs = number, n_inputs
-        self._names = {part: f"layers.{number}.{part}" for part in ("forward", "backward", "norm", "input", "output")}
+        self._names = {name: f"layers.{number}.{name}" for name in ("forward", "backward", "norm", "input", "output")}
         H, is_last = structure.hidden_layer_sizes[number], number == len(structure.hidden_layer_sizes) - 1
         raw = is_last and structure.puts_out_predictions
         n_state = structure.n_outputs if raw else H
@@ -50,14 +50,14 @@ class Block:
         # The states after the last step are at hand in any case; other outputs have to be kept.
         self.keeps_outputs = not is_last or structure.pooling != "last" or structure.layer_norm or self.residual
 
-    def parts(self):
-        """Pairs of a name and what has weights."""
+    def layers(self):
+        """Pairs of a name and a layer."""
         yield from self.directions.items()
         if self.normalization:
             yield "norm", self.normalization
 
     def buffer_shapes(self, n_rows, n_steps, n_sequences, training, keep):
-        """Arrays for a shard, by the names of parts and arrays; with `keep` for outputs that are not needed too."""
+        """Arrays for a shard, by the names of layers and arrays; with `keep` for outputs that are not needed too."""
         shapes = {}
         for name, layer in self.directions.items():
             sizes = layer.buffer_shapes(n_rows, n_steps, n_sequences, training)
@@ -73,16 +73,16 @@ class Block:
             shapes["input.M"] = n_sequences, self.n_inputs
         return shapes
 
-    def _part(self, arena, name):
-        return arena.part(self._names[name])
+    def _group(self, arena, name):
+        return arena.group(self._names[name])
 
     def outputs(self, buffers):
         """The array of outputs in live rows, None if they are not kept."""
-        return self._part(buffers, "output").get("Y")
+        return self._group(buffers, "output").get("Y")
 
     def output_gradients(self, buffers):
         """The array of their gradients."""
-        return self._part(buffers, "output")["dY"]
+        return self._group(buffers, "output")["dY"]
 
     # ---------------------------------------------------------------------------------------------------- a shard
     def forward(self, packed, buffers, X, rows, plan, training, noise, keep, initial):
@@ -95,15 +95,17 @@ class Block:
         Y = self.outputs(buffers) if self.keeps_outputs or keep else None
         mask = self._draw_masks(buffers, starts, X, noise, plan.segment.first_steps)
         for name, layer in self.directions.items():
-            part = self._part(buffers, name)
-            load_rows(X, rows[name], self.n_inputs, *mask, starts, part["Z"], part["S"], layer.n_state, layer.n_states)
-            layer.start(part, starts[1], initial and initial[name])
+            arrays = self._group(buffers, name)
+            load_rows(
+                X, rows[name], self.n_inputs, *mask, starts, arrays["Z"], arrays["S"], layer.n_state, layer.n_states
+            )
+            layer.start(arrays, starts[1], initial and initial[name])
             layer.forward(
-                self._part(packed, name), part, starts, Y, plan.order[name], self.columns[name], training=training
+                self._group(packed, name), arrays, starts, Y, plan.order[name], self.columns[name], training=training
             )
         n_steps = starts[-1] - starts[1]
         if self.normalization:
-            self.normalization.forward(self._part(packed, "norm"), self._part(buffers, "norm"), Y, n_steps)
+            self.normalization.forward(self._group(packed, "norm"), self._group(buffers, "norm"), Y, n_steps)
         if self.residual:
             Y[:n_steps, : self.n_outputs] += X[:n_steps, : self.n_outputs]
 
@@ -120,14 +122,14 @@ class Block:
             dX[:n_steps, : self.n_outputs] = dY[:n_steps, : self.n_outputs]
         if self.normalization:
             self.normalization.backward(
-                self._part(packed, "norm"), self._part(buffers, "norm"), dY, n_steps, self._part(gradient, "norm")
+                self._group(packed, "norm"), self._group(buffers, "norm"), dY, n_steps, self._group(gradient, "norm")
             )
-        scratch = self._part(buffers, "input").get("dX")
-        mask = self._part(buffers, "input").get("M", scratch)
+        scratch = self._group(buffers, "input").get("dX")
+        mask = self._group(buffers, "input").get("M", scratch)
         for name, layer in self.directions.items():
             layer.backward(
-                *(self._part(packed, name), self._part(buffers, name), starts, dY, plan.order[name]),
-                *(self.columns[name], keep_dh, scratch, self._part(gradient, name)),
+                *(self._group(packed, name), self._group(buffers, name), starts, dY, plan.order[name]),
+                *(self.columns[name], keep_dh, scratch, self._group(gradient, name)),
             )
             if self.passes_gradients:
                 has_mask = noisy and self.dropout > 0
@@ -137,16 +139,16 @@ class Block:
     def final_outputs(self, buffers):
         """For each direction, the array with the output after each sequence's last step, its width, its column."""
         for name, layer in self.directions.items():
-            yield self._part(buffers, name)[layer.output], layer.n_state, self.columns[name]
+            yield self._group(buffers, name)[layer.output], layer.n_state, self.columns[name]
 
     def final_states(self, buffers, starts):
         """For each direction the states after each sequence's last step, (1 + n_states, n_sequences, n_units)."""
-        return {name: layer.final(self._part(buffers, name), starts) for name, layer in self.directions.items()}
+        return {name: layer.final(self._group(buffers, name), starts) for name, layer in self.directions.items()}
 
     def start_backward(self, buffers, n_sequences, d_last=None, n_known=0):
         """Set the gradients of the final states to those of the outputs there, or to 0; the first `n_known` stand."""
         for name, layer in self.directions.items():
-            layer.start_backward(self._part(buffers, name), n_sequences, d_last, self.columns[name], n_known)
+            layer.start_backward(self._group(buffers, name), n_sequences, d_last, self.columns[name], n_known)
 
     def _draw_masks(self, buffers, starts, X, noise, first_steps):
         """Draw the masks of a shard, or without `noise` set their expectations.
@@ -154,15 +156,15 @@ class Block:
         Returns the mask of the input, and whether there is one.
         """
         for k, (name, layer) in enumerate(self.directions.items()):
-            part, width = self._part(buffers, name), (1 + layer.n_states) * layer.n_state
+            arrays, width = self._group(buffers, name), (1 + layer.n_states) * layer.n_state
             if layer.noisy and noise is None:
-                part["M"][: starts[1]], part["K"][:] = 1, layer.zoneout
+                arrays["M"][: starts[1]], arrays["K"][:] = 1, layer.zoneout
             elif layer.noisy:
                 keys = noise.key(self.number, STATE, k), noise.key(self.number, KEPT, k)
-                dropout_mask(keys[0], noise.identities, layer.recurrent_dropout, layer.n_state, part["M"])
-                zoneout_mask(keys[1], noise.identities, layer.zoneout, width, starts, part["K"], first_steps)
+                dropout_mask(keys[0], noise.identities, layer.recurrent_dropout, layer.n_state, arrays["M"])
+                zoneout_mask(keys[1], noise.identities, layer.zoneout, width, starts, arrays["K"], first_steps)
         if noise is None or not self.dropout:
             return X, False  # any array of the right type will do
-        mask = self._part(buffers, "input")["M"]
+        mask = self._group(buffers, "input")["M"]
         dropout_mask(noise.key(self.number, INPUT), noise.identities, self.dropout, self.n_inputs, mask)
         return mask, True

@@ -1,10 +1,10 @@
 """Layer normalisation: the units of a step by their own mean and variance."""
 
 from ...kernels.normalization import normalize, normalize_backward
-from .layer import Part
+from .layer import Layer
 
 
-class Normalization(Part):
+class Normalization(Layer):
     """Layer normalisation over `n_units` columns, in place on the rows of all steps."""
 
     def __init__(self, n_units):

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...kernels import pooling as kernels
-from .layer import Part
+from .layer import Layer
 
 
 class Segment(NamedTuple):
@@ -26,7 +26,7 @@ class Segment(NamedTuple):
         return cls(np.zeros(n_sequences, np.int64), 0, np.searchsorted(-running, -np.arange(n_sequences)))
 
 
-class Pooling(Part):
+class Pooling(Layer):
     """Base: from the rows of all steps, `n_units` columns, to one row of as many columns per sequence.
 
     Parameters

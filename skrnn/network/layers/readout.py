@@ -1,10 +1,10 @@
 """Affine readout: from one vector per sequence to its raw predictions."""
 
 from ...kernels.gemm import product, product_t
-from .layer import Part
+from .layer import Layer
 
 
-class Readout(Part):
+class Readout(Layer):
     """``raw = pooled W + b``; the vectors come with a last column of 1, and W is packed with b as its last row.
 
     Parameters

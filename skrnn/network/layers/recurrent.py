@@ -9,7 +9,7 @@ from ...kernels import recurrence
 from ...kernels._jit import bind, kernel
 from ...kernels.batches import last_states
 from ...kernels.lanes import zeros_like
-from .layer import Part
+from .layer import Layer
 
 _BOUND = {}
 
@@ -51,7 +51,7 @@ def bound_to(cell, raw=False, noisy=False):
     return _BOUND[key]
 
 
-class Recurrent(Part):
+class Recurrent(Layer):
     """A layer of one cell, reading `n_inputs` channels in one direction of time.
 
     `buffer_shapes` are the arrays that one thread writes.

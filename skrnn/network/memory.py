@@ -1,0 +1,221 @@
+"""Memory of a network: arenas for parameters, gradients and buffers, and what fits into a given bound.
+
+A shard whose buffers would be too large goes through in segments of steps: the states at the borders are kept, and on
+the way back each segment runs forward once more. Where the network needs all steps of a sequence at a time, shards have
+fewer sequences instead. All this depends on sizes and on the bound only, so the results do not depend on the machine.
+"""
+
+from collections import deque
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from .arena import Arena, arena_bytes, prefixed
+from .data import SHARES
+
+LARGEST_SPARE = 2**20  # bytes of a workspace that is kept between predictions
+PLAN_BYTES = 40  # of the plan of a shard, for each step
+STEPS_OF_LINE = 1024, 2048  # from which on the bytes of buffers grow evenly
+WEIGHT_COPIES = 6  # as many numbers as theta has: itself, its gradient, the best so far, what an optimiser keeps
+
+
+class Workspace(NamedTuple):
+    """Memory for predictions: room for so many (steps, sequences, threads), packed weights, buffers of each thread."""
+
+    room: tuple
+    packed: Arena
+    buffers: list
+
+
+class Memory:
+    """Sizes of the arenas of a network, and the arenas.
+
+    Parameters
+    ----------
+    stack : Stack
+    head : Head
+    dtype : dtype
+    """
+
+    def __init__(self, stack, head, dtype):
+        self.stack, self.head, self.dtype = stack, head, dtype
+        self.layers = stack.layers | head.layers
+        self._line = {}
+        self._spare = deque(maxlen=2)  # workspaces that predictions left; its methods are atomic
+
+    # ---------------------------------------------------------------------------------------------- parameters
+    def _packed_shapes(self):
+        return prefixed((prefix, layer.packed_shapes()) for prefix, layer in self.layers.items())
+
+    def _gradient_shapes(self):
+        return prefixed((prefix, layer.gradient_shapes()) for prefix, layer in self.layers.items())
+
+    @cached_property
+    def packed_bytes(self):
+        """Bytes of `allocate_packed`."""
+        return arena_bytes(self._packed_shapes(), self.dtype)
+
+    @cached_property
+    def gradient_bytes(self):
+        """Bytes of `allocate_gradient`."""
+        return arena_bytes(self._gradient_shapes(), self.dtype)
+
+    def allocate_packed(self):
+        """Room for `Network.pack`."""
+        return Arena(self._packed_shapes(), self.dtype)
+
+    def allocate_gradient(self):
+        """Room for the gradient of one shard, in packed form."""
+        return Arena(self._gradient_shapes(), self.dtype)
+
+    # ------------------------------------------------------------------------------------------------- a shard
+    @cached_property
+    def state_bytes(self):
+        """Bytes of the states of all layers between two steps of a sequence."""
+        return self.dtype.itemsize * self.stack.n_carried
+
+    def buffer_bytes(self, n_steps, n_sequences, training, keep=False):
+        """Bytes of `allocate_buffers`, and of what else a shard needs."""
+        key = n_sequences, training, keep
+        if key not in self._line:  # found once, as a prediction of a single sequence is to be quick
+            one, two = (
+                arena_bytes(self._buffer_shapes(n, int(n_sequences), training, keep), self.dtype) for n in STEPS_OF_LINE
+            )
+            of_step = (two - one) // (STEPS_OF_LINE[1] - STEPS_OF_LINE[0])
+            self._line[key] = one - STEPS_OF_LINE[0] * of_step, of_step + PLAN_BYTES
+        fixed, of_step = self._line[key]
+        return fixed + int(n_steps) * of_step
+
+    def _buffer_shapes(self, *sizes):
+        return self.stack.buffer_shapes(*sizes) | self.head.buffer_shapes(*sizes)
+
+    def allocate_buffers(self, n_steps, n_sequences, training, keep=False):
+        """Room for one thread, for shards of at most `n_sequences` sequences of `n_steps` steps in all."""
+        shapes = self._buffer_shapes(n_steps, n_sequences, training, keep)
+        # Back-propagation multiplies rows that no step has written by 0, so these must not be NaN.
+        arena = Arena(shapes, self.dtype, zeros=training)
+        self.head.prepare(arena)
+        return arena
+
+    def take_workspace(self, n_steps, n_sequences, n_threads, keep=False):
+        """Packed weights and buffers for a prediction, to be given back after use.
+
+        A small one is kept for the next prediction: for a single sequence, new memory costs more than its use.
+        """
+        try:
+            workspace = self._spare.popleft()
+        except IndexError:
+            workspace = None
+        room = n_steps, n_sequences, n_threads, keep
+        if workspace is None or any(has < wanted for has, wanted in zip(workspace.room, room, strict=True)):
+            buffers = [self.allocate_buffers(n_steps, n_sequences, False, keep) for _ in range(n_threads)]
+            workspace = Workspace(room, self.allocate_packed(), buffers)
+        return workspace
+
+    def give_back(self, workspace):
+        """Keep a workspace for the next `take_workspace`, unless it is large."""
+        if sum(arena.memory.nbytes for arena in (workspace.packed, *workspace.buffers)) <= LARGEST_SPARE:
+            self._spare.append(workspace)
+
+
+class Room(NamedTuple):
+    """Most sequences, and most steps of them in all, that the buffers of a thread have room for; and their bytes."""
+
+    n_sequences: int
+    n_steps: int
+    n_bytes: int
+
+    def shards(self, order, lengths, in_segments):
+        """The sequences `order`, longest first, in shards; all of each fit at once if there are no segments."""
+        shards, first = [], 0
+        while first < len(order):
+            last = first + self.n_sequences
+            if not in_segments and self.n_sequences * lengths[order[first]] > self.n_steps:
+                steps = np.cumsum(lengths[order[first:last]])
+                last = first + max(1, int(np.searchsorted(steps, self.n_steps, side="right")))
+            shards.append(order[first:last])
+            first = last
+        return shards
+
+
+def find_room(network, lengths, n_sequences, n_bytes, *, training, keep=False, step_bytes=0):
+    """Room for shards of up to `n_sequences` sequences of these `lengths` in `n_bytes`; None if there is none.
+
+    Enough for the whole of them if that fits; else for segments, or for a single sequence. step_bytes: what else each
+    step takes.
+    """
+    lengths = np.sort(lengths)
+    longest, n_sequences = int(lengths[-1]), min(n_sequences, len(lengths))
+    while n_sequences:
+        n_steps = sum(lengths[-n_sequences:].tolist())  # in Python, whose integers do not overflow
+
+        def needed(n, n_sequences=n_sequences):
+            return network.memory.buffer_bytes(n, n_sequences, training, keep) + n * step_bytes
+
+        if needed(n_steps) <= n_bytes:
+            return Room(n_sequences, n_steps, needed(n_steps))
+        room = n_bytes // 2 if network.in_segments else n_bytes  # the other half for states at the borders
+        n_steps = max(0, (room - needed(0)) // (needed(1) - needed(0)))
+        if network.in_segments and n_steps >= n_sequences:
+            of_borders = -(-longest // (n_steps // n_sequences)) * n_sequences * network.memory.state_bytes
+            if of_borders <= n_bytes // 2:
+                return Room(n_sequences, n_steps, needed(n_steps) + of_borders)
+        elif not network.in_segments and n_steps >= longest:
+            return Room(n_sequences, n_steps, needed(n_steps))
+        n_sequences //= 2
+    return None
+
+
+def room_of_prediction(network, lengths, n_rows, n_threads, max_bytes, keep, step_bytes):
+    """Room for the shards of a prediction, and the number of threads that may have so much; or a MemoryError."""
+    free = max_bytes - max_bytes // SHARES - network.memory.packed_bytes
+    for n in dict.fromkeys((n_threads, 1)):
+        n_bytes = max(0, free) // n
+        room = find_room(network, lengths, n_rows, n_bytes, training=False, keep=keep, step_bytes=step_bytes)
+        if room is not None:
+            return room, n
+    longest = int(max(lengths))
+    needed = network.memory.packed_bytes + network.memory.buffer_bytes(longest, 1, False, keep) + longest * step_bytes
+    needed = SHARES * needed // (SHARES - 1)
+    advice = "cut the sequences into shorter ones, or take fewer units"
+    return refuse_size(f"a sequence of {longest} steps", needed, max_bytes, advice)
+
+
+def room_of_training(network, lengths, n_sequences, max_bytes, keep=False):
+    """Room for the shards of a training on sequences of these lengths; MemoryError if there is none."""
+    n_weights = (
+        network.memory.packed_bytes
+        + network.memory.gradient_bytes
+        + WEIGHT_COPIES * network.size * network.dtype.itemsize
+    )
+    if n_weights > max_bytes:
+        refuse_size(f"a network of {network.size} parameters", n_weights, max_bytes, "take fewer units")
+    room = find_room(network, lengths, n_sequences, max_bytes // SHARES, training=True, keep=keep)
+    if room is None:  # then a single sequence may take what is left by encoded sequences, gradients and weights
+        left = max_bytes - 2 * (max_bytes // SHARES) - network.memory.packed_bytes
+        room = find_room(network, lengths, 1, max(0, left), training=True, keep=keep)
+    if room is None:
+        longest = int(max(lengths))
+        refuse_size(
+            f"back-propagation through a sequence of {longest} steps",
+            2 * (network.memory.buffer_bytes(longest, 1, True, keep) + network.memory.packed_bytes),
+            max_bytes,
+            "set truncation, cut the sequences into shorter ones, or take fewer units",
+        )
+    return room
+
+
+def check_memory(network, lengths, max_bytes, truncation=None):
+    """Raise the MemoryError that an `Objective` would raise, before anything large has been made."""
+    lengths = lengths if truncation is None else np.minimum(lengths, truncation)
+    room_of_training(network, lengths, 1, max_bytes)
+
+
+def refuse_size(what, n_bytes, max_bytes, advice):
+    """Raise a MemoryError that says what is needed."""
+    needed, given = n_bytes / 2**30, max_bytes / 2**30
+    raise MemoryError(
+        f"For {what} {needed:.3g} GiB of memory are needed, but max_memory is {given:.3g}: raise max_memory to "
+        f"{needed:.3g} GiB or more, or {advice}."
+    )

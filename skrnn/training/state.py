@@ -1,0 +1,203 @@
+"""Where a run of training is, how it is to go, what decides when it stops, and what may look on."""
+
+from dataclasses import asdict, dataclass, field, fields
+
+import numpy as np
+
+from .._core.output import say
+from ..network.data import MAX_BYTES
+from ..schedules import BaseSchedule, Constant
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train: see the parameters of the estimators that have these names.
+
+    `clip_norm` is infinite where nothing is clipped; `open_ended` : whether other runs will go on where this one ends.
+    """
+
+    alpha: float
+    batch_size: int
+    learning_rate: float
+    max_iter: int
+    clip_norm: float
+    shuffle: bool
+    tol: float | None
+    n_iter_no_change: int
+    n_threads: int
+    verbose: bool
+    max_bytes: int = MAX_BYTES
+    truncation: int | None = None
+    schedule: BaseSchedule = field(default_factory=Constant)
+    open_ended: bool = False
+
+
+@dataclass
+class TrainingState:
+    """Where a run of training is: all that it needs in order to go on as if it had never stopped.
+
+    theta : parameters after the last epoch; safe_theta : those before the last update, whose loss is known to be
+    finite; older_theta, first_theta : those after the epoch before, and at the start; seed : what order and masks are
+    drawn from; slots : what the optimizer remembers, None before its first step; n_updates : of this run and earlier
+    ones; n_forgotten : how many of these, the first ones, are not in what the optimizer remembers; first_epoch : epochs
+    of earlier runs, whose curves stand before those of this one; best_theta : parameters of the best epoch, if these
+    are to be the result; best : what was watched there; n_idle : epochs since it improved; validates : whether held-out
+    sequences are what is watched; ended : whether nothing is left to do; problem : text of the warning at the end, or
+    None; notes : what observers remember, in plain values.
+    """
+
+    theta: np.ndarray
+    seed: int = 0
+    safe_theta: np.ndarray | None = None
+    older_theta: np.ndarray | None = None
+    first_theta: np.ndarray | None = None
+    slots: list | None = None
+    n_updates: int = 0
+    n_forgotten: int = 0
+    loss_curve: list = field(default_factory=list)
+    validation_scores: list | None = None
+    gradient_norms: list = field(default_factory=list)
+    first_epoch: int = 0
+    best_theta: np.ndarray | None = None
+    best: float = -np.inf
+    n_idle: int = 0
+    validates: bool = False
+    ended: bool = False
+    problem: str | None = None
+    notes: dict = field(default_factory=dict)
+
+    @property
+    def n_epochs(self):
+        """Epochs of this run that are over."""
+        return len(self.loss_curve) - self.first_epoch
+
+    def watched(self, first_epoch):
+        """After each epoch from `first_epoch` on what is watched, higher is better."""
+        if self.validates:
+            return self.validation_scores[first_epoch:]
+        return [-loss for loss in self.loss_curve[first_epoch:]]
+
+    @property
+    def result(self):
+        """The parameters that training gives if it ends now."""
+        return self.theta if self.best_theta is None else self.best_theta
+
+    def to_plain(self):
+        """Give the state as a dict of arrays, lists and numbers, which no later update changes."""
+        return asdict(self) | {"gradient_norms": np.array(self.gradient_norms)}
+
+    @classmethod
+    def from_plain(cls, plain, network):
+        """The state of training a network that `to_plain` described; a ValueError that names an entry if it is none."""
+        kinds = {field.name: field.type for field in fields(cls)}
+        if not isinstance(plain, dict) or set(plain) != set(kinds):
+            raise ValueError(f"the state of training has the entries {sorted(kinds)}; it is {plain!r:.200}")
+        norms = plain["gradient_norms"]
+        if not (isinstance(norms, np.ndarray) and norms.ndim == 1 and norms.dtype.kind == "f"):
+            raise ValueError(f"gradient_norms cannot be {norms!r:.200}")
+        plain = plain | {"gradient_norms": norms.tolist()}
+        for name, value in plain.items():
+            if not _fits(name, value, kinds[name], network):
+                raise ValueError(
+                    f"{name} is {_shown(value)}, which is no state of a network of {network.size} parameters of "
+                    f"{network.dtype}"
+                )
+        state = cls(**plain)
+        scores = state.validation_scores
+        if state.first_epoch > len(state.loss_curve) or (scores is not None and len(scores) != len(state.loss_curve)):
+            raise ValueError("loss_curve, validation_scores and first_epoch are of different numbers of epochs")
+        if state.n_forgotten > state.n_updates:
+            raise ValueError("n_forgotten is larger than n_updates")
+        if state.validates and scores is None:
+            raise ValueError("validates is True, but there are no validation_scores")
+        return state
+
+
+def _fits(name, value, kind, network):
+    """Whether a value can be the entry `name`, of this kind, of the state of training a network."""
+    if name == "slots":
+        return value is None or (isinstance(value, list) and all(_is_like_theta(slot, network) for slot in value))
+    if isinstance(value, np.ndarray):
+        return isinstance(value, kind) and _is_like_theta(value, network) and bool(np.isfinite(value).all())
+    if isinstance(value, list):
+        return isinstance(value, kind) and all(isinstance(item, float) for item in value)
+    if kind is int:
+        return type(value) is int and 0 <= value < (2**31 if name == "seed" else 2**63)
+    return isinstance(value, kind)
+
+
+def _is_like_theta(array, network):
+    return isinstance(array, np.ndarray) and (array.shape, array.dtype) == ((network.size,), network.dtype)
+
+
+def _shown(value):
+    """A value in an error: arrays by their dtype and shape."""
+    if isinstance(value, list) and any(isinstance(item, np.ndarray) for item in value):
+        return ", ".join(map(_shown, value))
+    return f"{value.dtype} of shape {value.shape}" if isinstance(value, np.ndarray) else f"{value!r:.200}"
+
+
+class Monitor:
+    """Enters epochs into the state of a run, and says whether it is time to stop.
+
+    Parameters
+    ----------
+    state : TrainingState
+    tol : float or None
+        Improvement that counts; None is 0, and does not stop for a loss that stands still.
+    patience : int
+        Epochs without one after which training stops.
+    validate : callable or None
+        ``validate(theta) -> score`` on held-out sequences, higher is better; None watches the training loss.
+    verbose : bool or int
+        Whether to print a line per epoch.
+    """
+
+    def __init__(self, state, tol, patience, validate, verbose):
+        self.state, self.validate, self.verbose = state, validate, verbose
+        self.tol, self.patience = tol or 0.0, np.inf if tol is None and not validate else patience
+        state.validates = validate is not None
+        if validate and state.validation_scores is None:
+            state.validation_scores = [np.nan] * state.first_epoch
+
+    def end_epoch(self, loss, theta):
+        """Record an epoch; returns whether to stop."""
+        state, quantity, note = self.state, -loss, ""
+        state.loss_curve.append(loss)
+        if self.validate:
+            quantity = self.validate(theta)
+            state.validation_scores.append(quantity)
+            note = f", validation score = {quantity:.4f}"
+        elif state.validation_scores is not None:  # of an earlier run
+            state.validation_scores.append(np.nan)
+        if self.verbose:
+            say(f"Epoch {len(state.loss_curve)}, loss = {loss:.6f}{note}")
+        state.n_idle = 0 if quantity > state.best + self.tol else state.n_idle + 1
+        if quantity > state.best:
+            state.best = quantity
+            state.best_theta = theta.copy() if self.validate else None
+        return self.stopped
+
+    @property
+    def stopped(self):
+        """Whether what is watched has stopped improving."""
+        return self.state.n_idle >= self.patience
+
+
+class Observer:
+    """What may look on at a run of training; here nobody does.
+
+    needs_predictions : whether the network is used after each epoch, so that its predictions must be finite there.
+    """
+
+    needs_predictions = False
+
+    def begin_fit(self):
+        """Before the first epoch."""
+
+    def begin_epoch(self):
+        """Before an epoch."""
+
+    def end_epoch(self):
+        """After an epoch; returns whether to stop."""
+        return False
