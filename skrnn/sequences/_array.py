@@ -25,22 +25,23 @@ from ._steps import (
 
 
 class SequenceArray(Exchange):
-    """Sequences of unequal length, packed: the steps of all of them, one below the other.
+    """Sequences of unequal length, packed into one array of all steps.
 
-    Sequence ``i`` is ``values[offsets[i]:offsets[i + 1]]``. To scikit-learn the container is
-    a matrix with one column, whose rows it indexes, splits and shuffles.
+    Sequence ``i`` is ``values[offsets[i]:offsets[i + 1]]``. For scikit-learn, the container is a matrix with one
+    column, whose rows it can index, split and shuffle. `from_list` packs a list of sequences, `from_padded` a 3-D
+    array.
 
     Parameters
     ----------
     values : array-like of shape (n_steps_total, n_channels) or (n_steps_total,)
-        The time steps of all sequences: numbers, or tokens (str). float32 and float64 are kept,
-        and not copied; other real dtypes become float64. Arrays of str are kept, too.
+        The time steps of all sequences, one below the other: numbers or tokens (str). float32, float64 and str are not
+        copied; other real dtypes are converted to float64.
 
     offsets : array-like of int of shape (n_sequences + 1,)
-        Where each sequence starts; begins with 0, ends with ``n_steps_total``.
+        Start of each sequence: from 0 to ``n_steps_total``.
 
     channel_names : list of str of shape (n_channels,), default=None
-        Names of the channels, which estimators remember and compare.
+        Names of the channels, which estimators remember and check.
 
     Attributes
     ----------
@@ -48,16 +49,16 @@ class SequenceArray(Exchange):
         The time steps.
 
     offsets : ndarray of int64 of shape (n_sequences + 1,)
-        Where each sequence starts.
+        Start of each sequence.
 
     lengths : ndarray of int64 of shape (n_sequences,)
         Number of time steps of each sequence.
 
     n_channels : int
-        Width of a time step.
+        Number of channels.
 
     channel_names : tuple of str, or None
-        Names of the channels, if they have some. They do not count in ``==``.
+        Names of the channels, if they have names. ``==`` ignores them.
 
     shape : tuple
         ``(n_sequences, 1)``.
@@ -183,7 +184,7 @@ class SequenceArray(Exchange):
         Returns
         -------
         SequenceArray
-            The same sequences, in memory of their own.
+            A copy of the sequences.
 
         Examples
         --------
@@ -203,18 +204,18 @@ class SequenceArray(Exchange):
         Parameters
         ----------
         sequences : iterable of array-like of shape (n_steps, n_channels) or (n_steps,)
-            Arrays, frames, nested lists or `Sequence` cells, of numbers or of tokens (str); all with the same channels.
+            Arrays, frames, nested lists or `Sequence` cells, of numbers or tokens (str), all with the same channels.
 
         Returns
         -------
         SequenceArray
-            The packed sequences. Their channels have names if those of all items have, as columns of frames do.
+            The packed sequences. The channels have names if all items have names, such as columns of frames.
 
         Raises
         ------
         ValueError
-            If a sequence cannot be used, or has other channels, or as a frame other columns or another order of them,
-            than the first; the message says which.
+            If a sequence is invalid, or differs from the first one in its channels, or the names or order of its
+            columns. The message names the sequence.
 
         Examples
         --------
@@ -240,20 +241,20 @@ class SequenceArray(Exchange):
         Parameters
         ----------
         X : array-like of shape (n_sequences, n_steps, n_channels)
-            The sequences, padded at the end. What the padding holds does not matter.
+            The sequences, padded at the end. The values of the padding are ignored.
 
         lengths : array-like of int of shape (n_sequences,), default=None
-            Number of valid steps of each sequence; zero is allowed. If None, the trailing
-            steps in which every channel is NaN are padding.
+            Number of valid steps of each sequence; 0 is allowed. If None, trailing steps
+            in which every channel is NaN are padding.
 
         Returns
         -------
         SequenceArray
-            The packed sequences; may share memory with `X`.
+            The packed sequences. They may share memory with `X`.
 
         See Also
         --------
-        from_channels_first : The same for arrays (n_sequences, n_channels, n_steps), as of aeon and sktime.
+        from_channels_first : The same for arrays (n_sequences, n_channels, n_steps), as in aeon and sktime.
 
         Examples
         --------
@@ -283,11 +284,11 @@ class SequenceArray(Exchange):
         Parameters
         ----------
         X : array-like of shape (n_sequences, n_channels, n_steps), or list of array-like of shape (n_channels, n_steps)
-            The sequences: an array, padded at the end, or a list of arrays that may differ in their number of steps.
+            The sequences: an array, padded at the end, or a list of arrays of any lengths.
 
         lengths : array-like of int of shape (n_sequences,), default=None
-            Number of valid steps of each sequence; zero is allowed. If None, the trailing steps of an array in which
-            every channel is NaN are padding.
+            Number of valid steps of each sequence; 0 is allowed. If None, trailing steps of an array in which every
+            channel is NaN are padding.
 
         Returns
         -------
@@ -297,12 +298,12 @@ class SequenceArray(Exchange):
         Raises
         ------
         ValueError
-            If `X` has other dimensions, or a sequence cannot be used; the message says which.
+            If `X` has other dimensions, or a sequence is invalid. The message names the sequence.
 
         See Also
         --------
         from_padded : The same for arrays (n_sequences, n_steps, n_channels).
-        from_long : For frames with a row for each step, as sktime's "pd-multiindex".
+        from_long : For frames with one row per step, like "pd-multiindex" of sktime.
 
         Examples
         --------
@@ -326,17 +327,17 @@ class SequenceArray(Exchange):
 
     @classmethod
     def concatenate(cls, arrays):
-        """Put the sequences of several containers one after the other.
+        """Concatenate the sequences of several containers.
 
         Parameters
         ----------
         arrays : iterable of SequenceArray
-            Containers with the same number of channels, and the same names of channels where two have names.
+            Containers with the same number of channels, and the same names if they have names.
 
         Returns
         -------
         SequenceArray
-            All their sequences, in order. Their channels have names if those of all containers have.
+            All sequences, in order. The channels have names if those of all containers have names.
 
         Examples
         --------
@@ -382,7 +383,7 @@ class SequenceArray(Exchange):
         Parameters
         ----------
         fill_value : float or str, default=None
-            What the steps behind the end of a sequence hold; None stands for NaN, among tokens for "".
+            Value of the padding. If None, NaN, or "" for tokens.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Containers that are no array, list or frame, those of Python's collections and of PyTorch among them, as lists."""
+"""Other containers than arrays, lists and frames, such as those of Python's collections and of PyTorch, as lists."""
 
 from collections.abc import Mapping, MappingView, Set
 from collections.abc import Sequence as OrderedItems
@@ -7,21 +7,22 @@ import numpy as np
 
 from ._steps import is_sequence
 
-ALONE = "give the sequences alone, [item[{1}] for item in {0}]."
-PAIRS = "give the sequences alone, [item[0] for item in {0}], and the others as y, [item[1] for item in {0}]."
+ALONE = "pass only the sequences, [item[{1}] for item in {0}]."
+PAIRS = "pass only the sequences, [item[0] for item in {0}], and the targets as y, [item[1] for item in {0}]."
 
 
 def items_of(given, name):
-    """List what stands in a container that Python or PyTorch knows; arrays, lists and frames are given back.
+    """List the items of a container of Python or PyTorch; return arrays, lists and frames unchanged.
 
     Parameters
     ----------
     given : object
         A deque or another container with ``len`` and ``[i]``, like a data set of PyTorch; values of a dict; a
-        ``PackedSequence`` or nested tensor of PyTorch; an array of Awkward Array or Arrow. Anything else is given back.
+        ``PackedSequence`` or nested tensor of PyTorch; an array of Awkward Array or Arrow. Other objects are returned
+        unchanged.
 
     name : str
-        What the error messages call it.
+        Name of the container in error messages.
 
     Returns
     -------
@@ -31,8 +32,7 @@ def items_of(given, name):
     Raises
     ------
     ValueError
-        If the items cannot be told from fields: a named tuple, or pairs of a sequence and its target; or are groups of
-        pandas.
+        If the container is a named tuple, contains pairs of a sequence and its target, or is a groupby of pandas.
     """
     if type(given) in (list, tuple, np.ndarray, str):
         items = given
@@ -40,11 +40,11 @@ def items_of(given, name):
         items = _of_packed_sequence(given)
     elif hasattr(given, "_fields"):
         raise ValueError(
-            f"{name} is a named tuple with the fields {', '.join(given._fields)}: give the field that holds the "
-            f"sequences, or list({name}) if each field is one."
+            f"{name} is a named tuple with the fields {', '.join(given._fields)}: pass the field that holds the "
+            f"sequences, or list({name}) if each field is a sequence."
         )
     elif hasattr(given, "ngroups"):  # of pandas; its [i] would be a column
-        raise ValueError(f"{name} is a {type(given).__name__}: give its groups, [group for _, group in {name}].")
+        raise ValueError(f"{name} is a {type(given).__name__}: pass its groups, [group for _, group in {name}].")
     elif getattr(given, "is_nested", False):
         items = list(given.detach().unbind())
     elif type(given).__module__.startswith("awkward."):
@@ -77,8 +77,8 @@ def _listed(given, name):
         return [given[i] for i in range(len(given))]
     except (LookupError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{name} is of type {type(given).__name__}, whose items have no numbers from 0 on ({error!r}): pass a list "
-            "with an array for each sequence."
+            f"{name} is of type {type(given).__name__}, which cannot be indexed from 0 ({error!r}): pass a list with "
+            "an array for each sequence."
         ) from error
 
 

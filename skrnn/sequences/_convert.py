@@ -1,4 +1,4 @@
-"""From what users pass as X to a ``SequenceArray``, and from there to what kernels accept."""
+"""Conversion of X to a ``SequenceArray``, and to the layout that kernels accept."""
 
 from collections.abc import Mapping
 
@@ -26,38 +26,38 @@ from ._steps import (
 
 
 def as_sequence_array(X):
-    """Pack `X` if it holds sequences; leave everything else to scikit-learn's validation.
+    """Pack `X` if it contains sequences; leave all other input to the validation of scikit-learn.
 
     Parameters
     ----------
     X : object
-        Holds sequences if it is
+        It contains sequences if it is
 
-        - a `SequenceArray`, returned as it is;
+        - a `SequenceArray`, which is returned unchanged;
         - a 3-D array (n_sequences, n_steps, n_channels); trailing steps in which every channel is NaN are padding.
-          `SequenceArray.from_channels_first` takes (n_sequences, n_channels, n_steps), as of aeon and sktime;
+          `SequenceArray.from_channels_first` converts (n_sequences, n_channels, n_steps), as in aeon and sktime;
         - a list or tuple of arrays, nested lists or `Sequence` cells of shape
-          (n_steps, n_channels) or (n_steps,); but flat rows of numbers of one length are a table;
-        - a deque, values of a dict, a data set of PyTorch, or another container with a length and items, of such;
-        - a packed or nested batch of PyTorch, or an array of Awkward Array;
+          (n_steps, n_channels) or (n_steps,); but flat rows of numbers of equal length are a table;
+        - a deque, values of a dict, a PyTorch data set, or another container with a length and items, of such items;
+        - a packed sequence or nested tensor of PyTorch, or an array of Awkward Array;
         - a Series or an object array of such cells;
         - a data frame (pandas, polars) or an object array of several columns, some with such
-          cells or with columns of lists (polars, Arrow): the sequences of a row, equally long, are
-          put side by side as channels, its numbers are static covariates, repeated at each step. A column that is
-          one channel gives it its name, unless its sequences bring a name of their own.
+          cells or with columns of lists (polars, Arrow): the sequences of a row must be equally long and become
+          channels; its numbers are static covariates, and are repeated at each step. The name of a column with one
+          channel becomes the name of the channel, unless the sequences have a name.
 
         The steps are numbers or tokens (str). NaN is accepted.
 
     Returns
     -------
     SequenceArray or None
-        None if `X` is a table of numbers or nothing that this package knows.
+        None if `X` is a table of numbers or an unknown object.
 
     Raises
     ------
     ValueError
-        If `X` holds sequences with a fault; the message names the first such sequence. Texts that are not
-        split into tokens are a fault.
+        If `X` contains an invalid sequence, such as a text that is not split into tokens. The message names the first
+        one.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def as_sequence_array(X):
 
 
 def check_sequences(sequences, dtype, *, name="X", allow_nan=False):
-    """Check that every sequence can be computed with, and lay the arrays out for the kernels.
+    """Check that all sequences are valid, and convert the arrays to the layout of the kernels.
 
     Parameters
     ----------
@@ -100,22 +100,22 @@ def check_sequences(sequences, dtype, *, name="X", allow_nan=False):
         The floating point type of the computation.
 
     name : str, default="X"
-        What the error messages call the data.
+        Name of the data in error messages.
 
     allow_nan : bool, default=False
-        Whether NaN may stand for missing values.
+        Whether to allow NaN, for missing values.
 
     Returns
     -------
     SequenceArray
-        The same sequences; `values` of `dtype`, `offsets` of int64, both C-contiguous, aligned,
-        writeable and in native byte order. Arrays that already are so are not copied.
+        The same sequences, with `values` of `dtype` and `offsets` of int64, both C-contiguous, aligned, writeable and
+        in native byte order. Arrays that already fulfil this are not copied.
 
     Raises
     ------
     ValueError
-        If there is no sequence or no channel, a sequence has no step, or a value is a token (str), NaN
-        that is not allowed, infinite or too large for `dtype`; the message says which.
+        If there is no sequence or channel, a sequence has no step, or a value is a token (str), NaN (unless allowed),
+        infinite or too large for `dtype`. The message names the place.
 
     Examples
     --------
@@ -130,15 +130,15 @@ def check_sequences(sequences, dtype, *, name="X", allow_nan=False):
     ValueError: Input X contains NaN: sequence 1, step 1, channel 0.
     """
     check_values(sequences, dtype, name=name, allow_nan=allow_nan)
-    # One layout, because each new one makes Numba compile its kernels again. Whether an array
-    # owns its memory is no part of the type, so views are not copied.
+    # One layout, because Numba compiles its kernels again for each new one. Whether an array
+    # owns its memory is not part of the type, so views are not copied.
     with np.errstate(over="ignore", invalid="ignore"):
         values = np.require(sequences.values, dtype, ["C", "A", "W"])
     return sequences._with(values, np.require(sequences.offsets, np.int64, ["C", "A", "W"]))
 
 
 def check_values(sequences, dtype, *, name="X", allow_nan=False):
-    """Check what `check_sequences` checks, and copy no more than a few megabytes at a time."""
+    """Check like `check_sequences`, without copying more than a few megabytes at a time."""
     check_not_empty(sequences.shape)
     _check_steps(sequences)
     if sequences.n_channels == 0:
@@ -350,11 +350,11 @@ def _static(column):
         for i, cell in enumerate(values):
             if isinstance(cell, (str, bytes)) or is_sequence(cell):
                 found = type(cell).__name__
-                raise ValueError(f"sequence {i} has a {found}, a static covariate is a number.")
+                raise ValueError(f"sequence {i} has a {found}, a static covariate must be a number.")
         try:
             values = np.asarray(column, dtype=np.float64)
         except (TypeError, ValueError, OverflowError) as error:
-            raise ValueError(f"a static covariate is a number: {error}") from error
+            raise ValueError(f"a static covariate must be a number: {error}") from error
     return real_array(values, "a static covariate")
 
 

@@ -1,4 +1,4 @@
-"""What a ``SequenceArray`` exchanges with frames of pandas and polars, and with Arrow."""
+"""Conversions between ``SequenceArray``, frames of pandas and polars, and Arrow."""
 
 import numpy as np
 
@@ -16,51 +16,50 @@ class Exchange:
         Parameters
         ----------
         df : pandas.DataFrame or polars.DataFrame
-            The rows of an instance stand together, in the order of `time`. Nothing is sorted or
-            dropped unless asked for.
+            The rows of an instance must be contiguous and in the order of `time`, unless `sort`. No rows are dropped.
 
         instance : str
-            The column, or level of a pandas index, that says which sequence a row belongs to.
+            The column, or level of a pandas index, that contains the id of the sequence of each row.
 
         time : str, default=None
-            The column, or level of a pandas index, of the times: numbers, datetimes or timedeltas, which
-            must increase within an instance. If None, the rows are taken to be in order.
+            The column, or level of a pandas index, that contains the times: numbers, datetimes or timedeltas, which
+            must increase within an instance. If None, the rows are assumed to be in order.
 
         columns : str or list of str, default=None
-            The columns that become channels, of numbers or of tokens (str). If None, all but
-            `instance` and `time`; name `time` here to have it as a channel, too. Datetimes that are named here become
-            seconds since 1970-01-01 in UTC, timedeltas seconds.
+            The columns that become channels, of numbers or tokens (str). If None, all columns but `instance` and
+            `time`. `time` may be one of the channels. Datetimes become seconds since 1970-01-01 in UTC, timedeltas
+            become seconds.
 
         ids : array-like of shape (n_sequences,), default=None
-            The instances in the order in which their sequences are wanted, for example the index of a table of
-            targets. Each must have rows, unless `keep_missing`, and all rows must be theirs. If None, they come as they
-            appear, or, if sorted, in the order of their ids.
+            The ids in the order of the returned sequences, for example the index of a table of targets. They must be
+            the ids of all rows, and each must have rows unless `keep_missing`. If None, the order of appearance, or
+            with `sort` the order of the ids.
 
         keep_missing : bool, default=False
-            Whether an instance of `ids` that has no row is kept: as a sequence of one step that is NaN in all channels,
-            which estimators take with ``missing="mask"`` or ``"decay"``.
+            Whether to keep instances of `ids` that have no row, as a sequence of one step with NaN in all channels.
+            Estimators accept it with ``missing="mask"`` or ``"decay"``.
 
         sort : bool, default=False
-            Whether to sort the rows by `instance`, then by `time`; rows that tie keep their order.
+            Whether to sort the rows by `instance` and `time`, with a stable sort.
 
         step : float, str or datetime.timedelta, default=None
-            The time from each step to the next, which is checked to a thousandth of it. A time delta,
-            such as "1h", if `time` holds datetimes or timedeltas. If None, times may be irregular.
+            The time between steps, which is checked with a relative tolerance of 1e-3: a number, or a time delta such
+            as "1h" if `time` contains datetimes or timedeltas. If None, times may be irregular.
 
         Returns
         -------
         X : SequenceArray
-            The sequences, with the names of the columns as `channel_names`. NaN and null among numbers become NaN.
+            The sequences, with the names of the columns as `channel_names`. Null becomes NaN.
 
         ids : pandas.Index or polars.Series of shape (n_sequences,)
-            The instance of each sequence.
+            The id of each sequence.
 
         Raises
         ------
         ValueError
-            If the rows of an instance are apart, times decrease, repeat or leave a gap, an id or a time is
-            missing, or an instance has no rows and is not to be kept. The message says which instance and row; rows
-            count from 0 in the frame as it was given.
+            If the rows of an instance are not contiguous, times decrease, repeat or have a gap, an id or a time is
+            missing, or an instance has no rows and `keep_missing` is False. The message names the instance and the row,
+            counted from 0 in `df`.
 
         Examples
         --------
@@ -86,7 +85,7 @@ class Exchange:
         >>> X.lengths
         array([2, 3])
 
-        A patient who was never visited:
+        A patient without visits:
 
         >>> died.loc["c"] = 0
         >>> X, _ = SequenceArray.from_long(
@@ -100,7 +99,7 @@ class Exchange:
         >>> SequenceArray.from_long(visits, instance="patient", time="hour", step=1)
         Traceback (most recent call last):
             ...
-        ValueError: instance b: from row 1 (time 1) to row 2 (time 3) it is 2, the step should be 1...
+        ValueError: instance b: the step from row 1 (time 1) to row 2 (time 3) is 2, but should be 1...
         """
         from ._long import ids_of, pack_long, positions_of  # noqa: PLC0415 (brings pandas)
 
@@ -122,21 +121,21 @@ class Exchange:
         Parameters
         ----------
         ids : array-like of shape (n_sequences,), default=None
-            The id of each sequence, all different; if None, their numbers.
+            Unique ids of the sequences. If None, their numbers.
 
         instance : str, default="instance"
             Name of the column of ids.
 
         time : str, default="step"
-            Name of the column that numbers the steps of each sequence, from 0.
+            Name of the column of step numbers, which start from 0 in each sequence.
 
         columns : str or list of str, default=None
-            Names of the channels; if None, their `channel_names`, or ``"channel_0"`` and so on if they have none.
+            Names of the channels. If None, `channel_names`, or ``"channel_0"`` and so on without names.
 
         Returns
         -------
         pandas.DataFrame
-            The columns `instance`, `time` and the channels. A sequence without steps has no row.
+            A frame with the columns `instance`, `time` and the channels. Sequences without steps have no rows.
 
         Examples
         --------
@@ -159,15 +158,13 @@ class Exchange:
         Parameters
         ----------
         array : pyarrow.Array or pyarrow.ChunkedArray
-            Lists of numbers or of strings (one channel), or lists of lists of equal length (channels); lists of
-            any kind, of fixed size or not. A number that is null becomes NaN; a null sequence, step or token
-            is an error.
+            Lists of numbers or strings (one channel), or lists of lists of equal length (channels), of fixed size or
+            not. Null in place of a number becomes NaN. Null in place of a sequence, step or token raises an error.
 
         Returns
         -------
         SequenceArray
-            The packed sequences; they share memory with the array if it is in one chunk and holds floats without
-            nulls.
+            The packed sequences. They share memory with an array of one chunk that contains floats without nulls.
 
         Examples
         --------
@@ -179,14 +176,14 @@ class Exchange:
         return cls(*_arrow.from_arrow(array))
 
     def to_arrow(self):
-        """Make an Arrow array of lists, which Parquet and Arrow files keep.
+        """Convert to an Arrow array of lists, which Arrow and Parquet files can store.
 
         Returns
         -------
         pyarrow.LargeListArray
-            Lists of numbers or strings if there is one channel, else lists of lists of fixed size. Memory is shared
-            unless the steps are strings or not contiguous. Names of channels are kept as metadata of the field of
-            steps, by Arrow and Parquet, not by polars.
+            Lists of numbers or strings if there is one channel, else lists of lists of fixed size. The array shares
+            memory with `values` unless they are strings or not contiguous. The metadata of the field of steps contains
+            the names of channels; Arrow and Parquet keep it, polars does not.
 
         Examples
         --------
@@ -198,7 +195,7 @@ class Exchange:
         return _arrow.to_arrow(self.values, self.offsets, self.channel_names)
 
     def to_polars(self, name=""):
-        """Make a polars Series of lists, by way of Arrow.
+        """Convert to a polars Series of lists.
 
         Parameters
         ----------
@@ -219,12 +216,12 @@ class Exchange:
         return _arrow.import_polars().Series(name, self.to_arrow())
 
     def to_series(self, index=None, name=None):
-        """Make a pandas Series of the dtype ``"sequence"``, a column to stand beside others in a frame.
+        """Convert to a pandas Series of the dtype ``"sequence"``.
 
         Parameters
         ----------
         index : array-like of shape (n_sequences,), default=None
-            Index of the Series, for example the ids that `from_long` returns; if None, a range.
+            Index of the Series, for example the ids that `from_long` returns. If None, a range.
 
         name : str, default=None
             Name of the Series.
@@ -232,8 +229,8 @@ class Exchange:
         Returns
         -------
         pandas.Series
-            One `Sequence` per cell; the steps stay packed and are not copied. Sequences without steps count as
-            missing.
+            One `Sequence` per cell. The steps stay packed and are not copied. Sequences without steps are missing
+            values.
 
         Examples
         --------
@@ -259,5 +256,5 @@ for _method in vars(Exchange).values():  # errors of Python, such as that of mis
 def _missing_like(sequences):
     """Return one sequence of one step of the channels of others, all of it NaN."""
     if is_text(sequences.values):
-        raise ValueError("keep_missing=True is for numbers: among tokens (str) nothing stands for a missing one.")
+        raise ValueError("keep_missing=True requires numbers: for tokens (str) there is no missing value.")
     return sequences._with(np.full((1, sequences.n_channels), np.nan, sequences.values.dtype), [0, 1])

@@ -68,8 +68,8 @@ def positions_of(wanted, found, keep_missing):
     positions = found.get_indexer(wanted)
     if (positions < 0).any() and not keep_missing:
         raise ValueError(
-            f"instance {wanted[(positions < 0).argmax()]} has no row. Leave it out of ids. Or keep it as a missing "
-            "sequence, with keep_missing=True."
+            f"instance {wanted[(positions < 0).argmax()]} has no row. Remove it from ids, or keep it as a missing "
+            "sequence with keep_missing=True."
         )
     others = ~found.isin(wanted)
     if others.any():
@@ -188,7 +188,7 @@ def _check_contiguous(rows):
         again = np.setdiff1d(np.arange(len(starts)), seen_first)[0]
         k = starts[again]
         raise ValueError(
-            f"{rows.instance(k)} goes on in row {rows.order[k]}, after rows of another: its rows must be contiguous. "
+            f"{rows.instance(k)} continues in row {rows.order[k]}, after rows of another: its rows must be contiguous. "
             f"Use {rows.remedy}."
         )
 
@@ -222,8 +222,8 @@ def _check_gaps(rows, step):
     if bad.any():
         k = int(bad.argmax())
         raise ValueError(
-            f"{rows.instance(k)}: from {rows.at(k)} to {rows.at(k + 1)} it is {found[k]}, the step should be "
-            f"{step}. Fill the gap, for example by resampling."
+            f"{rows.instance(k)}: the step from {rows.at(k)} to {rows.at(k + 1)} is {found[k]}, but should be {step}. "
+            "Fill the gap, for example by resampling."
         )
 
 
@@ -239,8 +239,8 @@ def _channel_values(df, columns, in_seconds):
         if array.dtype.kind in "mM":
             if not in_seconds:
                 raise ValueError(
-                    f"column {name!r} holds times, which are no numbers: leave it out, or name all channels in columns "
-                    "to have it in seconds."
+                    f"column {name!r} holds times, which are not numbers: leave it out, or name all channels in "
+                    "columns to convert it to seconds."
                 )
             array = _seconds(array)
         channels.append(step_array(array, f"column {name!r}"))

@@ -13,8 +13,8 @@ def str_names(names):
     if any(texts):
         other = names[texts.index(False)]
         raise TypeError(
-            f"Names of channels are all str or none is, got {names[texts.index(True)]!r} and {other!r}: use "
-            "frame.columns = frame.columns.astype(str), or choose columns."
+            f"Names of channels must be all str or all of other types, got {names[texts.index(True)]!r} and {other!r}: "
+            "use frame.columns = frame.columns.astype(str), or choose columns."
         )
     return None
 

@@ -15,7 +15,7 @@ from ._steps import Sequence, column_names, is_missing, is_sequence, sequence_st
 class SequenceDtype(ExtensionDtype):
     """The dtype ``"sequence"`` of pandas columns.
 
-    pandas knows its name after ``import skrnn``.
+    The name is available in pandas after ``import skrnn``.
 
     Examples
     --------
@@ -36,7 +36,7 @@ class SequenceDtype(ExtensionDtype):
 
     @classmethod
     def construct_array_type(cls):
-        """Say which array holds this dtype.
+        """Return the array type of this dtype.
 
         Returns
         -------
@@ -53,21 +53,21 @@ class SequenceDtype(ExtensionDtype):
 
 
 class SequenceExtensionArray(ExtensionArray):
-    """A pandas column of sequences: a `SequenceArray` with the interface that pandas needs.
+    """A pandas column of sequences: a `SequenceArray` with the interface of a pandas extension array.
 
-    A cell is a `Sequence`, or None where it is missing; a sequence without steps counts as missing.
-    All cells have the same channels, and hold either numbers or tokens. There is no order among
-    sequences, so that sorting by such a column is an error.
+    A cell is a `Sequence`, or None if it is missing; a sequence without steps is missing. All cells have the same
+    channels, and contain either numbers or tokens. Sequences have no order, so sorting by such a column raises an
+    error.
 
     Parameters
     ----------
     sequences : SequenceArray
-        The sequences, which are not copied.
+        The sequences. They are not copied.
 
     Attributes
     ----------
     sequences : SequenceArray
-        The sequences; those without steps stand for missing cells.
+        The sequences. Those without steps are missing cells.
 
     Examples
     --------
@@ -111,7 +111,7 @@ class SequenceExtensionArray(ExtensionArray):
 
     @property
     def nbytes(self):
-        """Bytes of the steps and offsets."""
+        """Memory of the steps and offsets in bytes."""
         return self.sequences.values.nbytes + self.sequences.offsets.nbytes
 
     def __len__(self):
@@ -170,7 +170,7 @@ class SequenceExtensionArray(ExtensionArray):
         return equal if equal is NotImplemented else ~equal
 
     def isna(self):
-        """Say which cells are missing.
+        """Return which cells are missing.
 
         Returns
         -------
@@ -185,7 +185,7 @@ class SequenceExtensionArray(ExtensionArray):
         Returns
         -------
         SequenceExtensionArray
-            The same cells, in memory of their own.
+            A copy of the cells.
         """
         return type(self)(self.sequences.copy())
 
@@ -198,10 +198,10 @@ class SequenceExtensionArray(ExtensionArray):
             Positions.
 
         allow_fill : bool, default=False
-            Whether -1 stands for `fill_value`; otherwise negative positions count from the end.
+            Whether -1 is replaced by `fill_value`; otherwise negative positions count from the end.
 
         fill_value : Sequence, default=None
-            The cell to fill in; None for a missing one.
+            The cell that replaces -1. If None, a missing cell.
 
         Returns
         -------

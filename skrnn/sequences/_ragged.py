@@ -1,4 +1,4 @@
-"""Per-step targets: what has them, from what users pass to one packed array, and back to one array per sequence."""
+"""Targets of steps: which y contains them, packing them into one array, and splitting it by sequence."""
 
 import numpy as np
 
@@ -20,18 +20,18 @@ from ._steps import (
 
 
 def has_steps(y, offsets):
-    """Whether y has a target for each step: if it holds one row per sequence that is as long as the sequence.
+    """Whether y has a target for each step, which is if it has one row per sequence that is as long as the sequence.
 
-    A matrix, which is a 2-D array or a frame whose cells are no sequences, always has a row of targets per sequence.
-    Every part of the package that has to know asks here.
+    A matrix, which is a 2-D array or a frame whose cells are not sequences, always has a row of targets per sequence.
+    This function is the only place that decides this.
 
     Parameters
     ----------
     y : object
-        Targets as users pass them.
+        Targets in any form.
 
     offsets : ndarray of int64 of shape (n_sequences + 1,)
-        Where each sequence of X starts.
+        Start of each sequence of X.
 
     Returns
     -------
@@ -41,7 +41,8 @@ def has_steps(y, offsets):
     Raises
     ------
     ValueError
-        If rows of different lengths are not those of X, or an array has three dimensions and more than one reading.
+        If rows of different lengths are not as long as the sequences of X, or an array of three dimensions is
+        ambiguous.
     """
     y = items_of(y, "y")
     rows = rows_in(y, "y")
@@ -63,7 +64,7 @@ def has_steps(y, offsets):
 
 
 class TwoReadingsError(ValueError):
-    """Nothing tells whether the targets are those of steps or of sequences."""
+    """The targets may be those of steps or of sequences."""
 
 
 def rows_in(y, name):
@@ -123,25 +124,25 @@ def stacked(rows, name):
 
 
 def ragged_array(y):
-    """Put per-step targets into an object array, one array per sequence.
+    """Convert targets of steps to an object array with one array per sequence.
 
-    This is the container that scikit-learn's splitters, searches and `cross_val_predict` take for sure; NumPy itself
-    makes a 2-D array of sequences that happen to be equally long.
+    All splitters and searches of scikit-learn and `cross_val_predict` accept this container. (NumPy itself would create
+    a 2-D array if all sequences are equally long.)
 
     Parameters
     ----------
     y : {list of arrays or lists, object array, Series, frame of one column, SequenceArray, array (n_sequences, T)}
-        Numbers or strings, for each time step one, or a row of numbers.
+        Numbers or strings: one per time step, or a row of numbers per time step.
 
     Returns
     -------
     ndarray of object of shape (n_sequences,)
-        For each sequence an array of shape (n_steps,) or (n_steps, n_outputs).
+        One array of shape (n_steps,) or (n_steps, n_outputs) per sequence.
 
     Raises
     ------
     ValueError
-        If a sequence of y cannot be used; the message says which.
+        If a sequence of y is invalid. The message names the sequence.
 
     Examples
     --------
@@ -239,9 +240,7 @@ def sequence_weights(sample_weight, n_sequences):
         return None
     sample_weight = items_of(sample_weight, "sample_weight")
     if is_ragged(sample_weight):
-        raise ValueError(
-            "sample_weight must hold one number per sequence; weights of single steps have no meaning here."
-        )
+        raise ValueError("sample_weight must hold one number per sequence; weights of steps are not supported here.")
     weights = np.asarray(sample_weight)
     if weights.shape != (n_sequences,) or weights.dtype.kind not in "biuf":
         raise ValueError(
@@ -289,7 +288,7 @@ def _is_array_of_steps(y):
 def _refuse_type(y, name):
     found = f"type {type(y).__name__}" + (f" and shape {y.shape}" if hasattr(y, "columns") else "")
     raise ValueError(
-        f"{name} is of {found}; per-step targets are one array or list per sequence, in a frame those of one column."
+        f"{name} is of {found}; targets of steps are one array or list per sequence; a frame must have one column."
     )
 
 

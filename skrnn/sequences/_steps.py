@@ -8,18 +8,20 @@ import numpy as np
 from ._names import checked_names, str_names
 
 ITEM_SHAPE = "a sequence is an array of shape (n_steps, n_channels) or (n_steps,)."
-CHANNELS_FIRST = "for the other order there is SequenceArray.from_channels_first(X)."
+CHANNELS_FIRST = "for the other order, use SequenceArray.from_channels_first(X)."
 MISSING = "It is missing: drop such rows, for example with dropna()."
 FRAMES = "Make a frame of each dictionary of channels: [pandas.DataFrame(x) for x in X]."
-VECTORS = "make numbers of them, for example with scikit-learn's DictVectorizer, which is fitted on the steps of all."
+VECTORS = (
+    "convert them to numbers, for example with DictVectorizer of scikit-learn, fitted on the steps of all sequences."
+)
 SPLIT = "Split texts into characters or words: [list(text) for text in X] or [text.split() for text in X]."
 
 
 class Sequence:
-    """One sequence as an opaque scalar: the cell of object arrays and data frames.
+    """One sequence as an opaque scalar: a cell of an object array or data frame.
 
-    NumPy must see a scalar here, or it would unpack the cell into the array that holds it.
-    Hence no ``__len__``, no ``__getitem__`` and no ``__array__``; the numbers are in ``values``.
+    NumPy must treat it as a scalar, or it would unpack the cell into the array that contains it. It therefore has no
+    ``__len__``, ``__getitem__`` or ``__array__``; ``values`` contains the steps.
 
     Parameters
     ----------
@@ -27,7 +29,7 @@ class Sequence:
         The time steps: numbers, or tokens (str).
 
     channel_names : list of str of shape (n_channels,), default=None
-        Names of the channels; if None, the columns of a frame are.
+        Names of the channels. If None, the columns of a frame.
 
     Attributes
     ----------
@@ -35,7 +37,7 @@ class Sequence:
         The time steps: float32, float64 or str.
 
     channel_names : tuple of str, or None
-        Names of the channels, if they have some. They do not count when sequences are compared.
+        Names of the channels, if they have names. ``==`` ignores them.
 
     Examples
     --------
@@ -147,12 +149,12 @@ def is_missing(cell):
 
 
 def refuse_times(item, what):
-    """Raise if a frame has a column of times: polars would make numbers of them, which depend on the unit."""
+    """Raise if a frame has a column of times, which polars would convert to numbers that depend on the unit."""
     times = time_column(item)
     if times is not None:
         raise ValueError(
-            f"the column {times!r} of {what} holds times, which are no numbers: drop it, or put numbers in its place, "
-            "such as the hours since the step before."
+            f"the column {times!r} of {what} holds times, which are not numbers: drop it, or replace it by numbers, "
+            "such as the hours since the previous step."
         )
 
 
@@ -295,7 +297,7 @@ def check_container(given, what):
     if isinstance(given, Mapping):
         advice = f" If each value is one, pass list({what}.values())."
     elif hasattr(given, "__iter__") and not (unordered or has_items):
-        advice = f" If it gives them one after the other, pass list({what})."
+        advice = f" If it is an iterator, pass list({what})."
     raise ValueError(f"{what} is {found}; it must be an array, a list or a frame with a row for each sequence.{advice}")
 
 

@@ -23,10 +23,7 @@ TEXT_OF_A_DATE = re.compile(
     rf"|{MONTH}\.?[- ]\d|\d{{1,4}}[- ]{MONTH}(\W|$)",
     re.IGNORECASE,
 )
-REMEDY = (
-    "Cut the series there into two, or fill the gap, for example by resampling. step=None takes steps as they are, "
-    "however far apart."
-)
+REMEDY = "Split the series there, or fill the gap, for example by resampling. step=None allows steps of any length."
 ROW_NUMBERS = " If the index only numbers rows, drop it: frame.reset_index(drop=True)."
 
 
@@ -134,10 +131,11 @@ def check_steps(indexes, step, what, n_read):
         wrong[: len(index) - n_read[i]] = False
         if wrong.any():
             k = int(wrong.argmax())
-            due = f"most steps are {_words(index, np.median(lengths))}" if even else f"the step should be {step}"
+            due = f"most steps are {_words(index, np.median(lengths))}" if even else f"should be {step}"
             raise ValueError(
-                f"{what.format(i)} is not evenly spaced: from {index[k]} (step {k}) to {index[k + 1]} it is "
-                f"{_words(index, lengths[k])}, {due}. {REMEDY}" + (ROW_NUMBERS if kind_of(index) == "numbers" else "")
+                f"{what.format(i)} is not evenly spaced: the step from {index[k]} (step {k}) to {index[k + 1]} is "
+                f"{_words(index, lengths[k])}, but {due}. {REMEDY}"
+                + (ROW_NUMBERS if kind_of(index) == "numbers" else "")
             )
     if even:
         _check_alike(indexes, all_lengths, what)
@@ -151,8 +149,8 @@ def _check_alike(indexes, all_lengths, what):
         if not usual[first] / 2 < length < usual[first] * 1.5:
             raise ValueError(
                 f"{what.format(i)} has steps of {_words(indexes[i], length)}, {what.format(first)} of "
-                f"{_words(indexes[first], usual[first])}: bring them to one step, for example by resampling; or say "
-                "step=None if steps of different lengths are meant."
+                f"{_words(indexes[first], usual[first])}: resample them to one step, or pass step=None to allow "
+                "different steps."
             )
 
 

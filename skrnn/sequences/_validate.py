@@ -1,4 +1,4 @@
-"""From what users pass as X to sequences, of the width that an estimator was fitted on."""
+"""Validation of X: conversion to sequences, with the channels and names that an estimator was fitted on."""
 
 from numbers import Number
 
@@ -156,7 +156,7 @@ def _table_of_rows(rows):
     """An array of rows; refuses times, which scikit-learn would take for numbers."""
     table = np.asarray(rows)
     if table.dtype.kind in "mM":
-        raise ValueError(f"X holds times, of dtype {table.dtype}, which are no numbers")
+        raise ValueError(f"X holds times, of dtype {table.dtype}, which are not numbers")
     return table
 
 

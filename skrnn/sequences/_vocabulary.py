@@ -1,4 +1,4 @@
-"""Which tokens are known, and their codes."""
+"""Vocabularies: the known tokens and their codes."""
 
 from collections import Counter
 

@@ -144,7 +144,7 @@ class Named:
 
 
 REFUSED = {
-    "named tuple": (Fields(X, X), "X is a named tuple with the fields heart, blood: give the field"),
+    "named tuple": (Fields(X, X), "X is a named tuple with the fields heart, blood: pass the field"),
     "dict": (dict(enumerate(X)), "X is of type dict; .* list(X.values())"),
     "UserDict": (collections.UserDict(enumerate(X)), "X is of type UserDict; .* list(X.values())"),
     "dict items": (dict(enumerate(X)).items(), "X of type dict_items holds tuples of 2: .*[item[1] for item in X]"),
@@ -152,11 +152,11 @@ REFUSED = {
     "dicts of numbers": ([{"a": 1.0}] * 8, "sequence 0 is of type dict; .*pandas.DataFrame"),
     "dicts in a data set": (Items(DICTS), "sequence 0 is of type dict; .*[pandas.DataFrame(x) for x in X]"),
     "features in dicts": (STEPS, "the steps of sequence 0 are of type dict; .*DictVectorizer"),
-    "groups": (GROUPS, "X is a DataFrameGroupBy: give its groups, [group for _, group in X]"),
-    "groups of a column": (GROUPS["a"], "X is a SeriesGroupBy: give its groups, [group for _, group in X]"),
+    "groups": (GROUPS, "X is a DataFrameGroupBy: pass its groups, [group for _, group in X]"),
+    "groups of a column": (GROUPS["a"], "X is a SeriesGroupBy: pass its groups, [group for _, group in X]"),
     "names and groups": (
         list(GROUPS),
-        "X of type list holds tuples of 2: give the sequences alone, [item[1] for item in X]",
+        "X of type list holds tuples of 2: pass only the sequences, [item[1] for item in X]",
     ),
     "pairs": (PAIRS, "X of type list holds tuples of 2: .*[item[0] for item in X].*as y, [item[1] for item in X]"),
     "pairs of a data set": (Items(PAIRS), "X of type Items holds tuples of 2: .*[item[0] for item in X]"),
@@ -174,7 +174,7 @@ REFUSED = {
     "array of tokens as objects": (np.array([["a", "b"]] * 8, object), "list(X)"),
     "3-D array of tokens": (np.full((8, 3, 1), "a"), "list(X)"),
     "Arrow table": (pa.table({"a": [[1.0]] * 8, "b": [[2.0]] * 8}), "X is an Arrow table .* pass X.to_pandas()"),
-    "items by name": (Named(), "X is of type Named, whose items have no numbers from 0 on (KeyError(0))"),
+    "items by name": (Named(), "X is of type Named, which cannot be indexed from 0 (KeyError(0))"),
     "loader": (torch.utils.data.DataLoader(list(range(8))), "X is of type DataLoader; .*pass list(X)"),
     "iterator": (iter(X), "X is of type list_iterator; .*pass list(X)"),
     "memory": ([memoryview(np.ascontiguousarray(x)) for x in X], "sequence 0 is of type memoryview"),

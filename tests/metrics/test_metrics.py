@@ -169,5 +169,5 @@ def test_weights_that_do_not_fit(metric, weight, message):
 
 
 def test_a_whole_sequence_has_one_weight():
-    with pytest.raises(ValueError, match="weights of single steps have no meaning"):
+    with pytest.raises(ValueError, match="weights of steps are not supported"):
         sequence_accuracy_score(TRUE, PRED, sample_weight=[[1, 1, 1], [1], [1, 1]])

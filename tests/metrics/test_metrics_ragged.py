@@ -142,9 +142,9 @@ def test_rows_of_several_targets():
         (pd.DataFrame({"a": [1, 2]}), "y is of type DataFrame"),
         (
             pd.DataFrame({"a": [[1], [2]], "b": [3, 4]}),
-            r"DataFrame and shape \(2, 2\); .* of one column",
+            r"DataFrame and shape \(2, 2\); .* must have one column",
         ),
-        (pd.DataFrame({"a": [[1], [2]], "b": [[3], [4]]}), "in a frame those of one column"),
+        (pd.DataFrame({"a": [[1], [2]], "b": [[3], [4]]}), "a frame must have one column"),
         (pd.DataFrame({"a": []}), "y is of type DataFrame"),
         (pd.DataFrame({"a": [[1], [2, np.nan]]}), "y contains NaN: sequence 1, step 1"),
         (

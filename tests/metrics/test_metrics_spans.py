@@ -228,5 +228,5 @@ def test_options_that_are_none():
         span_f1_score([["O"]], [["O"]], average="samples")
     with pytest.raises(ValueError, match="labels must hold the types"):
         span_f1_score([["B-x"]], [["B-x"]], labels=[])
-    with pytest.raises(ValueError, match="weights of single steps have no meaning"):
+    with pytest.raises(ValueError, match="weights of steps are not supported"):
         span_f1_score([["B-x"]], [["B-x"]], sample_weight=[[1.0]])

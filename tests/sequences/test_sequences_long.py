@@ -74,7 +74,7 @@ def test_sequences_in_the_order_of_other_ids(convert):
 @pytest.mark.parametrize(
     ("ids", "message"),
     [
-        (["a", "c", "b"], "instance c has no row. Leave it out of ids."),
+        (["a", "c", "b"], "instance c has no row. Remove it from ids"),
         ([1, 2], "instance 1 has no row"),
         (["b"], "instance a has rows, but is not among ids. Drop or name it."),
         (["a", "b", "a"], "the ids must differ, a occurs more than once"),
@@ -216,8 +216,8 @@ def test_an_hour_that_the_clock_shows_twice():
         ({"hour": [0, 1, 1, 6, 5]}, "instance b: rows 1 and 2 have the same time 1. Keep one of them"),
         ({"hour": [0, 1, None, 6, 5]}, "instance b, row 2: 'hour' is missing there"),
         ({"hour": [0, 1, np.nan, 6, 5]}, "instance b, row 2: 'hour' is missing there"),
-        ({"id": ["b", "a", "b", "a", "a"]}, "instance b goes on in row 2, after rows of another: its rows must be"),
-        ({"id": [2, 1, 2, 1, 1]}, "instance 2 goes on in row 2"),
+        ({"id": ["b", "a", "b", "a", "a"]}, "instance b continues in row 2, after rows of another: its rows must be"),
+        ({"id": [2, 1, 2, 1, 1]}, "instance 2 continues in row 2"),
         ({"id": ["b", "b", None, "a", "a"]}, "row 2 has no id: 'id' is missing there"),
         ({"id": [1.0, np.nan, 1.0, 2.0, 2.0]}, "row 1 has no id: 'id' is missing there"),
         ({"hour": ["0", "1", "2", "10", "9"]}, "'hour' must hold numbers, datetimes or timedeltas, got"),
@@ -245,7 +245,7 @@ def test_the_remedy_is_a_call_that_helps(time):
 
 def test_duplicates_and_gaps_are_refused_after_sorting_too():
     frame = visits(hour=[0, 1, 3, 5, 6]).iloc[[4, 0, 2, 3, 1]]
-    with pytest.raises(ValueError, match=r"instance b: from row 4 \(time 1\) to row 2 \(time 3\) it is 2"):
+    with pytest.raises(ValueError, match=r"instance b: the step from row 4 \(time 1\) to row 2 \(time 3\) is 2"):
         pack(frame, sort=True, step=1)
     frame = visits(hour=[0, 1, 1, 5, 6]).iloc[[4, 0, 2, 3, 1]]
     with pytest.raises(ValueError, match="instance b: rows 2 and 4 have the same time 1"):
@@ -255,13 +255,13 @@ def test_duplicates_and_gaps_are_refused_after_sorting_too():
 @pytest.mark.parametrize(
     ("times", "step", "message"),
     [
-        ([0, 1, 3, 5, 6], 1, "instance b: from row 1 (time 1) to row 2 (time 3) it is 2, the step should be 1. Fill"),
-        ([0, 1, 2, 5, 8], 1.0, "instance a: from row 3 (time 5) to row 4 (time 8) it is 3, the step should be 1.0"),
-        ([0, 1, 2, 5, 6], 2, "instance b: from row 0 (time 0) to row 1 (time 1) it is 1, the step should be 2"),
+        ([0, 1, 3, 5, 6], 1, "instance b: the step from row 1 (time 1) to row 2 (time 3) is 2, but should be 1. Fill"),
+        ([0, 1, 2, 5, 8], 1.0, "instance a: the step from row 3 (time 5) to row 4 (time 8) is 3, but should be 1.0"),
+        ([0, 1, 2, 5, 6], 2, "instance b: the step from row 0 (time 0) to row 1 (time 1) is 1, but should be 2"),
         (
             pd.to_datetime(["2020-01-01", "2020-01-02", "2020-01-04", "2020-01-01", "2020-01-02"]),
             "1D",
-            "to row 2 (time 2020-01-04 00:00:00) it is 2 days 00:00:00, the step should be 1 days 00:00:00",
+            "to row 2 (time 2020-01-04 00:00:00) is 2 days 00:00:00, but should be 1 days 00:00:00",
         ),
         ([0, 1, 2, 5, 6], 0, "step must be positive, got 0"),
         ([0, 1, 2, 5, 6], -1, "step must be positive, got -1"),

@@ -41,7 +41,7 @@ def test_times_as_a_channel_are_seconds(form, convert):
 @pytest.mark.parametrize("convert", [lambda frame: frame, to_polars], ids=["pandas", "polars"])
 def test_times_that_nobody_named_are_no_channel(convert):
     frame = convert(pd.DataFrame({"id": IDS, "pulse": PULSE, "born": WHEN}))
-    with pytest.raises(ValueError, match="column 'born' holds times, which are no numbers: leave it out, or name"):
+    with pytest.raises(ValueError, match="column 'born' holds times, which are not numbers: leave it out, or name"):
         SequenceArray.from_long(frame, instance="id")
 
 
@@ -95,7 +95,7 @@ def test_what_cannot_be_kept():
     with pytest.raises(ValueError, match="keep_missing=True needs ids"):
         SequenceArray.from_long(VISITS, instance="id", time="hour", keep_missing=True)
     words = VISITS.assign(pulse=list("vwxyz"))
-    with pytest.raises(ValueError, match="keep_missing=True is for numbers"):
+    with pytest.raises(ValueError, match="keep_missing=True requires numbers"):
         SequenceArray.from_long(words, instance="id", time="hour", ids=["a", "b", "x"], keep_missing=True)
 
 

@@ -227,10 +227,10 @@ def test_polars(columns, joined):
 @pytest.mark.parametrize(
     ("column", "message"),
     [
-        (["a", "b", "c"], "column 'z': sequence 0 has a str, a static covariate is a number"),
+        (["a", "b", "c"], "column 'z': sequence 0 has a str, a static covariate must be a number"),
         (objects([1.0, "b", 2.0]), "column 'z': sequence 1 has a str, a static covariate"),
         (objects([1.0, np.zeros(1), 2.0]), "column 'z': sequence 1 has a ndarray, a static"),
-        (objects([1.0, {}, 2.0]), "column 'z': a static covariate is a number"),
+        (objects([1.0, {}, 2.0]), "column 'z': a static covariate must be a number"),
         (np.zeros(3, "M8[s]"), "column 'z': a static covariate must hold real numbers"),
         (np.zeros(3, complex), "column 'z': Complex data not supported"),
         (objects([np.zeros(3), np.zeros(1), None]), "column 'z': sequence 2 is None"),
@@ -342,6 +342,6 @@ def test_times_are_no_channel():
     when = pd.date_range("2020", periods=2)
     for frame in (pd.DataFrame({"hr": [1.0, 2.0], "when": when}), pl.DataFrame({"hr": [1.0, 2.0], "when": when})):
         with pytest.raises(
-            ValueError, match="the column 'when' of sequence 1 holds times, which are no numbers: drop it"
+            ValueError, match="the column 'when' of sequence 1 holds times, which are not numbers: drop it"
         ):
             as_sequence_array([np.zeros((3, 2)), frame])

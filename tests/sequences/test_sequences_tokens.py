@@ -131,7 +131,7 @@ def test_bad_tokens(items, message, convert):
     [
         ([[1.0, 2.0], [1.0] * 4, [3.0]], "column 'text' holds tokens (str), column 'other' numbers"),
         ([1, 2, 3], "column 'text' holds tokens (str), column 'other' numbers"),
-        (["a", "b", "c"], "column 'other': sequence 0 has a str, a static covariate is a number"),
+        (["a", "b", "c"], "column 'other': sequence 0 has a str, a static covariate must be a number"),
         ([["a", "b"], ["c"], ["d"]], "sequence 1 has 4 steps in column 'text' and 1 in column 'other'"),
     ],
 )
