@@ -11,7 +11,7 @@ import numpy as np
 from _harness import at_most, goals, parse_arguments, progress, report, seconds_of, table
 
 from skrnn import RNNClassifier, SequenceArray
-from skrnn.network.encoding import fit_inputs
+from skrnn.network.encoding import learn_columns, learn_scales
 from skrnn.sequences import as_sequence_array, check_sequences
 
 N_CHANNELS, N_CLASSES = 8, 3
@@ -30,7 +30,8 @@ def measure(lengths, dtype, quick):
     y = np.arange(len(items)) % N_CLASSES
 
     def encode():
-        fit_inputs(check_sequences(X, np.float32), weight).encode(X, np.float32)
+        sequences = check_sequences(X, np.float32)
+        learn_scales(learn_columns(sequences, weight), sequences, weight).encode(X, np.float32)
 
     def fit(n_epochs):
         return median(lambda: RNNClassifier(max_iter=n_epochs, tol=0.0, random_state=0).fit(X, y), 1 if quick else 3)

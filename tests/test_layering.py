@@ -71,7 +71,6 @@ def test_imports_point_down(path):
             assert below or other == unit, f"{path}:{line}: {unit} imports {other}, which is not below it"
 
 
-@pytest.mark.xfail(strict=True, reason="estimators make estimators")
 def test_no_files_import_each_other_in_a_circle():
     """Not inside of a room either."""
     graph = {module_name(path): {name for _, name in imports(path)} - {module_name(path)} for path in FILES}

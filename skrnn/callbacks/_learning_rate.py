@@ -79,7 +79,7 @@ class LearningRateFinder(BaseCallback):
         training, notes = estimator._training, notes_of(self, estimator)
         if "rates" in notes:  # a checkpoint has them
             self.learning_rates_, self.losses_ = notes["rates"], notes["losses"]
-        elif hasattr(estimator, "learning_rate_init_"):  # found by a call before
+        elif training.state.n_updates and hasattr(estimator, "learning_rate_init_"):  # found by the fit that is resumed
             notes["rate"] = estimator.learning_rate_init_
         else:
             self._try(training, notes)

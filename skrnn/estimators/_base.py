@@ -1,16 +1,18 @@
 """What all estimators share: parameters, fit, and running the network."""
 
 from abc import ABCMeta, abstractmethod
+from functools import partial
 from numbers import Integral, Real
+from types import SimpleNamespace
 
-import numpy as np
 from joblib import effective_n_jobs
-from sklearn.base import clone
-from sklearn.utils._param_validation import HasMethods, Interval, InvalidParameterError, StrOptions
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
-from .._core.parameters import LARGEST, PlainEstimator, plain, usable
-from ..cells import CELL_NAMES, BaseCell, get_cell
+from .._core.parameters import PlainEstimator, usable
+from .._core.warn import warn_user
+from ..cells import CELL_NAMES, BaseCell
 from ..convolution import Conv
 from ..initializers import (
     BIAS_INITIALIZERS,
@@ -18,20 +20,18 @@ from ..initializers import (
     BaseBias,
     BaseInitializer,
 )
-from ..network.encoding import fit_inputs
-from ..network.structure import Structure
 from ..optimizers import OPTIMIZERS, BaseOptimizer
 from ..persistence._attributes import pickled_state, unpickled_attributes
 from ..schedules import SCHEDULES, BaseSchedule
-from ..sequences._steps import is_text
-from ._callbacks import CallbackSupportMixin, progress_shown, with_callbacks
+from ._callbacks import CallbackObserver, CallbackSupportMixin, checkpoint_of, progress_shown, with_callbacks
 from ._exclusive import exclusive
-from ._fit import learn, warn
-from ._going_on import learned_with
-from ._validation import channel_roles, validate_inputs
+from ._fit import FitSpec, prepare, start
+from ._fitted import NAMES, OF_TARGETS
+from ._given import read_given
+from ._settings import Auto, max_bytes
+from ._validation import validate_inputs
 
 FEATURE_POOLINGS = ("last", "mean", "max")  # those without weights
-MOST_BYTES = 2.0**62  # more than any machine has, and few enough for sums of them in 64 bits
 
 
 class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
@@ -80,37 +80,18 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
         "verbose": ["verbose"],
     }
 
-    _needed_in_files = frozenset()
-
-    # ------------------------------------------------------------------------------ what differs between tasks
-    @abstractmethod
-    def _target(self, sequences, y, sample_weight, goes_on):
-        """What to learn, a `Target`; goes_on: whether it must be one like that of the fit before."""
+    _target_attributes = frozenset()  # public attributes of the target, among those of its task
+    _auto = Auto()
 
     @abstractmethod
-    def _encode_target(self, y, sample_weight, trained):
-        """Check y and set the attributes that describe it; return loss, target (n, k) and weights.
+    def _task(self):
+        """The `Task` that the parameters describe."""
 
-        `trained`: which rows are trained on; what is learned of y, like its mean, is learned of them.
-        """
-
-    @abstractmethod
-    def _pooling(self):
-        """How the network is trained to make one vector of the outputs of its last layer."""
-
-    def _bidirectional(self):
-        """Whether layers run in both directions: "auto" does where the whole sequence is there to be read."""
-        if self.bidirectional != "auto":
-            return bool(self.bidirectional)
-        return not self.per_step_ and self.truncation is None and not get_cell(self.cell).is_output
-
-    def _dropout(self):
-        """Share of the units that are left out between layers and before the readout."""
-        return 0.0 if self.dropout == "auto" else self.dropout
-
-    @abstractmethod
-    def _validation_score(self, raw, target, sample_weight):
-        """Score of raw predictions, higher is better."""
+    def _spec(self):
+        """The `FitSpec` that the parameters describe."""
+        given = self.get_params(deep=False)
+        parameters = SimpleNamespace(**{name: getattr(self, name) for name in given})
+        return FitSpec(type(self).__name__, given, parameters, self._task(), self._auto)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
@@ -125,100 +106,61 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
         super().__setstate__(unpickled_attributes(state, type(self)))
 
     # --------------------------------------------------------------------------------------------------- fitting
-    def _fit(self, X, fit, reset=True):
-        """Check X, then ``fit(sequences, verbose)``; an error leaves all as it was."""
+    def _run(self, request, last=None):
+        """Fit as the request says; an error leaves all as it was."""
+        self._validate_params()
+        spec = self._spec()
+        spec.task.check(spec.parameters)
         with exclusive(self):
             before = dict(vars(self))
             try:
                 with progress_shown(self) as verbose:
-                    problem = self._fit_observed(X, fit, reset, verbose)
-            except BaseException:
-                vars(self).clear()
-                vars(self).update(before)
+                    problem = self._observed(spec, request, last, verbose)
+            except BaseException:  # of a callback, too, that has been told of the end
+                self.__dict__ = before
                 raise
-        warn(problem)
+        if problem:
+            warn_user(problem, ConvergenceWarning)
         return self
 
     @with_callbacks
-    def _fit_observed(self, X, fit, reset, verbose):
-        try:
-            return fit(validate_inputs(self, X, self.dtype, missing=self.missing, reset=reset), verbose)
-        finally:
-            vars(self).pop("_training", None)
+    def _observed(self, spec, request, last, verbose):
+        """Fit in the sight of the callbacks; returns the text of a warning, or None."""
+        given = read_given(self, spec, request, resumes=last is not None)
+        prepared = prepare(spec, request, given, last, partial(checkpoint_of, self, request))
+        started = start(prepared, verbose)
+        observer = CallbackObserver(self, started.settings.max_iter, request, lambda: self._with(started.fitted()))
+        self._training = started.training(observer)
+        problem = self._training.run(prepared.optimizer, started.rows, prepared.split.held_out)
+        self.__dict__ = self._with(started.fitted())
+        observer.end_fit(self._training.interrupted)
+        del self._training
+        return problem
 
-    def _learn(self, job):
-        """Fit as the job says."""
-        return self._fit(job.X, lambda sequences, verbose: learn(self, sequences, job, verbose), reset=not job.goes_on)
+    def _with(self, fitted):
+        """All attributes of the estimator that has taken over the result of a fit; those of earlier fits go."""
+        others = {name: value for name, value in vars(self).items() if name not in NAMES}
+        hidden = OF_TARGETS - self._target_attributes
+        return others | {name: value for name, value in fitted.attributes().items() if name not in hidden}
+
+    @property
+    def _max_bytes(self):
+        usable(self, "max_memory")
+        return max_bytes(self)
 
     def _check_parameters_of_files(self):
         """Refuse parameters that no fit looks at again before a prediction does."""
 
-    def _check_attributes_of_files(self, require):
-        """Refuse fitted attributes that do not belong together; ``require(name, holds)`` checks one."""
-
-    def _structure(self, n_raw):
-        """What the parameters describe."""
-        return Structure(
-            cell=get_cell(self.cell),
-            n_inputs=self.inputs_.n_columns,
-            hidden_layer_sizes=self._layer_sizes(),
-            n_outputs=n_raw,
-            dtype=self.dtype,
-            bidirectional=self._bidirectional(),
-            pooling=self._pooling(),
-            convolution=self._convolution(),
-            embeddings=self.inputs_.embeddings(self.embedding_dim),
-            decay=self.inputs_.decays,
-            layer_norm=self.layer_norm,
-            residual=self.residual,
-            input_dropout=self.input_dropout,
-            dropout=self._dropout(),
-            recurrent_dropout=self.recurrent_dropout,
-            zoneout=self.zoneout,
-        )
-
-    def _convolution(self):
-        if self.convolution is None:
-            return None
-        self.convolution._validate_params()
-        return clone(self.convolution)
-
     @property
-    def _max_bytes(self):
-        return int(min(usable(self, "max_memory") * 2.0**30, MOST_BYTES))
+    def _needed_in_files(self):
+        return self._target_attributes
 
-    def _layer_sizes(self):
-        sizes = np.atleast_1d(np.asarray(self.hidden_layer_sizes, dtype=object))
-        sizes = tuple(plain(size) for size in sizes) if sizes.ndim == 1 else ()
-        if not sizes or not all(type(size) is int and 1 <= size <= LARGEST for size in sizes):
-            raise InvalidParameterError(
-                "hidden_layer_sizes must be a positive number of units, or one for each layer; got "
-                f"{self.hidden_layer_sizes!r}."
-            )
-        return sizes
+    @abstractmethod
+    def _check_attributes_of_files(self, require):
+        """Refuse fitted attributes that do not belong together; ``require(name, holds)`` checks one.
 
-    def _strata(self, y):
-        """Labels that the validation part holds in the same shares, or None."""
-
-    def _fit_inputs(self, sequences, sequence_weight):
-        """Learn from the sequences that have a weight how channels become numbers."""
-        text = is_text(sequences.values)
-        categorical, time_channel = channel_roles(self, sequences)
-        self.inputs_ = fit_inputs(
-            sequences,
-            sequence_weight,
-            standardize=self.standardize,
-            missing=self.missing,
-            time_channel=time_channel,
-            categorical=categorical,
-            min_count=self.min_count if text else 1,
-        )
-        self.input_mean_, self.input_scale_ = self.inputs_.mean, self.inputs_.scale
-        self.learned_with_ = learned_with(self, text, len(self.inputs_.numbers) > 0)
-        vars(self).pop("vocabulary_", None)
-        if text:
-            codes = list(self.inputs_.categories.values())
-            self.vocabulary_ = codes[0] if len(codes) == 1 else codes
+        Returns the fitted task that they describe, or None if there is none.
+        """
 
     # ------------------------------------------------------------------------------------------------ prediction
     def hidden_states(self, X):

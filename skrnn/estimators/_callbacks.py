@@ -6,7 +6,7 @@ from importlib.util import find_spec
 
 from sklearn.callback import CallbackSupportMixin, ProgressBar, with_callbacks
 
-__all__ = ["CallbackObserver", "CallbackSupportMixin", "progress_shown", "with_callbacks"]
+__all__ = ["CallbackObserver", "CallbackSupportMixin", "checkpoint_of", "progress_shown", "with_callbacks"]
 
 
 class CallbackObserver:
@@ -17,17 +17,16 @@ class CallbackObserver:
     estimator : BaseRNN
     max_iter : int
         Largest number of epochs.
-    X, y, sample_weight :
-        As they were passed to `fit`.
+    request : FitRequest
     attributes : callable
-        Gives the attributes that the estimator would have if training ended now.
+        Gives all attributes that the estimator would have if training ended now, as a dict.
     """
 
-    def __init__(self, estimator, max_iter, X, y, sample_weight, attributes):
-        self._estimator = estimator
-        metadata = None if sample_weight is None else {"sample_weight": sample_weight}
-        self._data = {"estimator": estimator, "X": X, "y": y, "metadata": metadata}
-        self._data_at_end = {**self._data, "reconstruction_attributes": attributes}
+    def __init__(self, estimator, max_iter, request, attributes):
+        metadata = None if request.sample_weight is None else {"sample_weight": request.sample_weight}
+        self._data = {"estimator": estimator, "X": request.X, "y": request.y, "metadata": metadata}
+        # scikit-learn sets them on a copy: as a whole, since those of a fit before must go.
+        self._data_at_end = self._data | {"reconstruction_attributes": lambda: {"__dict__": attributes()}}
         self._context = estimator._init_callback_context(max_subtasks=max_iter)
         self._epoch = None
         callbacks = getattr(estimator, "_skl_callbacks", [])
@@ -50,6 +49,24 @@ class CallbackObserver:
         if interrupted:  # a bar that is told of the end jumps to it
             self._context._callbacks = [each for each in self._context._callbacks if not isinstance(each, ProgressBar)]
         self._context.call_on_fit_task_end(**self._data_at_end)
+
+
+def checkpoint_of(estimator, request, describe):
+    """The state of training that an earlier run of this very fit reached, as a callback knows it; None if none does.
+
+    describe : gives the description of the run.
+    """
+    for callback in getattr(estimator, "_skl_callbacks", []):
+        if hasattr(callback, "training_state"):
+            if request.one_epoch:
+                raise ValueError(
+                    f"{type(callback).__name__} is for fit, which has an end: between calls of partial_fit, save the "
+                    "estimator with skrnn.save; it can go on with partial_fit when it is loaded."
+                )
+            state = callback.training_state(estimator, describe())
+            if state is not None:
+                return state
+    return None
 
 
 def _is_terminal(stream):

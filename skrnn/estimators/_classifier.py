@@ -1,33 +1,24 @@
 """Classification of sequences."""
 
-import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.metrics import accuracy_score
-from sklearn.utils import check_array, column_or_1d
 from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets, type_of_target
 from sklearn.utils.validation import check_is_fitted
 
 from .._core.parameters import keep
-from ..cells import get_cell
-from ..losses import BinomialLogLoss, MultinomialLogLoss
 from ..metrics import step_accuracy_score
-from ..optimizers import get_optimizer
 from ..persistence._estimators import saved
-from ._class_weight import class_factors
 from ._documentation import document_parameters
-from ._predictor import BasePredictor, takes_steps
-from ._restored import check_classes
-from .tasks._read import UNITS, codes_of, distinct, given_classes
-
-AUTO_DROPOUT = 0.3  # chosen by experiment, see docs/defaults.rst
-NOT_GIVEN = object()
+from ._fit import FitRequest
+from ._settings import Auto
+from ._supervised import BaseSupervised, takes_steps
+from .tasks._classes import ClassificationTask, check_restored_classes, restored_classes
 
 
 @saved
 @document_parameters
-class RNNClassifier(ClassifierMixin, BasePredictor):
+class RNNClassifier(ClassifierMixin, BaseSupervised):
     """Recurrent network that classifies sequences.
 
     The task is read from y: two classes, several classes, or several labels at a time (a 0-1 indicator matrix). The
@@ -74,13 +65,13 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
     array(['up', 'down'], dtype='<U4')
     """
 
-    _auto_pooling = "max"
     _parameter_constraints = {
-        **BasePredictor._parameter_constraints,
+        **BaseSupervised._parameter_constraints,
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 
-    _needed_in_files = frozenset({"classes_", "multilabel_"})
+    _target_attributes = frozenset({"classes_", "multilabel_"})
+    _auto = Auto(dropout=0.3, pooling="max")  # chosen by experiment, see docs/defaults.rst
 
     def __init__(
         self,
@@ -161,16 +152,9 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             If a parameter or the data cannot be used, or if y holds a class that is not among `classes`. What was
             fitted before stays as it was.
         """
-        job = self._part(X, y, sample_weight, NOT_GIVEN if classes is None else classes)
         if self.class_weight == "balanced":
             raise ValueError('class_weight="balanced" needs all of y: pass a dict to partial_fit, or sample_weight.')
-        return self._learn(job)
-
-    def _dropout(self):
-        if self.dropout != "auto":
-            return self.dropout
-        has_units_to_leave_out = self._bidirectional() or not get_cell(self.cell).is_output
-        return AUTO_DROPOUT if has_units_to_leave_out and get_optimizer(self.solver).stochastic else 0.0
+        return self._train_on(FitRequest(X, y, sample_weight, classes=classes, one_epoch=True))
 
     def predict(self, X):
         """Predict classes, or 0-1 indicators of labels.
@@ -186,7 +170,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             Predicted classes or indicators; where steps have targets, an object array with those of the steps of each
             sequence, (n_steps,) or (n_steps, n_labels).
         """
-        return self._predict(X, self._labels)
+        return self._predict(X, "labels")
 
     def predict_proba(self, X):
         """Predict probabilities.
@@ -202,7 +186,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             Probability of each class in the order of ``classes_``, or of each label; where steps have targets, an
             object array with one such array (n_steps, n_classes) for each sequence.
         """
-        return self._predict(X, lambda raw: self._loss().predict(self._of_classes(raw)))
+        return self._predict(X, "probabilities")
 
     def predict_log_proba(self, X):
         """Logarithm of `predict_proba`.
@@ -217,7 +201,7 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
         log_p : ndarray of shape (n_sequences, n_classes)
             Log-probabilities, in the shape of the probabilities.
         """
-        return self._predict(X, lambda raw: self._loss().log_predict(self._of_classes(raw)))
+        return self._predict(X, "log_probabilities")
 
     def score(self, X, y, sample_weight=None):
         """Accuracy; where each step has a target, the share of steps that are right.
@@ -242,133 +226,14 @@ class RNNClassifier(ClassifierMixin, BasePredictor):
             return step_accuracy_score(y, self.predict(X), sample_weight=sample_weight)
         return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
 
-    def _labels(self, raw):
-        """Classes or indicators from raw predictions."""
-        return (raw > 0).astype(np.int64) if self.multilabel_ else self.classes_[self._decide(raw)]
+    def _task(self):
+        return ClassificationTask(type(self).__name__, self.targets, self.class_weight)
 
-    def _of_classes(self, raw):
-        """Raw predictions with a column for each class or label: of two classes, the first has the opposite sign."""
-        return raw if self.multilabel_ or raw.shape[1] > 1 else np.hstack([-raw, raw])
-
-    def _loss(self):
-        return BinomialLogLoss() if self.multilabel_ or self.n_outputs_ == 1 else MultinomialLogLoss()
-
-    @staticmethod
-    def _decide(raw):
-        """Number of the class that each row of raw predictions speaks for."""
-        return raw.argmax(axis=1) if raw.shape[1] > 1 else (raw[:, 0] > 0).astype(np.intp)
-
-    def _strata(self, y):
-        return column_or_1d(y) if type_of_target(y, input_name="y") in ("binary", "multiclass") else None
-
-    def _is_multilabel(self, y):
-        """Whether y is a matrix of label indicators; refuses rows that are neither indicators nor one class."""
-        if y.ndim > 2:
-            raise ValueError(f"y has shape {y.shape}, but labels are (n, n_labels): pass y.reshape(len(y), -1).")
-        is_of_labels = type_of_target(y, input_name="y") == "multilabel-indicator"
-        if not is_of_labels and y[:1].size > 1:
-            raise ValueError(
-                f"y has {y[:1].size} targets for each {UNITS[self.per_step_]}, which are no label indicators (0 "
-                "and 1). If they are labels of steps, they must be as many as the steps of the sequence, in rows that "
-                'are as long as the sequences of X, or with targets="step" in a matrix.'
-            )
-        return is_of_labels
-
-    def _encode_target(self, y, sample_weight, trained):
-        self.multilabel_ = self._is_multilabel(y)
-        if self.multilabel_:
-            y = self._check_labels(y)
-            self._describe_labels(y.shape[1])
-            return self._loss(), y, self._weighted(y, sample_weight, trained)
-        y = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        classes, codes = distinct(y, "y")
-        self._describe_classes(classes)
-        only_held_out = np.setdiff1d(codes, codes[trained])
-        if len(only_held_out):
-            raise ValueError(
-                f"All sequences of the classes {self.classes_[only_held_out].tolist()} are held out for early "
-                "stopping: they must be among those to train on."
-            )
-        target = codes[:, np.newaxis].astype(np.float64)
-        sample_weight = self._weighted(target, sample_weight, trained)
-        present = np.unique(codes[trained & (sample_weight > 0)])
-        if len(present) < 2:
-            raise ValueError(
-                f"{type(self).__name__} needs at least 2 classes among the targets to train on, of a weight above 0; "
-                + (f"there is only one class: {self.classes_[present].tolist()}." if len(present) else "there is none.")
-            )
-        return self._loss(), target, sample_weight
-
-    def _set_classes(self, y, classes, goes_on):
-        """Set the attributes that describe the target from the classes that there will be, or compare them with it."""
-        given = None if classes is NOT_GIVEN else given_classes(classes).tolist()
-        if goes_on:
-            if given not in (None, self.classes_.tolist()):
-                raise ValueError(
-                    f"classes={given} are not those of the calls before, {self.classes_.tolist()}: leave them out, or "
-                    "start anew with a clone."
-                )
-            return
-        self.multilabel_ = self._is_multilabel(y)
-        if self.multilabel_:
-            self._describe_labels(np.shape(y)[1])
-            if given not in (None, self.classes_.tolist()):
-                raise ValueError(
-                    f"classes={given} are not the numbers of the labels that a matrix y of indicators has, "
-                    f"{self.classes_.tolist()}: leave out classes."
-                )
-            return
-        if given is None:
-            raise ValueError("The first call of partial_fit needs classes, all that there will ever be.")
-        self._describe_classes(given_classes(classes))
-        if len(self.classes_) < 2:
-            raise ValueError(f"classes must name at least 2 classes; got {self.classes_.tolist()}.")
-
-    def _describe_classes(self, classes):
-        self.classes_, self.n_outputs_ = classes, 1 if len(classes) == 2 else len(classes)
-
-    def _describe_labels(self, n_labels):
-        self.classes_, self.n_outputs_ = np.arange(n_labels), n_labels
-
-    def _target_weight(self, target, weight, trained):
-        if self.class_weight is None:
-            return 1.0
-        codes = target.astype(np.intp)
-        return class_factors(self.class_weight, self.classes_, codes, weight, trained, self.multilabel_)
-
-    @staticmethod
-    def _check_labels(y):
-        y = check_array(y, dtype=np.float64, input_name="y")
-        if not np.isin(y, (0, 1)).all():
-            raise ValueError(f"A matrix of label indicators holds 0 and 1 only; y holds {np.unique(y)[:5].tolist()}.")
-        return y
-
-    def _known_target(self, y):
-        self._check_width(y)
-        if self.multilabel_:
-            return self._loss(), self._check_labels(y)
-        codes = codes_of(column_or_1d(y, warn=True), self.classes_)
-        return self._loss(), codes[:, np.newaxis].astype(np.float64)
-
-    def _check_width(self, y):
-        unit = UNITS[self.per_step_]
-        if self.multilabel_ and y.ndim != 2:
-            raise ValueError(
-                f"y must be a matrix of label indicators, as fit saw it; got an array of shape {np.shape(y)}."
-            )
-        if self.multilabel_ and y.shape[1] != self.n_outputs_:
-            raise ValueError(f"y has {y.shape[1]} labels for each {unit}, but fit saw {self.n_outputs_}.")
-        if not self.multilabel_ and y[:1].size > 1:
-            raise ValueError(f"y has {y[:1].size} targets for each {unit}, but fit saw one.")
-
-    def _validation_score(self, raw, target, sample_weight):
-        if self.multilabel_:
-            return accuracy_score(target, raw > 0, sample_weight=sample_weight)
-        return accuracy_score(target[:, 0], self._decide(raw), sample_weight=sample_weight)
+    def _restored_task(self):
+        return restored_classes(vars(self))
 
     def _check_attributes_of_files(self, require):
-        check_classes(self, require)
+        return check_restored_classes(vars(self), require)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

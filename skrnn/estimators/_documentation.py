@@ -159,7 +159,7 @@ vocabulary_ : dict of str to int
     several tokens.
 per_step_ : bool
     Whether each step had a target.
-inputs_ : Inputs
+inputs_ : InputEncoder
     How channels become numbers: means, scales, and for each channel of categories or tokens the codes
     (``inputs_.categories``).
 input_mean_ : ndarray of shape (n_channels,)

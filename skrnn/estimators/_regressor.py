@@ -1,31 +1,27 @@
 """Regression on sequences."""
 
-import math
 from numbers import Real
 
-import numpy as np
-from sklearn.base import RegressorMixin, clone
+from sklearn.base import RegressorMixin
 from sklearn.metrics import r2_score
-from sklearn.utils import check_array
-from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
-from .._core.parameters import described, keep
-from ..losses import REGRESSION_LOSSES, BaseLoss, LogLoss, Quantile
+from .._core.parameters import keep
+from ..losses import REGRESSION_LOSSES, BaseLoss
 from ..metrics import step_r2_score
 from ..persistence._estimators import saved
 from ._documentation import document_parameters
-from ._going_on import check_same_loss
-from ._predictor import BasePredictor, takes_steps
-from ._restored import check_numbers
-from ._scaling import centre_and_scale, share_explained
-from .tasks._read import UNITS, as_numbers
+from ._fit import FitRequest
+from ._supervised import BaseSupervised, takes_steps
+from .tasks._numbers import RegressionTask, check_restored_numbers, restored_numbers
+from .tasks._read import as_numbers
 
 
 @saved
 @document_parameters
-class RNNRegressor(RegressorMixin, BasePredictor):
+class RNNRegressor(RegressorMixin, BaseSupervised):
     """Recurrent network that maps sequences to one or several numbers.
 
     The target is standardised inside (`standardize_target`) where the loss is one of distances (all but "poisson"), so
@@ -85,13 +81,13 @@ class RNNRegressor(RegressorMixin, BasePredictor):
     """
 
     _parameter_constraints = {
-        **BasePredictor._parameter_constraints,
+        **BaseSupervised._parameter_constraints,
         "loss": [StrOptions(set(REGRESSION_LOSSES)), BaseLoss],
         "quantile": [Interval(Real, 0, 1, closed="neither"), None],
         "standardize_target": ["boolean"],
     }
 
-    _needed_in_files = frozenset({"loss_function_", "target_mean_", "target_scale_", "target_shape_"})
+    _target_attributes = frozenset({"loss_function_", "target_mean_", "target_scale_", "target_shape_"})
 
     def __init__(
         self,
@@ -172,7 +168,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
             If a parameter or the data cannot be used. What was
             fitted before stays as it was.
         """
-        return self._learn(self._part(X, y, sample_weight))
+        return self._train_on(FitRequest(X, y, sample_weight, one_epoch=True))
 
     def predict(self, X):
         """Predict the target.
@@ -188,7 +184,7 @@ class RNNRegressor(RegressorMixin, BasePredictor):
             Predictions, in the shape of the y that was fitted: where steps have targets, an object array with those of
             the steps of each sequence, (n_steps,) or (n_steps, n_outputs).
         """
-        return self._predict(X, self._numbers)
+        return self._predict(X, "numbers")
 
     def score(self, X, y, sample_weight=None):
         """Coefficient of determination R^2; where each step has a target, over all steps.
@@ -215,79 +211,17 @@ class RNNRegressor(RegressorMixin, BasePredictor):
         predicted = self.predict(X)
         return r2_score(y, predicted.reshape(len(predicted), *y.shape[1:]), sample_weight=sample_weight)
 
-    def _numbers(self, raw):
-        """Predictions in the unit of the target."""
-        y = self.loss_function_.predict(raw) * self.target_scale_ + self.target_mean_
-        return y.reshape(len(y), *self.target_shape_)
+    def _task(self):
+        what = self.loss, self.quantile, self.standardize_target
+        return RegressionTask(type(self).__name__, self.targets, *what)
 
-    def _make_loss(self):
-        if self.quantile is not None and self.loss != "quantile":
-            raise ValueError(f'quantile={self.quantile} needs loss="quantile", got loss={self.loss!r}.')
-        if isinstance(self.loss, LogLoss):
-            raise InvalidParameterError(f"loss={self.loss!r} is for classes: use RNNClassifier.")
-        if isinstance(self.loss, BaseLoss):
-            self.loss._validate_params()
-            return clone(self.loss)
-        if self.quantile is not None:
-            return Quantile(self.quantile)
-        return REGRESSION_LOSSES[self.loss]()
-
-    def _renew_loss(self):
-        loss = self._make_loss()
-        if described(loss) != described(self.loss_function_):
-            check_same_loss(self.loss_function_, loss)
-            self.loss_function_ = loss
-
-    def _encode_target(self, y, sample_weight, trained):
-        self.target_shape_ = y.shape[1:]
-        self.n_outputs_ = math.prod(self.target_shape_)
-        y = self._checked(y)
-        loss = self.loss_function_ = self._make_loss()
-        loss.check_target(y)
-        self.target_mean_, self.target_scale_ = np.zeros(self.n_outputs_), np.ones(self.n_outputs_)
-        if self.standardize_target:
-            self.target_mean_, self.target_scale_ = centre_and_scale(y[trained], sample_weight[trained], loss)
-        return loss, self._standardized(y), sample_weight
-
-    def _checked(self, y):
-        """The target as numbers, (n, n_outputs)."""
-        y = as_numbers(y, "y")
-        if y.ndim > 3:
-            raise ValueError(f"y must have up to three dimensions, (n_sequences, horizon, n_targets), got {y.shape}.")
-        with np.errstate(over="ignore", invalid="ignore"):  # scikit-learn sums, to see at once whether all are finite
-            return check_array(y.reshape(len(y), math.prod(y.shape[1:])), input_name="y", estimator=self)
-
-    def _known_target(self, y):
-        self._check_width(y)
-        y = self._checked(y)
-        self.loss_function_.check_target(y)
-        return self.loss_function_, self._standardized(y)
-
-    def _standardized(self, y):
-        with np.errstate(over="ignore"):  # infinity is refused where it is known which weights are not 0
-            return (y - self.target_mean_) / self.target_scale_
-
-    def _check_width(self, y):
-        if y.shape[1:] == self.target_shape_ or self.n_outputs_ == y[:1].size == 1:
-            return
-        found, expected = _outputs(y.shape[1:]), _outputs(self.target_shape_)
-        raise ValueError(f"y has {found} for each {UNITS[self.per_step_]}, but fit saw {expected}.")
-
-    def _validation_score(self, raw, target, sample_weight):
-        loss = self.loss_function_
-        if loss.resists_outliers:
-            return share_explained(loss, raw, target, sample_weight)
-        return r2_score(target, self.loss_function_.predict(raw), sample_weight=sample_weight)
+    def _restored_task(self):
+        return restored_numbers(vars(self))
 
     def _check_attributes_of_files(self, require):
-        check_numbers(self, require)
+        return check_restored_numbers(vars(self), require)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.target_tags.multi_output = True
         return tags
-
-
-def _outputs(shape):
-    """How many targets a row of this shape has, in words."""
-    return " times ".join(map(str, shape)) + " outputs" if shape else "1 output"

@@ -10,8 +10,40 @@ References
 """
 
 import numpy as np
+from sklearn.utils import check_random_state
 
 from .._core.threads import one_blas_thread
+from ..network.encoding import learn_scales
+from ._description import learned_with
+from ._fit import learn_columns_of
+from ._fitted import Fitted, training_attributes
+from ._settings import scheme_of, structure_of
+from .tasks._read import row_weights
+from .tasks._task import NoTask
+
+
+def draw_reservoir(spec, given, request):
+    """The `Fitted` of random weights that are scaled."""
+    from ..network.network import Network  # noqa: PLC0415 (brings the compiler)
+    from ..training.state import TrainingState  # noqa: PLC0415
+
+    parameters, sequences, task = spec.parameters, given.sequences, NoTask()
+    seed = check_random_state(parameters.random_state).randint(2**31 - 1)
+    _, weight = row_weights(request.sample_weight, sequences.offsets, False)
+    columns = learn_columns_of(parameters, given, weight)
+    structure = structure_of(parameters, spec.auto, columns, 0, task.per_step)
+    network, rng = Network(structure), np.random.default_rng(seed)
+    theta = network.initialize(rng, scheme_of(parameters, structure, network.n_steps(sequences.lengths.max())))
+    with np.errstate(over="ignore"):
+        scale_reservoir(network, theta, parameters.spectral_radius, parameters.input_scale)
+    if not np.isfinite(theta).all():
+        raise ValueError(
+            f"spectral_radius={parameters.spectral_radius} and input_scale={parameters.input_scale} make weights that "
+            f"are not finite in {parameters.dtype}: take smaller ones."
+        )
+    encoder = learn_scales(columns, sequences, weight, parameters.standardize)
+    training = training_attributes(network, TrainingState(theta, seed), False)
+    return Fitted(given.columns, None, encoder, task, structure, learned_with(parameters, encoder), training)
 
 
 def scale_reservoir(network, theta, spectral_radius, input_scale):

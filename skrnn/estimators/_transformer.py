@@ -4,7 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.base import TransformerMixin
-from sklearn.utils import check_array, check_random_state
+from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, InvalidParameterError, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
@@ -14,11 +14,14 @@ from ..persistence._estimators import saved
 from ..sequences import SequenceArray
 from ._base import FEATURE_POOLINGS, BaseRNN
 from ._documentation import document_parameters
-from ._fit import Job, results, scheme_of
-from ._restored import check_reconstruction
+from ._exclusive import exclusive
+from ._fit import FitRequest
+from ._given import read_given
+from ._reservoir import draw_reservoir
+from ._settings import Auto, layer_sizes, max_bytes
 from ._validation import warn_if_not_finite
-from .tasks._own import OBJECTIVES
-from .tasks._read import row_weights
+from .tasks._own import AnySuppliedTask, NextStepTask, ReconstructionTask, check_restored_points
+from .tasks._task import Task
 
 
 def _can_invert(transformer):
@@ -102,13 +105,16 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
 
     _parameter_constraints = {
         **BaseRNN._parameter_constraints,
-        "objective": [StrOptions({*OBJECTIVES, "reservoir"})],
+        "objective": [StrOptions({"forecast", "reconstruct", "supervised", "reservoir"})],
         "pooling": [StrOptions(set(FEATURE_POOLINGS)), "array-like"],
         "n_points": [Interval(Integral, 2, None, closed="left")],
         "spectral_radius": [Interval(Real, 0, None, closed="neither")],
         "input_scale": [Interval(Real, 0, None, closed="neither")],
         "standardize_target": ["boolean"],
     }
+
+    _target_attributes = frozenset({"reconstruction_mean_", "reconstruction_scale_"})
+    _needed_in_files = frozenset()
 
     def __init__(
         self,
@@ -186,71 +192,50 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             If a parameter or the data cannot be used; for data, the message names the sequence, step and channel.
             What was fitted before stays as it was.
         """
+        request = FitRequest(X, y, sample_weight)
+        return self._run(request) if self.objective != "reservoir" else self._draw(request)
+
+    def _task(self):
+        self._poolings()
+        if self.objective == "supervised":
+            return AnySuppliedTask(type(self).__name__, self.targets, self.standardize_target)
+        if self.objective == "forecast":
+            return NextStepTask(self.standardize_target)
+        if self.objective == "reconstruct":
+            return ReconstructionTask(self.standardize_target, self.n_points, self._refuse_reconstructions)
+        return Task()  # a reservoir is not trained
+
+    def _spec(self):
+        """Features may be pooled in several ways; a readout of y is trained on the first, others on the last state."""
+        spec = super()._spec()
+        pooling = self._poolings()[0] if self.objective == "supervised" else "last"
+        spec.parameters.pooling = "auto"
+        return spec._replace(auto=Auto(pooling=pooling, truncated_pooling=pooling))
+
+    def _refuse_reconstructions(self, n_sequences, n_targets):
+        """Refuse reconstructions that would take too much memory, as targets or in the readout."""
+        from ..network.memory import WEIGHT_COPIES, refuse_size  # noqa: PLC0415 (brings the compiler)
+
+        n_weights, limit = n_targets * (1 + layer_sizes(self)[-1]), max_bytes(self)
+        n_bytes = max(8 * n_sequences * n_targets, WEIGHT_COPIES * np.dtype(self.dtype).itemsize * n_weights)
+        if n_bytes > limit:
+            what = f"reconstructions at n_points={self.n_points}"
+            refuse_size(what, n_bytes, limit, "take fewer points, sequences or units")
+
+    def _draw(self, request):
+        """Take random weights in place of trained ones."""
         self._validate_params()
-        if self.objective == "reservoir":
-            self._fit(X, lambda sequences, verbose: self._draw(sequences, sample_weight))
-        else:
-            self._learn(Job(X, y, sample_weight))
-        vars(self).pop("_task", None)
+        with exclusive(self):
+            spec = self._spec()
+            given = read_given(self, spec, request, resumes=False)
+            self.__dict__ = self._with(draw_reservoir(spec, given, request))
         return self
 
     def _check_parameters_of_files(self):
         self._poolings()
 
     def _check_attributes_of_files(self, require):
-        check_reconstruction(self, require)
-
-    def _target(self, sequences, y, sample_weight, goes_on):
-        self._poolings()
-        self._task, target = OBJECTIVES[self.objective](self, sequences, y, sample_weight)
-        return target
-
-    def _strata(self, y):
-        return self._task._strata(y)
-
-    def _encode_target(self, y, sample_weight, trained):
-        encoded = self._task._encode_target(y, sample_weight, trained)
-        self.n_outputs_ = self._task.n_outputs_
-        self._forget_reconstruction()
-        if self.objective == "reconstruct":
-            self.reconstruction_mean_, self.reconstruction_scale_ = self._task.mean_, self._task.scale_
-        return encoded
-
-    def _forget_reconstruction(self):
-        for name in ("reconstruction_mean_", "reconstruction_scale_"):
-            vars(self).pop(name, None)
-
-    def _validation_score(self, raw, target, sample_weight):
-        return self._task._validation_score(raw, target, sample_weight)
-
-    def _pooling(self):
-        if self.per_step_:
-            return "steps"
-        return self._poolings()[0] if self.objective == "supervised" else "last"
-
-    def _draw(self, sequences, sample_weight):
-        """Draw the weights of a reservoir."""
-        from ..network.network import Network  # noqa: PLC0415 (brings the compiler)
-        from ..training.state import TrainingState  # noqa: PLC0415
-        from ._reservoir import scale_reservoir  # noqa: PLC0415
-
-        self._poolings()
-        self._forget_reconstruction()
-        seed = check_random_state(self.random_state).randint(2**31 - 1)
-        _, weight = row_weights(sample_weight, sequences.offsets, False)
-        self._fit_inputs(sequences, weight)
-        self.per_step_, self.n_outputs_ = False, 0
-        self.structure_ = self._structure(0)
-        network, rng = Network(self.structure_), np.random.default_rng(seed)
-        theta = network.initialize(rng, scheme_of(self, network.n_steps(sequences.lengths.max())))
-        with np.errstate(over="ignore"):
-            scale_reservoir(network, theta, self.spectral_radius, self.input_scale)
-        if not np.isfinite(theta).all():
-            raise ValueError(
-                f"spectral_radius={self.spectral_radius} and input_scale={self.input_scale} make weights that are not "
-                f"finite in {self.dtype}: take smaller ones."
-            )
-        vars(self).update(results(network, TrainingState(theta, seed)))
+        check_restored_points(vars(self), self.structure_.n_outputs, require)
 
     def _poolings(self):
         names = [plain(name) for name in np.atleast_1d(np.asarray(usable(self, "pooling"), dtype=object)).tolist()]

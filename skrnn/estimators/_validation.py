@@ -1,5 +1,7 @@
 """What only estimators of networks ask of sequences, and of parameters that name channels."""
 
+from contextlib import contextmanager
+
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
@@ -42,26 +44,38 @@ def warn_if_not_finite(rows, offsets, what):
     return rows
 
 
-def channel_roles(estimator, sequences):
-    """Channels of codes, and the time channel or None: what the parameters of the estimator say, or tokens."""
+@contextmanager
+def naming(what):
+    """Say in errors which arguments they are about."""
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{what}: {error}") from error
+
+
+def channel_roles(parameters, columns, sequences):
+    """Channels of codes, and the time channel or None: as the parameters say, or tokens.
+
+    columns : the attributes that describe X, by name.
+    """
     if is_text(sequences.values):
-        if estimator.categorical_features is not None or estimator.time_channel is not None:
+        if parameters.categorical_features is not None or parameters.time_channel is not None:
             raise ValueError("X holds tokens (str) only: leave out categorical_features and time_channel.")
         return list(range(sequences.n_channels)), None
-    categorical = channel_numbers(estimator, estimator.categorical_features, "categorical_features")
-    time_channel = next(iter(channel_numbers(estimator, estimator.time_channel, "time_channel")), None)
+    categorical = channel_numbers(columns, parameters.categorical_features, "categorical_features")
+    time_channel = next(iter(channel_numbers(columns, parameters.time_channel, "time_channel")), None)
     if time_channel in categorical:
         raise ValueError(f"Channel {time_channel} cannot be both the time_channel and one of categorical_features.")
     return categorical, time_channel
 
 
-def channel_numbers(estimator, which, name):
+def channel_numbers(columns, which, name):
     """Numbers of the channels that a parameter `name` gives by number, by the name of a column, or as a mask."""
     if which is None:
         return []
     listed = [which] if np.ndim(which) == 0 else list(which)
     kinds = {type(one.item() if isinstance(one, np.generic) else one) for one in listed}
-    n_channels = estimator.n_channels_
+    n_channels = columns["n_channels_"]
     if len(kinds) > 1 or not kinds <= {bool, int, str}:
         wanted = "numbers of channels, names of columns, or a mask"
         raise InvalidParameterError(f"{name} must hold {wanted}; got {which!r}.")
@@ -70,7 +84,7 @@ def channel_numbers(estimator, which, name):
         if which.shape != (n_channels,):
             raise ValueError(f"{name} as a mask needs an entry for each of {n_channels} channels, got {which.shape}.")
         return np.flatnonzero(which).tolist()
-    names = _names_of_channels(estimator, which)
+    names = _names_of_channels(columns, which)
     if which.dtype.kind == "U" and not names:
         raise ValueError(f"{name}={which.tolist()!r} names columns, but X has no column name for each channel.")
     channels = []
@@ -86,8 +100,8 @@ def channel_numbers(estimator, which, name):
     return channels
 
 
-def _names_of_channels(estimator, wanted):
+def _names_of_channels(columns, wanted):
     """Names of the channels; of a frame whose columns are channels with names of their own, those that are wanted."""
-    known = (list(getattr(estimator, name, [])) for name in ("channel_names_", "feature_names_in_"))
-    known = [names for names in known if len(names) == estimator.n_channels_]
+    known = (list(columns.get(name, [])) for name in ("channel_names_", "feature_names_in_"))
+    known = [names for names in known if len(names) == columns["n_channels_"]]
     return next((names for names in known if set(wanted.tolist()) <= set(names)), known[0] if known else [])

@@ -55,7 +55,7 @@ class Data:
         ----------
         sequences : SequenceArray or sequence of SequenceArray
             Several stand one after the other, without being copied together.
-        inputs : Inputs
+        inputs : InputEncoder
         dtype : dtype
             Of the network.
         target, weight : ndarray, default=None
@@ -145,7 +145,7 @@ class StreamedData(Data):
         The sequences; on disk perhaps, as memory-mapped values, of which no copy is made.
     offsets : ndarray
         Where each of all sequences starts.
-    inputs : Inputs
+    inputs : InputEncoder
     dtype : dtype
     target, weight : ndarray
         See `Data`.

@@ -1,7 +1,7 @@
 """From the channels of sequences to the numbers that a network reads.
 
-What is learned from the training sequences is an `Inputs`: means and scales, codes of tokens and categories, and how
-missing values are dealt with. It is the only place that knows in which order the columns come.
+`InputColumns` are what is known of the channels without arithmetic: their roles, and codes of tokens and categories;
+`InputEncoder` adds means and scales, and encodes. This file alone knows in which order the columns come.
 """
 
 from collections import Counter
@@ -26,34 +26,29 @@ def default_embedding_dim(n_codes):
     return int(min(LARGEST_EMBEDDING, max(2, round(1.6 * n_codes**0.56))))
 
 
-class Inputs:
-    """Encoding of channels as numbers, as `fit_inputs` has learned it.
+class InputColumns:
+    """The columns that a network reads of the channels of sequences.
 
-    The columns of `encode` are: the channels of numbers, standardised; with a time channel the time since the step
-    before, standardised; with ``missing="mask"`` or "decay" after all these as many columns that are 1 where a value
-    was measured, and as many of the time since it last was; then the codes of tokens and categories.
+    They are: the channels of numbers; with a time channel the time since the step before; with ``missing="mask"`` or
+    "decay" after all these as many columns that are 1 where a value was measured, and as many of the time since it last
+    was; then the codes of tokens and categories.
 
     Parameters
     ----------
     n_channels : int
         Channels of the sequences.
     missing : {"error", "mask", "decay"}
-        What becomes of NaN: it is refused; it becomes 0, which is the mean; it becomes the last value that was seen,
-        for the network to let it decay.
+        NaN raises an error, becomes 0, which is the mean, or becomes the last value that was seen, for the network to
+        let it decay.
     time_channel : int or None
         Channel that holds time stamps.
     categories : dict of int to dict
         For each channel of tokens or categories their codes 1, 2, ...; 0 is for all others.
-    mean, scale : ndarray of shape (n_channels,)
-        What is subtracted from the channels and by what they are divided: 0 and 1 for those of codes. At the place of
-        the time channel, those of the time since the step before.
-    time_scale : ndarray of shape (n_numbers,) or None
-        By what the times since columns of numbers were last seen are divided.
     """
 
-    def __init__(self, n_channels, missing, time_channel, categories, mean, scale, time_scale):
+    def __init__(self, n_channels, missing, time_channel, categories):
         self.n_channels, self.missing, self.time_channel = n_channels, missing, time_channel
-        self.categories, self.mean, self.scale, self.time_scale = categories, mean, scale, time_scale
+        self.categories = categories
 
     @property
     def numbers(self):
@@ -88,6 +83,25 @@ class Inputs:
     def sees_one_step(self):
         """Whether the columns of a step depend on nothing but the step."""
         return self.missing == "error" and self.time_channel is None
+
+
+class InputEncoder(InputColumns):
+    """Encoding of channels as the columns that a network reads, with the numbers standardised.
+
+    Parameters
+    ----------
+    n_channels, missing, time_channel, categories :
+        See `InputColumns`.
+    mean, scale : ndarray of shape (n_channels,)
+        Subtracted from the channels, and their divisors: 0 and 1 for those of codes. At the place of the time channel,
+        those of the time since the step before.
+    time_scale : ndarray of shape (n_numbers,) or None
+        Divisors of the times since columns of numbers were last seen.
+    """
+
+    def __init__(self, n_channels, missing, time_channel, categories, mean, scale, time_scale):
+        super().__init__(n_channels, missing, time_channel, categories)
+        self.mean, self.scale, self.time_scale = mean, scale, time_scale
 
     def encode(self, sequences, dtype):
         """The numbers that the network reads, (n_steps, n_columns), finite in `dtype`."""
@@ -132,12 +146,12 @@ class Inputs:
         return min(n, n_before)
 
     def to_plain(self):
-        """The arguments of `Inputs` by name, for files."""
+        """The arguments of `InputEncoder` by name, for files."""
         return dict(vars(self))
 
     @classmethod
     def from_plain(cls, plain):
-        """The `Inputs` that `to_plain` described; ValueError if they are not such as `fit_inputs` makes."""
+        """The encoder that `to_plain` described; ValueError if it is none that `learn_scales` makes."""
         if not isinstance(plain, dict) or set(plain) != set(signature(cls).parameters):
             raise ValueError(f"inputs are described by {sorted(signature(cls).parameters)}, not by {plain!r:.200}")
         inputs = cls(**{name: _native(value) for name, value in plain.items()})
@@ -213,38 +227,41 @@ def _check_finite(array, n, name):
         raise ValueError(f"{name} of the inputs is not finite, or not above 0")
 
 
-def fit_inputs(sequences, weight, *, standardize=True, missing="error", time_channel=None, categorical=(), min_count=1):
-    """Learn an `Inputs` from sequences.
+def learn_columns(sequences, weight, *, missing="error", time_channel=None, categorical=(), min_count=1):
+    """Learn `InputColumns` from sequences.
 
     Parameters
     ----------
     sequences : SequenceArray
     weight : ndarray of shape (n_sequences,) or (n_steps,)
-        Of each sequence or step in means, scales and counts of tokens; those of weight 0 are not looked at.
-    standardize : bool
+        Of each sequence or step in counts of tokens; those of weight 0 are not looked at.
     missing, time_channel :
-        See `Inputs`.
+        See `InputColumns`.
     categorical : sequence of int
         Channels of codes.
     min_count : int
-        How often a token must occur, by the sum of weights, in order to get a code of its own; with 1 any that occurs.
+        Least sum of weights with which a token gets a code of its own; with 1 any that occurs.
     """
-    n_channels = sequences.n_channels
-    categories = {c: _known(sequences, c, weight, min_count) for c in categorical}
-    inputs = Inputs(n_channels, missing, time_channel, categories, np.zeros(n_channels), np.ones(n_channels), None)
-    numbers = inputs.numbers
+    categories = {channel: _known(sequences, channel, weight, min_count) for channel in categorical}
+    return InputColumns(sequences.n_channels, missing, time_channel, categories)
+
+
+def learn_scales(columns, sequences, weight, standardize=True):
+    """Learn the `InputEncoder` of columns: means and scales of sequences, weighted as in `learn_columns`."""
+    n_channels, numbers, time_channel = columns.n_channels, columns.numbers, columns.time_channel
+    encoder = InputEncoder(**vars(columns), mean=np.zeros(n_channels), scale=np.ones(n_channels), time_scale=None)
     if not len(numbers):
-        return inputs
+        return encoder
 
     def parts():
         for chunk, rows in _weighted_chunks(sequences, weight, whole=time_channel is not None):
             yield numbers_and_gaps(chunk, numbers, time_channel), rows
 
     if standardize:
-        inputs.mean[numbers], inputs.scale[numbers] = _moments(parts, numbers)
-    if missing != "error":
-        inputs.time_scale = _time_scale(sequences, numbers, weight, time_channel)
-    return inputs
+        encoder.mean[numbers], encoder.scale[numbers] = _moments(parts, numbers)
+    if columns.missing != "error":
+        encoder.time_scale = _time_scale(sequences, numbers, weight, time_channel)
+    return encoder
 
 
 def _weighted_chunks(sequences, weight, whole):

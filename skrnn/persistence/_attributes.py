@@ -7,7 +7,7 @@ from sklearn.exceptions import InconsistentVersionWarning
 from .._core.version import __version__
 from .._core.warn import warn_user
 from ..network import components
-from ..network.encoding import Inputs
+from ..network.encoding import InputEncoder
 from ..network.structure import Structure
 
 # Attributes that an estimator has while it is fitted: ours, and those of scikit-learn.
@@ -15,7 +15,7 @@ OF_A_RUNNING_FIT = "_training", "_callback_fit_ctx", "_skl_callbacks_to_teardown
 STATE_FORMAT = 1  # of pickled states; it rises when older versions could not read them
 RESTORE = {
     "structure_": Structure.from_plain,
-    "inputs_": Inputs.from_plain,
+    "inputs_": InputEncoder.from_plain,
     "loss_function_": components.from_plain,
 }
 

@@ -32,8 +32,9 @@ LARGEST_FILE = 2**32
 def saved(cls):
     """Enter a class of estimators among those that files may name.
 
-    It says by ``_check_parameters_of_files()`` and ``_check_attributes_of_files(require)`` what of a file it refuses,
-    beside what is refused here, and names in ``_needed_in_files`` the fitted attributes that it cannot be without.
+    Beside what is refused here, its ``_check_parameters_of_files()`` refuses parameters, and
+    ``_check_attributes_of_files(require)`` fitted attributes; that gives the fitted task, or None without a target.
+    ``_needed_in_files`` names the fitted attributes that it cannot be without.
     """
     ESTIMATORS[cls.__name__] = cls
     TRUSTED_TYPES.append(f"{cls.__module__}.{cls.__name__}")
@@ -255,7 +256,11 @@ def _check_fitted(estimator):
     _require(estimator, "n_outputs_", _is_count)
     _require(estimator, "per_step_", lambda v: v is (structure.pooling == "steps"))
     _check_names(estimator)
-    estimator._check_attributes_of_files(functools.partial(_require, estimator))
+    task = estimator._check_attributes_of_files(functools.partial(_require, estimator))
+    if task is not None and structure.n_outputs != task.loss.n_raw(task.n_outputs):
+        raise ValueError(
+            f"the network has {structure.n_outputs} outputs, which are not those of {task.n_outputs} targets"
+        )
     _check_history(estimator)
     _check_weights(structure, estimator.weights_, getattr(estimator, "solver_state_", []))
 

@@ -422,7 +422,7 @@ def test_a_second_ctrl_c_is_an_exception():
 
 @pytest.mark.usefixtures("ctrl_c")
 @pytest.mark.parametrize(
-    "place", ["skrnn.estimators._base.validate_inputs", "skrnn.network.network.Network.initialize"]
+    "place", ["skrnn.estimators._given.validate_inputs", "skrnn.network.network.Network.initialize"]
 )
 def test_ctrl_c_before_training(place, monkeypatch):
     """While data are checked, or kernels compiled: an exception, and the estimator is what it was."""

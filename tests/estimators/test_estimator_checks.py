@@ -5,7 +5,8 @@ from sklearn.utils import estimator_checks as checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
-from skrnn.estimators.tasks._own import OBJECTIVES
+
+OBJECTIVES = "forecast", "reconstruct", "supervised"
 
 # Small and quick to train. One check compares weights of samples with copies of samples to 1e-7: therefore float64, one
 # batch, and no dropout, which leaves out other units for a copy.

@@ -88,9 +88,7 @@ def test_a_raw_prediction_that_is_not_finite_is_noticed():
 
 @pytest.mark.parametrize(("n_points", "gib"), [(5 * 10**6, 0.01), (10**5, 0.02)], ids=["readout", "targets"])
 def test_reconstructions_that_need_too_much_memory_are_refused_before_they_are_made(n_points, gib, monkeypatch):
-    from skrnn.estimators.tasks import _own as _objectives
-
-    monkeypatch.setattr(_objectives, "resample", None)
+    monkeypatch.setattr("skrnn.estimators.tasks._own.resample", None)
     X = list(np.zeros((24, 3, 2)) + np.arange(3)[:, np.newaxis])
     model = SequenceTransformer(1, objective="reconstruct", n_points=n_points, max_memory=gib)
     with pytest.raises(MemoryError, match=rf"n_points={n_points} .*max_memory is {gib}: .*fewer points"):

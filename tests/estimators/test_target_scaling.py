@@ -8,7 +8,7 @@ from sklearn.linear_model import HuberRegressor
 from sklearn.metrics import d2_pinball_score
 
 from skrnn import RNNRegressor, SequenceTransformer
-from skrnn.estimators._scaling import centre_and_scale
+from skrnn.estimators.tasks._scaling import centre_and_scale
 from skrnn.losses import AbsoluteError, BaseLoss, Huber, Poisson, Quantile, SquaredError
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")

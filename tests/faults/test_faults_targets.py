@@ -12,6 +12,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
+from skrnn.estimators.tasks._classes import Classes
 from skrnn.losses import MultinomialLogLoss
 
 pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
@@ -204,15 +205,15 @@ def test_targets_near_the_limits_of_floating_point(loss, size):
 @pytest.mark.parametrize("code", [-1, 3, 1000])
 def test_an_index_of_no_class_does_not_reach_a_kernel(code, monkeypatch):
     """Were the encoding of classes wrong, training would not start."""
-    encode = RNNClassifier._encode_target
+    encode = Classes.encode
 
-    def wrong(self, *args):
-        loss, target, weight = encode(self, *args)
-        assert isinstance(loss, MultinomialLogLoss)
-        target[4] = code
-        return loss, target, weight
+    def wrong(self, rows):
+        assert isinstance(self.loss, MultinomialLogLoss)
+        y = encode(self, rows)
+        y[4] = code
+        return y
 
-    monkeypatch.setattr(RNNClassifier, "_encode_target", wrong)
+    monkeypatch.setattr(Classes, "encode", wrong)
     assert_refused(RNNClassifier(**QUICK), lambda e: e.fit(cube(), np.arange(8) % 3), f"0 to 2, but .* row 4 is {code}")
 
 

@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
+from encoders import fit_inputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
-from skrnn.network.encoding import default_embedding_dim, fit_inputs, last_seen, step_times
+from skrnn.network.encoding import default_embedding_dim, last_seen, step_times
 from skrnn.sequences import SequenceArray
 
 NAN = np.nan

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from encoders import fit_inputs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from networks import random_network
@@ -16,7 +17,6 @@ from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransforme
 from skrnn._core.threads import ShardPool
 from skrnn.losses import SquaredError
 from skrnn.network.data import Data, StreamedData
-from skrnn.network.encoding import fit_inputs
 from skrnn.network.inference import hidden_states, predict_raw
 from skrnn.network.memory import Room
 from skrnn.sequences import as_sequence_array, check_sequences

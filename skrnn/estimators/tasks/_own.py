@@ -1,8 +1,7 @@
-"""What a `SequenceTransformer` is trained for.
+"""Tasks whose target the sequences give themselves, or that leave the choice to y: for features of sequences."""
 
-Each objective gives a target, and a task, which encodes the target and scores predictions of it: an estimator or
-another object with the methods ``_encode_target``, ``_strata`` and ``_validation_score``, and ``n_outputs_``.
-"""
+import dataclasses
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.metrics import accuracy_score, r2_score
@@ -11,129 +10,181 @@ from sklearn.utils.multiclass import type_of_target
 from ...losses import MultinomialLogLoss
 from ...network.encoding import mean_and_scale, number_channels
 from ...sequences._vocabulary import encode_tokens
-from .._classifier import RNNClassifier
-from .._regressor import RNNRegressor
-from .._validation import channel_roles
+from ._classes import ClassificationTask
+from ._numbers import RegressionTask, is_vector
 from ._own_targets import KnownSquaredError, has_next, next_numbers, next_values, resample
-from ._read import Target, given_target, row_weights
+from ._read import SuppliedTask, row_weights
+from ._task import FittedTask, Target, Task
 
 
-class OwnNumbers:
-    """The task of predicting values of `channels` of X itself, (n_rows, ..., n_channels), NaN where missing."""
+@dataclass(frozen=True)
+class OwnNumbers(FittedTask):
+    """Numbers of `channels` of X itself, one or several steps of them for each row; NaN is unknown.
 
-    def __init__(self, channels, standardize):
-        self.channels, self.standardize = channels, standardize
+    mean, scale : of the channels, where `standardizes`.
+    """
 
-    def _strata(self, y):
-        return None
+    channels: np.ndarray
+    n_outputs: int
+    per_step: bool
+    standardizes: bool
+    mean: np.ndarray
+    scale: np.ndarray
+    loss = KnownSquaredError()
+    is_of_X = True  # noqa: N815
 
-    def _encode_target(self, y, sample_weight, trained):
-        values = y.reshape(-1, y.shape[-1])
-        weight = np.repeat(sample_weight * trained, len(values) // len(y))
-        n_channels = len(self.channels)
-        self.mean_, self.scale_ = np.zeros(n_channels), np.ones(n_channels)
-        if self.standardize:
-            self.mean_, self.scale_ = mean_and_scale(values, weight, self.channels, "standardize_target")
-        self.n_outputs_ = y[0].size
-        target = ((y - self.mean_) / self.scale_).reshape(len(y), -1)
-        return KnownSquaredError(), target, sample_weight * ~np.isnan(target).all(axis=1)
+    @classmethod
+    def unscaled(cls, target, channels, standardizes):
+        """Those of a target, with means and scales yet to be learned."""
+        mean, scale = np.zeros(len(channels)), np.ones(len(channels))
+        return cls(channels, target.rows[0].size, target.per_step, standardizes, mean, scale)
 
-    def _validation_score(self, raw, target, sample_weight):
-        known = ~np.isnan(target)
-        weight = np.broadcast_to(sample_weight[:, np.newaxis], target.shape)
-        return r2_score(target[known], raw[known], sample_weight=weight[known])
+    def encode(self, rows):
+        """In the units and the precision of X; see `standardized`."""
+        return rows.reshape(len(rows), -1)
 
+    def standardized(self, y, weight, trained):
+        """The task with means and scales, and the encoded target y in their units."""
+        values, mean, scale = y.reshape(-1, len(self.channels)), self.mean, self.scale
+        if self.standardizes:
+            weight = np.repeat(weight * trained, len(values) // len(y))
+            mean, scale = mean_and_scale(values, weight, self.channels, "standardize_target")
+        return dataclasses.replace(self, mean=mean, scale=scale), ((values - mean) / scale).reshape(y.shape)
 
-class NextCode:
-    """The task of predicting the next token or category, among the codes that the inputs of `estimator` have."""
-
-    def __init__(self, estimator):
-        self.estimator = estimator
-
-    def _strata(self, y):
-        return None
-
-    def _encode_target(self, y, sample_weight, trained):
-        (known,) = self.estimator.inputs_.categories.values()
-        self.n_outputs_ = 1 + len(known)
-        return MultinomialLogLoss(), encode_tokens(y, known)[:, np.newaxis].astype(np.float64), sample_weight
-
-    def _validation_score(self, raw, target, sample_weight):
-        return accuracy_score(target[:, 0], raw.argmax(axis=1), sample_weight=sample_weight)
+    def validation_score(self, raw_prediction, y, weight):
+        known = ~np.isnan(y)
+        weight = np.broadcast_to(weight[:, np.newaxis], y.shape)
+        return r2_score(y[known], raw_prediction[known], sample_weight=weight[known])
 
 
-def forecast(estimator, sequences, y, sample_weight):
-    """The next step: its numbers, or where X has none, its token or category."""
-    _check_no_future(estimator)
-    offsets, step_exists = sequences.offsets, has_next(sequences.offsets)
-    _, sequence_weight = row_weights(sample_weight, offsets, False)
-    weight = np.repeat(sequence_weight, sequences.lengths) * step_exists
-    if not weight.any():
-        raise ValueError(
-            'objective="forecast" needs a sequence of two steps or more to learn from, with a weight above 0; all have '
-            "one (a table: n_features=1)."
-        )
-    categorical, time_channel = channel_roles(estimator, sequences)
-    channels = number_channels(sequences.n_channels, categorical, time_channel)
-    if len(channels):
-        rows = next_numbers(sequences, channels, time_channel)
-        return OwnNumbers(channels, estimator.standardize_target), Target(rows, weight, sequence_weight, True)
-    if len(categorical) > 1:
-        raise ValueError(
-            f'objective="forecast" predicts the next token or category, but each step of X has {len(categorical)}: use '
-            "another objective, or one channel."
-        )
-    return NextCode(estimator), Target(next_values(sequences), weight, sequence_weight, True)
+class Points(OwnNumbers):
+    """Whole sequences at a fixed number of points."""
+
+    def attributes(self):
+        return {"reconstruction_mean_": self.mean, "reconstruction_scale_": self.scale}
 
 
-def reconstruct(estimator, sequences, y, sample_weight):
-    """The sequence itself, resampled to so many points."""
-    _, weight = row_weights(sample_weight, sequences.offsets, False)
-    categorical, _ = channel_roles(estimator, sequences)
-    channels = number_channels(sequences.n_channels, categorical, None)
-    if not len(channels):
-        raise ValueError(
-            'objective="reconstruct" interpolates between steps, but X holds tokens or categories only: use '
-            'objective="forecast", which predicts the next one.'
-        )
-    _check_memory(estimator, len(sequences), len(channels))
-    target = Target(resample(sequences, channels, estimator.n_points), weight, weight, False)
-    return OwnNumbers(channels, estimator.standardize_target), target
+@dataclass(frozen=True)
+class NextCode(FittedTask):
+    """The next token or category, among `known`, a dict of their codes 1, 2, ...; code 0 is all others."""
+
+    known: dict
+    per_step = True
+    loss = MultinomialLogLoss()
+
+    @property
+    def n_outputs(self):
+        """Codes."""
+        return 1 + len(self.known)
+
+    def encode(self, rows):
+        return encode_tokens(rows, self.known)[:, np.newaxis].astype(np.float64)
+
+    def validation_score(self, raw_prediction, y, weight):
+        return accuracy_score(y[:, 0], raw_prediction.argmax(axis=1), sample_weight=weight)
 
 
-def supervised(estimator, sequences, y, sample_weight):
-    """What is passed: classes or labels, else numbers."""
-    target = given_target(estimator, sequences, y, sample_weight)
-    is_of_classes = type_of_target(target.rows, input_name="y") in ("binary", "multiclass", "multilabel-indicator")
-    if is_of_classes:
-        return RNNClassifier(), target
-    return RNNRegressor(standardize_target=estimator.standardize_target), target
+class OwnNumbersTask(Task):
+    """Base of tasks with numbers of X as targets. standardize_target : whether to learn their means and scales."""
+
+    def __init__(self, standardize_target):
+        self.standardize_target = standardize_target
+
+    def weighted(self, fitted, y, weight, trained):
+        return weight if isinstance(fitted, NextCode) else weight * ~np.isnan(y).all(axis=1)
 
 
-OBJECTIVES = {"forecast": forecast, "reconstruct": reconstruct, "supervised": supervised}
+class NextStepTask(OwnNumbersTask):
+    """At each step the next one: its numbers, or where X has none, its token or category."""
+
+    def check(self, parameters):
+        if parameters.bidirectional != "auto" and parameters.bidirectional:
+            raise ValueError(
+                'objective="forecast" predicts the next step, which a network of both directions reads: set '
+                "bidirectional=False, or use another objective."
+            )
+        if parameters.convolution is not None and parameters.convolution.width > 1:
+            raise ValueError(
+                f'objective="forecast" predicts the next step, which {parameters.convolution!r} reads together with '
+                "the present one: leave out the convolution, or use another objective."
+            )
+
+    def read(self, sequences, y, sample_weight, roles):
+        offsets, step_exists = sequences.offsets, has_next(sequences.offsets)
+        _, sequence_weight = row_weights(sample_weight, offsets, False)
+        weight = np.repeat(sequence_weight, sequences.lengths) * step_exists
+        if not weight.any():
+            raise ValueError(
+                'objective="forecast" needs a sequence of two steps or more to learn from, with a weight above 0; all '
+                "have one (a table: n_features=1)."
+            )
+        channels = number_channels(sequences.n_channels, *roles)
+        if len(channels):
+            rows = next_numbers(sequences, channels, roles.time_channel)
+            return Target(rows, weight, sequence_weight, True)
+        if len(roles.categorical) > 1:
+            raise ValueError(
+                f'objective="forecast" predicts the next token or category, but each step of X has '
+                f"{len(roles.categorical)}: use another objective, or one channel."
+            )
+        return Target(next_values(sequences), weight, sequence_weight, True)
+
+    def learn(self, target, trained, columns, request):
+        if len(columns.numbers):
+            return OwnNumbers.unscaled(target, columns.numbers, self.standardize_target)
+        (known,) = columns.categories.values()
+        return NextCode(known)
 
 
-def _check_memory(estimator, n_sequences, n_channels):
-    """Refuse reconstructions that would take too much memory, as targets or in the readout, before they are made."""
-    from ...network.memory import WEIGHT_COPIES, refuse_size  # noqa: PLC0415 (brings the compiler)
+class ReconstructionTask(OwnNumbersTask):
+    """From the last state the numbers of the whole sequence, at `n_points` points.
 
-    n_targets = int(estimator.n_points) * n_channels
-    n_weights = n_targets * (1 + estimator._layer_sizes()[-1])
-    n_bytes = max(8 * n_sequences * n_targets, WEIGHT_COPIES * np.dtype(estimator.dtype).itemsize * n_weights)
-    if n_bytes > estimator._max_bytes:
-        what = f"reconstructions at n_points={estimator.n_points}"
-        refuse_size(what, n_bytes, estimator._max_bytes, "take fewer points, sequences or units")
+    limit : callable
+        ``limit(n_sequences, n_targets)`` refuses targets that would take too much memory.
+    """
+
+    def __init__(self, standardize_target, n_points, limit):
+        super().__init__(standardize_target)
+        self.n_points, self.limit = n_points, limit
+
+    def read(self, sequences, y, sample_weight, roles):
+        _, weight = row_weights(sample_weight, sequences.offsets, False)
+        channels = self._channels(sequences.n_channels, roles.categorical)
+        if not len(channels):
+            raise ValueError(
+                'objective="reconstruct" interpolates between steps, but X holds tokens or categories only: use '
+                'objective="forecast", which predicts the next one.'
+            )
+        self.limit(len(sequences), self.n_points * len(channels))
+        return Target(resample(sequences, channels, self.n_points), weight, weight, False)
+
+    def learn(self, target, trained, columns, request):
+        return Points.unscaled(target, self._channels(columns.n_channels, columns.categories), self.standardize_target)
+
+    @staticmethod
+    def _channels(n_channels, categorical):
+        """Channels of numbers, among which times are numbers like others."""
+        return number_channels(n_channels, categorical, None)
 
 
-def _check_no_future(estimator):
-    """Refuse networks that would read the answer."""
-    if estimator.bidirectional != "auto" and estimator.bidirectional:
-        raise ValueError(
-            'objective="forecast" predicts the next step, which a network of both directions reads: set '
-            "bidirectional=False, or use another objective."
-        )
-    if estimator.convolution is not None and estimator.convolution.width > 1:
-        raise ValueError(
-            f'objective="forecast" predicts the next step, which {estimator.convolution!r} reads together with the '
-            "present one: leave out the convolution, or use another objective."
-        )
+class AnySuppliedTask(SuppliedTask):
+    """What users pass: classes or labels, else numbers; numbers without a fraction count as classes."""
+
+    def __init__(self, owner, targets, standardize_target):
+        super().__init__(owner, targets)
+        self.standardize_target = standardize_target
+
+    def for_target(self, target):
+        kinds = "binary", "multiclass", "multilabel-indicator"
+        if type_of_target(target.rows, input_name="y") in kinds:
+            return ClassificationTask("RNNClassifier")
+        return RegressionTask("RNNRegressor", standardize_target=self.standardize_target)
+
+
+def check_restored_points(attributes, n_raw, require):
+    """Refuse attributes in a file that do not belong together; ``require(name, holds)`` checks one."""
+    names = [name for name in ("reconstruction_mean_", "reconstruction_scale_") if name in attributes]
+    for name in names:
+        require(name, lambda v: is_vector(v) and len(v) and n_raw % len(v) == 0)
+    if len({len(attributes[name]) for name in names}) > 1 or len(names) == 1:
+        raise ValueError("reconstruction_mean_ and reconstruction_scale_ do not belong together")

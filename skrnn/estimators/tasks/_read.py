@@ -1,7 +1,6 @@
 """Targets and weights as rows: one for each sequence, or one for each step of all sequences."""
 
 from numbers import Number
-from typing import NamedTuple
 
 import numpy as np
 from sklearn.utils import check_consistent_length
@@ -21,47 +20,55 @@ from ...sequences._ragged import (
     step_weights,
 )
 from ...sequences._steps import check_container, is_missing, refuse_masked
+from ._task import Target, Task
 
 UNITS = "sequence", "step"  # what may have a target of its own
 
 
-class Target(NamedTuple):
-    """What to learn: a row for each sequence, or with `per_step` one for each of all steps, and their weights."""
+class SuppliedTask(Task):
+    """A task whose target users pass as y.
 
-    rows: object
-    weight: np.ndarray
-    sequence_weight: np.ndarray
-    per_step: bool
-
-
-def given_target(estimator, sequences, y, sample_weight, fitted=None, seen="fit saw"):
-    """The target in a y, as users pass it.
-
-    fitted: whether steps have targets, where it is known, since `seen`; None: as the parameter `targets` says, or y.
+    Parameters
+    ----------
+    owner : str
+        Name of the estimator, for errors.
+    targets : {"auto", "sequence", "step"}, default="auto"
+        What has a target of its own; "auto" leaves it to y.
     """
-    if y is None:
-        raise ValueError(f"{type(estimator).__name__} requires y to be passed, but the target y is None.")
-    y = items_of(y, "y")
-    check_container(y, "y")
-    check_consistent_length(sequences, y)
-    offsets, (per_step, reason) = sequences.offsets, _reading(estimator, fitted, seen)
-    if per_step is None:
-        per_step = has_steps(y, offsets)
-    rows = rows_of_steps(y, reason, offsets) if per_step else rows_of_sequences(y, reason)
-    return Target(rows, *row_weights(sample_weight, offsets, per_step), per_step)
+
+    def __init__(self, owner, targets="auto"):
+        self.owner, self.targets = owner, targets
+
+    def read(self, sequences, y, sample_weight, roles=None, per_step=None, seen="fit saw"):
+        """The `Target` in y. per_step: whether steps have targets, where that is known, since `seen`."""
+        if y is None:
+            raise ValueError(f"{self.owner} requires y to be passed, but the target y is None.")
+        y = items_of(y, "y")
+        check_container(y, "y")
+        check_consistent_length(sequences, y)
+        offsets, (per_step, reason) = sequences.offsets, self._reading(per_step, seen)
+        if per_step is None:
+            per_step = has_steps(y, offsets)
+        rows = rows_of_steps(y, reason, offsets) if per_step else rows_of_sequences(y, reason)
+        return Target(rows, *row_weights(sample_weight, offsets, per_step), per_step)
+
+    def _reading(self, per_step, seen):
+        """Whether y is to be read as targets of steps, None if y itself tells, and what says so."""
+        asked = self.targets
+        if per_step is None:
+            return (None, "") if asked == "auto" else (asked == "step", f'targets="{asked}"')
+        saw = one_target_for_each(per_step)
+        if asked not in ("auto", UNITS[per_step]):
+            raise ValueError(
+                f'targets="{asked}", but the network that is to go on learning was fitted to {saw}: set it back, or '
+                "start anew with fit and warm_start=False."
+            )
+        return per_step, f"{seen} {saw}"
 
 
-def _reading(estimator, fitted, seen):
-    """Whether y is to be read as targets of steps, None if y itself tells, and what says so."""
-    asked = estimator.targets
-    if fitted is None:
-        return (None, "") if asked == "auto" else (asked == "step", f'targets="{asked}"')
-    if asked not in ("auto", UNITS[fitted]):
-        raise ValueError(
-            f'targets="{asked}", but the network that is to go on learning was fitted to one target for each '
-            f"{UNITS[fitted]}: set it back, or start anew with fit and warm_start=False."
-        )
-    return fitted, f"{seen} one target for each {UNITS[fitted]}"
+def one_target_for_each(per_step):
+    """What has targets, in words."""
+    return f"one target for each {UNITS[per_step]}"
 
 
 def rows_of_steps(y, reason, offsets):

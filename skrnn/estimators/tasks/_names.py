@@ -1,25 +1,17 @@
 """Names of targets, which keep their order from call to call."""
 
-import numpy as np
-
-from ..sequences import SequenceArray
-from ..sequences._containers import items_of
-from ..sequences._convert import named_columns
-from ..sequences._steps import column_names, is_sequence
+from ...sequences import SequenceArray
+from ...sequences._containers import items_of
+from ...sequences._convert import named_columns
+from ...sequences._steps import column_names, is_sequence
 
 
-def check_target_names(estimator, y, *, reset=False, name="y"):
-    """Set (`reset`) or compare ``target_names_``, where y has names."""
+def check_target_names(fitted, y, owner, name="y"):
+    """Refuse a y whose targets have other names than those that an estimator was `fitted` on; either may be None."""
     names = target_names(y)
-    if reset:
-        vars(estimator).pop("target_names_", None)
-        if names is not None:
-            estimator.target_names_ = np.array(names, dtype=object)
-        return
-    fitted = getattr(estimator, "target_names_", None)
     if names is not None and fitted is not None and names != list(fitted):
         raise ValueError(
-            f"{name} has the targets {names}, but {type(estimator).__name__} was fitted on {list(fitted)}: they must "
+            f"{name} has the targets {names}, but {owner} was fitted on {list(fitted)}: they must "
             f"be the same in the same order, as by y[{list(fitted)}]."
         )
 

@@ -1,9 +1,8 @@
 """What classifier and regressor share: the target that is passed, and raw predictions."""
 
 from abc import abstractmethod
-from contextlib import contextmanager
+from types import SimpleNamespace
 
-import numpy as np
 from sklearn.base import clone
 from sklearn.utils import check_consistent_length
 from sklearn.utils.validation import check_is_fitted
@@ -11,24 +10,15 @@ from sklearn.utils.validation import check_is_fitted
 from ..optimizers import OPTIMIZERS
 from ..sequences._containers import items_of
 from ..sequences._ragged import is_ragged, split_steps
-from ..sequences._steps import check_container, is_text
+from ..sequences._steps import check_container
 from ._base import FEATURE_POOLINGS, BaseRNN
-from ._fit import Job
-from ._scaling import check_size
-from ._target_names import check_target_names
-from ._validation import validate_inputs, warn_if_not_finite
-from .tasks._read import (
-    UNITS,
-    Target,
-    as_numbers,
-    check_sum,
-    complete,
-    given_steps,
-    given_target,
-    kind_of,
-    rows_of_sequences,
-    rows_of_steps,
-)
+from ._fit import FitRequest, LastFit
+from ._fitted import NAMES
+from ._transformer import SequenceTransformer
+from ._validation import warn_if_not_finite
+from .tasks._names import check_target_names
+from .tasks._read import as_numbers, complete, given_steps, one_target_for_each, rows_of_sequences, rows_of_steps
+from .tasks._scaling import check_size
 
 
 def takes_steps(estimator):
@@ -39,30 +29,16 @@ def takes_steps(estimator):
     return True
 
 
-@contextmanager
-def naming(what):
-    """Say in errors which arguments they are about."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{what}: {error}") from error
-
-
-class BasePredictor(BaseRNN):
+class BaseSupervised(BaseRNN):
     """Base of the estimators that map a sequence to a target."""
 
     _parameter_constraints = {**BaseRNN._parameter_constraints, "warm_start": ["boolean"]}
-    _auto_pooling = "last"
     # Groups are mostly meant for the splitter of a search; set_fit_request(groups=True) asks for them.
     __metadata_request__fit = {"groups": False}
 
     @abstractmethod
-    def _known_target(self, y):
-        """Loss, and y in the form that it reads, for a y like that of `fit`."""
-
-    @abstractmethod
-    def _check_width(self, y):
-        """Refuse rows of y that have other targets than those of `fit`."""
+    def _restored_task(self):
+        """The fitted task that the public attributes describe."""
 
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None, groups=None):
         """Fit the network to sequences and their targets.
@@ -93,64 +69,34 @@ class BasePredictor(BaseRNN):
             If a parameter or the data cannot be used; for data, the message names the sequence, step and channel.
             What was fitted before stays as it was.
         """
-        self._validate_params()
-        parts = X_val, y_val, sample_weight_val
-        validation = None if all(part is None for part in parts) else parts
-        goes_on = self.warm_start and hasattr(self, "weights_")
-        return self._learn(Job(X, y, sample_weight, validation, items_of(groups, "groups"), goes_on))
+        given = X_val, y_val, sample_weight_val
+        validation = None if all(one is None for one in given) else given
+        request = FitRequest(X, y, sample_weight, validation, items_of(groups, "groups"))
+        return self._run(request, self._last_fit() if self.warm_start else None)
 
-    def _part(self, X, y, sample_weight, classes=None):
-        """What a call of `partial_fit` is to do."""
-        self._validate_params()
+    def _train_on(self, request):
+        """One epoch more, for `partial_fit`."""
         if self.early_stopping is True:
             raise ValueError("partial_fit trains on all that it gets: early_stopping=True does not go with it.")
-        goes_on = hasattr(self, "weights_")
-        return Job(X, y, sample_weight, goes_on=goes_on, classes=classes, partial=True)
+        return self._run(request, self._last_fit())
 
-    def _append(self, sequences, given, X_val, y_val, sample_weight_val):
-        """The sequences and those to hold out, and the target with theirs behind it."""
-        if self.early_stopping is False:
-            raise ValueError("X_val is what early stopping looks at: set early_stopping=True, or leave it out.")
-        if X_val is None or y_val is None:
-            raise ValueError("X_val and y_val go together: one of them is None.")
-        text = is_text(sequences.values)
-        with naming("X_val"):
-            held_out = validate_inputs(self, X_val, self.dtype, missing=self.missing, text=text)
-        with naming("y_val, sample_weight_val"):
-            other = given_target(
-                self, held_out, y_val, sample_weight_val, given.per_step, "y_val must be like y, which has"
-            )
-            check_target_names(self, y_val)
-        if len(held_out) < 2:
-            raise ValueError("X_val has 1 sequence: a score of early stopping needs 2 at least.")
-        if np.shape(other.rows)[1:] != np.shape(given.rows)[1:]:
-            raise ValueError("y_val must be like y, with as many targets for each sequence or step.")
-        kinds = kind_of(given.rows), kind_of(other.rows)
-        if kinds[0] != kinds[1]:
-            raise ValueError(f"y_val must be like y, which holds {kinds[0]}, but holds {kinds[1]}.")
-        joined = (np.concatenate(parts) for parts in zip(given[:3], other[:3], strict=True))
-        return [sequences, held_out], Target(*joined, given.per_step)
-
-    def _target_weight(self, target, weight, trained):
-        """By what the weights of the rows of the encoded target are multiplied."""
-        return 1.0
-
-    def _weighted(self, target, weight, trained):
-        """The weights of the rows in the loss."""
-        weight = weight * self._target_weight(target, weight, trained)
-        check_sum(weight)
-        return weight
-
-    def _target(self, sequences, y, sample_weight, goes_on):
-        return given_target(self, sequences, y, sample_weight, self.per_step_ if goes_on else None)
+    def _last_fit(self):
+        """The `LastFit` to resume, or None."""
+        if not hasattr(self, "weights_"):
+            return None
+        attributes = SimpleNamespace(**{name: value for name, value in vars(self).items() if name in NAMES})
+        return LastFit(attributes, self._restored_task())
 
     @property
     def _fit_saw(self):
-        return f"fit saw one target for each {UNITS[self.per_step_]}"
+        return f"fit saw {one_target_for_each(self.per_step_)}"
+
+    def _check_target_names(self, y):
+        check_target_names(getattr(self, "target_names_", None), y, type(self).__name__)
 
     def _to_score(self, y, sample_weight):
         """A y like that of `fit`, and weights, in the form that metrics take."""
-        check_target_names(self, y)
+        self._check_target_names(y)
         y, sample_weight = items_of(y, "y"), items_of(sample_weight, "sample_weight")
         check_container(y, "y")
         if self.per_step_:
@@ -160,23 +106,8 @@ class BasePredictor(BaseRNN):
         if sample_weight is not None:
             sample_weight = as_numbers(complete(sample_weight, "sample_weight"), "sample_weight")
         rows = rows_of_sequences(y, self._fit_saw)
-        self._check_width(rows)
+        self._restored_task().check_width(rows)
         return rows.reshape(len(rows), -1) if rows.ndim > 2 else rows, sample_weight
-
-    def _renew_loss(self):
-        """Take the loss that the parameters name now, or refuse to go on with it."""
-
-    def _pooling(self):
-        if self.per_step_ and self.pooling not in {"auto", "last"}:
-            raise ValueError(
-                f"pooling={self.pooling!r} makes one vector of all steps, but y has a target for each step: leave out "
-                "pooling, or pass one target for each sequence."
-            )
-        if self.per_step_:
-            return "steps"
-        if self.pooling != "auto":
-            return self.pooling
-        return self._auto_pooling if self.truncation is None else "last"
 
     def attention_weights(self, X):
         """Find the weights of the steps in the mean that the readout gets.
@@ -234,7 +165,7 @@ class BasePredictor(BaseRNN):
         check_is_fitted(self)
         from ..training.objective import gradient_norms  # noqa: PLC0415
 
-        check_target_names(self, y)
+        self._check_target_names(y)
         y = items_of(y, "y")
         check_container(y, "y")
 
@@ -242,16 +173,18 @@ class BasePredictor(BaseRNN):
             check_consistent_length(data.lengths, y)
             of_steps = self.per_step_
             rows = rows_of_steps(y, self._fit_saw, data.offsets) if of_steps else rows_of_sequences(y, self._fit_saw)
-            loss, target = self._known_target(rows)
+            task = self._restored_task()
+            target = task.encode(rows)
             check_size(target, self.structure_.dtype)
             data.set_target(target)
-            return gradient_norms(network, theta, data, loss, max_bytes)
+            return gradient_norms(network, theta, data, task.loss, max_bytes)
 
         return self._run_network(X, run)
 
-    def _predict(self, X, decode):
-        """What `decode` makes of raw predictions (n, K); where steps have predictions, one array for each sequence."""
+    def _predict(self, X, what):
+        """Predictions of the kind that the task calls `what`; where steps have them, one array for each sequence."""
         check_is_fitted(self)
+        decode = getattr(self._restored_task(), what)
         from ..network.inference import predict_raw  # noqa: PLC0415
 
         def run(network, theta, data, pool, max_bytes):
@@ -297,8 +230,6 @@ class BasePredictor(BaseRNN):
         True
         """
         check_is_fitted(self)
-        from ._transformer import SequenceTransformer  # noqa: PLC0415 (it trains like these estimators)
-
         if pooling is None:
             trained = self.structure_.pooling
             pooling = trained if trained in FEATURE_POOLINGS else "last"

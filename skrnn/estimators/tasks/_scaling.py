@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ..losses import _weighted_quantile
+from ...losses import _weighted_quantile
 
 NORMAL_QUARTILES = 1.3489795003921634  # between the quartiles of a normal distribution, in standard deviations
 LARGEST_SCALE = np.sqrt(np.finfo(np.float64).max)
@@ -63,8 +63,9 @@ def check_size(target, dtype):
     return largest
 
 
-def best_constant(loss, target, weight, trained, K, dtype):
+def best_constant(loss, encoded, K, dtype):
     """The raw predictions (K,) from which training starts; refuses targets that, or whose loss, `dtype` cannot hold."""
+    target, weight, trained = encoded
     largest = check_size(target, dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         raw = loss.initial_raw(target[trained], weight[trained], K)

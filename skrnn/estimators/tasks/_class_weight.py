@@ -4,7 +4,7 @@ from numbers import Real
 
 import numpy as np
 
-from .._core.warn import warn_user
+from ..._core.warn import warn_user
 
 
 def class_factors(class_weight, classes, codes, weight, trained, multilabel):

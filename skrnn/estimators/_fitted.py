@@ -1,0 +1,86 @@
+"""The result of a fit, as a value that an estimator takes over."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..network.encoding import InputEncoder
+from ..network.structure import Structure
+from .tasks._task import FittedTask
+
+OF_X = "n_features_in_", "n_channels_", "feature_names_in_", "channel_names_"
+OF_TARGETS = frozenset(
+    {
+        *("classes_", "multilabel_", "loss_function_", "target_mean_", "target_scale_", "target_shape_"),
+        *("reconstruction_mean_", "reconstruction_scale_"),
+    }
+)
+# All attributes that any fit sets; those of the fit before go when a new result is taken over.
+NAMES = OF_TARGETS.union(
+    {
+        *OF_X,
+        *("inputs_", "input_mean_", "input_scale_", "vocabulary_", "structure_", "learned_with_"),
+        *("n_outputs_", "per_step_", "target_names_"),
+        *("weights_", "loss_curve_", "validation_scores_", "gradient_norm_curve_", "n_iter_", "t_", "loss_"),
+        *("best_loss_", "best_validation_score_", "solver_state_", "solver_t_", "solver_name_"),
+        "learning_rate_init_",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """What a fit gives.
+
+    columns : dict of the attributes `OF_X`; target_names : of targets with names, or None; encoder : of the channels;
+    task : what was learned of the target; learned_with : see `_description.learned_with`; training : dict of the
+    attributes that say how training went, the weights among them.
+    """
+
+    columns: dict
+    target_names: list | None
+    encoder: InputEncoder
+    task: FittedTask
+    structure: Structure
+    learned_with: dict
+    training: dict
+
+    def attributes(self):
+        """The public attributes of the fit by name."""
+        encoder, task = self.encoder, self.task
+        attributes = {
+            "inputs_": encoder,
+            "input_mean_": encoder.mean,
+            "input_scale_": encoder.scale,
+            "structure_": self.structure,
+            "learned_with_": self.learned_with,
+            "n_outputs_": task.n_outputs,
+            "per_step_": task.per_step,
+        }
+        if self.target_names is not None:
+            attributes["target_names_"] = np.array(self.target_names, dtype=object)
+        if encoder.is_text:
+            codes = list(encoder.categories.values())
+            attributes["vocabulary_"] = codes[0] if len(codes) == 1 else codes
+        return self.columns | attributes | task.attributes() | self.training
+
+
+def training_attributes(network, state, one_epoch):
+    """The attributes that a state of training gives."""
+    losses, scores, watched = list(state.loss_curve), state.validation_scores, state.watched(state.first_epoch)
+    run = losses if one_epoch else losses[state.first_epoch :]
+    attributes = {
+        "weights_": {name: view.copy() for name, view in network.layout.views(state.result).items()},
+        "loss_curve_": losses,
+        "validation_scores_": None if scores is None else list(scores),
+        "gradient_norm_curve_": np.array(state.gradient_norms),
+        "n_iter_": max(len(run), 1),
+        "t_": state.n_updates,
+        "loss_": losses[-1] if losses else np.nan,
+        "best_loss_": None if state.validates else min(run, default=np.nan),
+        "best_validation_score_": max(watched, default=np.nan) if state.validates else None,
+    }
+    if one_epoch:
+        attributes["solver_state_"] = [slot.copy() for slot in state.slots or []]
+        attributes["solver_t_"] = state.n_updates - state.n_forgotten
+    return attributes
