@@ -107,8 +107,7 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
 
     # --------------------------------------------------------------------------------------------------- fitting
     def _run(self, request, last=None):
-        """Fit as the request says; an error leaves all as it was."""
-        self._validate_params()
+        """Fit as the request says, with parameters that were validated; an error leaves all as it was."""
         spec = self._spec()
         spec.task.check(spec.parameters)
         with exclusive(self):

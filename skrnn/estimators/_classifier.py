@@ -152,6 +152,7 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
             If a parameter or the data cannot be used, or if y holds a class that is not among `classes`. What was
             fitted before stays as it was.
         """
+        self._validate_params()
         if self.class_weight == "balanced":
             raise ValueError('class_weight="balanced" needs all of y: pass a dict to partial_fit, or sample_weight.')
         return self._train_on(FitRequest(X, y, sample_weight, classes=classes, one_epoch=True))

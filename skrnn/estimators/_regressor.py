@@ -168,6 +168,7 @@ class RNNRegressor(RegressorMixin, BaseSupervised):
             If a parameter or the data cannot be used. What was
             fitted before stays as it was.
         """
+        self._validate_params()
         return self._train_on(FitRequest(X, y, sample_weight, one_epoch=True))
 
     def predict(self, X):

@@ -69,6 +69,7 @@ class BaseSupervised(BaseRNN):
             If a parameter or the data cannot be used; for data, the message names the sequence, step and channel.
             What was fitted before stays as it was.
         """
+        self._validate_params()
         given = X_val, y_val, sample_weight_val
         validation = None if all(one is None for one in given) else given
         request = FitRequest(X, y, sample_weight, validation, items_of(groups, "groups"))

@@ -192,6 +192,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             If a parameter or the data cannot be used; for data, the message names the sequence, step and channel.
             What was fitted before stays as it was.
         """
+        self._validate_params()
         request = FitRequest(X, y, sample_weight)
         return self._run(request) if self.objective != "reservoir" else self._draw(request)
 
@@ -224,7 +225,6 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
 
     def _draw(self, request):
         """Take random weights in place of trained ones."""
-        self._validate_params()
         with exclusive(self):
             spec = self._spec()
             given = read_given(self, spec, request, resumes=False)
