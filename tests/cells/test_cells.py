@@ -16,6 +16,7 @@ from networks import (
     named,
     oracle_options,
     predict,
+    problem,
     random_network,
     random_sequences,
     value_and_gradient,
@@ -53,17 +54,14 @@ def one_thread():
         yield
 
 
-def problem(cell, D, hidden, K, lengths, seed, dtype=np.float64, **options):
-    """Network, theta, sequences, target, weights of sequences."""
-    rng = np.random.default_rng(seed)
-    network, theta = random_network(rng, cell, D, hidden, K, dtype, **options)
-    sequences = random_sequences(rng, lengths, D, dtype)
-    return network, theta, sequences, rng.normal(size=(len(lengths), K)), rng.uniform(0.1, 2, len(lengths))
+def weights_of(sequences):
+    return np.random.default_rng(2).uniform(0.1, 2, len(sequences))
 
 
 def assert_equals_the_oracle(cell, shape, rtol, atol, alpha=0.01, dtype=np.float64, **options):
     """Raw predictions, value, gradient: each element where the oracle has it by hand, else a direction per weight."""
-    network, theta, sequences, target, weight = problem(cell, **shape, dtype=dtype, **options)
+    network, theta, sequences, target = problem(cell, **shape, dtype=dtype, **options)
+    weight = weights_of(sequences)
     exact = named(network, theta.astype(np.float64))
     exact_sequences = [x.astype(np.float64) for x in sequences]
     oracle = oracle_options(network.structure)
@@ -114,7 +112,7 @@ def test_every_structure(cell, pooling):
         hidden = [3] * depth if residual else [9, 2, 4][:depth]
         options = {"bidirectional": bidirectional, "convolution": convolution, "pooling": pooling}
         options |= {"layer_norm": layer_norm, "residual": residual}
-        network, theta, sequences, target, _ = problem(cell, **shape, hidden=hidden, seed=seed, **options)
+        network, theta, sequences, target = problem(cell, **shape, hidden=hidden, seed=seed, **options)
         oracle = oracle_options(network.structure)
 
         def f(weights, arguments=(sequences, target, cell, ref.squared_error), oracle=oracle):
@@ -209,7 +207,8 @@ def test_long_sequences(cell):
 )
 def test_gradient_equals_central_differences(cell, shape, options):
     """With the tolerances of PyTorch's gradcheck."""
-    network, theta, sequences, target, weight = problem(cell, **shape, seed=5, **options)
+    network, theta, sequences, target = problem(cell, **shape, seed=5, **options)
+    weight = weights_of(sequences)
     with ShardPool(1) as pool:
         objective = Objective(network, as_data(sequences, target, weight), SquaredError(), 0.1, pool, len(sequences))
         everyone = np.arange(len(sequences))

@@ -215,7 +215,8 @@ FORK = """
 import os, signal, sys, threading, time, warnings
 warnings.simplefilter("ignore")
 import joblib, numpy as np
-from skrnn import RNNRegressor, inference
+from skrnn import RNNRegressor
+from skrnn.network import inference
 from numba.core.compiler_lock import global_compiler_lock
 inference.WORK_PER_THREAD = 1
 X, y = np.random.default_rng(0).normal(size=(40, 5, 2)), np.arange(40.0)

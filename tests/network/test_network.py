@@ -1,6 +1,7 @@
 """The network as a whole: what a result may not depend on, extreme numbers, memory and layout of parameters."""
 
 import time
+from functools import partial
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from networks import (
     make_network,
     named,
     predict,
-    random_network,
+    problem,
     random_sequences,
     value_and_gradient,
 )
@@ -32,6 +33,7 @@ from skrnn.network.inference import PREDICTION_ROWS
 from skrnn.network.layout import Layout
 from skrnn.training.objective import MAX_SHARDS, Objective
 
+problem = partial(problem, hidden=(9, 5))
 quick = settings(max_examples=25, deadline=None, database=None)
 each_cell = pytest.mark.parametrize("cell", CELLS)
 plain_and_all = pytest.mark.parametrize("options", [{}, EVERYTHING], ids=["plain", "everything"])
@@ -52,12 +54,6 @@ class SumOfRaw(BaseLoss):
 def many_threads(monkeypatch):
     """Batches of any size are worth waking threads."""
     monkeypatch.setattr(skrnn.network.inference, "WORK_PER_THREAD", 1.0)
-
-
-def problem(cell, lengths, D=3, hidden=(9, 5), K=2, dtype=np.float64, seed=0, **options):
-    rng = np.random.default_rng(seed)
-    network, theta = random_network(rng, cell, D, (9, 9) if options.get("residual") else hidden, K, dtype, **options)
-    return network, theta, random_sequences(rng, lengths, D, dtype), rng.normal(size=(len(lengths), K))
 
 
 def weighted_sum_of_parts(network, theta, sequences, target, n):

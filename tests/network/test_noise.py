@@ -12,8 +12,7 @@ from networks import (
     named,
     oracle_options,
     predict,
-    random_network,
-    random_sequences,
+    problem,
     value_and_gradient,
 )
 from numba.core import config
@@ -36,12 +35,6 @@ NO_ZONEOUT = {**RATES, "zoneout": 0.0}
 SEED = 0xFEDCBA9876543210
 compiled_only = pytest.mark.skipif(config.DISABLE_JIT, reason="too slow in NumPy")
 each_way = pytest.mark.parametrize("bidirectional", [False, True])
-
-
-def problem(cell, lengths=LENGTHS, hidden=(4, 4), dtype=np.float64, seed=0, **options):
-    rng = np.random.default_rng(seed)
-    network, theta = random_network(rng, cell, 3, hidden, 2, dtype, **options)
-    return network, theta, random_sequences(rng, lengths, 3, dtype), rng.normal(size=(len(lengths), 2))
 
 
 def run(network, theta, sequences, identities=None, seed=SEED, training=True):

@@ -1,10 +1,12 @@
 """Shards that go through the network in segments of steps, because their buffers would not fit: results and memory."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from networks import CELLS, EVERYTHING, as_data, random_network, random_sequences
+from networks import CELLS, EVERYTHING, as_data, weighted_problem
 from numpy.testing import assert_allclose, assert_array_equal
 
 import skrnn.network.inference
@@ -20,14 +22,7 @@ from skrnn.training.objective import BackPropagation, Objective, gradient_norms
 
 NOISE = {"input_dropout": 0.3, "dropout": 0.4, "recurrent_dropout": 0.2}
 LENGTHS = [17, 3, 9, 17, 1, 12, 5, 16, 2, 10]
-
-
-def problem(cell, hidden=(9, 5), lengths=LENGTHS, dtype=np.float64, D=3, K=2, seed=0, **options):
-    rng = np.random.default_rng(seed)
-    network, theta = random_network(rng, cell, D, hidden, K, dtype, **options)
-    n_rows = sum(lengths) if options.get("pooling") == "steps" else len(lengths)
-    weight = rng.uniform(0.5, 2, n_rows)
-    return network, theta, as_data(random_sequences(rng, lengths, D, dtype), rng.normal(size=(n_rows, K)), weight)
+problem = partial(weighted_problem, lengths=LENGTHS, hidden=(9, 5))
 
 
 def evaluate(network, theta, data, *, seed=None, capacity=None, n_threads=1, **options):
@@ -73,7 +68,7 @@ def test_segments_give_the_gradient_of_the_whole(cell, hidden, pooling):
     if not (kind.inner or any("state" in feeds for _, feeds in kind.columns)):
         noise["recurrent_dropout"] = 0.0
     for options, seed in (({}, None), (noise, 5)):
-        network, theta, data = problem(cell, hidden, pooling=pooling, **options)
+        network, theta, data = problem(cell, hidden=hidden, pooling=pooling, **options)
         expected = evaluate(network, theta, data, seed=seed)
         for capacity in (40, 10):
             assert_same(evaluate(network, theta, data, seed=seed, capacity=capacity), expected)
@@ -82,7 +77,7 @@ def test_segments_give_the_gradient_of_the_whole(cell, hidden, pooling):
 @pytest.mark.parametrize("pooling", ["mean", "max", "last"])
 @pytest.mark.parametrize("options", [{}, {"layer_norm": True, "residual": True}], ids=["plain", "all around"])
 def test_poolings_in_segments(pooling, options):
-    network, theta, data = problem("lstm", (6, 6), pooling=pooling, dropout=0.2, **options)
+    network, theta, data = problem("lstm", hidden=(6, 6), pooling=pooling, dropout=0.2, **options)
     expected = evaluate(network, theta, data, seed=3)
     for capacity in (60, 10):
         assert_same(evaluate(network, theta, data, seed=3, capacity=capacity), expected)
@@ -109,7 +104,7 @@ def test_fronts_in_segments(pooling):
 )
 @settings(max_examples=40, deadline=None, database=None)
 def test_any_lengths_and_any_room(lengths, capacity, pooling, seed):
-    network, theta, data = problem("gru", (4,), lengths, pooling=pooling, zoneout=0.2, seed=seed)
+    network, theta, data = problem("gru", lengths=lengths, hidden=(4,), pooling=pooling, zoneout=0.2, seed=seed)
     expected = evaluate(network, theta, data, seed=seed)
     assert_same(evaluate(network, theta, data, seed=seed, capacity=capacity), expected, rtol=1e-9)
 
@@ -132,7 +127,7 @@ def test_gradients_at_the_states(monkeypatch):
 
 @pytest.mark.parametrize("pooling", ["last", "steps"])
 def test_a_small_bound_makes_segments(pooling):
-    network, theta, data = problem("lstm", (32,), [200, 150] * 8, pooling=pooling)
+    network, theta, data = problem("lstm", lengths=[200, 150] * 8, hidden=(32,), pooling=pooling)
     whole = needed(network, most_steps(data, 16), 16)
     fixed = network.memory.packed_bytes + network.memory.gradient_bytes
     assert_array_equal(evaluate(network, theta, data, max_bytes=4 * whole)[1], evaluate(network, theta, data)[1])
@@ -149,7 +144,7 @@ def test_a_small_bound_makes_segments(pooling):
     ids=["bidirectional", "attention", "convolution", "everything"],
 )
 def test_shards_have_fewer_sequences_where_segments_are_impossible(options):
-    network, theta, data = problem("gru", (32, 32), [400, 300, 100] * 4, **options)
+    network, theta, data = problem("gru", lengths=[400, 300, 100] * 4, hidden=(32, 32), **options)
     expected = evaluate(network, theta, data)
     everyone, max_bytes = np.arange(12), 4 * needed(network, 600, 2)
     with ShardPool(1) as pool:
@@ -161,7 +156,7 @@ def test_shards_have_fewer_sequences_where_segments_are_impossible(options):
 
 
 def test_a_single_sequence_may_take_half_of_the_memory():
-    network, theta, data = problem("gru", (64,), [400, 30, 30], bidirectional=True)
+    network, theta, data = problem("gru", lengths=[400, 30, 30], hidden=(64,), bidirectional=True)
     max_bytes = 3 * needed(network, 400, 1)
     assert_same(evaluate(network, theta, data, max_bytes=max_bytes, n_threads=4), evaluate(network, theta, data))
     with ShardPool(4) as pool:
@@ -177,7 +172,9 @@ def buffers_of(objective):
 @pytest.mark.parametrize("pooling", ["last", "steps"])
 def test_bits_do_not_depend_on_threads(pooling, monkeypatch):
     monkeypatch.setattr(skrnn.network.inference, "WORK_PER_THREAD", 1.0)
-    network, theta, data = problem("lstm", (16,), [60, 40] * 40, np.float32, pooling=pooling, zoneout=0.1)
+    network, theta, data = problem(
+        "lstm", lengths=[60, 40] * 40, hidden=(16,), dtype=np.float32, pooling=pooling, zoneout=0.1
+    )
     max_bytes = 3 * needed(network, most_steps(data, 16), 16)
     expected = evaluate(network, theta, data, seed=1, max_bytes=max_bytes)
     for n_threads in (2, 3, 8):
@@ -194,7 +191,7 @@ def test_bits_do_not_depend_on_threads(pooling, monkeypatch):
 )
 @settings(max_examples=40, deadline=None, database=None)
 def test_everything_together_stays_within_the_bound(lengths, hidden, n_threads, log_bytes):
-    network, _, data = problem("lstm", (hidden,), lengths)
+    network, _, data = problem("lstm", lengths=lengths, hidden=(hidden,))
     allocated, max_bytes = [], int(2**log_bytes)
     allocate = Arena.__init__
 
@@ -236,7 +233,7 @@ def test_cut():
 def test_one_long_sequence_among_short_ones_takes_the_memory_of_its_steps():
     """Not that of as many steps for all of them."""
     lengths = [10**6] + [5] * 40
-    network, _, _ = problem("elman", (4,), [1])
+    network, _, _ = problem("elman", lengths=[1], hidden=(4,))
     data = as_data([np.zeros((T, 3)) for T in lengths])
     room = find_room(network, data.lengths, 32, 2**40, training=True)
     assert room.n_steps == 10**6 + 31 * 5
@@ -256,17 +253,17 @@ def test_too_many_units(n_units):
 
 
 def test_too_many_steps():
-    network, _, _ = problem("lstm", (64,), [1], bidirectional=True)
+    network, _, _ = problem("lstm", lengths=[1], hidden=(64,), bidirectional=True)
     for n_steps in (10**7, 2**31, 2**62):
         with pytest.raises(MemoryError, match=rf"a sequence of {n_steps} steps .*raise max_memory to"):
             skrnn.network.memory.room_of_training(network, np.array([3, n_steps, n_steps]), 8, MAX_BYTES)
-    network, theta, data = problem("lstm", (64,), [900], bidirectional=True)
+    network, theta, data = problem("lstm", lengths=[900], hidden=(64,), bidirectional=True)
     with ShardPool(1) as pool, pytest.raises(MemoryError, match=r"a sequence of 900 steps"):
         predict_raw(network, theta, data, pool, max_bytes=network.memory.packed_bytes + 10**5)
 
 
 def test_the_memory_that_an_error_asks_for_is_enough():
-    network, theta, data = problem("gru", (8, 8), [300, 20], bidirectional=True)
+    network, theta, data = problem("gru", lengths=[300, 20], hidden=(8, 8), bidirectional=True)
     with pytest.raises(MemoryError) as caught:
         evaluate(network, theta, data, max_bytes=10**6)
     gib = float(str(caught.value).split("raise max_memory to ")[1].split(" GiB")[0])
@@ -279,7 +276,9 @@ def test_the_memory_that_an_error_asks_for_is_enough():
 @pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["float32", "float64"])
 def test_predictions_in_segments_are_the_same_bits(cell, pooling, dtype):
     """And so are the states at all steps, and features made of them."""
-    network, theta, data = problem(cell, (20, 20), [900, 300, 5, 1] * 6, dtype, pooling=pooling, zoneout=0.0)
+    network, theta, data = problem(
+        cell, lengths=[900, 300, 5, 1] * 6, hidden=(20, 20), dtype=dtype, pooling=pooling, zoneout=0.0
+    )
     some = np.array([5, 0, 7, 21])
     with ShardPool(1) as pool:
         runs = [
@@ -295,7 +294,7 @@ def test_predictions_in_segments_are_the_same_bits(cell, pooling, dtype):
 
 
 def test_predictions_of_fewer_sequences_at_a_time_are_the_same_bits():
-    network, theta, data = problem("gru", (20, 20), [300, 200, 5, 1] * 6, np.float32, **EVERYTHING)
+    network, theta, data = problem("gru", lengths=[300, 200, 5, 1] * 6, hidden=(20, 20), dtype=np.float32, **EVERYTHING)
     max_bytes = network.memory.packed_bytes + network.memory.buffer_bytes(400, 24, training=False)
     with ShardPool(1) as pool:
         expected = predict_raw(network, theta, data, pool)
@@ -304,7 +303,7 @@ def test_predictions_of_fewer_sequences_at_a_time_are_the_same_bits():
 
 def test_memory_of_a_pass_back(monkeypatch):
     """The tape of a long sequence is that of a segment."""
-    network, theta, data = problem("lstm", (32,), [20_000], np.float32)
+    network, theta, data = problem("lstm", lengths=[20_000], hidden=(32,), dtype=np.float32)
     sizes = []
     run = BackPropagation.run
     monkeypatch.setattr(

@@ -53,6 +53,21 @@ def random_sequences(rng, lengths, D, dtype=np.float64):
     return [rng.normal(size=(T, D)).astype(dtype) for T in lengths]
 
 
+def problem(cell, lengths=(5, 1, 8, 3), hidden=(4, 4), dtype=np.float64, *, D=3, K=2, seed=0, **options):
+    """Random network, weights, sequences, and targets: one a sequence, or one a step with the pooling "steps"."""
+    rng = np.random.default_rng(seed)
+    hidden = hidden[:1] * len(hidden) if options.get("residual") else hidden
+    network, theta = random_network(rng, cell, D, hidden, K, dtype, **options)
+    n_rows = sum(lengths) if options.get("pooling") == "steps" else len(lengths)
+    return network, theta, random_sequences(rng, lengths, D, dtype), rng.normal(size=(n_rows, K))
+
+
+def weighted_problem(*args, **options):
+    """Network and weights of `problem`, and its data with a weight for each target."""
+    network, theta, sequences, target = problem(*args, **options)
+    return network, theta, as_data(sequences, target, np.random.default_rng(1).uniform(0.5, 2, len(target)))
+
+
 def as_data(sequences, target=None, weight=None):
     offsets = np.cumsum([0, *map(len, sequences)])
     return Data(np.concatenate(sequences), offsets, target, None if weight is None else np.asarray(weight, float))

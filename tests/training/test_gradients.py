@@ -1,5 +1,6 @@
 """What is told about gradients: norms of dL/dh_t, and the norm of each update before it was clipped."""
 
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -12,7 +13,7 @@ from networks import (
     make_network,
     named,
     oracle_options,
-    random_network,
+    problem,
     random_sequences,
     value_and_gradient,
 )
@@ -26,13 +27,7 @@ from skrnn.training.objective import gradient_norms
 from skrnn.training.run import Training
 from skrnn.training.state import Settings, TrainingState
 
-LENGTHS = [4, 1, 6, 3]
-
-
-def problem(cell, lengths=LENGTHS, hidden=(4, 4), dtype=np.float64, seed=0, **options):
-    rng = np.random.default_rng(seed)
-    network, theta = random_network(rng, cell, 2, hidden, 2, dtype, **options)
-    return network, theta, random_sequences(rng, lengths, 2, dtype), rng.normal(size=(len(lengths), 2))
+problem = partial(problem, lengths=[4, 1, 6, 3], D=2)
 
 
 def norms_of(network, theta, sequences, target):
@@ -95,7 +90,7 @@ def test_norms_of_a_network_with_noise_are_those_without():
 def test_norms_of_many_sequences():
     """More than fit one shard, in any order of lengths; each by its own loss."""
     lengths = np.random.default_rng(1).integers(1, 9, 70).tolist()
-    network, theta, sequences, target = problem("gru", lengths, bidirectional=True)
+    network, theta, sequences, target = problem("gru", lengths=lengths, bidirectional=True)
     together = norms_of(network, theta, sequences, target)
     assert [len(norms) for norms in together] == lengths
     for i in (0, 31, 32, 69):
@@ -159,7 +154,7 @@ def test_norms_of_evaluations_of_lbfgs():
 
 
 def test_an_update_that_diverges_is_not_counted():
-    network, theta, sequences, target = problem("elman_relu", [30, 30, 30, 30], dtype=np.float32)
+    network, theta, sequences, target = problem("elman_relu", lengths=[30, 30, 30, 30], dtype=np.float32)
     settings = Settings(0.0, 2, 1e20, 5, np.inf, False, 0.0, 100, 1, False)
     state = TrainingState(theta)
     training = Training(network, state, as_data(sequences, target), SquaredError(), None, settings)

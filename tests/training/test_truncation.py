@@ -1,8 +1,10 @@
 """Gradients that flow back a few steps only: against PyTorch, and against what they must equal."""
 
+from functools import partial
+
 import numpy as np
 import pytest
-from networks import as_data, make_network, named, random_network, random_sequences
+from networks import make_network, named, weighted_problem
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skrnn import RNNRegressor
@@ -13,15 +15,8 @@ from skrnn.network.inference import predict_raw
 from skrnn.training.objective import Objective, Piece, check_truncation
 
 LENGTHS = [13, 4, 9, 13, 1, 7]
+problem = partial(weighted_problem, lengths=LENGTHS, hidden=(6, 5))
 CELLS = {"lstm": "LSTM", "elman": "RNN"}
-
-
-def problem(cell="lstm", hidden=(6, 5), lengths=LENGTHS, dtype=np.float64, seed=0, D=3, K=2, **options):
-    rng = np.random.default_rng(seed)
-    network, theta = random_network(rng, cell, D, hidden, K, dtype, **options)
-    n_rows = sum(lengths) if options.get("pooling") == "steps" else len(lengths)
-    target, weight = rng.normal(size=(n_rows, K)), rng.uniform(0.5, 2, n_rows)
-    return network, theta, as_data(random_sequences(rng, lengths, D, dtype), target, weight)
 
 
 def truncated(network, theta, data, truncation, *, step=0.0, seed=None, max_bytes=2**30, n_threads=1):
@@ -169,7 +164,7 @@ def test_the_value_is_that_of_the_whole(cell, pooling):
 @pytest.mark.parametrize("pooling", ["last", "steps"])
 def test_truncation_in_segments_and_on_threads(pooling, monkeypatch):
     monkeypatch.setattr("skrnn.network.inference.WORK_PER_THREAD", 1.0)
-    network, theta, data = problem("lstm", (24,), [300, 240, 30, 100] * 12, pooling=pooling, zoneout=0.1)
+    network, theta, data = problem("lstm", lengths=[300, 240, 30, 100] * 12, hidden=(24,), pooling=pooling, zoneout=0.1)
     expected = truncated(network, theta, data, 100, step=0.1, seed=2)
     assert_same(truncated(network, theta, data, 100, step=0.1, seed=2, max_bytes=3 * 10**6), expected, rtol=1e-9)
     for max_bytes in (2**30, 3 * 10**6):
@@ -182,7 +177,7 @@ def test_truncation_in_segments_and_on_threads(pooling, monkeypatch):
 
 def test_steps_without_weight_are_passed():
     """Nothing is learned of them, but the states run through them."""
-    network, theta, data = problem("gru", (4,), [9, 9], pooling="steps")
+    network, theta, data = problem("gru", lengths=[9, 9], hidden=(4,), pooling="steps")
     data.set_target(data.target, np.repeat(np.tile([0.0, 1.0], 2), [3, 6, 3, 6]))
     first, *rest = truncated(network, theta, data, 3)
     penalty = 0.1 * network.layout.is_weight() * theta
@@ -201,7 +196,7 @@ def test_steps_without_weight_make_no_update():
 
 
 def test_pieces():
-    network, _, data = problem("gru", (4,), [9, 2, 5], pooling="steps")
+    network, _, data = problem("gru", lengths=[9, 2, 5], hidden=(4,), pooling="steps")
     with ShardPool(1) as pool:
         objective = Objective(network, data, SquaredError(), 0.0, pool, 3, truncation=4)
         pieces = list(objective.pieces(np.array([1, 0, 2])))
@@ -222,7 +217,7 @@ def test_predictions_do_not_know_of_truncation():
 
 
 def test_long_sequences_take_the_memory_of_a_chunk():
-    network, theta, data = problem("lstm", (16,), [50_000], np.float32, pooling="steps")
+    network, theta, data = problem("lstm", lengths=[50_000], hidden=(16,), dtype=np.float32, pooling="steps")
     with ShardPool(1) as pool:
         objective = Objective(network, data, SquaredError(), 0.0, pool, 1, truncation=100)
         assert sum(worker.buffers.memory.nbytes for worker in objective._workers) < 200_000
