@@ -27,6 +27,7 @@ from skrnn.losses import (
     SquaredError,
 )
 
+pytestmark = pytest.mark.small
 GUARD = -77.0
 DTYPES = [np.float32, np.float64]
 quick = settings(max_examples=5 if config.DISABLE_JIT else 30, deadline=None, database=None)

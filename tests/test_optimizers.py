@@ -15,6 +15,7 @@ from sklearn.base import clone
 
 from skrnn.optimizers import LBFGS, OPTIMIZERS, SGD, Adam, AdamW, BaseOptimizer, RMSprop, clip_by_norm, get_optimizer
 
+pytestmark = pytest.mark.small
 DTYPES = [np.float32, np.float64]
 GUARD = -77.0
 quick = settings(max_examples=5 if config.DISABLE_JIT else 30, deadline=None, database=None)

@@ -18,7 +18,7 @@ from skrnn.metrics import get_scorer, span_f1_score
 from skrnn.preprocessing import PerStep
 
 LOADERS = Path(__file__).resolve().parents[2] / "shared" / "data" / "load.py"
-pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore:Maximum number of iterations")]
 
 
 def median_accuracy(train, test, seeds=5):

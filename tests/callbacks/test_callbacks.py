@@ -339,6 +339,8 @@ def test_plot_of_the_finder():
     RNNRegressor(**SHORT).set_callbacks(finder).fit(X, Y)
     ax = finder.plot()
     assert ax.get_xscale() == "log"
+    assert_array_equal(ax.lines[0].get_xdata(), finder.learning_rates_)
+    assert_array_equal(ax.lines[0].get_ydata(), finder.losses_)
     assert finder.plot(ax) is ax
 
 

@@ -343,6 +343,7 @@ KILLED = """
 """
 
 
+@pytest.mark.long
 def test_a_program_killed_again_and_again_ends_as_if_it_had_not_been(tmp_path):
     """Killed at arbitrary moments, by a signal that cannot be caught, and started again until it ends."""
     path = tmp_path / "run.skrnn"

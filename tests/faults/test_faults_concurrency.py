@@ -171,6 +171,7 @@ SETTINGS = {
 }
 
 
+@pytest.mark.long
 def test_threads_of_blas_change_no_bit():
     """Large orthogonal weights, a reservoir and L-BFGS, in double precision; other kernels of BLAS change rounding."""
     running = {
@@ -274,6 +275,7 @@ thread.join()
 """
 
 
+@pytest.mark.long
 @can_fork
 def test_forked_processes_fit_and_predict():
     """After a fit, from a thread, during a fit, during a compilation: the same bits, and no child hangs."""
@@ -330,6 +332,7 @@ def searches(tmp_path_factory):
     return [json.loads(line) for line in done.stdout.splitlines()]
 
 
+@pytest.mark.long
 def test_a_search_has_the_same_scores_in_threads_and_processes(searches):
     """With loky, threading and forked processes, also where each fit has two threads; and the same best weights."""
     assert len(searches) == 8
@@ -338,6 +341,7 @@ def test_a_search_has_the_same_scores_in_threads_and_processes(searches):
     assert len({score for row in searches[0][2] for score in row}) > 1  # so the scores could differ
 
 
+@pytest.mark.long
 def test_a_search_starts_no_more_threads_than_asked_for(searches):
     """A fit has the thread of its worker and no other, unless it is asked for two: then each worker has one more."""
     for backend, n_jobs, _, n_threads, _ in searches:

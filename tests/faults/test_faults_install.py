@@ -55,6 +55,7 @@ def smoke():
     return {way: [np.array(eval(line)) for line in out.splitlines()] for way, (out, _) in printed.items()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("way", WAYS)
 def test_python_may_be_started_in_any_way(smoke, way):
     """-W error, -OO, -I, no home directory, no compiler: the same predictions, without the compiler up to rounding."""
@@ -97,6 +98,7 @@ def without_the_other_one(**changes):
     return env
 
 
+@pytest.mark.long
 @compiled_only
 def test_a_path_with_spaces_and_letters_of_other_alphabets(tmp_path):
     """The package, its cache and the working directory."""
@@ -110,6 +112,7 @@ def test_a_path_with_spaces_and_letters_of_other_alphabets(tmp_path):
     assert list((folder / "cache" / "skrnn").glob("*/*.nbi"))
 
 
+@pytest.mark.long
 def test_a_whole_fit_from_a_path_with_spaces(tmp_path):
     folder = tmp_path / "Über die Größe 長さ"
     folder.mkdir()
@@ -118,6 +121,7 @@ def test_a_whole_fit_from_a_path_with_spaces(tmp_path):
     assert len(run_program(program, folder, env=without_the_other_one(NUMBA_DISABLE_JIT="1"))) == 3
 
 
+@pytest.mark.long
 @compiled_only
 def test_an_upgrade_in_place_runs_the_new_code(tmp_path):
     """The cache of the version before is there, and its files are newer than the sources of this one."""
@@ -132,6 +136,7 @@ def test_an_upgrade_in_place_runs_the_new_code(tmp_path):
     assert run_program(ONE_KERNEL, tmp_path, env=env) == ["5.0", "0"]
 
 
+@pytest.mark.long
 @compiled_only
 def test_a_zip_is_imported_and_its_new_version_too(tmp_path):
     """Without files to look at, the archive itself tells versions apart."""
@@ -291,6 +296,7 @@ def can_install():
     return int(importlib.metadata.version("setuptools").split(".")[0]) >= 77
 
 
+@pytest.mark.long
 @pytest.mark.skipif(not can_install(), reason="needs pip, setuptools and links to files")
 def test_the_two_commands_of_the_readme_in_one_environment(tmp_path):
     """Installed from the checkout and in it, in both orders, used after each from another folder, then uninstalled."""

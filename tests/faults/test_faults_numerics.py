@@ -63,6 +63,7 @@ def test_one_element_of_a_gradient_that_is_not_finite(clip_norm, bad, monkeypatc
     assert expected.t_ == model.t_ == 3
 
 
+@pytest.mark.long
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_a_hundred_thousand_steps():
     """No gradient that vanished makes it slow, none that exploded makes it infinite."""

@@ -115,6 +115,7 @@ def use_kernel():
 
 
 # ----------------------------------------------------------------------------------------------------- disk cache
+@pytest.mark.long
 @compiled_only
 def test_second_process_compiles_nothing(tmp_path):
     (n_compiled,) = run(FIT, tmp_path)
@@ -180,6 +181,7 @@ def test_directory_that_vanishes_while_running(then, cache):
     assert [function(2) for function in functions] == [6, 4]
 
 
+@pytest.mark.long
 @compiled_only
 def test_several_processes_at_once_on_an_empty_cache(tmp_path):
     command = [sys.executable, "-W", "error", "-c", ONE_KERNEL, str(PACKAGE)]
@@ -259,6 +261,7 @@ def test_only_folders_of_builds_that_are_long_unused_are_removed(places):
     assert {path.name for path in place.iterdir()} == {names["new"], names["other"], _jit._build()}
 
 
+@pytest.mark.long
 @compiled_only
 def test_copies_of_the_package_share_what_is_compiled(tmp_path):
     """One build is compiled once on a machine, in however many environments it is installed."""

@@ -1,7 +1,6 @@
 """Vector lanes: every operation against NumPy, for every number of active lanes, and what lies beside them."""
 
 import operator
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -33,7 +32,8 @@ from skrnn.kernels.lanes import (
     zeros_like,
 )
 
-TESTS = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
+pytestmark = pytest.mark.small
 DTYPES = [np.float32, np.float64]
 GUARD = -77.0  # stands wherever nothing may be written
 SPECIAL = [np.nan, np.inf, -np.inf, 0.0, -0.0, 1.5, -1.5]
@@ -297,16 +297,6 @@ def test_operations_reject_what_is_not_lanes(dtype):
         wrong(np.zeros((1, 1), dtype))
 
 
-@pytest.mark.skipif(config.DISABLE_JIT, reason="is what runs now")
-@pytest.mark.parametrize("file", ["test_lanes.py", "test_activations.py", "test_losses.py", "test_optimizers.py"])
-def test_meaning_in_numpy(file):
-    """The same tests with the meaning in NumPy that every kernel has without the compiler."""
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *TESTS.rglob(file)]
-    environment = {**os.environ, "NUMBA_DISABLE_JIT": "1"}
-    run = subprocess.run(command, cwd=TESTS.parent, env=environment, capture_output=True, text=True, check=False)
-    assert run.returncode == 0, run.stdout[-4000:]
-
-
 OTHER_CODE = """
 import numba
 
@@ -322,4 +312,4 @@ assert after(2.0) == -4.0
 @pytest.mark.skipif(config.DISABLE_JIT, reason="there is no compiler that could be disturbed")
 def test_other_programs_keep_their_numbers():
     """What lanes mean to the compiler changes nothing for numbers, even if the compiler was in use before."""
-    subprocess.run([sys.executable, "-W", "error", "-c", OTHER_CODE], cwd=TESTS.parent, check=True)
+    subprocess.run([sys.executable, "-W", "error", "-c", OTHER_CODE], cwd=ROOT, check=True)

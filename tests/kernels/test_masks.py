@@ -168,6 +168,7 @@ def test_groups_of_bits_are_uniform():
         assert 255 - 5 * np.sqrt(2 * 255) < chi_square < 255 + 5 * np.sqrt(2 * 255)
 
 
+@pytest.mark.long
 @pytest.mark.skipif(config.DISABLE_JIT, reason="compares with the compiler")
 def test_same_bits_without_the_compiler():
     """A trained network can be repeated on any machine, with or without vector registers."""

@@ -1,4 +1,4 @@
-"""The small kernel and cell tests for other vector units, with bounds checks, and without the compiler."""
+"""The small kernel and cell tests for other vector units and with bounds checks; `.ci/run` turns the compiler off."""
 
 import os
 import subprocess
@@ -22,10 +22,9 @@ TARGETS = {  # name: environment, bytes of a vector register, names of test file
     "avx2": ({"NUMBA_CPU_NAME": "haswell", "NUMBA_CPU_FEATURES": AVX2}, 32, LANES + NETWORKS),
     "generic": ({"NUMBA_CPU_NAME": "generic"}, 16, LANES + NETWORKS),
     "bounds checks": ({"NUMBA_BOUNDSCHECK": "1"}, None, NETWORKS),  # lanes are not checked
-    "no compiler": ({"NUMBA_DISABLE_JIT": "1"}, None, NETWORKS),  # lanes have a test of their own
 }
 
-pytestmark = pytest.mark.skipif(config.DISABLE_JIT, reason="runs once, from the compiled tests")
+pytestmark = [pytest.mark.long, pytest.mark.skipif(config.DISABLE_JIT, reason="runs once, from the compiled tests")]
 
 
 def environment_of(config, folder, target):
@@ -49,7 +48,7 @@ def runs(request, tmp_path_factory):
         folder = tmp_path_factory.mktemp(target.replace(" ", "_"))
         environment, output = environment_of(request.config, folder, target), folder / "output"
         files = [str(*TESTS.rglob(f"test_{name}.py")) for name in TARGETS[target][2]]
-        selection = ["-m", "small", "-k", "not meaning_in_numpy"]
+        selection = ["-m", "small"]
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *selection, *files]
         with output.open("w") as file:
             process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=file, stderr=subprocess.STDOUT)

@@ -340,6 +340,7 @@ print(*seen)
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
 
 
+@pytest.mark.long
 @linux
 def test_a_fit_on_more_than_the_memory(tmp_path):
     """300 MiB of sequences that are on disk, with 60 MiB of memory."""
@@ -352,6 +353,7 @@ def test_a_fit_on_more_than_the_memory(tmp_path):
     assert most - before < 60
 
 
+@pytest.mark.long
 @linux
 def test_memory_does_not_grow_with_the_number_of_predictions():
     """Of batches of ever other lengths."""

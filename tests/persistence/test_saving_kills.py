@@ -23,6 +23,7 @@ def run(directory, *arguments):
     return json.loads(subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout)
 
 
+@pytest.mark.long
 def test_200_kills_lose_nothing(tmp_path):
     counts = run(tmp_path, "200")
     assert set(counts["found"]) == {"a", "b"}, counts
