@@ -59,12 +59,11 @@ def assert_sound(found):
     assert any(len(np.unique(array.squeeze(), axis=0)) > 1 for array in found if array.ndim)
 
 
-USUAL = ("SequenceArray", "frame")  # the others share their code from the second line of fit on
+USUAL = ("SequenceArray", "frame")
+EACH = [name if name in USUAL else pytest.param(name, marks=pytest.mark.long) for name in CONTAINERS]
 
 
-@pytest.mark.parametrize(
-    "container", [c if c in USUAL else pytest.param(c, marks=pytest.mark.long) for c in CONTAINERS]
-)
+@pytest.mark.parametrize("container", EACH)
 @pytest.mark.parametrize("title", ALL)
 def test_trial(container, title):
     if CONTAINERS[container] is None:
