@@ -11,7 +11,7 @@ from _harness import Contender
 from skrnn.cells import get_cell
 from skrnn.initializers import GlorotUniform, Orthogonal, Scheme
 from skrnn.losses import MultinomialLogLoss
-from skrnn.network.inference import Data
+from skrnn.network.data import Data
 from skrnn.network.network import Network
 from skrnn.network.structure import Structure
 from skrnn.optimizers import Adam, clip_by_norm
@@ -97,10 +97,10 @@ class Problem:
 
 
 # -------------------------------------------------------------------------------------------------------- skrnn
-def skrnn_step(problem, pool):
+def skrnn_step(problem, executor):
     """A training step of skrnn, as the loop of `Training` makes it."""
     data, theta = problem.data(), problem.theta.copy()
-    objective = Objective(problem.network, data, MultinomialLogLoss(), 0.0, pool, len(data.lengths))
+    objective = Objective(problem.network, data, MultinomialLogLoss(), 0.0, executor, len(data.lengths))
     optimizer, rows, number = Adam(), np.arange(len(data.lengths)), itertools.count(1)
     state, bounds = optimizer.start(theta), list(problem.network.bounds(problem.shape[1]))
 

@@ -50,8 +50,8 @@ from _harness import (
 )
 from _models import Problem, TorchIndRNN, TorchModel, check_same_step, skrnn_step, torch_contender, torch_step
 
-from skrnn._core.threads import ShardPool
 from skrnn.cells import GRU, LSTM
+from skrnn.network.shards import ThreadExecutor
 
 PARTS = ("shares", "indrnn", "bidirectional")
 VARIANTS = {
@@ -78,14 +78,14 @@ BIDIRECTIONAL_RATIO = 2
 
 
 # -------------------------------------------------------------------------------------------------------- shares
-def measure_shares(cells, shape, pool, quick):
+def measure_shares(cells, shape, executor, quick):
     """For each cell milliseconds, GFLOP/s, share of the peak and how much it is below the LSTM's; and the peak."""
     peak_flops, peak = fma_peak("float32")
     contenders, flops = {"peak": peak}, {}
     for name in dict.fromkeys(["lstm", *cells]):
         outputs = {"n_classes": shape[3]} if name == "jordan_wide" else {}
         problem = Problem(VARIANTS[name], shape, **outputs)
-        contenders[name], flops[name] = Contender(skrnn_step(problem, pool)), problem.flops()
+        contenders[name], flops[name] = Contender(skrnn_step(problem, executor)), problem.flops()
     seconds = interleave(contenders, quick, SECONDS)
     shares = {name: 100 * n / peak_flops * seconds["peak"] / seconds[name] for name, n in flops.items()}
     results = {}
@@ -98,10 +98,10 @@ def measure_shares(cells, shape, pool, quick):
 def measure_all_shares(cells, quick):
     """Tables of all shapes, and rows of goals."""
     parts, wanted = [], []
-    with ShardPool(1) as pool:
+    with ThreadExecutor(1) as executor:
         for shape in SHAPES:
             progress(f"shares of the peak, {shape}")
-            results, peak = measure_shares(cells, shape, pool, quick)
+            results, peak = measure_shares(cells, shape, executor, quick)
             rows = [
                 [name, f"{ms:.3f}", f"{gflops:.0f}", f"{share:.0f} %", f"{below:.0f}"]
                 for name, (ms, gflops, share, below) in results.items()
@@ -117,9 +117,9 @@ def measure_all_shares(cells, quick):
 
 
 # ---------------------------------------------------------------------------------------------- against PyTorch
-def own_steps(problem, pools):
+def own_steps(problem, executors):
     """A training step of skrnn for each number of threads, as contenders."""
-    return {f"skrnn {n}": Contender(skrnn_step(problem, pool)) for n, pool in pools.items()}
+    return {f"skrnn {n}": Contender(skrnn_step(problem, executor)) for n, executor in executors.items()}
 
 
 def compare(title, contenders, quick):
@@ -141,15 +141,15 @@ def scripted(model):
         return torch.jit.script(model)
 
 
-def measure_indrnn(pools, quick):
+def measure_indrnn(executors, quick):
     """Table, and rows of goals."""
     problem = Problem("indrnn", LONG_QUICK if quick else LONG, n_layers=2)
-    contenders = own_steps(problem, pools)
+    contenders = own_steps(problem, executors)
     bound = 2 ** (1 / problem.shape[1])
     for kind, prepared in (("loop", lambda model: model), ("script", scripted)):
         model = TorchIndRNN(problem)
         step = torch_step(prepared(model), problem, bounds=[(layer.w, bound) for layer in model.layers])
-        check_same_step(problem, skrnn_step(problem, pools[1]), model, step)
+        check_same_step(problem, skrnn_step(problem, executors[1]), model, step)
         contenders |= {f"torch {kind} {n}": torch_contender(step, n) for n in (1, 2)}
     title = f"indrnn {problem.shape}, 2 layers"
     row, times_faster = compare(title, contenders, quick)
@@ -157,7 +157,7 @@ def measure_indrnn(pools, quick):
     return table(header, [row]), [at_least(f"{title}: ratio", times_faster, INDRNN_RATIO)]
 
 
-def measure_bidirectional(pools, quick):
+def measure_bidirectional(executors, quick):
     """Table, and rows of goals."""
     rows, wanted = [], []
     for ragged in (False, True):
@@ -165,8 +165,8 @@ def measure_bidirectional(pools, quick):
             problem = Problem("lstm", shape, ragged=ragged, n_layers=2, bidirectional=True)
             model = TorchModel(problem)
             step = torch_step(model, problem, packed=ragged)
-            check_same_step(problem, skrnn_step(problem, pools[1]), model, step)
-            contenders = own_steps(problem, pools) | {f"torch {n}": torch_contender(step, n) for n in (1, 2)}
+            check_same_step(problem, skrnn_step(problem, executors[1]), model, step)
+            contenders = own_steps(problem, executors) | {f"torch {n}": torch_contender(step, n) for n in (1, 2)}
             title = f"lstm {shape}, 2 layers, both directions{', ragged' if ragged else ''}"
             row, times_faster = compare(title, contenders, quick)
             rows.append(row)
@@ -180,7 +180,7 @@ def main():
     parts, wanted = [], []
     if "shares" in arguments.parts:
         parts, wanted = measure_all_shares(arguments.cells, arguments.quick)
-    with ShardPool(1) as one, ShardPool(2) as two:
+    with ThreadExecutor(1) as one, ThreadExecutor(2) as two:
         for name, measure in (("indrnn", measure_indrnn), ("bidirectional", measure_bidirectional)):
             if name in arguments.parts:
                 part, goal_rows = measure({1: one, 2: two}, arguments.quick)

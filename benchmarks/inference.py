@@ -30,8 +30,8 @@ from _harness import (
 from _models import CELLS, N_CLASSES, POINTS, Problem, TorchModel, grid, onnx_session, torch_contender
 
 from skrnn import RNNClassifier
-from skrnn._core.threads import ShardPool
-from skrnn.network.inference import predict_raw
+from skrnn.network.inference import Predictor
+from skrnn.network.shards import ThreadExecutor
 
 RATIO_LEAST, RATIO_MEAN = 1, 1.5
 ONE_SEQUENCE = (1, 100, 8, 32)
@@ -63,13 +63,13 @@ def check_same(contenders):
             raise RuntimeError(f"{name} and PyTorch differ: {raw} and {expected}")
 
 
-def measure_batch(cell, shape, pools, quick):
+def measure_batch(cell, shape, executors, quick):
     """One row of the table, and the ratio."""
     problem = Problem(cell, shape)
     data = problem.data()
     contenders = {
-        f"skrnn {n}": Contender(lambda pool=pool: predict_raw(problem.network, problem.theta, data, pool))
-        for n, pool in pools.items()
+        f"skrnn {n}": Contender(Predictor(problem.network, problem.theta, data, executor).predict_raw)
+        for n, executor in executors.items()
     }
     contenders |= others(problem)
     check_same(contenders)
@@ -84,7 +84,7 @@ def measure_batch(cell, shape, pools, quick):
 def batches(cells, points, quick):
     """Tables of all cells, and rows of goals."""
     parts, wanted = [], []
-    with ShardPool(1) as one, ShardPool(2) as two:
+    with ThreadExecutor(1) as one, ThreadExecutor(2) as two:
         for cell in cells:
             rows, ratios = [], {}
             for shape in grid(points, quick):

@@ -40,7 +40,7 @@ from _models import (
     torch_step,
 )
 
-from skrnn._core.threads import ShardPool
+from skrnn.network.shards import ThreadExecutor
 
 KINDS = ("float32", "float64", "ragged")
 LEAST, MEAN = {"lstm": 2, "gru": 3, "elman": 3}, {"lstm": 3, "gru": 8, "elman": 6}
@@ -50,17 +50,17 @@ TWO_THREADS, TWO_THREADS_FROM = 1.8, 64  # speed-up, and the batch size from whi
 HEADER = ("batch, T, inputs, hidden", "skrnn ms", "PyTorch ms", "ratio", "GFLOP/s", "of peak", "2 threads")
 
 
-def measure(cell, shape, kind, pools, quick):
+def measure(cell, shape, kind, executors, quick):
     """Seconds of each contender in each round, and the operations of a step and of a call of the peak loop."""
     ragged = kind == "ragged"
     problem = Problem(cell, shape, "float64" if kind == "float64" else "float32", ragged)
     model = TorchModel(problem)
     step = torch_step(model, problem, packed=ragged)
-    check_same_step(problem, skrnn_step(problem, pools[1]), model, step)
+    check_same_step(problem, skrnn_step(problem, executors[1]), model, step)
     peak_flops, peak = fma_peak(problem.x.dtype)
     contenders = {"peak": peak}
-    for n, pool in pools.items():
-        contenders[f"skrnn {n}"] = Contender(skrnn_step(problem, pool))
+    for n, executor in executors.items():
+        contenders[f"skrnn {n}"] = Contender(skrnn_step(problem, executor))
         contenders[f"torch {n}"] = torch_contender(step, n)
         if ragged:
             contenders[f"padded torch {n}"] = torch_contender(torch_step(PaddedTorchModel(problem), problem), n)
@@ -132,7 +132,7 @@ def main():
     shapes = grid(arguments.points, arguments.quick)
     compile_kernels(CELLS, ("float32", "float64"))
     parts, wanted = [], []
-    with ShardPool(1) as one, ShardPool(2) as two:
+    with ThreadExecutor(1) as one, ThreadExecutor(2) as two:
         for kind in arguments.kinds:
             for cell in arguments.cells:
                 results = {}

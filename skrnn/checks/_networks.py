@@ -4,12 +4,13 @@ from itertools import pairwise
 
 import numpy as np
 
-from .._core.threads import ShardPool
 from ..cells._base import Sizes
 from ..initializers import Chrono, GlorotUniform, Orthogonal, Scheme
 from ..losses import SquaredError
-from ..network.inference import Data, hidden_states, predict_raw, worthwhile_threads
+from ..network.data import Data
+from ..network.inference import Predictor
 from ..network.network import Network
+from ..network.shards import ThreadExecutor, worthwhile_workers
 from ..network.structure import Structure
 from ..training.objective import Objective
 from ._contract import about, require
@@ -38,19 +39,19 @@ class Problem:
 
     def outputs(self):
         """Outputs of the last layer at all steps."""
-        with ShardPool(1) as pool:
-            return np.concatenate(hidden_states(self.network, self.theta, self.data, pool))
+        with ThreadExecutor(1) as executor:
+            return np.concatenate(Predictor(self.network, self.theta, self.data, executor).hidden_states())
 
     def predict(self, indices=None, n_threads=1):
         """Raw predictions, of all sequences or of some."""
-        with ShardPool(n_threads) as pool:
-            return predict_raw(self.network, self.theta, self.data, pool, indices)
+        with ThreadExecutor(n_threads) as executor:
+            return Predictor(self.network, self.theta, self.data, executor).predict_raw(indices)
 
     def value_and_gradient(self, theta=None, n_threads=1):
         """Value of the objective and its gradient."""
         everything = np.arange(len(self.data.lengths))
-        with ShardPool(n_threads) as pool:
-            objective = Objective(self.network, self.data, SquaredError(), 0.0, pool, len(everything))
+        with ThreadExecutor(n_threads) as executor:
+            objective = Objective(self.network, self.data, SquaredError(), 0.0, executor, len(everything))
             return objective.value_and_gradient(self.theta if theta is None else theta, everything)
 
 
@@ -156,7 +157,7 @@ def check_determinism(cell):
     """The same bits twice in a row, and with one thread and two."""
     lengths, rng = [1], np.random.default_rng(0)
     theta = Problem(cell, lengths, 8, (24,)).theta
-    while len(lengths) < 64 or worthwhile_threads(theta, np.array(lengths)) < 2:
+    while len(lengths) < 64 or worthwhile_workers(theta, np.array(lengths)) < 2:
         lengths += rng.integers(10, 100, 16).tolist()
     problem = Problem(cell, lengths, 8, (24,), dtype="float32")
     runs = [(problem.predict(n_threads=n), *problem.value_and_gradient(n_threads=n)) for n in (1, 1, 2)]

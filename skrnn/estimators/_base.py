@@ -1,6 +1,7 @@
 """What all estimators share: parameters, fit, and running the network."""
 
 from abc import ABCMeta, abstractmethod
+from contextlib import contextmanager
 from functools import partial
 from numbers import Integral, Real
 from types import SimpleNamespace
@@ -178,19 +179,20 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
             a Jordan network hands on its raw predictions.
         """
         check_is_fitted(self)
-        from ..network.inference import hidden_states  # noqa: PLC0415
+        with self._predictor(X) as predictor:
+            return predictor.hidden_states()
 
-        return self._run_network(X, hidden_states)
-
-    def _run_network(self, X, run):
-        """``run(network, theta, data, pool, max_bytes)`` on the sequences in X."""
-        from .._core.threads import ShardPool  # noqa: PLC0415
-        from ..network.data import Data  # noqa: PLC0415
+    @contextmanager
+    def _predictor(self, X):
+        """What the network makes of the sequences in X, as long as its threads live."""
+        from ..network.data import Data  # noqa: PLC0415 (brings the compiler)
+        from ..network.inference import Predictor  # noqa: PLC0415
         from ..network.network import network_of  # noqa: PLC0415
+        from ..network.shards import ThreadExecutor  # noqa: PLC0415
 
         network = network_of(self.structure_)
         theta = network.flatten(self.weights_)
         sequences = validate_inputs(self, X, network.dtype, missing=self.inputs_.missing, text=self.inputs_.is_text)
         data = Data.of(sequences, self.inputs_, network.dtype, max_bytes=self._max_bytes)
-        with ShardPool(effective_n_jobs(usable(self, "n_jobs"))) as pool:
-            return run(network, theta, data, pool, self._max_bytes)
+        with ThreadExecutor(effective_n_jobs(usable(self, "n_jobs"))) as executor:
+            yield Predictor(network, theta, data, executor, self._max_bytes)

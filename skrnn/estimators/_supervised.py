@@ -129,14 +129,13 @@ class BaseSupervised(BaseRNN):
             If the network was not trained with ``pooling="attention"``.
         """
         check_is_fitted(self)
-        from ..network.inference import attention_weights  # noqa: PLC0415
-
         if self.structure_.pooling != "attention":
             raise ValueError(
                 f'attention_weights needs a network with pooling="attention"; this one was trained with '
                 f"pooling={self.structure_.pooling!r}."
             )
-        return self._run_network(X, attention_weights)
+        with self._predictor(X) as predictor:
+            return predictor.attention()
 
     def gradient_norms(self, X, y):
         """Measure how far back in time the gradient of the loss reaches.
@@ -164,13 +163,13 @@ class BaseSupervised(BaseRNN):
            "On the difficulty of training recurrent neural networks", ICML 2013. :arxiv:`1211.5063`
         """
         check_is_fitted(self)
-        from ..training.objective import gradient_norms  # noqa: PLC0415
+        from ..training.back_propagation import gradient_norms  # noqa: PLC0415
 
         self._check_target_names(y)
         y = items_of(y, "y")
         check_container(y, "y")
-
-        def run(network, theta, data, pool, max_bytes):
+        with self._predictor(X) as predictor:
+            data = predictor.data
             check_consistent_length(data.lengths, y)
             of_steps = self.per_step_
             rows = rows_of_steps(y, self._fit_saw, data.offsets) if of_steps else rows_of_sequences(y, self._fit_saw)
@@ -178,22 +177,16 @@ class BaseSupervised(BaseRNN):
             target = task.encode(rows)
             check_size(target, self.structure_.dtype)
             data.set_target(target)
-            return gradient_norms(network, theta, data, task.loss, max_bytes)
-
-        return self._run_network(X, run)
+            return gradient_norms(predictor, task.loss)
 
     def _predict(self, X, what):
         """Predictions of the kind that the task calls `what`; where steps have them, one array for each sequence."""
         check_is_fitted(self)
         decode = getattr(self._restored_task(), what)
-        from ..network.inference import predict_raw  # noqa: PLC0415
-
-        def run(network, theta, data, pool, max_bytes):
-            raw = predict_raw(network, theta, data, pool, max_bytes=max_bytes)
-            rows = decode(warn_if_not_finite(raw, data.offsets, "predictions"))
-            return split_steps(rows, data.offsets) if self.per_step_ else rows
-
-        return self._run_network(X, run)
+        with self._predictor(X) as predictor:
+            raw, offsets = predictor.predict_raw(), predictor.data.offsets
+        rows = decode(warn_if_not_finite(raw, offsets, "predictions"))
+        return split_steps(rows, offsets) if self.per_step_ else rows
 
     def as_transformer(self, pooling=None):
         """Give the network as a transformer, which makes features of sequences.

@@ -263,13 +263,9 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             in the dtype of the network. A row does not depend on the other sequences.
         """
         check_is_fitted(self)
-        from ..network.inference import pooled_states  # noqa: PLC0415
-
-        def run(network, theta, data, pool, max_bytes):
-            features = pooled_states(network, theta, data, pool, self._poolings(), max_bytes)
-            return warn_if_not_finite(features, data.offsets, "features")
-
-        return self._run_network(X, run)
+        with self._predictor(X) as predictor:
+            features = predictor.pooled(self._poolings())
+        return warn_if_not_finite(features, predictor.data.offsets, "features")
 
     @available_if(_can_invert)
     def inverse_transform(self, X):

@@ -2,75 +2,244 @@
 
 import numpy as np
 
-from .._core.threads import ShardPool
 from ..kernels.batches import store_rows
+from .carry import Carry
 from .data import MAX_BYTES, Data
 from .layers.pooling import get_pooling
 from .memory import room_of_prediction
 from .network import Network
 from .plan import Stretch
-from .stack import first_of
+from .shards import Crew, ShardResult, ShardTask, ThreadExecutor, worthwhile_workers
 from .structure import Structure
 
 PREDICTION_ROWS = 32  # sequences that go through the network together in prediction
-WORK_PER_THREAD = 3e6  # parameters times steps of a batch that pay for waking a thread, some 20 microseconds
 
 
-def predict_raw(network, theta, data, pool, indices=None, max_bytes=MAX_BYTES):
-    """Raw predictions of the sequences `indices`, each named once, in their order; None: of all.
+class Predictor:
+    """What a network with given parameters makes of sequences.
 
-    One row (K,) for each sequence, or where the network has predictions for each step, for each of their steps.
+    Parameters
+    ----------
+    network : Network
+    theta : ndarray
+    data : Data
+    executor : Executor
+    max_bytes : int, default=2**30
+        Memory for encoded sequences and buffers; what does not fit goes through the network in segments.
     """
-    indices, keeps_steps = (
-        np.arange(len(data.lengths)) if indices is None else indices,
-        network.head.pooling.keeps_steps,
-    )
-    offsets = np.cumsum([0, *data.lengths[indices]]) if keeps_steps else np.arange(len(indices) + 1)
-    raw, begins = np.empty((offsets[-1], network.n_outputs), network.dtype), np.empty(len(data.lengths), np.int64)
-    begins[indices] = offsets[:-1]
 
-    def collect(stretch, plan, buffers):
-        of_shard = buffers.group("pooled")["raw"]
-        if keeps_steps:
-            first_rows = begins[stretch.sequences] + stretch.first_steps
-            store_rows(of_shard, 0, network.n_outputs, plan.starts, first_rows, raw)
-        else:
-            raw[begins[stretch.sequences]] = of_shard[: len(stretch.sequences), : network.n_outputs]
+    def __init__(self, network, theta, data, executor, max_bytes=MAX_BYTES):
+        self.network, self.theta, self.data = network, theta, data
+        self.executor, self.max_bytes = executor, max_bytes
+        self._everything = np.arange(len(data.lengths))
 
-    _run_forward(network, theta, data, indices, pool, collect, max_bytes, by_segment=keeps_steps)
-    return raw
+    def predict_raw(self, indices=None):
+        """Raw predictions of the sequences `indices`, each named once, in their order; None: of all.
+
+        One row (K,) for each sequence, or where the network has predictions for each step, for each of their steps.
+        """
+        indices = self._everything if indices is None else indices
+        if self.network.head.pooling.keeps_steps:
+            return np.concatenate(self._by_step(_RawPass, indices))
+        return self._by_sequence(_RawPass, indices)
+
+    def hidden_states(self):
+        """Outputs h_t of the top level at all steps, one array (n_steps, H) for each sequence."""
+        return self._by_step(_StatesPass, self._everything)
+
+    def attention(self):
+        """Weights that attention gives to the steps, one array (n_steps,) for each sequence."""
+        return [weights[:, 0] for weights in self._by_step(_AttentionPass, self._everything)]
+
+    def pooled(self, poolings):
+        """Outputs h_t of the top level, pooled over the steps of each sequence in each of the ways named in `poolings`.
+
+        One row (len(poolings) * H,) for each sequence, one way after the other.
+        """
+        return self._by_sequence(_PooledPass, self._everything, poolings)
+
+    def states_from(self, initial):
+        """`hidden_states` from an initial `Carry` of all sequences, and the carry behind their last steps."""
+        results = self._run(_StatesPass, self._everything, initial=initial)
+        final = initial.zeros_like(len(self.data.lengths))
+        for task, result in results:
+            for name, array in result.carry.arrays.items():
+                final.arrays[name][task.sequences] = array
+        return self._split(results, self._everything), final
+
+    def _by_sequence(self, kind, indices, *what):
+        """One row for each sequence, in the order of `indices`."""
+        results, rows = self._run(kind, indices, *what), np.empty_like(self._everything)
+        rows[indices] = np.arange(len(indices))
+        out = np.empty((len(indices), results[0][1].rows.shape[1]), self.network.dtype)
+        for task, result in results:
+            out[rows[task.sequences]] = result.rows
+        return out
+
+    def _by_step(self, kind, indices):
+        """An array of a row for each step, for each sequence in the order of `indices`."""
+        return self._split(self._run(kind, indices), indices)
+
+    def _split(self, results, indices):
+        of_sequence = [None] * len(self.data.lengths)
+        for task, result in results:
+            ends = np.cumsum(self.network.n_steps(self.data.lengths[task.sequences])).tolist()
+            for number, begin, end in zip(task.sequences.tolist(), [0, *ends], ends, strict=False):
+                of_sequence[number] = result.rows[begin:end]
+        return [of_sequence[number] for number in indices.tolist()]
+
+    def _run(self, kind, indices, *what, initial=None):
+        """Pairs of a task and its result, from workers of this `kind`."""
+        network, data = self.network, self.data
+        order = data.by_length(indices)
+        n_workers = min(self.executor.n_workers, worthwhile_workers(self.theta, data.lengths[order]))
+        # Rows do not influence each other, so shards may be cut for the workers at hand.
+        n_rows = min(PREDICTION_ROWS, 8 * -(-len(order) // (8 * n_workers)), len(order))
+        sizes = n_rows, n_workers, self.max_bytes, kind.keep, data.step_bytes
+        room, n_workers = room_of_prediction(network, data.lengths[order], *sizes)
+        shards = room.shards(order, data.lengths, network.in_segments)
+        carries = [None if initial is None else initial.take(shard) for shard in shards]
+        tasks = [
+            ShardTask(shard, carry=carry, wants_carry=carry is not None)
+            for shard, carry in zip(shards, carries, strict=True)
+        ]
+        n_workers = min(n_workers, len(tasks))
+        workspace = network.memory.take_workspace(room.n_steps, room.n_sequences, n_workers, kind.keep)
+        packed, buffers = workspace.packed, workspace.buffers[:n_workers]
+        crew = Crew(network, packed, [kind(network, data, packed, of_one, room.n_steps, *what) for of_one in buffers])
+        results = self.executor.run(crew, self.theta, tasks, n_workers)
+        network.memory.give_back(workspace)
+        return list(zip(tasks, results, strict=True))
 
 
-def hidden_states(network, theta, data, pool, max_bytes=MAX_BYTES):
-    """Outputs h_t of the last layer at all steps, one array (n_steps, H) for each sequence."""
+class _ForwardPass:
+    """A worker that takes shards forward; what of them its results have, subclasses say.
 
-    def collect(plan, buffers, begins, out):
-        store_rows(network.stack.levels[-1].outputs(buffers), 0, network.stack.n_top_units, plan.starts, begins, out)
+    Parameters
+    ----------
+    network : Network
+    data : Data
+    packed, buffers : Arena
+    capacity : int
+        Steps that there are buffers for.
 
-    return _run_steps(network, theta, data, pool, network.stack.n_top_units, collect, max_bytes)
-
-
-def pooled_states(network, theta, data, pool, poolings, max_bytes=MAX_BYTES):
-    """Outputs h_t of the last layer, pooled over the steps of each sequence in each of the ways named in `poolings`.
-
-    One row (len(poolings) * H,) for each sequence, one way after the other.
+    Attributes
+    ----------
+    keep : bool
+        Whether the outputs of all levels are wanted.
     """
-    H, n_backward = network.stack.n_top_units, network.head.pooling.n_backward
-    ways = [get_pooling(name, H, n_backward) for name in poolings]
-    out = np.empty((len(data.lengths), len(ways) * H), network.dtype)
 
-    def collect(stretch, plan, buffers):
-        Y, shard = network.stack.levels[-1].outputs(buffers), stretch.sequences
-        for k, way in enumerate(ways):
-            shapes = way.buffer_shapes(len(Y), len(shard), training=False)
-            scratch = {name: np.empty(shape, network.dtype) for name, shape in shapes.items()}
-            pooled = out[shard, k * H : (k + 1) * H]  # what the segment before has left
+    keep = True
+
+    def __init__(self, network, data, packed, buffers, capacity):
+        self.network, self.data, self.packed, self.buffers, self.capacity = network, data, packed, buffers, capacity
+
+    def run(self, task):
+        """Take the shard of a task forward, segment by segment."""
+        network, stretch = self.network, Stretch.whole(self.data, task.sequences)
+        segments, plans, carry, final = stretch.cut(self.capacity), [], task.carry, None
+        rows, begins = self.start(stretch)
+        for k, segment in enumerate(segments):
+            plan = network.run_stretch(self.packed, self.buffers, self.data, segment, keep=self.keep, carry=carry)
+            plans.append(plan)
+            self.read(plan, segment, begins, rows)
+            if task.wants_carry or k + 1 < len(segments):
+                carry = network.stack.carry(self.buffers, plan)
+                final = carry if final is None else final.update(carry)
+                carry = carry.first(segment.n_on)
+        self.end(plans[0], rows)
+        return ShardResult(rows=rows, carry=final)
+
+    def start(self, stretch):
+        """Rows for what the result is to have, and the first of each sequence."""
+        raise NotImplementedError
+
+    def read(self, plan, segment, begins, rows):
+        """Take what is wanted of a segment that has come through the stack."""
+        raise NotImplementedError
+
+    def end(self, plan, rows):
+        """Take what is wanted of all steps; `plan` is that of the first segment, which has all sequences."""
+
+    def _rows_of_steps(self, stretch, n_columns):
+        n_steps = self.network.n_steps(stretch.lengths)
+        return np.empty((n_steps.sum(), n_columns), self.network.dtype), np.cumsum(n_steps) - n_steps
+
+    def _rows_of_sequences(self, stretch, n_columns):
+        return np.empty((len(stretch.sequences), n_columns), self.network.dtype), None
+
+    @staticmethod
+    def _store(array, n_columns, plan, segment, begins, rows):
+        """Bring the live rows of a segment to the rows of their sequences."""
+        store_rows(array, 0, n_columns, plan.starts, begins[: len(segment.lengths)] + segment.first_steps, rows)
+
+
+class _RawPass(_ForwardPass):
+    """Raw predictions."""
+
+    keep = False
+
+    def start(self, stretch):
+        keeps_steps = self.network.head.pooling.keeps_steps
+        return (self._rows_of_steps if keeps_steps else self._rows_of_sequences)(stretch, self.network.n_outputs)
+
+    def read(self, plan, segment, begins, rows):
+        head = self.network.head
+        head.pool(self.packed, self.buffers, plan)
+        if head.pooling.keeps_steps:
+            head.read_out(self.packed, self.buffers, plan, None)
+            raw = self.buffers.group("pooled")["raw"]
+            self._store(raw, self.network.n_outputs, plan, segment, begins, rows)
+
+    def end(self, plan, rows):
+        head = self.network.head
+        if not head.pooling.keeps_steps:
+            head.read_out(self.packed, self.buffers, plan, None)
+            rows[:] = self.buffers.group("pooled")["raw"][: len(rows), : self.network.n_outputs]
+
+
+class _StatesPass(_ForwardPass):
+    """Outputs of the top level."""
+
+    def start(self, stretch):
+        return self._rows_of_steps(stretch, self.network.stack.n_top_units)
+
+    def read(self, plan, segment, begins, rows):
+        stack = self.network.stack
+        self._store(stack.levels[-1].outputs(self.buffers), stack.n_top_units, plan, segment, begins, rows)
+
+
+class _AttentionPass(_ForwardPass):
+    """Weights of the steps."""
+
+    def start(self, stretch):
+        return self._rows_of_steps(stretch, 1)
+
+    def read(self, plan, segment, begins, rows):
+        self.network.head.pool(self.packed, self.buffers, plan)
+        self._store(self.buffers.group("pooling")["alpha"], 1, plan, segment, begins, rows)
+
+
+class _PooledPass(_ForwardPass):
+    """Outputs of the top level, pooled in several ways."""
+
+    def __init__(self, network, data, packed, buffers, capacity, poolings):
+        super().__init__(network, data, packed, buffers, capacity)
+        pooling = network.head.pooling
+        self.ways = [get_pooling(name, pooling.n_units, pooling.n_backward) for name in poolings]
+
+    def start(self, stretch):
+        return self._rows_of_sequences(stretch, len(self.ways) * self.network.stack.n_top_units)
+
+    def read(self, plan, segment, begins, rows):
+        stack, n = self.network.stack, len(segment.sequences)
+        Y, H = stack.levels[-1].outputs(self.buffers), stack.n_top_units
+        for k, way in enumerate(self.ways):
+            shapes = way.buffer_shapes(len(Y), n, training=False)
+            scratch = {name: np.empty(shape, Y.dtype) for name, shape in shapes.items()}
+            pooled = rows[:n, k * H : (k + 1) * H].copy()  # what the segment before has left
             way.forward({}, scratch, Y, plan.starts, pooled, plan.segment)
-            out[shard, k * H : (k + 1) * H] = pooled
-
-    options = {"by_segment": True, "keep": True}
-    _run_forward(network, theta, data, np.arange(len(data.lengths)), pool, collect, max_bytes, **options)
-    return out
+            rows[:n, k * H : (k + 1) * H] = pooled
 
 
 def read_out(network, theta, pooled):
@@ -83,15 +252,6 @@ def read_out(network, theta, pooled):
     packed = network.pack(theta, network.memory.allocate_packed())
     network.head.readout.forward(packed.group("readout"), with_one, raw, N)
     return raw
-
-
-def attention_weights(network, theta, data, pool, max_bytes=MAX_BYTES):
-    """Weights that attention gives to the steps, one array (n_steps,) for each sequence."""
-
-    def collect(plan, buffers, begins, out):
-        store_rows(buffers.group("pooling")["alpha"], 0, 1, plan.starts, begins, out)
-
-    return [weights[:, 0] for weights in _run_steps(network, theta, data, pool, 1, collect, max_bytes)]
 
 
 def run_recurrent_layers(cell, weights, sequences, initial_h=None, initial_c=None):
@@ -115,7 +275,7 @@ def run_recurrent_layers(cell, weights, sequences, initial_h=None, initial_c=Non
     """
     n_layers = 1 + max(int(name.split(".")[1]) for name in weights)
     W_x = weights["layers.0.forward.W_x"]
-    H, n_states = cell.count_units(W_x), len(cell.states)
+    H, kinds = cell.count_units(W_x), ("h", *cell.states)
     structure = Structure(
         cell,
         n_inputs=len(W_x),
@@ -127,85 +287,13 @@ def run_recurrent_layers(cell, weights, sequences, initial_h=None, initial_c=Non
     network = Network(structure)
     values = np.ascontiguousarray(np.concatenate(sequences, dtype=network.dtype))
     data = Data(values, np.cumsum([0, *map(len, sequences)]))
-    layers = [(level.number, name) for level in network.stack.levels for name in level.directions]
-    given = (initial_h, initial_c)[: 1 + n_states]
-    final = np.empty((1 + n_states, len(layers), len(sequences), H), network.dtype)
-    outputs = np.empty((len(values), network.stack.n_top_units), network.dtype)
-
-    def start(shard):
-        initial, zero = [{} for _ in network.stack.levels], np.zeros((len(shard), H), network.dtype)
-        for k, (number, name) in enumerate(layers):
-            initial[number][name] = [zero if each is None else each[k][shard] for each in given]
-        return initial
-
-    def collect(stretch, plan, buffers):
-        begins = data.begins[stretch.sequences] + stretch.first_steps
-        store_rows(
-            network.stack.levels[-1].outputs(buffers), 0, network.stack.n_top_units, plan.starts, begins, outputs
-        )
-        states = network.stack.final_states(buffers, plan)
-        for k, (number, name) in enumerate(layers):
-            final[:, k, stretch.sequences] = states[number][name]
-
-    with ShardPool(1) as pool:
-        theta, everything = network.flatten(weights), np.arange(len(sequences))
-        options = {"by_segment": True, "keep": True, "start": start}
-        _run_forward(network, theta, data, everything, pool, collect, MAX_BYTES, **options)
-    return np.split(outputs, data.begins[1:]), final[0], final[1] if n_states else None
-
-
-def worthwhile_threads(theta, lengths):
-    """Threads for which sequences of these lengths are work enough."""
-    return 1 + int(theta.size * lengths.sum() / WORK_PER_THREAD)
-
-
-def _run_steps(network, theta, data, pool, width, collect, max_bytes):
-    """One array (n_steps, width) per sequence, filled by ``collect(plan, buffers, begins, out)`` segment by segment."""
-    offsets = np.cumsum([0, *network.n_steps(data.lengths)])
-    out = np.empty((offsets[-1], width), network.dtype)
-
-    def collect_segment(stretch, plan, buffers):
-        collect(plan, buffers, offsets[stretch.sequences] + stretch.first_steps, out)
-
-    everything, options = np.arange(len(data.lengths)), {"by_segment": True, "keep": True}
-    _run_forward(network, theta, data, everything, pool, collect_segment, max_bytes, **options)
-    return np.split(out, offsets[1:-1])
-
-
-def _run_forward(network, theta, data, indices, pool, collect, max_bytes, *, by_segment, keep=False, start=None):
-    """Run sequences through the network; ``collect(stretch, plan, buffers)`` takes what it wants.
-
-    by_segment: whether it does so after each segment of a shard, or once, when that has its predictions; keep: whether
-    the outputs of all layers are wanted; start: gives the states that a shard starts from.
-    """
-    order = data.by_length(indices)
-    n_threads = min(pool.n_threads, worthwhile_threads(theta, data.lengths[order]))
-    # Rows do not influence each other, so shards may be cut for the threads at hand.
-    n_rows = min(PREDICTION_ROWS, 8 * -(-len(order) // (8 * n_threads)), len(order))
-    room, n_threads = room_of_prediction(
-        network, data.lengths[order], n_rows, n_threads, max_bytes, keep, data.step_bytes
+    names = [f"layers.{level.number}.{name}" for level in network.stack.levels for name in level.directions]
+    zeros = np.zeros((len(names), len(sequences), H), network.dtype)
+    given = [zeros if each is None else each for each in (initial_h, initial_c)[: len(kinds)]]
+    initial = Carry(
+        {f"{name}.{kind}": of[k] for kind, of in zip(kinds, given, strict=True) for k, name in enumerate(names)}
     )
-    shards = room.shards(order, data.lengths, network.in_segments)
-    n_threads = min(n_threads, len(shards))
-    workspace = network.memory.take_workspace(room.n_steps, room.n_sequences, n_threads, keep)
-    packed = network.pack(theta, workspace.packed)
-
-    def run(i, worker):
-        stretch, buffers, states = Stretch.whole(data, shards[i]), workspace.buffers[worker], start and start(shards[i])
-        segments, plan_of_all = stretch.cut(room.n_steps), None
-        for k, segment in enumerate(segments):
-            plan = network.run_stretch(packed, buffers, data, segment, keep=keep, initial=states)
-            network.head.pool(packed, buffers, plan)
-            plan_of_all = plan_of_all or plan
-            if network.head.pooling.keeps_steps:
-                network.head.read_out(packed, buffers, plan, None)
-            if by_segment:
-                collect(segment, plan, buffers)
-            if k + 1 < len(segments):
-                states = first_of(network.stack.final_states(buffers, plan), segment.n_on)
-        if not by_segment:
-            network.head.read_out(packed, buffers, plan_of_all, None)
-            collect(stretch, plan_of_all, buffers)
-
-    pool.run(run, len(shards), n_threads)
-    network.memory.give_back(workspace)
+    with ThreadExecutor(1) as executor:
+        outputs, final = Predictor(network, network.flatten(weights), data, executor).states_from(initial)
+    h, *others = (np.stack([final.arrays[f"{name}.{kind}"] for name in names]) for kind in kinds)
+    return outputs, h, others[0] if others else None

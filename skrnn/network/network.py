@@ -186,18 +186,18 @@ class Network:
         training=False,
         noise=None,
         keep=False,
-        initial=None,
+        carry=None,
         segment=None,
     ):
         """Run one shard, or a segment of its steps, up to the outputs of the top level; returns the plan.
 
         values : all steps of all sequences; begins, lengths : where the shard's sequences, or their parts in the
         segment, lie in it, longest first; noise : what dropout is drawn from, None for none; keep : whether to keep the
-        outputs of all levels in any case; initial : for each level a dict of direction to (h, other states) to start
-        from; segment : which steps of the sequences these are, None: all.
+        outputs of all levels in any case; carry : the states to start from, None: 0; segment : which steps of the
+        sequences these are, None: all.
         """
         plan, run = self.stack.planner.plan(begins, lengths, segment), self.stack.forward
-        options = {"training": training, "noise": noise, "keep": keep, "initial": initial}
+        options = {"training": training, "noise": noise, "keep": keep, "carry": carry}
         run(packed, buffers, values, begins, lengths, plan, **options)
         return plan
 

@@ -1,6 +1,7 @@
 """A stack: the fronts that sequences go through, and the levels of recurrent layers, one over the other."""
 
 from .arena import prefixed
+from .carry import Carry
 from .layers.convolution import Convolution
 from .layers.decay import Decay
 from .layers.embedding import Embedding
@@ -40,6 +41,11 @@ class Stack:
         conv = structure.convolution
         self.in_segments = not structure.bidirectional and (conv is None or conv.width == conv.stride == 1)
         recurrent = [layer for level in self.levels for layer in level.directions.values()]
+        self._carried = {
+            (level.number, name): [f"layers.{level.number}.{name}.{state}" for state in ("h", *layer.cell.states)]
+            for level in self.levels
+            for name, layer in level.directions.items()
+        }
         self.n_columns = max(layer.n_columns for layer in recurrent)  # of the pre-activations of a step
         self.n_carried = sum((1 + layer.n_states) * layer.n_state for layer in recurrent)  # between two steps
 
@@ -51,20 +57,30 @@ class Stack:
             for level in self.levels
         ) | prefixed((name, front.buffer_shapes(n_steps, n_sequences, training)) for name, front in self.fronts.items())
 
-    def forward(self, packed, buffers, values, begins, lengths, plan, *, training, noise, keep, initial):
+    def forward(self, packed, buffers, values, begins, lengths, plan, *, training, noise, keep, carry):
         """Run one shard up to the outputs of the top level: see `Network.run_stack`."""
         X, rows = values, plan.rows
         for name, front in self.fronts.items():
             front.forward(packed.group(name), buffers.group(name), X, rows, begins, lengths, plan)
             X, rows = buffers.group(name)["Y"], plan.order["forward"]
         by_direction = plan.order if self.fronts else _rows_of_values(plan)
-        for k, level in enumerate(self.levels):
-            level.forward(packed, buffers, X, by_direction, plan, training, noise, keep, initial and initial[k])
+        for level in self.levels:
+            initial = carry and self._initial(level, carry)
+            level.forward(packed, buffers, X, by_direction, plan, training, noise, keep, initial)
             X, by_direction = level.outputs(buffers), plan.order
 
-    def final_states(self, buffers, plan):
-        """States of all levels behind the last steps of `plan`, as `forward` takes them to start from."""
-        return [level.final_states(buffers, plan.starts) for level in self.levels]
+    def _initial(self, level, carry):
+        """For each direction of a level, h and the other states to start from."""
+        names = {direction: self._carried[level.number, direction] for direction in level.directions}
+        return {direction: [carry.arrays[name] for name in of_it] for direction, of_it in names.items()}
+
+    def carry(self, buffers, plan):
+        """States of all levels behind the last steps of `plan`."""
+        arrays = {}
+        for level in self.levels:
+            for direction, states in level.final_states(buffers, plan.starts).items():
+                arrays |= zip(self._carried[level.number, direction], states, strict=True)
+        return Carry(arrays)
 
     def backward(self, packed, buffers, plan, gradient, d_last, *, noisy, keep_dh, n_known):
         """The way back of `forward`, from the gradients of the outputs of the top level.
@@ -89,11 +105,6 @@ class Stack:
         for k, name in reversed(list(enumerate(names))):
             dX = buffers.group(names[k - 1])["dY"] if k else None
             self.fronts[name].backward(packed.group(name), buffers.group(name), plan, gradient.group(name), dX)
-
-
-def first_of(states, n_sequences):
-    """States of the first sequences, from those of all."""
-    return [{name: of_layer[:, :n_sequences] for name, of_layer in layer.items()} for layer in states]
 
 
 def _rows_of_values(plan):

@@ -3,8 +3,8 @@
 import numpy as np
 
 from .._core.streams import epoch_seed, shuffled
-from .._core.threads import ShardPool
-from ..network.inference import predict_raw
+from ..network.inference import Predictor
+from ..network.shards import ThreadExecutor
 from ..optimizers import clip_by_norm
 from .objective import Objective
 from .stability import gives_finite_loss
@@ -46,8 +46,8 @@ class Training:
         """
         self.interrupted = False
         # Overflow is looked for where it counts, once per batch and at the end.
-        with ShardPool(self.settings.n_threads) as pool, np.errstate(over="ignore", invalid="ignore"):
-            self._start(pool, optimizer, rows, held_out)
+        with ThreadExecutor(self.settings.n_threads) as executor, np.errstate(over="ignore", invalid="ignore"):
+            self._start(executor, optimizer, rows, held_out)
             where = None
             try:
                 self.observer.begin_fit()
@@ -95,10 +95,12 @@ class Training:
         )
 
     def _is_sound(self, theta):
-        what = self.network, theta, self.data, self.loss, self._all_rows
-        return gives_finite_loss(*what, self.objective.pool, self.settings.max_bytes)
+        return gives_finite_loss(self._predictor(theta), self.loss, self._all_rows)
 
-    def _start(self, pool, optimizer, rows, held_out):
+    def _predictor(self, theta):
+        return Predictor(self.network, theta, self.data, self.objective.executor, self.settings.max_bytes)
+
+    def _start(self, executor, optimizer, rows, held_out):
         """Make what the loop over epochs uses."""
         settings, data = self.settings, self.data
         self._optimizer, self._rows = optimizer, rows
@@ -110,14 +112,14 @@ class Training:
         self._bounds = list(self.network.bounds(self.network.n_steps(data.longest(rows))))
         max_batch = settings.batch_size if optimizer.stochastic else len(rows)
         bounds = {"max_bytes": settings.max_bytes, "truncation": settings.truncation}
-        self.objective = Objective(self.network, data, self.loss, settings.alpha, pool, max_batch, **bounds)
+        self.objective = Objective(self.network, data, self.loss, settings.alpha, executor, max_batch, **bounds)
         validate = None
         if len(held_out):
             target_rows = data.target_rows(held_out)
             target, weight = data.target[target_rows], data.row_weight[target_rows]
 
             def validate(theta):
-                raw = predict_raw(self.network, theta, data, pool, held_out, settings.max_bytes)
+                raw = self._predictor(theta).predict_raw(held_out)
                 return self.score(raw, target, weight) if np.isfinite(raw).all() else -np.inf
 
         self.monitor = Monitor(self.state, settings.tol, settings.n_iter_no_change, validate, settings.verbose)

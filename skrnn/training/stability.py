@@ -10,16 +10,16 @@ import math
 import numpy as np
 
 from ..cells import GRU, LSTM, MGU, Elman, IndRNN, Jordan
-from ..network.inference import predict_raw
 
 
-def gives_finite_loss(network, theta, data, loss, rows, pool, max_bytes):
+def gives_finite_loss(predictor, loss, rows):
     """Whether the predictions of the sequences `rows`, and their loss, are finite."""
+    network, theta, data = predictor.network, predictor.theta, predictor.data
     if not np.isfinite(theta).all():
         return False
     if is_bounded(network, theta, data.largest, int(network.n_steps(data.lengths[rows].max()))):
         return True
-    raw = predict_raw(network, theta, data, pool, rows, max_bytes)
+    raw = predictor.predict_raw(rows)
     if not np.isfinite(raw).all():
         return False
     rows = data.target_rows(rows)

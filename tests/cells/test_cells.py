@@ -24,13 +24,13 @@ from networks import (
 from numpy.testing import assert_allclose, assert_array_equal
 from threadpoolctl import threadpool_limits
 
-from skrnn._core.threads import ShardPool
 from skrnn.cells import BIAS, BOTH, INPUT, STATE, STATE_WITHOUT_BIAS, BaseCell, get_cell
 from skrnn.cells import CELLS as REGISTRY
 from skrnn.cells._base import Sizes
 from skrnn.convolution import Conv
 from skrnn.losses import SquaredError
 from skrnn.network.layers.pooling import POOLINGS
+from skrnn.network.shards import ThreadExecutor
 from skrnn.training.objective import Objective
 
 quick = settings(max_examples=25, deadline=None, database=None)
@@ -209,8 +209,10 @@ def test_gradient_equals_central_differences(cell, shape, options):
     """With the tolerances of PyTorch's gradcheck."""
     network, theta, sequences, target = problem(cell, **shape, seed=5, **options)
     weight = weights_of(sequences)
-    with ShardPool(1) as pool:
-        objective = Objective(network, as_data(sequences, target, weight), SquaredError(), 0.1, pool, len(sequences))
+    with ThreadExecutor(1) as executor:
+        objective = Objective(
+            network, as_data(sequences, target, weight), SquaredError(), 0.1, executor, len(sequences)
+        )
         everyone = np.arange(len(sequences))
         _, gradient = objective.value_and_gradient(theta, everyone)
         numeric = ref.central_difference(lambda theta: objective.value_and_gradient(theta, everyone)[0], theta)

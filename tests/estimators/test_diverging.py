@@ -12,6 +12,7 @@ from skrnn.callbacks import Checkpoint, EarlyStopping
 from skrnn.cells import GRU, Elman, IndRNN
 from skrnn.convolution import Conv
 from skrnn.initializers import Uniform
+from skrnn.network.inference import Predictor
 
 RNG = np.random.default_rng(0)
 X = [RNG.normal(size=(n, 2)) for n in RNG.integers(20, 60, size=24)]
@@ -139,7 +140,7 @@ def test_lbfgs():
 )
 def test_a_bound_settles_it_in_ordinary_fits(options, dtype, monkeypatch):
     """No sequence goes through the network once more."""
-    monkeypatch.setattr(skrnn.training.stability, "predict_raw", None)
+    monkeypatch.setattr(Predictor, "predict_raw", None)
     RNNRegressor(**SHORT | {"max_iter": 3} | options, dtype=dtype).fit(X, Y).partial_fit(X, Y)
 
 

@@ -16,7 +16,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
 from skrnn import RNNClassifier, RNNRegressor
-from skrnn.network import inference
+from skrnn.network import shards
 from skrnn.training.objective import Objective
 
 pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
@@ -30,7 +30,7 @@ def bits(model):
 @pytest.fixture
 def busy(monkeypatch):
     """Threads are woken for any work, however little."""
-    monkeypatch.setattr(inference, "WORK_PER_THREAD", 1)
+    monkeypatch.setattr(shards, "WORK_PER_THREAD", 1)
 
 
 # -------------------------------------------------------------------------------------------------------- threads
@@ -217,9 +217,9 @@ import os, signal, sys, threading, time, warnings
 warnings.simplefilter("ignore")
 import joblib, numpy as np
 from skrnn import RNNRegressor
-from skrnn.network import inference
+from skrnn.network import shards
 from numba.core.compiler_lock import global_compiler_lock
-inference.WORK_PER_THREAD = 1
+shards.WORK_PER_THREAD = 1
 X, y = np.random.default_rng(0).normal(size=(40, 5, 2)), np.arange(40.0)
 
 def fit(cell="elman"):

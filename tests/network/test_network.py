@@ -23,7 +23,7 @@ from networks import (
 from numba.core import config
 from numpy.testing import assert_allclose, assert_array_equal
 
-import skrnn.network.inference
+import skrnn.network.shards
 import skrnn.training.objective
 from skrnn._core.threads import ShardPool
 from skrnn.kernels.denormals import MACHINE
@@ -31,6 +31,7 @@ from skrnn.losses import BaseLoss, SquaredError
 from skrnn.network.arena import LINE, Arena, padded
 from skrnn.network.inference import PREDICTION_ROWS
 from skrnn.network.layout import Layout
+from skrnn.network.shards import ThreadExecutor
 from skrnn.training.objective import MAX_SHARDS, Objective
 
 problem = partial(problem, hidden=(9, 5))
@@ -53,7 +54,7 @@ class SumOfRaw(BaseLoss):
 @pytest.fixture
 def many_threads(monkeypatch):
     """Batches of any size are worth waking threads."""
-    monkeypatch.setattr(skrnn.network.inference, "WORK_PER_THREAD", 1.0)
+    monkeypatch.setattr(skrnn.network.shards, "WORK_PER_THREAD", 1.0)
 
 
 def weighted_sum_of_parts(network, theta, sequences, target, n):
@@ -138,22 +139,22 @@ def test_gradients_of_shards_are_added_in_their_order(monkeypatch):
 
 
 @each_cell
-def test_threads_take_part(cell, many_threads):
+def test_threads_take_part(cell, many_threads, monkeypatch):
     """Otherwise the tests above say little."""
     network, theta, sequences, target = problem(cell, [20] * 128, hidden=(32,))
     workers = set()
     run = ShardPool.run
 
-    class Watched(ShardPool):
-        def run(self, task, n_tasks, n_threads):
-            def watched(i, worker):
-                workers.add(worker)
-                task(i, worker)
+    def run_watched(pool, task, n_tasks, n_threads):
+        def watched(i, worker):
+            workers.add(worker)
+            task(i, worker)
 
-            run(self, watched, n_tasks, n_threads)
+        run(pool, watched, n_tasks, n_threads)
 
-    with Watched(4) as pool:
-        objective = Objective(network, as_data(sequences, target), SquaredError(), 0.0, pool, 128)
+    monkeypatch.setattr(ShardPool, "run", run_watched)
+    with ThreadExecutor(4) as executor:
+        objective = Objective(network, as_data(sequences, target), SquaredError(), 0.0, executor, 128)
         give_up = time.monotonic() + PATIENCE  # on a busy machine the first thread may be done before another wakes
         while len(workers) < 2 and time.monotonic() < give_up:
             objective.value_and_gradient(theta, np.arange(128))
@@ -179,8 +180,8 @@ def test_batches_of_some_sequences(cell, options):
     lengths = np.random.default_rng(4).integers(1, 9, 40).tolist()
     network, theta, sequences, target = problem(cell, lengths, **options)
     rng = np.random.default_rng(5)
-    with ShardPool(1) as pool:
-        objective = Objective(network, as_data(sequences, target), SquaredError(), 0.0, pool, 20)
+    with ThreadExecutor(1) as executor:
+        objective = Objective(network, as_data(sequences, target), SquaredError(), 0.0, executor, 20)
         for n in (20, 1, 13, 7, 20):
             batch = rng.permutation(40)[:n]
             value, gradient = objective.value_and_gradient(theta, batch)
@@ -329,8 +330,8 @@ def test_nothing_is_left_of_an_overflow(cell, dtype, options):
     """A line search may step to weights whose values are not finite, and come back, with other shards."""
     network, theta, sequences, target = problem(cell, [8] * 6 + [5, 1, 8, 3, 3, 6], dtype=dtype, **options)
     long, ragged = np.arange(6), np.arange(6, 12)
-    with ShardPool(1) as pool:
-        objective = Objective(network, as_data(sequences, target), SquaredError(), 0.0, pool, 6)
+    with ThreadExecutor(1) as executor:
+        objective = Objective(network, as_data(sequences, target), SquaredError(), 0.0, executor, 6)
         expected = objective.value_and_gradient(theta, ragged)
         value, _ = objective.value_and_gradient(np.full_like(theta, np.nan), long)
         assert np.isnan(value)
@@ -353,12 +354,12 @@ def vanishing(dtype, first):
 @each_dtype
 def test_vanishing_gradients_are_not_slow(dtype):
     tiny = np.finfo(dtype).tiny
-    with ShardPool(1) as pool:
+    with ThreadExecutor(1) as executor:
         objectives, best = [], {}
         for first in (1.0, tiny * 1e3):
             network, theta, sequences, target = vanishing(dtype, first)
             loss = SumOfRaw()
-            objectives.append((first, theta, Objective(network, as_data(sequences, target), loss, 0.0, pool, 8)))
+            objectives.append((first, theta, Objective(network, as_data(sequences, target), loss, 0.0, executor, 8)))
         for _ in range(5):
             for first, theta, objective in objectives:
                 start = time.perf_counter()

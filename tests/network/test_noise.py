@@ -19,8 +19,8 @@ from numba.core import config
 from numpy.testing import assert_allclose, assert_array_equal
 
 import skrnn.network.head
-import skrnn.network.inference
 import skrnn.network.layers.level
+import skrnn.network.shards
 from skrnn.losses import SquaredError
 from skrnn.network.plan import Noise
 from skrnn.optimizers import SGD
@@ -205,7 +205,7 @@ def test_batch_mates_do_not_change_masks(cell, dtype, bidirectional):
 @pytest.mark.parametrize(("cell", "dtype"), [("lstm", np.float32), ("gru_before", np.float64), ("jordan", np.float64)])
 @each_way
 def test_bits_do_not_depend_on_threads(cell, dtype, bidirectional, monkeypatch):
-    monkeypatch.setattr(skrnn.network.inference, "WORK_PER_THREAD", 1.0)
+    monkeypatch.setattr(skrnn.network.shards, "WORK_PER_THREAD", 1.0)
     rates = NO_ZONEOUT if cell == "jordan" else RATES
     lengths = np.random.default_rng(0).integers(1, 20, 150).tolist()
     network, theta, sequences, target = problem(cell, lengths, (9, 5), dtype, bidirectional=bidirectional, **rates)

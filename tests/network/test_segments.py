@@ -9,16 +9,17 @@ from hypothesis import strategies as st
 from networks import CELLS, EVERYTHING, as_data, weighted_problem
 from numpy.testing import assert_allclose, assert_array_equal
 
-import skrnn.network.inference
-from skrnn._core.threads import ShardPool
+import skrnn.network.shards
 from skrnn.convolution import Conv
 from skrnn.losses import SquaredError
 from skrnn.network.arena import Arena
 from skrnn.network.data import MAX_BYTES
-from skrnn.network.inference import hidden_states, pooled_states, predict_raw
+from skrnn.network.inference import Predictor
 from skrnn.network.memory import Room, find_room
 from skrnn.network.plan import Stretch
-from skrnn.training.objective import BackPropagation, Objective, gradient_norms
+from skrnn.network.shards import ThreadExecutor
+from skrnn.training.back_propagation import BackPropagation, gradient_norms
+from skrnn.training.objective import Objective
 
 NOISE = {"input_dropout": 0.3, "dropout": 0.4, "recurrent_dropout": 0.2}
 LENGTHS = [17, 3, 9, 17, 1, 12, 5, 16, 2, 10]
@@ -28,12 +29,12 @@ problem = partial(weighted_problem, lengths=LENGTHS, hidden=(9, 5))
 def evaluate(network, theta, data, *, seed=None, capacity=None, n_threads=1, **options):
     """Value and gradient on all sequences, with room for `capacity` steps only."""
     everyone = np.arange(len(data.lengths))
-    with pytest.MonkeyPatch.context() as patch, ShardPool(n_threads) as pool:
+    with pytest.MonkeyPatch.context() as patch, ThreadExecutor(n_threads) as executor:
         if capacity is not None:
             patch.setattr(
                 "skrnn.training.objective.room_of_training", lambda network, lengths, n, *_, **__: Room(n, capacity, 1)
             )
-        objective = Objective(network, data, SquaredError(), 0.1, pool, len(everyone), **options)
+        objective = Objective(network, data, SquaredError(), 0.1, executor, len(everyone), **options)
         return objective.value_and_gradient(theta, everyone, seed)
 
 
@@ -119,9 +120,10 @@ def test_value_and_states_keep_their_bits(pooling):
 
 def test_gradients_at_the_states(monkeypatch):
     network, theta, data = problem("lstm")
-    expected = gradient_norms(network, theta, data, SquaredError())
-    monkeypatch.setattr("skrnn.training.objective.room_of_training", lambda *a, **k: Room(16, 10, 1))
-    for found, wanted in zip(gradient_norms(network, theta, data, SquaredError()), expected, strict=True):
+    predictor = Predictor(network, theta, data, None)
+    expected = gradient_norms(predictor, SquaredError())
+    monkeypatch.setattr("skrnn.training.back_propagation.room_of_training", lambda *a, **k: Room(16, 10, 1))
+    for found, wanted in zip(gradient_norms(predictor, SquaredError()), expected, strict=True):
         assert_allclose(found, wanted, rtol=1e-10)
 
 
@@ -147,31 +149,34 @@ def test_shards_have_fewer_sequences_where_segments_are_impossible(options):
     network, theta, data = problem("gru", lengths=[400, 300, 100] * 4, hidden=(32, 32), **options)
     expected = evaluate(network, theta, data)
     everyone, max_bytes = np.arange(12), 4 * needed(network, 600, 2)
-    with ShardPool(1) as pool:
-        objective = Objective(network, data, SquaredError(), 0.1, pool, 12, max_bytes=max_bytes)
+    with ThreadExecutor(1) as executor:
+        objective = Objective(network, data, SquaredError(), 0.1, executor, 12, max_bytes=max_bytes)
         assert sum(arena.memory.nbytes for arena in buffers_of(objective)) <= max_bytes // 4
         assert_same(objective.value_and_gradient(theta, everyone), expected)
-    with ShardPool(1) as pool, pytest.raises(MemoryError, match=r"a sequence of 400 steps .* GiB .*truncation"):
-        Objective(network, data, SquaredError(), 0.1, pool, 12, max_bytes=2 * needed(network, 350, 1))
+    with (
+        ThreadExecutor(1) as executor,
+        pytest.raises(MemoryError, match=r"a sequence of 400 steps .* GiB .*truncation"),
+    ):
+        Objective(network, data, SquaredError(), 0.1, executor, 12, max_bytes=2 * needed(network, 350, 1))
 
 
 def test_a_single_sequence_may_take_half_of_the_memory():
     network, theta, data = problem("gru", lengths=[400, 30, 30], hidden=(64,), bidirectional=True)
     max_bytes = 3 * needed(network, 400, 1)
     assert_same(evaluate(network, theta, data, max_bytes=max_bytes, n_threads=4), evaluate(network, theta, data))
-    with ShardPool(4) as pool:
-        objective = Objective(network, data, SquaredError(), 0.1, pool, 3, max_bytes=max_bytes)
+    with ThreadExecutor(4) as executor:
+        objective = Objective(network, data, SquaredError(), 0.1, executor, 3, max_bytes=max_bytes)
         assert sum(arena.memory.nbytes for arena in buffers_of(objective)) <= max_bytes // 2
 
 
 def buffers_of(objective):
-    return [worker.buffers for worker in objective._workers]
+    return [worker.buffers for worker in objective._crew.workers]
 
 
 # ------------------------------------------------------------------------------------------------- bits and memory
 @pytest.mark.parametrize("pooling", ["last", "steps"])
 def test_bits_do_not_depend_on_threads(pooling, monkeypatch):
-    monkeypatch.setattr(skrnn.network.inference, "WORK_PER_THREAD", 1.0)
+    monkeypatch.setattr(skrnn.network.shards, "WORK_PER_THREAD", 1.0)
     network, theta, data = problem(
         "lstm", lengths=[60, 40] * 40, hidden=(16,), dtype=np.float32, pooling=pooling, zoneout=0.1
     )
@@ -199,10 +204,10 @@ def test_everything_together_stays_within_the_bound(lengths, hidden, n_threads, 
         allocate(arena, *arguments, **options)
         allocated.append(arena.memory.nbytes)
 
-    with pytest.MonkeyPatch.context() as patch, ShardPool(n_threads) as pool:
+    with pytest.MonkeyPatch.context() as patch, ThreadExecutor(n_threads) as executor:
         patch.setattr(Arena, "__init__", counted)
         try:
-            Objective(network, data, SquaredError(), 0.0, pool, len(lengths), max_bytes=max_bytes)
+            Objective(network, data, SquaredError(), 0.0, executor, len(lengths), max_bytes=max_bytes)
         except MemoryError:
             assert max_bytes < 8 * (network.memory.packed_bytes + needed(network, max(lengths), 1))
         assert sum(allocated) <= max_bytes
@@ -258,8 +263,8 @@ def test_too_many_steps():
         with pytest.raises(MemoryError, match=rf"a sequence of {n_steps} steps .*raise max_memory to"):
             skrnn.network.memory.room_of_training(network, np.array([3, n_steps, n_steps]), 8, MAX_BYTES)
     network, theta, data = problem("lstm", lengths=[900], hidden=(64,), bidirectional=True)
-    with ShardPool(1) as pool, pytest.raises(MemoryError, match=r"a sequence of 900 steps"):
-        predict_raw(network, theta, data, pool, max_bytes=network.memory.packed_bytes + 10**5)
+    with ThreadExecutor(1) as executor, pytest.raises(MemoryError, match=r"a sequence of 900 steps"):
+        Predictor(network, theta, data, executor, network.memory.packed_bytes + 10**5).predict_raw()
 
 
 def test_the_memory_that_an_error_asks_for_is_enough():
@@ -280,12 +285,12 @@ def test_predictions_in_segments_are_the_same_bits(cell, pooling, dtype):
         cell, lengths=[900, 300, 5, 1] * 6, hidden=(20, 20), dtype=dtype, pooling=pooling, zoneout=0.0
     )
     some = np.array([5, 0, 7, 21])
-    with ShardPool(1) as pool:
+    with ThreadExecutor(1) as executor:
         runs = [
-            lambda **bound: predict_raw(network, theta, data, pool, **bound),
-            lambda **bound: predict_raw(network, theta, data, pool, some, **bound),
-            lambda **bound: np.concatenate(hidden_states(network, theta, data, pool, **bound)),
-            lambda **bound: pooled_states(network, theta, data, pool, ["last", "mean", "max"], **bound),
+            lambda **bound: Predictor(network, theta, data, executor, **bound).predict_raw(),
+            lambda **bound: Predictor(network, theta, data, executor, **bound).predict_raw(some),
+            lambda **bound: np.concatenate(Predictor(network, theta, data, executor, **bound).hidden_states()),
+            lambda **bound: Predictor(network, theta, data, executor, **bound).pooled(["last", "mean", "max"]),
         ]
         max_bytes = network.memory.packed_bytes + 400_000
         assert network.memory.buffer_bytes(most_steps(data, 24), 24, training=False) > 4 * 400_000
@@ -296,9 +301,9 @@ def test_predictions_in_segments_are_the_same_bits(cell, pooling, dtype):
 def test_predictions_of_fewer_sequences_at_a_time_are_the_same_bits():
     network, theta, data = problem("gru", lengths=[300, 200, 5, 1] * 6, hidden=(20, 20), dtype=np.float32, **EVERYTHING)
     max_bytes = network.memory.packed_bytes + network.memory.buffer_bytes(400, 24, training=False)
-    with ShardPool(1) as pool:
-        expected = predict_raw(network, theta, data, pool)
-        assert_array_equal(predict_raw(network, theta, data, pool, max_bytes=max_bytes), expected)
+    with ThreadExecutor(1) as executor:
+        expected = Predictor(network, theta, data, executor).predict_raw()
+        assert_array_equal(Predictor(network, theta, data, executor, max_bytes).predict_raw(), expected)
 
 
 def test_memory_of_a_pass_back(monkeypatch):

@@ -14,11 +14,11 @@ from numpy.testing import assert_array_equal
 
 import skrnn.sequences._chunks
 from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer
-from skrnn._core.threads import ShardPool
 from skrnn.losses import SquaredError
 from skrnn.network.data import Data, StreamedData
-from skrnn.network.inference import hidden_states, predict_raw
+from skrnn.network.inference import Predictor
 from skrnn.network.memory import Room
+from skrnn.network.shards import ThreadExecutor
 from skrnn.sequences import as_sequence_array, check_sequences
 from skrnn.sequences._chunks import chunks
 from skrnn.sequences._convert import check_values
@@ -81,8 +81,8 @@ def test_gradients(kind, pooling, capacity, monkeypatch):
     monkeypatch.setattr("skrnn.training.objective.room_of_training", lambda *a, **k: Room(16, capacity, 1))
     results = []
     for data in both_forms(X, inputs, pooling):
-        with ShardPool(1) as pool:
-            objective = Objective(network, data, SquaredError(), 0.1, pool, len(X))
+        with ThreadExecutor(1) as executor:
+            objective = Objective(network, data, SquaredError(), 0.1, executor, len(X))
             results.append(objective.value_and_gradient(theta, everyone, seed=3))
     assert results[0][0] == results[1][0]
     assert_array_equal(results[0][1], results[1][1])
@@ -93,19 +93,21 @@ def test_gradients(kind, pooling, capacity, monkeypatch):
 def test_predictions(kind, options):
     X, inputs = with_inputs(kind)
     network, theta = network_for(inputs, **options)
-    with ShardPool(1) as pool:
+    with ThreadExecutor(1) as executor:
         in_memory, streamed = both_forms(X, inputs)
-        expected = predict_raw(network, theta, in_memory, pool), hidden_states(network, theta, in_memory, pool)
+        predictor = Predictor(network, theta, in_memory, executor)
+        expected = predictor.predict_raw(), predictor.hidden_states()
         small = (
             network.memory.packed_bytes
             + network.memory.buffer_bytes(60, 2, False, keep=True)
             + 60 * streamed.step_bytes
         )
         for max_bytes in (2**30, 4 * small // 3 + 10):
-            assert_array_equal(predict_raw(network, theta, streamed, pool, max_bytes=max_bytes), expected[0])
+            predictor = Predictor(network, theta, streamed, executor, max_bytes)
+            assert_array_equal(predictor.predict_raw(), expected[0])
             some = np.array([9, 0, 4])
-            assert_array_equal(predict_raw(network, theta, streamed, pool, some, max_bytes), expected[0][some])
-            states = hidden_states(network, theta, streamed, pool, max_bytes)
+            assert_array_equal(predictor.predict_raw(some), expected[0][some])
+            states = predictor.hidden_states()
             assert_array_equal(np.concatenate(states), np.concatenate(expected[1]))
 
 

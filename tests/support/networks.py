@@ -3,12 +3,13 @@
 import numpy as np
 import reference as ref
 
-from skrnn._core.threads import ShardPool
 from skrnn.cells import GRU, LSTM, MGU, Elman, IndRNN, Jordan
 from skrnn.convolution import Conv
 from skrnn.losses import SquaredError
-from skrnn.network.inference import Data, predict_raw
+from skrnn.network.data import Data
+from skrnn.network.inference import Predictor
 from skrnn.network.network import Network
+from skrnn.network.shards import ThreadExecutor
 from skrnn.network.structure import Structure
 from skrnn.training.objective import Objective
 
@@ -74,8 +75,8 @@ def as_data(sequences, target=None, weight=None):
 
 
 def predict(network, theta, sequences, n_threads=1):
-    with ShardPool(n_threads) as pool:
-        return predict_raw(network, theta, as_data(sequences), pool)
+    with ThreadExecutor(n_threads) as executor:
+        return Predictor(network, theta, as_data(sequences), executor).predict_raw()
 
 
 def value_and_gradient(
@@ -84,8 +85,8 @@ def value_and_gradient(
     """Value of the objective, by default of squared errors, and its gradient, on all sequences or on `indices`."""
     data = as_data(sequences, target, weight)
     indices = np.arange(len(sequences)) if indices is None else np.asarray(indices)
-    with ShardPool(n_threads) as pool:
-        objective = Objective(network, data, loss or SquaredError(), alpha, pool, len(indices))
+    with ThreadExecutor(n_threads) as executor:
+        objective = Objective(network, data, loss or SquaredError(), alpha, executor, len(indices))
         return objective.value_and_gradient(theta, indices, seed)
 
 

@@ -22,8 +22,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skrnn import RNNClassifier, RNNRegressor
 from skrnn.convolution import Conv
 from skrnn.losses import SquaredError
+from skrnn.network.inference import Predictor
 from skrnn.optimizers import LBFGS, SGD
-from skrnn.training.objective import gradient_norms
+from skrnn.training.back_propagation import gradient_norms
 from skrnn.training.run import Training
 from skrnn.training.state import Settings, TrainingState
 
@@ -31,7 +32,7 @@ problem = partial(problem, lengths=[4, 1, 6, 3], D=2)
 
 
 def norms_of(network, theta, sequences, target):
-    return gradient_norms(network, theta, as_data(sequences, target), SquaredError())
+    return gradient_norms(Predictor(network, theta, as_data(sequences, target), None), SquaredError())
 
 
 def expected_norms(cell, network, theta, x, y, **options):

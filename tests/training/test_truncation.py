@@ -8,10 +8,10 @@ from networks import make_network, named, weighted_problem
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skrnn import RNNRegressor
-from skrnn._core.threads import ShardPool
 from skrnn.convolution import Conv
 from skrnn.losses import SquaredError
-from skrnn.network.inference import predict_raw
+from skrnn.network.inference import Predictor
+from skrnn.network.shards import ThreadExecutor
 from skrnn.training.objective import Objective, Piece, check_truncation
 
 LENGTHS = [13, 4, 9, 13, 1, 7]
@@ -22,9 +22,9 @@ CELLS = {"lstm": "LSTM", "elman": "RNN"}
 def truncated(network, theta, data, truncation, *, step=0.0, seed=None, max_bytes=2**30, n_threads=1):
     """Value and gradient of each piece of one batch of all sequences; theta moves by `step` times the gradient."""
     theta, everyone, results = theta.copy(), np.arange(len(data.lengths)), []
-    with ShardPool(n_threads) as pool:
+    with ThreadExecutor(n_threads) as executor:
         options = {"truncation": truncation, "max_bytes": max_bytes}
-        objective = Objective(network, data, SquaredError(), 0.1, pool, len(everyone), **options)
+        objective = Objective(network, data, SquaredError(), 0.1, executor, len(everyone), **options)
         for piece in objective.pieces(everyone):
             value, gradient = objective.value_and_gradient(theta, piece, seed)
             results.append((value, gradient, objective.total_weight(piece)))
@@ -163,7 +163,7 @@ def test_the_value_is_that_of_the_whole(cell, pooling):
 
 @pytest.mark.parametrize("pooling", ["last", "steps"])
 def test_truncation_in_segments_and_on_threads(pooling, monkeypatch):
-    monkeypatch.setattr("skrnn.network.inference.WORK_PER_THREAD", 1.0)
+    monkeypatch.setattr("skrnn.network.shards.WORK_PER_THREAD", 1.0)
     network, theta, data = problem("lstm", lengths=[300, 240, 30, 100] * 12, hidden=(24,), pooling=pooling, zoneout=0.1)
     expected = truncated(network, theta, data, 100, step=0.1, seed=2)
     assert_same(truncated(network, theta, data, 100, step=0.1, seed=2, max_bytes=3 * 10**6), expected, rtol=1e-9)
@@ -197,8 +197,8 @@ def test_steps_without_weight_make_no_update():
 
 def test_pieces():
     network, _, data = problem("gru", lengths=[9, 2, 5], hidden=(4,), pooling="steps")
-    with ShardPool(1) as pool:
-        objective = Objective(network, data, SquaredError(), 0.0, pool, 3, truncation=4)
+    with ThreadExecutor(1) as executor:
+        objective = Objective(network, data, SquaredError(), 0.0, executor, 3, truncation=4)
         pieces = list(objective.pieces(np.array([1, 0, 2])))
         assert [piece.sequences.tolist() for piece in pieces] == [[0, 2, 1], [0, 2], [0]]
         assert [(piece.begin, piece.end) for piece in pieces] == [(0, 4), (4, 8), (8, 12)]
@@ -210,16 +210,16 @@ def test_pieces():
 
 def test_predictions_do_not_know_of_truncation():
     network, theta, data = problem("gru", pooling="steps")
-    with ShardPool(1) as pool:
-        before = predict_raw(network, theta, data, pool)
+    with ThreadExecutor(1) as executor:
+        before = Predictor(network, theta, data, executor).predict_raw()
         truncated(network, theta, data, 2)
-        assert_array_equal(predict_raw(network, theta, data, pool), before)
+        assert_array_equal(Predictor(network, theta, data, executor).predict_raw(), before)
 
 
 def test_long_sequences_take_the_memory_of_a_chunk():
     network, theta, data = problem("lstm", lengths=[50_000], hidden=(16,), dtype=np.float32, pooling="steps")
-    with ShardPool(1) as pool:
-        objective = Objective(network, data, SquaredError(), 0.0, pool, 1, truncation=100)
+    with ThreadExecutor(1) as executor:
+        objective = Objective(network, data, SquaredError(), 0.0, executor, 1, truncation=100)
         assert sum(worker.buffers.memory.nbytes for worker in objective._workers) < 200_000
         pieces = objective.pieces(np.arange(1))
         value, gradient = objective.value_and_gradient(theta, next(pieces))

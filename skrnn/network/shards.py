@@ -1,0 +1,98 @@
+"""Shards of a batch as tasks, and what runs them: threads."""
+
+from typing import NamedTuple, Protocol
+
+import numpy as np
+
+from .._core.threads import ShardPool
+from .arena import Arena
+from .carry import Carry
+
+WORK_PER_THREAD = 3e6  # parameters times steps of a batch that pay for waking a thread, some 20 microseconds
+
+
+class ShardTask(NamedTuple):
+    """Sequences that go through the network together, longest first.
+
+    number : place in the sum; begin, end : which of their steps, end None: all; n_tail : through how many of the last
+    steps the gradient flows back, None: all; total : weight by which the loss is divided; seed : what noise
+    is drawn from, None for none; carry : the states to start from, None for 0; wants_carry : whether the states behind
+    the last step are wanted.
+    """
+
+    sequences: np.ndarray
+    number: int = 0
+    begin: int = 0
+    end: int | None = None
+    n_tail: int | None = None
+    total: float = 1.0
+    seed: int | None = None
+    carry: Carry | None = None
+    wants_carry: bool = False
+
+
+class ShardResult(NamedTuple):
+    """What came of a task: its part of the loss with the gradient in packed form, or rows of predictions."""
+
+    loss: float = 0.0
+    gradient: Arena | None = None
+    rows: np.ndarray | None = None
+    carry: Carry | None = None
+
+
+class Worker(Protocol):
+    """Runs one task after the other, in memory of its own."""
+
+    def run(self, task: ShardTask) -> ShardResult: ...
+
+
+class Crew(NamedTuple):
+    """Workers over the same packed weights of a network."""
+
+    network: object
+    packed: Arena
+    workers: list
+
+
+class Executor(Protocol):
+    """Runs tasks, `n_workers` at a time at most."""
+
+    n_workers: int
+
+    def run(self, crew: Crew, theta: np.ndarray, tasks: list, n_workers: int) -> list:
+        """The results of tasks at theta, in the order of the tasks."""
+
+
+class ThreadExecutor:
+    """Runs tasks on threads of this process; to be used in a ``with`` statement.
+
+    Parameters
+    ----------
+    n_workers : int
+    """
+
+    def __init__(self, n_workers):
+        self.n_workers, self._pool = n_workers, ShardPool(n_workers)
+
+    def __enter__(self):
+        self._pool.__enter__()
+        return self
+
+    def __exit__(self, *exception):
+        self._pool.__exit__(*exception)
+
+    def run(self, crew, theta, tasks, n_workers):
+        """See `Executor`; gradients are those of the workers, not copies."""
+        crew.network.pack(theta, crew.packed)
+        results = [None] * len(tasks)
+
+        def run(i, worker):
+            results[i] = crew.workers[worker].run(tasks[i])
+
+        self._pool.run(run, len(tasks), n_workers)
+        return results
+
+
+def worthwhile_workers(theta, lengths):
+    """Workers for which sequences of these lengths are work enough."""
+    return 1 + int(theta.size * lengths.sum() / WORK_PER_THREAD)
