@@ -1,14 +1,16 @@
-"""What must be set before scipy is imported, and fixtures of several files.
+"""What must be set before scipy and Keras are imported, and fixtures of several files.
 
 The disk cache of kernels needs no care: it knows their sources.
 """
 
 import os
 import signal
+import warnings
 
 import pytest
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # without it scikit-learn skips its array API checks
+os.environ.setdefault("KERAS_BACKEND", "torch")  # of those that Keras has, the one that is installed for these tests
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -25,3 +27,15 @@ def ctrl_c():
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def torch():
+    return pytest.importorskip("torch")
+
+
+@pytest.fixture
+def keras():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("keras", exc_type=ImportError)

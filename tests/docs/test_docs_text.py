@@ -14,7 +14,7 @@ from docutils.core import publish_doctree
 from docutils.parsers.rst import Directive, directives, roles
 from meta_failures import FURTHER, TRIALS, n_passed
 from numpydoc.docscrape_sphinx import get_doc_object
-from test_docstrings import MODULES, public_objects
+from public_names import MODULES, public_objects
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGES = sorted((PROJECT / "docs").glob("*.rst"))

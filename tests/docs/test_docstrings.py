@@ -1,7 +1,6 @@
 """The public interface is documented, the README's example runs, and files and functions stay of a readable size."""
 
 import ast
-import importlib
 import inspect
 import re
 import tomllib
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpydoc.docscrape
 import pytest
 from numpydoc.validate import validate
+from public_names import public_objects
 
 import skrnn
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
@@ -17,24 +17,10 @@ from skrnn.cells import CELLS, get_cell
 
 PACKAGE = Path(skrnn.__file__).parent
 PROJECT = Path(__file__).resolve().parents[2]
-MODULES = (
-    *(
-        "skrnn",
-        "skrnn.callbacks",
-        "skrnn.cells",
-        "skrnn.checks",
-        "skrnn.convolution",
-        "skrnn.initializers",
-        "skrnn.interchange",
-    ),
-    *("skrnn.losses", "skrnn.metrics", "skrnn.model_selection", "skrnn.optimizers", "skrnn.preprocessing"),
-    *("skrnn.schedules", "skrnn.sequences", "skrnn.structure"),
-)
 ESTIMATORS = (RNNClassifier, RNNRegressor, SequenceTransformer)
 FILES = sorted(PACKAGE.rglob("*.py"))
 FILE_IDS = [str(path.relative_to(PACKAGE)) for path in FILES]
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 60
-ELSEWHERE = {"forward", "backward", "setup", "on_fit_task_begin", "on_fit_task_end", "teardown"}
 # Attributes that depend on the data or a parameter.
 OF_SOME_FITS = {
     *{"feature_names_in_", "channel_names_", "target_names_", "vocabulary_", "reconstruction_mean_"},
@@ -47,31 +33,6 @@ def excluded_checks():
         everything, *excluded = tomllib.load(file)["tool"]["numpydoc_validation"]["checks"]
     assert everything == "all"
     return set(excluded)
-
-
-def public_objects():
-    """Qualified names of the public classes and functions, and of the methods and properties that are ours."""
-    found = []
-    for module_name in MODULES:
-        module = importlib.import_module(module_name)
-        own = [name for name, value in vars(module).items() if getattr(value, "__module__", "") == module_name]
-        for name in getattr(module, "__all__", own):
-            public = getattr(module, name)
-            if callable(public) and not name.startswith("_"):
-                found.append(f"{module_name}.{name}")
-                members = inspect.getmembers(public) if inspect.isclass(public) else []
-                found += [f"{module_name}.{name}.{member}" for member, value in members if is_public(member, value)]
-    return found
-
-
-def is_public(name, member):
-    """Whether a member of a class is to be documented where it stands.
-
-    A cell's equations are in the docstring of the cell, the hooks of callbacks in the protocol of scikit-learn.
-    """
-    function = member.fget if isinstance(member, property) else member
-    is_ours = callable(function) and (getattr(function, "__module__", None) or "").startswith("skrnn.")
-    return is_ours and not name.startswith("_") and name not in ELSEWHERE
 
 
 @pytest.mark.parametrize("name", public_objects())

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from test_interchange import BOTH, assert_close, assert_same_layers, random_layers, random_sequences
+from other_libraries import BOTH, assert_close, assert_same_layers, random_layers, random_sequences
 
 from skrnn.cells import GRU, LSTM, Elman
 from skrnn.interchange import from_onnx, from_torch, to_onnx

@@ -1,7 +1,7 @@
 """Weights that a module of PyTorch computes from others are read as it computes them."""
 
 import pytest
-from test_interchange import assert_close, random_sequences, run_torch, torch_modules
+from other_libraries import assert_close, random_sequences, run_torch, torch_modules
 
 from skrnn.interchange import from_torch
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from onnx_models import check_case, node_model
 from onnx_vectors import CASES, Case
-from test_interchange import keras, keras_layer, run_keras, run_torch, torch, torch_modules  # noqa: F401
+from other_libraries import keras_layer, run_keras, run_torch, torch_modules
 
 from skrnn import cells
 from skrnn.cells import lstm
@@ -98,7 +98,7 @@ def largest_difference(layers, sequences, expected):
 
 
 @pytest.mark.parametrize("op", ["GRU", "LSTM"])
-def test_wrong_order_of_gates_from_torch(monkeypatch, torch, op):  # noqa: F811
+def test_wrong_order_of_gates_from_torch(monkeypatch, torch, op):
     torch.manual_seed(0)
     module = torch_modules(torch)[op.lower()](3, 4, dtype=torch.float64)
     sequences = [np.random.default_rng(0).normal(size=(4, 3))]
@@ -111,7 +111,7 @@ def test_wrong_order_of_gates_from_torch(monkeypatch, torch, op):  # noqa: F811
 
 @pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 @pytest.mark.parametrize("name", ["GRU", "GRU before", "LSTM"])
-def test_wrong_order_of_gates_from_keras(monkeypatch, keras, name):  # noqa: F811
+def test_wrong_order_of_gates_from_keras(monkeypatch, keras, name):
     layer, op = keras_layer(keras, name, 4, 3), name.split()[0]
     sequences = [np.random.default_rng(0).normal(size=(4, 3)).astype(np.float32)]
     expected = [run_keras(keras, [layer], sequences[0])]

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from saved_estimators import same
 
 from skrnn.persistence import _zip as zip_module
 from skrnn.persistence._plain import pack, unpack
@@ -54,23 +55,6 @@ PLAIN = st.recursive(
     ),
     max_leaves=8,
 )
-
-
-def same(a, b):
-    """Whether two plain values are equal in type, order, sign of zero and bits."""
-    if isinstance(a, np.ndarray):
-        if not (type(b) in (np.ndarray, np.memmap) and a.shape == b.shape and a.dtype.newbyteorder("=") == b.dtype):
-            return False
-        if a.dtype.kind == "O":
-            return all(same(x, y) for x, y in zip(a.ravel().tolist(), b.ravel().tolist(), strict=True))
-        return a.astype(b.dtype).tobytes() == b.tobytes()
-    if type(a) is not type(b):
-        return False
-    if isinstance(a, (list, tuple)):
-        return len(a) == len(b) and all(map(same, a, b))
-    if isinstance(a, dict):
-        return same(list(a.items()), list(b.items()))
-    return repr(a) == repr(b)
 
 
 @given(PLAIN)

@@ -15,13 +15,12 @@ import joblib
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from saved_estimators import LABELS, MAKE, SHORT, TOKENS, X, fitted, outputs
+from saved_estimators import LABELS, MAKE, SHORT, TOKENS, X, fitted, outputs, same
 from sklearn.base import clone
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, StandardScaler
-from test_archive import same
 from write_release_files import FILES, SEQUENCES, predict
 
 import skrnn

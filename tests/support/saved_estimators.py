@@ -94,3 +94,20 @@ def outputs(estimator, X):
     if hasattr(estimator, "inverse_transform"):
         found.append(estimator.inverse_transform(estimator.transform(X)).values)
     return found
+
+
+def same(a, b):
+    """Whether two plain values are equal in type, order, sign of zero and bits."""
+    if isinstance(a, np.ndarray):
+        if not (type(b) in (np.ndarray, np.memmap) and a.shape == b.shape and a.dtype.newbyteorder("=") == b.dtype):
+            return False
+        if a.dtype.kind == "O":
+            return all(same(x, y) for x, y in zip(a.ravel().tolist(), b.ravel().tolist(), strict=True))
+        return a.astype(b.dtype).tobytes() == b.tobytes()
+    if type(a) is not type(b):
+        return False
+    if isinstance(a, (list, tuple)):
+        return len(a) == len(b) and all(map(same, a, b))
+    if isinstance(a, dict):
+        return same(list(a.items()), list(b.items()))
+    return repr(a) == repr(b)
