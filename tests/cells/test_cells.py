@@ -105,7 +105,7 @@ def test_every_structure(cell, pooling):
     """Each with each other; derivatives along one direction of all weights, in every eighth along one of each."""
     shape = {"D": 2, "K": 2, "lengths": [3, 1, 4]}
     conv = Conv(3, width=3, stride=2)
-    choices = product((1, 2, 3), (False, True), (None, conv), (False, True), (False, True))
+    choices = product((1, 3), (False, True), (None, conv), (False, True), (False, True))
     for seed, (depth, bidirectional, convolution, layer_norm, residual) in enumerate(choices):
         if cell.startswith("jordan") and not bidirectional and (layer_norm or residual):
             continue  # refused: see test_structure
