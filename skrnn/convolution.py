@@ -1,4 +1,4 @@
-"""A convolution over time in front of the recurrent layers: its parameters."""
+"""Parameters of a convolution over time before the recurrent layers."""
 
 from numbers import Integral
 
@@ -8,27 +8,26 @@ from ._core.parameters import PlainEstimator, keep
 
 
 class Conv(PlainEstimator):
-    r"""Convolution over time, in front of the recurrent layers [1]_.
+    r"""Convolution over time, before the recurrent layers [1]_.
 
-    Each output channel is a weighted sum over `width` neighbouring steps. Steps outside of a sequence count as zeros,
-    as many on the left as on the right; where `width` is even the right side has one more.
+    Each output channel is a weighted sum over `width` neighbouring steps. Sequences are padded with zeros, equally on
+    both sides; if `width` is even, with one more on the right.
 
     .. math::
         y_t = \phi\Big(\sum_{k=0}^{w-1} x_{t s + k - \lfloor (w-1)/2 \rfloor} W_k + b\Big)
 
-    ``W`` (width * n_inputs, n_channels), the weights of one step after those of the other; ``b`` (n_channels,).
+    The weights are ``W`` (width * n_inputs, n_channels), ordered by step, and ``b`` (n_channels,).
 
     Parameters
     ----------
     n_channels : int, default=32
         Number of output channels.
     width : int, default=5
-        Number of steps :math:`w` that an output reads.
+        Number of steps :math:`w` that each output depends on.
     stride : int, default=1
-        Steps :math:`s` from one output to the next. With 2 the sequences that the recurrent layers see are half as
-        long.
+        Number of steps :math:`s` between outputs. With 2, the sequences become half as long for the recurrent layers.
     activation : {"relu", "tanh", "identity"}, default="relu"
-        The function :math:`\phi`.
+        Activation function :math:`\phi`.
 
     References
     ----------
@@ -53,7 +52,7 @@ class Conv(PlainEstimator):
         keep(locals())
 
     def n_steps(self, lengths):
-        """Number of steps that are left of sequences.
+        """Compute the lengths of the outputs.
 
         Parameters
         ----------
@@ -63,7 +62,7 @@ class Conv(PlainEstimator):
         Returns
         -------
         int or ndarray of int
-            A `stride`-th of it, rounded up.
+            Number of steps of each output: the length divided by `stride`, rounded up.
 
         Examples
         --------

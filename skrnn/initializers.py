@@ -1,8 +1,8 @@
 """Initial weights, in float64, drawn from a NumPy Generator.
 
-An initialiser is chosen by name or as an instance, e.g. ``RNNClassifier(recurrent_init=Orthogonal(gain=0.9))``. It
-holds hyper-parameters only, and draws the matrix of one gate at a time: the gates of a cell lie side by side in one
-matrix, but each is a layer of its own.
+Select an initialiser by name or pass an instance, for example ``RNNClassifier(recurrent_init=Orthogonal(gain=0.9))``.
+It only contains hyper-parameters, and draws one matrix per gate. (The gates of a cell are stored side by side in one
+matrix.)
 """
 
 from numbers import Integral, Real
@@ -20,7 +20,7 @@ SHORTEST = 3  # steps: with fewer the interval of `Chrono` would be empty
 
 def _uniform(rng, limit, *shape):
     if not limit <= np.finfo(np.float64).max / 2:  # between it and its opposite there is no finite number
-        raise ValueError(f"Uniform initial weights up to {limit:g} overflow: take a smaller gain or limit.")
+        raise ValueError(f"Uniform initial weights up to {limit:g} overflow: use a smaller gain or limit.")
     return rng.uniform(-limit, limit, size=shape)
 
 
@@ -50,10 +50,10 @@ class Scheme(NamedTuple):
 
 
 class BaseInitializer(PlainEstimator):
-    """Base class of what draws initial weights.
+    """Base class of initialisers of weights.
 
-    An initialiser of your own derives from this class and overrides ``__call__(rng, n_rows, n_columns)``, which returns
-    the matrix of one gate: `n_rows` inputs of each of `n_columns` units.
+    A custom initialiser derives from this class and overrides ``__call__(rng, n_rows, n_columns)``, which returns the
+    matrix of one gate, with one row per input and one column per unit.
 
     Examples
     --------
@@ -74,9 +74,9 @@ class BaseInitializer(PlainEstimator):
         Parameters
         ----------
         rng : numpy.random.Generator
-            The only source of random numbers.
+            Source of all random numbers.
         n_rows, n_columns : int
-            Number of inputs of a unit, and of units.
+            Number of inputs, and number of units.
 
         Returns
         -------
@@ -87,7 +87,7 @@ class BaseInitializer(PlainEstimator):
 
 
 class GlorotUniform(BaseInitializer):
-    r"""Uniform numbers that keep the size of signals and of gradients alike [1]_.
+    r"""Uniform numbers that preserve the scale of signals and gradients [1]_.
 
     .. math::
         W_{ij} \sim U(-a, a), \quad a = \gamma \sqrt{\frac{6}{n_\text{rows} + n_\text{columns}}}
@@ -95,7 +95,7 @@ class GlorotUniform(BaseInitializer):
     Parameters
     ----------
     gain : float, default=1.0
-        :math:`\gamma`, positive.
+        Factor :math:`\gamma`, positive.
 
     References
     ----------
@@ -121,7 +121,7 @@ class GlorotUniform(BaseInitializer):
 
 
 class GlorotNormal(BaseInitializer):
-    r"""Normal numbers that keep the size of signals and of gradients alike [1]_.
+    r"""Normal numbers that preserve the scale of signals and gradients [1]_.
 
     .. math::
         W_{ij} \sim N(0, \sigma^2), \quad \sigma = \gamma \sqrt{\frac{2}{n_\text{rows} + n_\text{columns}}}
@@ -129,7 +129,7 @@ class GlorotNormal(BaseInitializer):
     Parameters
     ----------
     gain : float, default=1.0
-        :math:`\gamma`, positive.
+        Factor :math:`\gamma`, positive.
 
     References
     ----------
@@ -155,12 +155,12 @@ class GlorotNormal(BaseInitializer):
 
 
 class HeUniform(BaseInitializer):
-    r"""Uniform numbers that keep the size of signals through rectified linear units [1]_.
+    r"""Uniform numbers that preserve the scale of signals through rectified linear units [1]_.
 
     .. math::
         W_{ij} \sim U(-a, a), \quad a = \sqrt{6 / n_\text{rows}}
 
-    The variance, :math:`2 / n_\text{rows}`, makes up for the half of a signal that these units cut off.
+    The variance, :math:`2 / n_\text{rows}`, compensates for the half of the signal that these units set to 0.
 
     References
     ----------
@@ -181,7 +181,7 @@ class HeUniform(BaseInitializer):
 
 
 class HeNormal(BaseInitializer):
-    r"""Normal numbers that keep the size of signals through rectified linear units [1]_.
+    r"""Normal numbers that preserve the scale of signals through rectified linear units [1]_.
 
     .. math::
         W_{ij} \sim N(0, \sigma^2), \quad \sigma = \sqrt{2 / n_\text{rows}}
@@ -210,13 +210,13 @@ class Orthogonal(BaseInitializer):
     .. math::
         W = \gamma Q, \quad Q Q^T = I \text{ or } Q^T Q = I
 
-    All such matrices are equally likely. At a gain of 1 a product with a square one keeps the length of the state, so
-    that neither states nor gradients vanish or explode at first.
+    All such matrices are equally likely. With a gain of 1, multiplication by a square matrix preserves the norm of the
+    state, so that states and gradients do not vanish or explode initially.
 
     Parameters
     ----------
     gain : float, default=1.0
-        :math:`\gamma`, positive: all singular values.
+        Factor :math:`\gamma`, positive; equal to all singular values.
 
     References
     ----------
@@ -248,19 +248,19 @@ class Orthogonal(BaseInitializer):
 
 
 class Identity(BaseInitializer):
-    r"""The identity, or a multiple of it [1]_.
+    r"""Identity matrix, or a multiple of it [1]_.
 
     .. math::
         W_{ij} = s \text{ if } i = j \text{ else } 0
 
-    For the recurrent weights of ``Elman(activation="relu")``: without input each unit then keeps its state, which is
-    the paper's IRNN. A smaller scale forgets sooner. Matrices that are not square hold the identity in their first rows
-    or columns.
+    For the recurrent weights of ``Elman(activation="relu")``: without input, each unit keeps its state. This is the
+    IRNN of the paper. With a smaller scale, units forget faster. Matrices that are not square contain the identity in
+    their first rows or columns.
 
     Parameters
     ----------
     scale : float, default=1.0
-        The factor s, positive.
+        Factor s, positive.
 
     References
     ----------
@@ -286,18 +286,18 @@ class Identity(BaseInitializer):
 
 
 class Uniform(BaseInitializer):
-    r"""Uniform numbers within a limit, by default that of a rule of thumb [1]_ with the number of units.
+    r"""Uniform numbers within a limit, by default a rule of thumb [1]_ with the number of units.
 
     .. math::
         W_{ij} \sim U(-a, a), \quad a = 1 / \sqrt{n_\text{columns}} \text{ by default}
 
-    The rule of thumb, equation 1 of [1]_, has the number of inputs instead, which for recurrent weights is the same.
-    The default is what PyTorch does for both matrices of a cell.
+    The rule of thumb, equation 1 of [1]_, uses the number of inputs, which is the same for recurrent weights. PyTorch
+    uses this default for both matrices of a cell.
 
     Parameters
     ----------
     limit : float, default=None
-        The limit a, positive.
+        Limit a, positive. If None, the default above.
 
     References
     ----------
@@ -326,7 +326,7 @@ class Uniform(BaseInitializer):
 class Zeros(BaseInitializer):
     """Zeros.
 
-    As recurrent weights they start a network in which no unit sees what the others remember.
+    With recurrent weights of zero, units initially do not depend on the states of other units.
 
     Examples
     --------
@@ -341,11 +341,11 @@ class Zeros(BaseInitializer):
 
 
 class BaseBias(PlainEstimator):
-    """Base class of what draws initial biases of the gates that decide how long a unit remembers.
+    """Base class of initialisers of the biases of gates, which determine how long units remember.
 
-    One of your own derives from this class and overrides ``__call__(rng, n_units, n_steps)``, which is called once for
-    each layer and direction and returns a number per unit: the larger, the longer that unit is to remember. It goes
-    with a plus to gates that keep the state, with a minus to those that overwrite it.
+    A custom class derives from this class and overrides ``__call__(rng, n_units, n_steps)``. It is called once per
+    layer and direction, and returns one number per unit: the larger, the longer the unit remembers. This number is the
+    bias of gates that keep the state, and its negative the bias of gates that overwrite it.
 
     Examples
     --------
@@ -366,7 +366,7 @@ class BaseBias(PlainEstimator):
         Parameters
         ----------
         rng : numpy.random.Generator
-            The only source of random numbers.
+            Source of all random numbers.
         n_units : int
             Number of units.
         n_steps : int
@@ -381,7 +381,7 @@ class BaseBias(PlainEstimator):
 
 
 class Chrono(BaseBias):
-    r"""Biases with which units remember for times from 2 steps up to a whole sequence [1]_.
+    r"""Biases that let units remember for times between 2 steps and a whole sequence [1]_.
 
     .. math::
         b_j = \log u_j, \quad u_j \sim U(1, T - 1)
@@ -392,8 +392,8 @@ class Chrono(BaseBias):
     Parameters
     ----------
     max_steps : int, default=None
-        T, at least 3: how far apart things may lie that belong together. None takes the length of the longest training
-        sequence, or 3 if that is shorter.
+        T, at least 3: the longest time to remember. If None, the length of the longest training sequence, but at least
+        3.
 
     References
     ----------
@@ -442,7 +442,7 @@ def _get(choice, registry, base, names):
 
 
 def get_initializer(initializer):
-    """The initialiser of that name, with its default parameters; an instance is returned as it is.
+    """Get an initialiser by name, with default parameters; an instance is returned unchanged.
 
     Parameters
     ----------
@@ -452,7 +452,7 @@ def get_initializer(initializer):
     Returns
     -------
     BaseInitializer
-        What draws the matrices.
+        The initialiser.
 
     Examples
     --------
@@ -464,7 +464,7 @@ def get_initializer(initializer):
 
 
 def get_bias_initializer(initializer):
-    """The initialiser of biases of that name, with its default parameters; an instance is returned as it is.
+    """Get an initialiser of biases by name, with default parameters; an instance is returned unchanged.
 
     Parameters
     ----------
@@ -474,7 +474,7 @@ def get_bias_initializer(initializer):
     Returns
     -------
     BaseBias or None
-        What draws the biases; None for "cell", where they are the constants of the cell.
+        The initialiser. None for "cell", which sets the biases to the constants of the cell.
 
     Examples
     --------

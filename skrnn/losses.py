@@ -1,7 +1,7 @@
-"""Losses: what one raw prediction costs, its slope, and the link from raw predictions to predictions.
+"""Losses: value and gradient with respect to raw predictions, and the inverse link to predictions.
 
-A loss is chosen by name or as an instance, e.g. ``RNNRegressor(loss=Huber(delta=1.0))``. The network's last layer
-gives raw predictions; `predict` of the loss turns them into what the user sees.
+Select a loss by name or pass an instance, for example ``RNNRegressor(loss=Huber(delta=1.0))``. The last layer of the
+network outputs raw predictions, which `predict` of the loss converts to predictions.
 """
 
 import functools
@@ -24,10 +24,10 @@ def _kernel(name):
 
 
 class BaseLoss(PlainEstimator):
-    """Base class of losses; sums over outputs where there are several.
+    """Base class of losses, which are summed over outputs.
 
-    A loss of your own derives from this class and overrides `value_and_gradient`, and where the defaults are not
-    right, the other methods.
+    A custom loss derives from this class and overrides `value_and_gradient`, and other methods if their defaults are
+    wrong.
 
     Attributes
     ----------
@@ -35,9 +35,9 @@ class BaseLoss(PlainEstimator):
         Whether the loss measures distances between target and raw prediction, so that the network can be trained on
         standardised targets and its predictions scaled back.
     resists_outliers : bool
-        Whether a target far from all others hardly moves the best prediction. Then the target is standardised by its
-        median and quartiles, which it does not move either, in place of mean and standard deviation, and early stopping
-        goes by the share of the loss that is explained, in place of R^2.
+        Whether outliers among the targets hardly affect the best prediction. The target is then standardised by median
+        and quartiles in place of mean and standard deviation, and early stopping uses the explained share of the loss
+        in place of R^2.
     """
 
     scales_target = False
@@ -52,22 +52,22 @@ class BaseLoss(PlainEstimator):
         Parameters
         ----------
         n_targets : int
-            Number of outputs or labels, or for `MultinomialLogLoss` of classes.
+            Number of outputs or labels; for `MultinomialLogLoss`, number of classes.
 
         Returns
         -------
         int
-            As many, unless a loss needs several for one target.
+            Number of raw predictions; `n_targets` unless a loss needs several per target.
         """
         return n_targets
 
     def value_and_gradient(self, raw, K, y, weight, d_raw):
-        """Weighted sum of the loss over samples, and its slope.
+        """Compute the weighted sum of the loss over samples, and its gradient.
 
         Parameters
         ----------
         raw : C-contiguous ndarray of shape (>= N, >= K)
-            Raw predictions; rows from N and columns from K on are not read.
+            Raw predictions; only the first N rows and K columns are read.
         K : int
             Number of raw predictions per sample.
         y : C-contiguous ndarray of shape (N, K)
@@ -75,7 +75,7 @@ class BaseLoss(PlainEstimator):
         weight : ndarray of shape (N,)
             Weight of each sample.
         d_raw : C-contiguous ndarray of shape (>= N, >= K)
-            Filled with the slopes; the rest is not written.
+            Output: the gradient, in the first N rows and K columns.
 
         Returns
         -------
@@ -89,21 +89,21 @@ class BaseLoss(PlainEstimator):
         return float(_kernel(self._kernel_name)(raw, K, y, weight, d_raw, parameter))
 
     def check_target(self, y):
-        """Refuse a target that the loss is not made for.
+        """Raise an error if the loss does not support the target.
 
         Parameters
         ----------
         y : ndarray of shape (n_samples, n_targets)
-            Target in its own units.
+            Target in its original unit.
 
         Raises
         ------
         ValueError
-            If a value is not possible; by default all are.
+            If a value is not supported; by default all values are.
         """
 
     def predict(self, raw):
-        """Prediction from raw predictions: the inverse link.
+        """Convert raw predictions to predictions by the inverse link.
 
         Parameters
         ----------
@@ -118,7 +118,7 @@ class BaseLoss(PlainEstimator):
         return raw
 
     def initial_raw(self, y, weight, K=None):
-        """Best constant raw prediction, from which training starts.
+        """Compute the best constant raw prediction, from which training starts.
 
         Parameters
         ----------
@@ -127,12 +127,12 @@ class BaseLoss(PlainEstimator):
         weight : ndarray of shape (n_samples,)
             Weights of the samples, not all 0.
         K : int, default=None
-            Number of raw predictions; `MultinomialLogLoss` needs it if `y` may lack the last classes.
+            Number of raw predictions. `MultinomialLogLoss` needs it if the last classes may be missing in `y`.
 
         Returns
         -------
         ndarray of shape (K,)
-            Finite, in float64.
+            The raw prediction, finite, in float64.
         """
         return np.average(np.asarray(y, dtype=np.float64), axis=0, weights=weight)
 
@@ -198,9 +198,9 @@ class Huber(BaseLoss):
     Parameters
     ----------
     delta : float, default=1.35
-        Residual from which on the loss is linear, positive; in units of the scale of the target where the estimator
-        standardises it, which is the standard deviation if it is normal. 1.35 costs 5 % of the efficiency of the mean
-        if residuals are normal.
+        Residual at which the loss becomes linear, positive. If the estimator standardises the target, in units of its
+        scale, which for normal targets is the standard deviation. With 1.35, the loss has 95 % of the efficiency of the
+        squared error for normal residuals.
 
     References
     ----------
@@ -238,7 +238,7 @@ class Quantile(BaseLoss):
     Parameters
     ----------
     quantile : float, default=0.5
-        The q of the formula, between 0 and 1, both excluded.
+        The quantile q, between 0 and 1, both excluded.
 
     References
     ----------
@@ -272,9 +272,9 @@ class Poisson(BaseLoss):
     .. math::
         \ell(\mathrm{raw}, y) = e^\mathrm{raw} - y \, \mathrm{raw} \qquad \hat y = e^\mathrm{raw}
 
-    The loss is the negative log-likelihood up to terms without raw. From raw = 60 on, a mean of 1e26, it goes on along
-    its tangent: a prediction that went wild costs much, but a finite amount. `predict` ends at the largest finite
-    number.
+    The loss is the negative log-likelihood, up to terms that do not depend on raw. Above raw = 60, a mean of 1e26, it
+    continues along its tangent, so that extreme predictions have a large but finite loss. `predict` is limited to the
+    largest finite number.
 
     References
     ----------
@@ -306,12 +306,12 @@ class Poisson(BaseLoss):
 
 
 class LogLoss(BaseLoss):
-    """Base class of the losses of classes, whose predictions are probabilities."""
+    """Base class of losses for classes, which predict probabilities."""
 
     _log_link = None
 
     def log_predict(self, raw):
-        """Take the logarithms of `predict`, exact for small probabilities too.
+        """Compute the logarithm of `predict`, accurate for small probabilities, too.
 
         Parameters
         ----------
@@ -327,12 +327,12 @@ class LogLoss(BaseLoss):
 
 
 class BinomialLogLoss(LogLoss):
-    r"""Log loss of two classes, or of K labels of which each is there or not [1]_.
+    r"""Log loss of two classes, or of K binary labels [1]_.
 
     .. math::
         \ell(\mathrm{raw}, y) = -y \log p - (1 - y) \log(1 - p) \qquad p = \frac{1}{1 + e^{-\mathrm{raw}}}
 
-    The target is 0 or 1, or a probability between; `predict` gives p.
+    The target is 0, 1, or a probability; `predict` returns p.
 
     References
     ----------
@@ -359,13 +359,13 @@ class BinomialLogLoss(LogLoss):
 
 
 class MultinomialLogLoss(LogLoss):
-    r"""Log loss of K classes that exclude each other [1]_.
+    r"""Log loss of K mutually exclusive classes [1]_.
 
     .. math::
         \ell(\mathrm{raw}, y) = -\log p_y \qquad p_k = \frac{e^{\mathrm{raw}_k}}{\sum_j e^{\mathrm{raw}_j}}
 
-    The target is one column with the index of the class, 0 to K - 1; `predict` gives all p. `initial_raw` checks the
-    indices, `value_and_gradient`, which is called for each shard of each mini-batch, does not.
+    The target is one column with the index of the class, 0 to K - 1; `predict` returns all p. `initial_raw` checks the
+    indices; `value_and_gradient`, which is called for each shard of each mini-batch, does not.
 
     References
     ----------

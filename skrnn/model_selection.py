@@ -1,4 +1,4 @@
-"""Splits in time for windows of several series, where scikit-learn's go by the order of the rows."""
+"""Splits in time for windows of several series, by the time of each sample and not by the order of rows."""
 
 import datetime
 import numbers
@@ -9,16 +9,17 @@ from sklearn.utils import indexable
 
 
 class TimeBlockSplit(BaseCrossValidator):
-    """Train on the past, test on the block of time that follows, of several series at once.
+    """Split the samples of several series in time: train on the past, test on the next block of time.
 
-    The distinct times of all samples are cut into blocks. In split k the test set holds the samples of a block,
-    whatever series they come from, and the training set all samples that are more than `gap` before it. So a sample
-    is put by its own time and not by its row, samples of one time are never parted, and series may differ in length
-    and begin late. For a single series sorted by time, without ties, this is `sklearn.model_selection.TimeSeriesSplit`.
+    The distinct times of all samples are divided into blocks. In each split, the test set contains the samples of one
+    block, of all series, and the training set contains all samples that are more than `gap` before it. The split
+    depends on the time of a sample, not on its row; samples of equal times are never separated, and series may differ
+    in length and start time. For a single series sorted by time, without ties, the splits are those of
+    `sklearn.model_selection.TimeSeriesSplit`.
 
-    Times go in as ``groups``. For windows cut from series, it is the time of the last step that a window reads; no
-    target of training reaches into the test if the gap is the longest time from there to the last target of a
-    window, as under :ref:`splits-in-time`.
+    Pass the times as ``groups``. The time of a window of a series is the time of its last step. Training targets do not
+    overlap with the test set if the gap is the longest time between the last step of a window and its last target, see
+    :ref:`splits-in-time`.
 
     Parameters
     ----------
@@ -26,8 +27,9 @@ class TimeBlockSplit(BaseCrossValidator):
         Number of splits, at least 1.
 
     gap : float or timedelta, default=0
-        Samples at most this much older than the first time of the test block are left out of training, in the unit
-        of the times; with dates, a timedelta of NumPy, pandas or `datetime`; with periods, that or their number.
+        Samples that precede the first time of the test block by at most the gap are left out of the training set. In
+        the unit of the times; for dates, a timedelta of NumPy, pandas or `datetime`; for periods, a timedelta or a
+        number of periods.
 
     test_size : int, default=None
         Number of distinct times in a test block. If None, ``n_times // (n_splits + 1)``.
@@ -83,29 +85,28 @@ class TimeBlockSplit(BaseCrossValidator):
         return self.n_splits
 
     def split(self, X, y=None, groups=None):
-        """Generate the rows of training and test sets.
+        """Generate the indices of training and test sets.
 
         Parameters
         ----------
         X : array-like of shape (n_samples, ...)
-            The samples; only their number is used.
+            The samples. Only their number is used.
         y : array-like of shape (n_samples, ...), default=None
-            Ignored, but for its length.
+            Only its length is checked.
         groups : array-like of shape (n_samples,)
             The time of each sample: numbers, dates (with a time zone or without), periods or timedeltas, in any order.
 
         Yields
         ------
         train : ndarray of int
-            Rows of the training samples, in the order of the rows.
+            Indices of the training samples, sorted.
         test : ndarray of int
-            Rows of the test samples.
+            Indices of the test samples, sorted.
 
         Raises
         ------
         ValueError
-            If there are no times, too few distinct ones, a time is missing, or a split is left without training
-            samples.
+            If times are missing, there are too few distinct times, or the training set of a split is empty.
         """
         if groups is None:
             raise ValueError("groups is missing: TimeBlockSplit needs the time of each sample there.")

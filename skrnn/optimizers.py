@@ -1,7 +1,7 @@
-"""Optimizers: how a gradient moves the parameters.
+"""Optimizers: update rules for the parameters.
 
-An optimizer is chosen by name or as an instance, e.g. ``RNNClassifier(solver=SGD(momentum=0.95))``. It holds its
-hyper-parameters only; what it remembers from step to step is kept by the caller.
+Select an optimizer by name or pass an instance, for example ``RNNClassifier(solver=SGD(momentum=0.95))``. An instance
+only contains hyper-parameters; the caller stores its state.
 """
 
 import functools
@@ -27,19 +27,20 @@ def _kernel(name):
 
 
 def clip_by_norm(gradient, limit):
-    """Scale a gradient down to norm `limit`, in place, if its norm is larger [1]_.
+    """Scale a gradient to norm `limit`, in place, if its norm is larger [1]_.
 
     Parameters
     ----------
     gradient : contiguous ndarray of shape (n_parameters,)
-        Changed if its norm is larger than `limit`.
+        The gradient, which is changed if its norm is larger than `limit`.
     limit : float
-        ``inf`` only measures.
+        Largest norm; ``inf`` only measures the norm.
 
     Returns
     -------
     float
-        Norm before; not finite if an element is not (then nothing is scaled), nor if float64 squares overflow.
+        The original norm. It is not finite if an element is not finite (the gradient is then not scaled), or if squares
+        overflow in float64.
 
     References
     ----------
@@ -60,15 +61,15 @@ def clip_by_norm(gradient, limit):
 class BaseOptimizer(PlainEstimator):
     """Base class of optimizers.
 
-    An optimizer of your own derives from this class and overrides `step`.
+    A custom optimizer derives from this class and overrides `step`.
 
     Attributes
     ----------
     stochastic : bool
-        Whether it takes a step per mini-batch, with `start` and `step`; `LBFGS` instead has `minimize`, which takes
-        all data at once.
+        Whether it makes a step per mini-batch, with `start` and `step`. `LBFGS` has `minimize` instead, which uses all
+        data at once.
     n_slots : int
-        Number of arrays, each as long as the parameters, that it remembers from step to step.
+        Number of state arrays, each as long as the parameters.
     """
 
     stochastic = True
@@ -76,7 +77,7 @@ class BaseOptimizer(PlainEstimator):
     _parameter_constraints = {}
 
     def start(self, theta):
-        """State before the first step.
+        """Return the state before the first step.
 
         Parameters
         ----------
@@ -91,20 +92,20 @@ class BaseOptimizer(PlainEstimator):
         return [np.zeros_like(theta) for _ in range(self.n_slots)]
 
     def step(self, theta, gradient, state, t, learning_rate, decay_mask=None):
-        """Change `theta` and `state` in place. All arrays are contiguous and of the dtype of `theta`.
+        """Update `theta` and `state` in place. All arrays are contiguous and of the dtype of `theta`.
 
         Parameters
         ----------
         theta, gradient : ndarrays of shape (n_parameters,)
-            Parameters, and the gradient of what is minimised there.
+            Parameters, and the gradient of the objective.
         state : list of ndarrays
-            From `start`, changed by all steps since.
+            State, returned by `start` and updated by each step.
         t : int
             Number of this step, from 1.
         learning_rate : float
             Size of the step.
         decay_mask : ndarray of shape (n_parameters,), default=None
-            1 where weight decay applies, 0 elsewhere; None applies it everywhere. Only `AdamW` reads it.
+            1 where weight decay applies, 0 elsewhere. If None, it applies everywhere. Only used by `AdamW`.
         """
         rows = [array[np.newaxis] for array in (theta, gradient, *state)]
         self._update(*rows, t, float(learning_rate), decay_mask)
@@ -125,7 +126,7 @@ class SGD(BaseOptimizer):
     momentum : float, default=0.9
         :math:`\mu`, at least 0 and below 1.
     nesterov : bool, default=True
-        Whether to take Nesterov's form.
+        Whether to use Nesterov momentum.
 
     References
     ----------
@@ -156,7 +157,7 @@ class SGD(BaseOptimizer):
 
 
 class RMSprop(BaseOptimizer):
-    r"""Steps divided by a moving root mean square of the gradient [1]_.
+    r"""Gradient divided by its moving root mean square [1]_.
 
     .. math::
         v_t &= \rho v_{t-1} + (1 - \rho) g_t^2 \\
@@ -167,9 +168,9 @@ class RMSprop(BaseOptimizer):
     Parameters
     ----------
     rho : float, default=0.9
-        At least 0 and below 1.
+        Decay rate, at least 0 and below 1.
     epsilon : float, default=1e-8
-        Positive.
+        Positive constant for numerical stability.
 
     References
     ----------
@@ -198,7 +199,7 @@ class RMSprop(BaseOptimizer):
 
 
 class Adam(BaseOptimizer):
-    r"""Momentum and steps divided by a root mean square of the gradient, both averages without their bias [1]_.
+    r"""Momentum divided by the root mean square of the gradient, both with bias correction [1]_.
 
     .. math::
         m_t &= \beta_1 m_{t-1} + (1 - \beta_1) g_t \\
@@ -210,9 +211,9 @@ class Adam(BaseOptimizer):
     Parameters
     ----------
     beta_1, beta_2 : float, default=0.9 and 0.999
-        At least 0 and below 1.
+        Decay rate, at least 0 and below 1.
     epsilon : float, default=1e-8
-        Positive.
+        Positive constant for numerical stability.
 
     References
     ----------
@@ -241,22 +242,22 @@ class Adam(BaseOptimizer):
 
 
 class AdamW(BaseOptimizer):
-    r"""Adam with weight decay beside the gradient instead of in it [1]_.
+    r"""Adam with decoupled weight decay [1]_.
 
     .. math::
         \theta'_{t-1} = (1 - \eta \lambda) \, \theta_{t-1}
 
-    and then a step of :class:`Adam` from :math:`\theta'_{t-1}`, where :math:`\eta` is the learning rate. Biases do not
-    decay.
+    followed by a step of :class:`Adam` from :math:`\theta'_{t-1}`, where :math:`\eta` is the learning rate. Biases do
+    not decay.
 
     Parameters
     ----------
     beta_1, beta_2 : float, default=0.9 and 0.999
-        At least 0 and below 1.
+        Decay rate, at least 0 and below 1.
     epsilon : float, default=1e-8
-        Positive.
+        Positive constant for numerical stability.
     weight_decay : float, default=0.01
-        :math:`\lambda`, not negative.
+        Weight decay :math:`\lambda`, not negative.
 
     References
     ----------
@@ -287,18 +288,18 @@ class AdamW(BaseOptimizer):
 
 
 class LBFGS(BaseOptimizer):
-    r"""Quasi-Newton method of limited memory, for data sets that fit one batch [1]_, [2]_.
+    r"""Limited-memory quasi-Newton method, for data sets that fit into one batch [1]_, [2]_.
 
     .. math::
         \theta_{t+1} = \theta_t - \eta_t H_t g_t
 
-    where g is the gradient, H the inverse Hessian as the last steps and changes of the gradient show it, and
-    :math:`\eta_t` the result of a line search: there is no learning rate.
+    where g is the gradient, H an approximation of the inverse Hessian from the last steps and gradients, and
+    :math:`\eta_t` the result of a line search. There is no learning rate.
 
     Parameters
     ----------
     memory : int, default=10
-        Number of steps that H is formed from, at most 10,000; each takes the memory of two more copies of the weights.
+        Number of steps that H is computed from, at most 10,000. Each needs the memory of two copies of the weights.
 
     References
     ----------
@@ -330,30 +331,30 @@ class LBFGS(BaseOptimizer):
         Parameters
         ----------
         function : callable
-            ``function(theta) -> (value, gradient)``; `theta` is a float64 array that it may keep, its gradient may be
-            of any float dtype and is copied.
+            ``function(theta) -> (value, gradient)``. `theta` is a float64 array, which is not changed later. The
+            gradient may have any float dtype and is copied.
         theta : ndarray of shape (n_parameters,)
-            Start; not changed.
+            Initial parameters, not changed.
         max_iter : int
-            Largest number of iterations, each of which may call `function` several times.
+            Maximum number of iterations, each of which may call `function` several times.
         tol : float
-            Converged when no element of the gradient is larger; or when an iteration improves the value by no more
-            than 2.2e-9 of itself.
+            Converged if no element of the gradient is larger, or if an iteration improves the value by at most 2.2e-9
+            of the value.
         bounds : sequence of (slice, float), default=()
-            Parts of `theta`, each with the largest absolute value that its elements may have.
+            Slices of `theta`, each with the maximum absolute value of its elements.
         callback : callable, default=None
-            ``callback(theta)`` after every iteration; it may raise StopIteration to end.
+            ``callback(theta)`` is called after each iteration, and may raise StopIteration to end.
 
         Returns
         -------
         theta : ndarray of shape (n_parameters,)
-            Of the dtype of the start.
+            The result, with the dtype of the initial parameters.
         n_iter : int
             Number of iterations.
         converged : bool
-            Whether `tol` was met.
+            Whether `tol` was reached.
         message : str
-            Why it ended.
+            Reason for the end.
         """
 
         def value_and_gradient(x):
@@ -380,7 +381,7 @@ OPTIMIZERS = {"adam": Adam, "adamw": AdamW, "rmsprop": RMSprop, "sgd": SGD, "lbf
 
 
 def get_optimizer(optimizer):
-    """The optimizer of that name, with its default parameters; an instance is returned as it is.
+    """Get an optimizer by name, with default parameters; an instance is returned unchanged.
 
     Parameters
     ----------
@@ -390,7 +391,7 @@ def get_optimizer(optimizer):
     Returns
     -------
     BaseOptimizer
-        What takes the steps.
+        The optimizer.
 
     Examples
     --------

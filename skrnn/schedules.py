@@ -1,8 +1,8 @@
-"""Schedules: what becomes of the learning rate in the course of training.
+"""Learning rate schedules.
 
-A schedule is chosen by name or as an instance, e.g. ``RNNClassifier(learning_rate=Cosine(warmup=0.1))``. It is a
-function of how far training is and of what it has reached, and remembers nothing: a run that is interrupted and resumed
-has the same rates as one that is not.
+Select a schedule by name or pass an instance, for example ``RNNClassifier(learning_rate=Cosine(warmup=0.1))``. A
+schedule is a function of the progress and the scores of training, and has no state, so that an interrupted and resumed
+run has the same learning rates as an uninterrupted one.
 """
 
 import math
@@ -19,16 +19,16 @@ LITTLE = 0.1  # part of the learning rate with which training hardly changes any
 class BaseSchedule(PlainEstimator):
     """Base class of schedules.
 
-    A schedule of your own derives from this class and overrides `factor`.
+    A custom schedule derives from this class and overrides `factor`.
 
     Attributes
     ----------
     needs_end : bool
         Whether `factor` depends on `progress`, so that the number of epochs must be known. `partial_fit`, which has no
-        last epoch, then keeps to the learning rate as it is.
+        last epoch, then uses a constant learning rate.
     anneals : bool
-        Whether the rate has come down to almost 0 after the last epoch. Training is then complete when it has run all
-        its epochs, and does not warn that the loss was still falling.
+        Whether the learning rate is almost 0 after the last epoch. Training is then complete after all epochs, and does
+        not warn that the loss is still falling.
     """
 
     needs_end = False
@@ -36,26 +36,25 @@ class BaseSchedule(PlainEstimator):
     _parameter_constraints = {}
 
     def factor(self, progress, watched):
-        """By what the learning rate is multiplied.
+        """Compute the factor of the learning rate.
 
         Parameters
         ----------
         progress : float
-            Share of the epochs that are over, from 0, below 1; also within an epoch.
+            Share of training that is complete, at least 0 and below 1, also within an epoch.
         watched : list of float
-            What training watches, higher is better, after each epoch that is over: the score on held-out sequences,
-            else minus the loss.
+            Score after each epoch, higher is better: the score on held-out sequences, or minus the loss.
 
         Returns
         -------
         float
-            Not negative.
+            The factor, not negative.
         """
         raise NotImplementedError
 
 
 class Constant(BaseSchedule):
-    """The same learning rate from the first update to the last.
+    """Constant learning rate.
 
     Examples
     --------
@@ -69,12 +68,12 @@ class Constant(BaseSchedule):
 
 
 class WarmUp(BaseSchedule):
-    """A learning rate that rises from 0 in a straight line and then stays.
+    """Learning rate that rises linearly from 0, and then is constant.
 
     Parameters
     ----------
     warmup : float, default=0.05
-        Share of the epochs in which it rises.
+        Share of epochs in which the learning rate rises.
 
     Examples
     --------
@@ -110,18 +109,18 @@ class _Falling(BaseSchedule):
 
 
 class Cosine(_Falling):
-    r"""A learning rate that falls along half a cosine [1]_.
+    r"""Learning rate that falls along half a cosine [1]_.
 
     .. math:: \frac{\eta}{\eta_0} = f + (1 - f) \frac{1 + \cos \pi p}{2}
 
-    where p is the share of the epochs after the warm-up that are over.
+    where p is the progress after the warm-up, from 0 to 1.
 
     Parameters
     ----------
     warmup : float, default=0.05
-        Share of the epochs in which the rate rises from 0 in a straight line, before it falls.
+        Share of epochs in which the learning rate rises linearly from 0, before it falls.
     final : float, default=0.0
-        The part f of the learning rate that is left at the end.
+        Final share f of the learning rate.
 
     References
     ----------
@@ -146,16 +145,16 @@ class Cosine(_Falling):
 
 
 class OneCycle(_Falling):
-    """A learning rate that rises to its largest value and falls to almost 0, each along half a cosine [1]_.
+    """Learning rate that rises to its maximum and falls to almost 0, each along half a cosine [1]_.
 
     Parameters
     ----------
     warmup : float, default=0.3
-        Share of the epochs in which it rises.
+        Share of epochs in which the learning rate rises.
     initial : float, default=0.04
-        Part of the learning rate that it starts from.
+        Initial share of the learning rate.
     final : float, default=0.0
-        Part of the learning rate that is left at the end.
+        Final share of the learning rate.
 
     References
     ----------
@@ -179,17 +178,17 @@ class OneCycle(_Falling):
 
 
 class Plateau(BaseSchedule):
-    """A learning rate that is cut whenever what training watches has stopped improving.
+    """Learning rate that is reduced whenever the validation score or the loss stops improving.
 
     Parameters
     ----------
     reduction : float, default=0.5
-        By what the rate is multiplied at each cut.
+        Factor of each reduction.
     patience : int, default=5
-        Epochs without improvement before a cut. It should be less than half of `n_iter_no_change` of the estimator,
-        which ends training.
+        Number of epochs without improvement before a reduction. It should be less than half of `n_iter_no_change` of
+        the estimator, which ends training.
     tol : float, default=1e-4
-        Improvement that counts.
+        Minimum improvement.
 
     Examples
     --------
@@ -233,7 +232,7 @@ SCHEDULES = {"constant": Constant, "warmup": WarmUp, "cosine": Cosine, "one_cycl
 
 
 def get_schedule(schedule):
-    """The schedule of that name, with its default parameters; an instance is returned as it is.
+    """Get a schedule by name, with default parameters; an instance is returned unchanged.
 
     Parameters
     ----------
@@ -243,7 +242,7 @@ def get_schedule(schedule):
     Returns
     -------
     BaseSchedule
-        What the learning rate follows.
+        The schedule.
 
     Examples
     --------

@@ -1,1 +1,1 @@
-"""What the other packages stand on: parameters as plain values, threads, streams of random numbers, the version."""
+"""Foundations of the other packages: parameters as plain values, threads, random numbers, the version."""

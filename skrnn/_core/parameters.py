@@ -1,8 +1,8 @@
-"""Parameters of estimators and components: kept as they were given, read as Python's own values.
+"""Parameters of estimators and components: stored as given, read as values of Python.
 
-``ParameterGrid`` over an array gives ``np.True_``, which is not True, and ``np.int32(2)``, whose products overflow. So
-whatever number, boolean or text a parameter is given as, an attribute that is read is Python's: code cannot forget to
-convert it. `get_params` gives what was given, as clones need.
+``ParameterGrid`` over an array gives ``np.True_``, which is not True, and ``np.int32(2)``, whose products overflow.
+Therefore reading a parameter returns a number, boolean or str of Python, whatever type it was given as: code cannot
+forget the conversion. `get_params` returns the given value, as clones require.
 """
 
 import inspect
@@ -102,12 +102,12 @@ class PlainEstimator(PlainParameters, BaseEstimator):
     """Base of estimators and components, whose parameters are checked by their plain values, too."""
 
     def get_params(self, deep=True):
-        """Get the parameters as they were given.
+        """Get the parameters as given.
 
         Parameters
         ----------
         deep : bool, default=True
-            Whether those of components are among them, under names like ``cell__reset``.
+            Whether to include parameters of components, with names like ``cell__reset``.
 
         Returns
         -------

@@ -1,4 +1,4 @@
-"""Random numbers that depend on what they are for and on nothing else: no generator whose state would have to be kept.
+"""Random numbers that only depend on their purpose: there is no generator whose state would have to be stored.
 
 The mixing function is the finalizer of SplitMix64 (G. L. Steele, D. Lea and C. H. Flood, "Fast splittable pseudorandom
 number generators", OOPSLA 2014, :doi:`10.1145/2660193.2660195`).

@@ -1,7 +1,7 @@
-"""The package's own threads: each takes the next shard until none is left. And how to keep BLAS from using its own.
+"""Threads that take the next shard until none is left; and a lock that keeps BLAS from using its own threads.
 
-No Numba threading layer: those kill forked or threaded programs. Threads live as long as the pool, that is as one fit
-or predict, so nothing is left behind and nothing is shared between estimators.
+Numba's threading layers are not used, because they kill forked or threaded programs. Threads live as long as the pool,
+which is one fit or predict, so nothing is left behind and nothing is shared between estimators.
 """
 
 import functools

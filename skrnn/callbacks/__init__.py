@@ -1,6 +1,6 @@
-"""Callbacks: what may be done in the course of a fit.
+"""Callbacks for fits of the estimators.
 
-They follow the protocol of ``sklearn.callback`` and are given to an estimator with ``set_callbacks``; those of
+They follow the protocol of ``sklearn.callback``. Register them with ``set_callbacks`` of an estimator. The callbacks of
 scikit-learn, `ProgressBar` and `ScoringMonitor`, work as well.
 """
 

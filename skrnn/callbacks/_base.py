@@ -1,4 +1,4 @@
-"""What the callbacks share."""
+"""Base of the callbacks."""
 
 import joblib
 
@@ -8,8 +8,8 @@ from .._core.parameters import PlainParameters, check_parameters
 class BaseCallback(PlainParameters):
     """A callback that does nothing.
 
-    Where estimators are cloned, as in a grid search, the clones share one callback, maybe at the same time. So what it
-    remembers in the course of a fit is kept with the fit: see `notes_of`.
+    Clones of an estimator, as in a grid search, share one callback, maybe at the same time. So a callback stores the
+    state of a fit with the fit: see `notes_of`.
     """
 
     _parameter_constraints = {}
@@ -31,10 +31,10 @@ class BaseCallback(PlainParameters):
         return {name: getattr(self, name) for name in self._parameter_constraints}
 
     def _finish(self, estimator, fitted):
-        """Change an estimator that `estimator` would be if its fit ended now."""
+        """Change `fitted`, which `estimator` would become if its fit ended now."""
 
     def _check_notes(self, notes, fitted):
-        """Refuse notes that this callback has not made, in the fit that left the estimator `fitted`."""
+        """Raise an error for notes that this callback has not made in the fit of the estimator `fitted`."""
         check_notes(notes, {})
 
     def _fingerprint(self):

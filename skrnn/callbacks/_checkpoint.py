@@ -1,4 +1,4 @@
-"""Saving a fit as it goes, and going on with it."""
+"""Saving a fit after each epoch, and resuming it."""
 
 import copy
 import os
@@ -17,35 +17,35 @@ from ._base import BaseCallback, is_epoch, note_name, own_callbacks
 
 
 class Checkpoint(BaseCallback):
-    """Saves a fit after each epoch, so that it can go on where it was if the program ends before it.
+    """Save a fit after each epoch, so that it can be resumed after a crash.
 
-    A fit that was interrupted and resumed gives the same bits as one that was not. The file is also one that
-    `skrnn.load` reads: it gives the estimator as it would be had training ended there. It is replaced as a whole, so a
-    program that is killed while it writes leaves the one before.
+    An interrupted and resumed fit gives the same result as an uninterrupted one, bit for bit. `skrnn.load` can read the
+    file, too: it returns the estimator as if training had ended at that epoch. The file is replaced atomically, so a
+    program that is killed while it writes leaves the previous file.
 
-    Among the callbacks of this package it comes last, so that what the others remember is in the file. A file belongs
-    to one fit: estimators that are cloned, as in a grid search, would write to the same.
+    This must be the last one of the callbacks of skrnn, so that the file contains the state of the others. Each fit
+    needs its own file: clones of an estimator, as in a grid search, would write to the same file.
 
     Parameters
     ----------
     path : str or path-like
-        Where to save.
+        Path of the file.
     every : int, default=1
-        Epochs from one time to the next.
+        Number of epochs between saves.
     resume : bool, default=False
-        Whether `fit` goes on from the file if there is one. The fit must then be the same: estimator, parameters (but
-        `n_jobs` and `verbose`), data, callbacks of this package, weights that a `warm_start` goes on from, and version
-        of this package. A fit that had ended is not trained any more. What "lbfgs" remembers is not saved: a fit of it
-        that had not ended is refused.
+        Whether `fit` resumes from the file if it exists. The fit must be the same: estimator, parameters (but not
+        `n_jobs` and `verbose`), data, callbacks of skrnn, initial weights of a `warm_start`, and version of skrnn. A
+        complete fit is not trained any further. The memory of "lbfgs" is not saved, so resuming an incomplete fit with
+        this solver raises an error.
 
     Raises
     ------
     ValueError
-        By `fit`, if the file is of another fit; the message says what differs.
+        In `fit`, if the file belongs to another fit. The message says what differs.
 
     See Also
     --------
-    skrnn.load : Loads the estimator from the file.
+    skrnn.load : Load the estimator from the file.
 
     Examples
     --------
@@ -61,7 +61,7 @@ class Checkpoint(BaseCallback):
     >>> clf = RNNClassifier(hidden_layer_sizes=8, max_iter=5, random_state=0)
     >>> with tempfile.TemporaryDirectory() as directory:
     ...     path = Path(directory, "run.skrnn")
-    ...     clf.set_callbacks(Checkpoint(path, resume=True)).fit(X, y)  # the same again after a crash goes on
+    ...     clf.set_callbacks(Checkpoint(path, resume=True)).fit(X, y)  # run again after a crash to resume
     ...     saved = skrnn.load(path)
     RNNClassifier(hidden_layer_sizes=8, max_iter=5, random_state=0)
     >>> bool((saved.predict(X) == clf.predict(X)).all())
@@ -79,26 +79,26 @@ class Checkpoint(BaseCallback):
 
     def setup(self, estimator, context):
         super().setup(estimator, context)
-        estimator_to_plain(clone(estimator))  # what cannot be saved is better known now than after an epoch
+        estimator_to_plain(clone(estimator))  # raises now, not after an epoch, if a parameter cannot be saved
         if not Path(self.path).parent.is_dir():
             raise FileNotFoundError(f"There is no directory for the checkpoint {self.path}.")
         if not isinstance(own_callbacks(estimator)[-1], Checkpoint):
-            raise ValueError("Checkpoint comes last among the callbacks, for it saves what the others remember.")
+            raise ValueError("Checkpoint comes last among the callbacks, because it saves the state of the others.")
 
     def training_state(self, estimator, fingerprint):
-        """Find the state of training from which `fit` is to go on.
+        """Find the state of training from which `fit` resumes.
 
         Parameters
         ----------
         estimator : RNNClassifier, RNNRegressor or SequenceTransformer
-            What is fitted.
+            The estimator that is being fitted.
         fingerprint : dict of str to str
-            What the fit depends on.
+            Description of all that the fit depends on.
 
         Returns
         -------
         dict or None
-            None to start from the beginning.
+            The state, or None to start from the beginning.
         """
         others = [callback._fingerprint() for callback in own_callbacks(estimator) if callback is not self]
         self._fit = {"skrnn": __version__, **fingerprint, "callbacks": " ".join(others)}
@@ -106,7 +106,7 @@ class Checkpoint(BaseCallback):
             return None
         fitted, training = read_estimator(self.path)
         if training is None:
-            raise ValueError(f"{self.path} holds an estimator, but no training to go on with: it is no checkpoint.")
+            raise ValueError(f"{self.path} contains an estimator, but no state of training: it is not a checkpoint.")
         with _naming(self.path):
             fingerprint, state = _checked(training, fitted)
         names = sorted(fingerprint.keys() ^ self._fit.keys())
@@ -114,7 +114,7 @@ class Checkpoint(BaseCallback):
         names += [name for name in both if described(fingerprint[name]) != described(self._fit[name])]
         if names:
             raise ValueError(
-                f"{self.path} is the checkpoint of another fit: {', '.join(names)} differ. Make them what they were, "
+                f"{self.path} is the checkpoint of another fit: {', '.join(names)} differ. Restore them, "
                 "or start anew with resume=False."
             )
         with _naming(self.path):
@@ -123,7 +123,7 @@ class Checkpoint(BaseCallback):
 
     def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
         state = estimator._training.state
-        # What an interruption leaves in the middle of an epoch is not a place to go on from.
+        # The state after an interruption within an epoch cannot be resumed.
         if state.n_epochs % self.every == 0 if is_epoch(context) else state.ended:
             fitted = copy.copy(fitted_estimator)
             for callback in own_callbacks(estimator):
@@ -133,7 +133,7 @@ class Checkpoint(BaseCallback):
 
 @contextmanager
 def _naming(path):
-    """Say in errors which file is not what a fit has written."""
+    """Name the file in errors about its content."""
     try:
         yield
     except ValueError as error:

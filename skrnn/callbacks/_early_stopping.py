@@ -1,4 +1,4 @@
-"""Stopping by a score of one's own."""
+"""Early stopping by any score."""
 
 import math
 from numbers import Integral, Real
@@ -12,28 +12,29 @@ from ._base import BaseCallback, check_notes, is_epoch, notes_of
 
 
 class EarlyStopping(BaseCallback):
-    """Ends a fit when a score on other sequences has stopped improving, and takes back the best weights.
+    """End a fit when a score on validation data stops improving, and restore the best weights.
 
-    The parameter `early_stopping` of the estimators does the same by accuracy or R^2; this does it by any score.
+    The parameter `early_stopping` of the estimators does the same with accuracy or R^2. This callback accepts any
+    score.
 
     Parameters
     ----------
     X_val, y_val : array-like
-        Sequences that the fit does not see, and their targets.
+        Validation sequences, which are not used for training, and their targets.
     scoring : str or callable, default=None
-        Name of a score of scikit-learn, or ``scoring(estimator, X, y) -> float``, higher is better; None is that of
-        the estimator.
+        Name of a score of scikit-learn, or a callable ``scoring(estimator, X, y) -> float``; higher is better. If None,
+        the score of the estimator.
     n_iter_no_change : int, default=10
-        Epochs without improvement that are waited for.
+        Number of epochs without improvement before the fit ends.
     tol : float, default=0.0
-        Improvement that counts.
+        Minimum improvement.
 
     Attributes
     ----------
     scores_ : list of float
-        Score after each epoch of the last fit that ended.
+        Score after each epoch of the last complete fit.
     best_score_ : float
-        Largest of them.
+        Best score.
 
     Examples
     --------
@@ -62,7 +63,7 @@ class EarlyStopping(BaseCallback):
 
     def setup(self, estimator, context):
         super().setup(estimator, context)
-        check_scoring(estimator, self.scoring)  # an unknown name is better known before the first epoch
+        check_scoring(estimator, self.scoring)  # raises before the first epoch if the name is unknown
 
     def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
         notes = notes_of(self, estimator)

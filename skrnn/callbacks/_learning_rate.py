@@ -1,4 +1,4 @@
-"""Finding a learning rate."""
+"""Learning rate finder."""
 
 import dataclasses
 from numbers import Integral, Real
@@ -14,29 +14,29 @@ from ._base import BaseCallback, check_notes, is_epoch, notes_of
 
 
 class LearningRateFinder(BaseCallback):
-    """Finds a learning rate before the first epoch, and trains with it.
+    """Find a learning rate before the first epoch, and train with it.
 
-    A trial run raises the rate from update to update [1]_, all on the same mini-batch. The rate at which its loss falls
-    fastest is the one that is trained with, in the place of `learning_rate_init`; the parameter itself stays as it is.
-    The trial leaves no trace in the weights. Training that goes on, by `warm_start` or `partial_fit`, has its trial in
-    the first call only; the rate is kept with the estimator, in ``learning_rate_init_``, also if it is copied or saved.
+    A trial run increases the learning rate with each update [1]_, on the same mini-batch. Training uses the rate at
+    which the loss falls fastest in place of `learning_rate_init`; the parameter does not change. The trial does not
+    change the weights. With `warm_start` or `partial_fit`, there is only a trial in the first call. The estimator
+    stores the rate in ``learning_rate_init_``, also when it is copied or saved.
 
     Parameters
     ----------
     lowest, highest : float, default=1e-5 and 1.0
-        First and last rate of the trial.
+        First and last learning rate of the trial.
     n_updates : int, default=100
-        Updates of the trial, from 10 to a million, each with a rate that is larger by the same factor. It ends early
-        where the loss explodes.
+        Number of updates of the trial, from 10 to a million. The rates increase geometrically. The trial ends early if
+        the loss explodes.
 
     Attributes
     ----------
     learning_rate_ : float or None
-        The rate that was found; None if none made the loss fall.
+        The learning rate that was found. None if the loss did not fall.
     learning_rates_ : ndarray of shape (n_done,)
-        Rates of the trial.
+        Learning rates of the trial.
     losses_ : ndarray of shape (n_done,)
-        Loss of the mini-batch before the update with each of them.
+        Loss of the mini-batch before each update.
 
     References
     ----------
@@ -71,7 +71,7 @@ class LearningRateFinder(BaseCallback):
         if self.lowest >= self.highest:
             raise ValueError(f"lowest={self.lowest} must be below highest={self.highest}.")
         if not get_optimizer(estimator.solver).stochastic:
-            raise ValueError(f"solver={estimator.solver!r} has no learning rate to be found: leave out the finder.")
+            raise ValueError(f"solver={estimator.solver!r} has no learning rate: remove LearningRateFinder.")
 
     def on_fit_task_begin(self, estimator, context):
         if is_epoch(context):
@@ -119,7 +119,7 @@ class LearningRateFinder(BaseCallback):
             raise ValueError(f"notes have {len(notes['rates'])} rates, but {len(notes['losses'])} losses")
 
     def plot(self, ax=None):
-        """Plot the losses of the trial, and the rate that was found.
+        """Plot the losses of the trial and the learning rate that was found.
 
         Parameters
         ----------

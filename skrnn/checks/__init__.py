@@ -1,7 +1,7 @@
-"""Whether a cell keeps the contract of `BaseCell`, and whether its derivatives are right.
+"""Checks that a cell follows the contract of `BaseCell`, and that its derivatives are correct.
 
-From what is written (names, numbers of things returned) over a single step to whole networks: the first check that
-fails is the one nearest to the mistake.
+The checks proceed from names and return values over a single step to whole networks, so that the first check that fails
+is the one closest to the mistake.
 """
 
 from ._contract import check_biases, check_columns, check_names, check_parameters, make_instance
@@ -36,22 +36,22 @@ CHECKS = (
 
 
 def check_cell(cell):
-    """Check that a cell keeps the contract of `BaseCell`, and that its derivatives are right.
+    """Check that a cell follows the contract of `BaseCell`, and that its derivatives are correct.
 
-    In this order: parameters, names and columns; what the functions take and return; the derivatives of one step;
-    compiled against plain NumPy, for sizes that are 1 or no multiple of a vector register; the gradient of networks
-    of two layers, in one direction and both; float32 against float64; sequences alone and among longer ones; one
-    thread and two; large inputs.
+    The checks are, in this order: parameters, names and columns; arguments and return values of the functions; the
+    derivatives of one step; compiled functions compared with NumPy, for sizes of 1 and sizes that are not multiples of
+    a vector register; the gradient of networks of two layers, in one direction and both; float32 compared with float64;
+    sequences alone and among longer ones; one thread and two; large inputs.
 
     Parameters
     ----------
     cell : BaseCell or type
-        Instance, or a class whose parameters all have defaults.
+        An instance, or a class whose parameters all have defaults.
 
     Raises
     ------
     AssertionError
-        At the first thing that is wrong; the message says what, and where to look.
+        At the first failure. The message describes the failure and its place.
 
     Examples
     --------

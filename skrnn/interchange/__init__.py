@@ -1,6 +1,6 @@
-"""Weights of recurrent layers, out of and into PyTorch, Keras, ONNX and fitted estimators.
+"""Conversion of recurrent layers from and to PyTorch, Keras, ONNX and fitted estimators.
 
-What lies between is `RecurrentLayers`. The other packages are imported when a function that needs one is called.
+All conversions use `RecurrentLayers`. The other packages are only imported when a function needs them.
 """
 
 from ._estimators import from_estimator, to_estimator

@@ -6,15 +6,16 @@ from ._layers import RecurrentLayers
 
 
 def from_estimator(estimator):
-    """Take the recurrent layers out of a fitted estimator.
+    """Get the recurrent layers of a fitted estimator.
 
-    What comes before them (standardisation, convolution) and after them (pooling, readout) is not part of the result:
-    the layers read what the estimator feeds them, by default standardised values.
+    The result contains neither the layers before them (standardisation, convolution) nor those after them (pooling,
+    readout). The inputs of the layers are those in the estimator, by default standardised values.
 
     Parameters
     ----------
     estimator : RNNClassifier or RNNRegressor
-        A fitted estimator, without layer normalisation, residual connections and zoneout, which no other format has.
+        A fitted estimator, without layer normalisation, residual connections and zoneout, which other formats do not
+        support.
 
     Returns
     -------
@@ -27,14 +28,14 @@ def from_estimator(estimator):
 
 
 def to_estimator(layers, estimator):
-    """Put recurrent layers into a fitted estimator, in place of its own.
+    """Replace the recurrent layers of a fitted estimator.
 
-    Everything else stays, also its readout, which was trained for other layers.
+    Everything else stays unchanged, including the readout, which was trained with the original layers.
 
     Parameters
     ----------
     layers : RecurrentLayers
-        Layers of the cell, the sizes and the directions of the estimator.
+        Layers with the same cell, sizes and directions as the estimator.
     estimator : RNNClassifier or RNNRegressor
         A fitted estimator; it is not changed.
 
@@ -71,12 +72,12 @@ def _equations(cell):
 
 def _check(estimator):
     if not hasattr(estimator, "structure_"):
-        raise ValueError(f"{estimator!r} is no fitted RNNClassifier or RNNRegressor; call fit first.")
+        raise ValueError(f"{estimator!r} is not a fitted RNNClassifier or RNNRegressor; call fit first.")
     for option in ("layer_norm", "residual", "zoneout"):
         if value := getattr(estimator.structure_, option):
-            raise ValueError(f"{option}={value} is not part of layers in other formats; fit without it.")
+            raise ValueError(f"{option}={value} is not supported by other formats; fit without it.")
     if estimator.structure_.puts_out_predictions:
         raise ValueError(
-            f"The last layer of {estimator.structure_.cell!r} puts out the predictions, so it cannot stand alone; fit "
+            f"The last layer of {estimator.structure_.cell!r} outputs the predictions, so it cannot be converted; fit "
             "with bidirectional=True or another cell."
         )

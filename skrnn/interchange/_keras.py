@@ -21,20 +21,21 @@ def _import_keras():
 
 
 def from_keras(layer):
-    """Read the weights of a recurrent layer of Keras 3, or of a stack of them.
+    """Convert recurrent layers of Keras 3.
 
-    Dropout, ``stateful``, ``return_sequences`` and the like are not read: they are settings of training or of a call.
+    Dropout, ``stateful``, ``return_sequences`` and similar settings of training or of a call are ignored.
 
     Parameters
     ----------
     layer : keras.layers.LSTM, GRU, SimpleRNN, Bidirectional, or list of these
-        Layers that have been built. Activations other than Keras' defaults, ``go_backwards``, and directions that are
-        not concatenated are refused; a ``SimpleRNN`` may also have ``"relu"`` or ``"linear"``.
+        Built layers. Activations other than the defaults of Keras, ``go_backwards``, and directions that are not
+        concatenated raise an error. A ``SimpleRNN`` may also have the activation ``"relu"`` or ``"linear"``.
 
     Returns
     -------
     RecurrentLayers
-        With the cell `Elman`, `GRU` or `LSTM`. A `GRU` with ``reset_after=False`` becomes ``GRU(reset="before")``.
+        Layers with the cell `Elman`, `GRU` or `LSTM`. A `GRU` with ``reset_after=False`` becomes
+        ``GRU(reset="before")``.
     """
     keras = _import_keras()
     stack = layer if isinstance(layer, list | tuple) else [layer]
@@ -46,7 +47,7 @@ def from_keras(layer):
             named = from_two_biases(cell, GATES[kind], *_arrays(keras, one))
             weights |= {f"layers.{k}.{direction}.{name}": w for name, w in named.items()}
     if not found:
-        raise ValueError("There is no layer; give a recurrent layer of Keras or a list of them.")
+        raise ValueError("There is no layer; pass a recurrent layer of Keras or a list of them.")
     return RecurrentLayers(same_cell([cell for _, cell in found], lambda k: found[k][0]), weights)
 
 
@@ -113,7 +114,7 @@ def _arrays(keras, layer):
 
 
 def to_keras(layers):
-    """Make recurrent layers of Keras 3.
+    """Convert to recurrent layers of Keras 3.
 
     Parameters
     ----------
@@ -123,7 +124,7 @@ def to_keras(layers):
     Returns
     -------
     list of keras.layers.Layer
-        One built layer for each, with ``return_sequences=True``; in both directions wrapped in `Bidirectional`.
+        One built layer per layer, with ``return_sequences=True``; wrapped in `Bidirectional` for both directions.
     """
     keras = _import_keras()
     refuse_backward_only(layers, "Keras")
@@ -153,4 +154,4 @@ def _kind(cell):
         return "GRU", {"reset_after": cell.reset == "after"}
     if type(cell) is cells.LSTM and not cell.peepholes:
         return "LSTM", {}
-    raise ValueError(f"Keras has no layer for {cell!r}; it has those for Elman, GRU and LSTM(peepholes=False).")
+    raise ValueError(f"Keras has no layer for {cell!r}, only for Elman, GRU and LSTM(peepholes=False).")

@@ -1,4 +1,4 @@
-"""A stack of recurrent layers: a cell and named weights, checked; and how gates and biases are rearranged."""
+"""A stack of recurrent layers: a cell and named weights; reordering of gates and biases."""
 
 import re
 
@@ -12,33 +12,33 @@ NAME = re.compile(r"layers\.(\d+)\.(forward|backward)\.(\w+)")
 
 
 class RecurrentLayers:
-    """Recurrent layers of one cell, with their weights: what other formats are read into and written from.
+    """Recurrent layers of one cell, with their weights; all conversions use them.
 
     Parameters
     ----------
     cell : BaseCell
         The cell of all layers, for example ``LSTM()``.
     weights : dict of str to array-like
-        ``"layers.{l}.{direction}.{weight}"`` for each layer l from 0, with direction ``"forward"``, ``"backward"``, or
-        both in all layers. The weights, their shapes and the order of their gates are those of the documentation of
-        the cell. Arrays are copied, to float32 if all are of that type (or float16), else to float64.
+        Names are ``"layers.{l}.{direction}.{weight}"`` for each layer l from 0, with direction ``"forward"``,
+        ``"backward"``, or both in all layers. The documentation of the cell lists the weights, their shapes and the
+        order of gates. Arrays are copied, as float32 if all are float32 or float16, else as float64.
 
     Attributes
     ----------
     cell : BaseCell
         The cell.
     weights : dict of str to ndarray
-        The weights, under the names that they have in ``weights_`` of an estimator.
+        The weights, with the same names as in ``weights_`` of an estimator.
     directions : tuple of str
         ``("forward",)``, ``("backward",)`` or both.
     n_inputs : int
-        Channels that the first layer reads.
+        Number of inputs of the first layer.
     hidden_layer_sizes : tuple of int
-        Units of each layer (in each direction), from the input up.
+        Number of units of each layer (in each direction), starting from the input.
 
     See Also
     --------
-    from_torch, from_keras, from_onnx, from_estimator : Make one.
+    from_torch, from_keras, from_onnx, from_estimator : Functions that return this object.
 
     Examples
     --------
@@ -84,11 +84,11 @@ class RecurrentLayers:
 
     @property
     def dtype(self):
-        """Type of the weights, and of the arithmetic of `run`: float32 or float64."""
+        """Dtype of the weights and of the computations of `run`: float32 or float64."""
         return next(iter(self.weights.values())).dtype
 
     def of(self, layer, direction):
-        """Find the weights of one layer in one direction.
+        """Get the weights of one layer in one direction.
 
         Parameters
         ----------
@@ -100,30 +100,30 @@ class RecurrentLayers:
         Returns
         -------
         dict of str to ndarray
-            Weights under the names that they have in the cell, for example ``"W_x"``.
+            Weights by their names in the cell, for example ``"W_x"``.
         """
         start = f"layers.{layer}.{direction}."
         return {name.removeprefix(start): w for name, w in self.weights.items() if name.startswith(start)}
 
     def run(self, sequences, initial_h=None, initial_c=None):
-        """Run sequences through the layers.
+        """Compute the outputs of the layers for sequences.
 
         Parameters
         ----------
         sequences : list of array-like of shape (n_steps, n_inputs)
-            Sequences, each of one step or more. They need not be of one length.
+            Sequences of one step or more, of any lengths.
         initial_h : array-like of shape (n_layers * n_directions, n_sequences, n_units), default=None
-            States before the first step of each direction, ordered by layer, then by direction; zeros if None.
+            States before the first step of each direction, ordered by layer and direction. If None, zeros.
         initial_c : array-like of shape (n_layers * n_directions, n_sequences, n_units), default=None
             The same for the second state of an LSTM.
 
         Returns
         -------
         outputs : list of ndarray of shape (n_steps, n_units * n_directions)
-            States of the top layer at all steps, the forward direction first.
+            States of the top layer at each step, the forward direction first.
         h : ndarray of shape (n_layers * n_directions, n_sequences, n_units)
-            State after the last step of each direction; that of the backward one is at step 0. Layers of different
-            sizes give a list of one array (n_directions, n_sequences, n_units) for each.
+            State after the last step of each direction, which for the backward direction is step 0. For layers of
+            different sizes, a list of one array (n_directions, n_sequences, n_units) per layer.
         c : ndarray of shape (n_layers * n_directions, n_sequences, n_units) or None
             The same for the second state of an LSTM.
         """
@@ -131,7 +131,7 @@ class RecurrentLayers:
 
         sequences = [self._check_sequence(k, x) for k, x in enumerate(sequences)]
         if not sequences:
-            raise ValueError("There is no sequence to run; give a list of at least one.")
+            raise ValueError("There is no sequence to run; pass a list of at least one.")
         initial_h = self._check_initial("initial_h", initial_h, len(sequences))
         initial_c = self._check_initial("initial_c", initial_c, len(sequences))
         weights = self.weights
@@ -186,7 +186,7 @@ def _as_arrays(weights):
         if w.dtype.kind not in "fiu":
             raise ValueError(f"Weight {name!r} has type {w.dtype}; convert it to float32 or float64.")
         if not np.isfinite(w).all():
-            raise ValueError(f"Weight {name!r} has NaN or infinity; there is no layer with such weights.")
+            raise ValueError(f"Weight {name!r} has NaN or infinity; weights must be finite.")
     dtype = np.float32 if all(w.dtype in (np.float16, np.float32) for w in arrays.values()) else np.float64
     return {name: np.array(w, dtype, order="C") for name, w in arrays.items()}
 
@@ -203,7 +203,7 @@ def _structure(weights):
             )
         found.setdefault(int(match[1]), set()).add(match[2])
     if not found:
-        raise ValueError("There are no weights; give those of at least one layer, 'layers.0.forward.W_x' and so on.")
+        raise ValueError("There are no weights; pass those of at least one layer, 'layers.0.forward.W_x' and so on.")
     for layer in range(len(found)):
         if layer not in found:
             raise ValueError(f"Layer {layer} has no weights, but layer {max(found)} has; number layers from 0.")
@@ -236,7 +236,7 @@ def _check_layer(cell, weights, layer, directions, n_inputs):
         for name, shape in expected.items():
             if name not in named:
                 raise ValueError(
-                    f"Weight '{start}{name}' is missing: give an array of shape {shape}, zeros for no bias."
+                    f"Weight '{start}{name}' is missing: pass an array of shape {shape}, zeros for no bias."
                 )
             if named[name].shape != shape or not n_hidden or not n_inputs:
                 raise ValueError(

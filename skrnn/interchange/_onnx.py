@@ -13,9 +13,9 @@ PEEPHOLES, OUR_PEEPHOLES = "iof", "ifo"
 ACTIVATIONS = {"GRU": ["sigmoid", "tanh"], "LSTM": ["sigmoid", "tanh", "tanh"]}
 KNOWN = {"activations", "direction", "hidden_size", "input_forget", "layout", "linear_before_reset"}
 REFUSED = {
-    "clip": "nothing is clipped here",
-    "activation_alpha": "activations have no parameters here",
-    "activation_beta": "activations have no parameters here",
+    "clip": "skrnn does not clip pre-activations",
+    "activation_alpha": "activations of skrnn have no parameters",
+    "activation_beta": "activations of skrnn have no parameters",
 }
 OPSET, IR_VERSION = 17, 8  # of what is written: old enough for runtimes since 2022
 
@@ -29,30 +29,31 @@ def _import_onnx():
 
 
 def from_onnx(model):
-    """Read the recurrent layers of an ONNX model.
+    """Convert the recurrent layers of an ONNX model.
 
-    The model may have other nodes before and after its recurrent nodes, which are not read. Recurrent nodes must follow
-    each other, each reading all states of the one before; only nodes that rearrange axes may stand between them.
-    What the layers here cannot do is refused by name: ``clip``, activations other than the default (an ``RNN`` may have
-    ``Relu``), ``activation_alpha``, ``activation_beta``, ``input_forget``, constant initial states that are not zero,
-    constant ``sequence_lens``. Initial states and lengths that are inputs of the model are matters of a run.
+    Other nodes before and after the recurrent nodes are ignored. Each recurrent node must read all states of the
+    previous one, with only nodes that rearrange axes between them. The following features raise an error that names
+    them: ``clip``, activations other than the default (an ``RNN`` may have ``Relu``), ``activation_alpha``,
+    ``activation_beta``, ``input_forget``, constant nonzero initial states, and constant ``sequence_lens``. Initial
+    states and lengths that are inputs of the model are arguments of `RecurrentLayers.run`.
 
     Parameters
     ----------
     model : onnx.ModelProto, str or os.PathLike
-        Model, or the path of its file.
+        Model, or path of its file.
 
     Returns
     -------
     RecurrentLayers
-        With the cell `Elman`, `GRU` or `LSTM`. The ``linear_before_reset`` of a GRU becomes ``GRU(reset="after")`` if
-        it is 1, and ``GRU(reset="before")`` if it is 0; peepholes become ``LSTM(peepholes=True)``.
+        Layers with the cell `Elman`, `GRU` or `LSTM`. The ``linear_before_reset`` of a GRU becomes
+        ``GRU(reset="after")`` if it is 1, and ``GRU(reset="before")`` if it is 0; peepholes become
+        ``LSTM(peepholes=True)``.
     """
     onnx = _import_onnx()
     if isinstance(model, str | os.PathLike):
         model = onnx.load(model)
     if not isinstance(model, onnx.ModelProto):
-        raise ValueError(f"model is a {type(model).__name__}; give a path or an onnx.ModelProto.")
+        raise ValueError(f"model is a {type(model).__name__}; pass a path or an onnx.ModelProto.")
     graph = Graph(onnx, model.graph, set(GATES))
     found, weights = [], {}
     for k, node in enumerate(graph.recurrent):
@@ -139,11 +140,11 @@ def _weights(graph, node, options):
 
 
 def to_onnx(layers):
-    """Make an ONNX model of recurrent layers.
+    """Convert recurrent layers to an ONNX model.
 
-    Its inputs are ``X`` (steps, sequences, inputs) and ``sequence_lens`` (sequences,) of type int32. Its outputs are
-    ``Y`` (steps, sequences, units of all directions), which is 0 after the end of a sequence, and for each layer l
-    ``Y_h.{l}`` (directions, sequences, units), and ``Y_c.{l}`` with an LSTM.
+    The inputs of the model are ``X`` (steps, sequences, inputs) and ``sequence_lens`` (sequences,) of type int32. Its
+    outputs are ``Y`` (steps, sequences, units of all directions), which is 0 after the end of a sequence, and for each
+    layer l ``Y_h.{l}`` (directions, sequences, units), and ``Y_c.{l}`` with an LSTM.
 
     Parameters
     ----------
@@ -153,7 +154,7 @@ def to_onnx(layers):
     Returns
     -------
     onnx.ModelProto
-        Model, in the type of the weights; write it with ``onnx.save``. Initial states are zero.
+        Model in the dtype of the weights, with initial states of zero. ``onnx.save`` writes it to a file.
     """
     onnx = _import_onnx()
     helper, tensor = onnx.helper, onnx.numpy_helper.from_array
@@ -190,7 +191,7 @@ def _kind(cell):
     for kind in ("GRU", "LSTM"):
         if type(cell) is getattr(cells, kind):
             return kind
-    raise ValueError(f"ONNX has no operator for {cell!r}; it has those for Elman('tanh'), Elman('relu'), GRU and LSTM.")
+    raise ValueError(f"ONNX has no operator for {cell!r}, only for Elman('tanh'), Elman('relu'), GRU and LSTM.")
 
 
 def _attributes(layers, kind):

@@ -21,23 +21,23 @@ def _import_torch():
 
 
 def from_torch(module):
-    """Read the weights of a recurrent module of PyTorch.
+    """Convert a recurrent module of PyTorch.
 
-    The two biases of each gate in PyTorch are added, except those of a GRU's candidate, where the second one is inside
-    the reset. The dropout of a module and ``batch_first`` are not read: the one is a setting of training, the other
-    of the arrays that it is called with. Weights that the module computes from others, because it was pruned, weight
-    or spectrally normed, or given another parametrization, are read as it computes them in evaluation mode.
+    The two biases of each gate in PyTorch are added, except those of the candidate of a GRU, where the second bias is
+    multiplied by the reset gate. Dropout and ``batch_first`` are ignored. If the module computes its weights, because
+    of pruning, weight or spectral normalisation, or another parametrization, the weights are those computed in
+    evaluation mode.
 
     Parameters
     ----------
     module : torch.nn.RNN, torch.nn.GRU or torch.nn.LSTM
-        Any number of layers, in one or both directions, with or without biases. Projections (``proj_size``) are
-        refused.
+        Module with any number of layers, in one or both directions, with or without biases. Projections
+        (``proj_size``) raise an error.
 
     Returns
     -------
     RecurrentLayers
-        With the cell `Elman`, `GRU` or `LSTM`.
+        Layers with the cell `Elman`, `GRU` or `LSTM`.
     """
     torch = _import_torch()
     kinds = {"RNN": torch.nn.RNN, "GRU": torch.nn.GRU, "LSTM": torch.nn.LSTM}
@@ -47,7 +47,7 @@ def from_torch(module):
             f"module is a {type(module).__name__}; it must be a torch.nn.RNN, torch.nn.GRU or torch.nn.LSTM."
         )
     if module.proj_size:
-        raise ValueError(f"proj_size={module.proj_size} is not supported: no cell here projects its state.")
+        raise ValueError(f"proj_size={module.proj_size} is not supported: no cell of skrnn projects its state.")
     cell = cells.Elman(module.nonlinearity) if kind == "RNN" else getattr(cells, kind)()
 
     tensors, weights = _tensors(torch, module), {}
@@ -78,8 +78,8 @@ def _tensors(torch, module):
     for name in names:
         if name not in module._parameters and name not in hooked and not is_parametrized(module, name):
             raise ValueError(
-                f"{name} is no parameter of the module, and what computes it is not known here: put the values that "
-                f"are meant into a plain torch.nn.{type(module).__name__}."
+                f"{name} is not a parameter of the module, and skrnn does not know how it is computed: copy its values "
+                f"to a plain torch.nn.{type(module).__name__}."
             )
     modes = {part: part.training for part in module.modules()}
     before = {name: getattr(module, name) for name in hooked}
@@ -112,17 +112,17 @@ def _hooked(module):
 
 
 def to_torch(layers):
-    """Make a recurrent module of PyTorch.
+    """Convert to a recurrent module of PyTorch.
 
     Parameters
     ----------
     layers : RecurrentLayers
-        Layers of one size with the cell ``Elman()``, ``Elman("relu")``, ``GRU()`` or ``LSTM()``.
+        Layers of equal size with the cell ``Elman()``, ``Elman("relu")``, ``GRU()`` or ``LSTM()``.
 
     Returns
     -------
     torch.nn.RNN, torch.nn.GRU or torch.nn.LSTM
-        Module with these weights, in their type, with PyTorch's defaults otherwise: ``batch_first=False``.
+        Module with these weights, in their dtype, and defaults of PyTorch otherwise: ``batch_first=False``.
     """
     torch = _import_torch()
     cell = layers.cell
@@ -152,6 +152,6 @@ def _kind(cell):
     if type(cell) is cells.LSTM and not cell.peepholes:
         return "LSTM", {}
     raise ValueError(
-        f"PyTorch has no module for {cell!r}; it has those for Elman('tanh'), Elman('relu'), GRU(reset='after') and "
+        f"PyTorch has no module for {cell!r}, only for Elman('tanh'), Elman('relu'), GRU(reset='after') and "
         "LSTM(peepholes=False)."
     )

@@ -1,4 +1,4 @@
-"""Metrics of per-step targets, where y holds one array per sequence, and scorers for cross-validation."""
+"""Metrics for targets of steps, where y contains one array per sequence, and scorers for cross-validation."""
 
 from ._scorers import get_scorer, get_scorer_names
 from ._spans import span_f1_score, span_precision_recall_fscore_support

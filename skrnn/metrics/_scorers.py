@@ -24,21 +24,21 @@ SCORERS = {
 
 
 def get_scorer(scoring):
-    """Make the scorer of a name.
+    """Get a scorer by name.
 
-    scikit-learn has no place where other packages could add names, so ``scoring="span_f1"`` is not possible, but
-    ``scoring=get_scorer("span_f1")`` is. For several scores pass a dict of names and scorers.
+    Other packages cannot add names to scikit-learn, so use ``scoring=get_scorer("span_f1")`` in place of
+    ``scoring="span_f1"``. For several scores, pass a dict of names and scorers.
 
     Parameters
     ----------
     scoring : str
-        One of `get_scorer_names`.
+        A name of `get_scorer_names`.
 
     Returns
     -------
     callable
-        Scorer ``scorer(estimator, X, y_true, sample_weight=None)`` that predicts and scores; higher is better. It is
-        new each time, so that ``set_score_request`` does not change others.
+        Scorer with the signature ``scorer(estimator, X, y_true, sample_weight=None)``; higher is better. Each call
+        returns a new one, so ``set_score_request`` does not affect others.
 
     Raises
     ------
@@ -47,7 +47,7 @@ def get_scorer(scoring):
 
     See Also
     --------
-    sklearn.metrics.make_scorer : Make a scorer of a metric with parameters of your own.
+    sklearn.metrics.make_scorer : Make a scorer from a metric with other parameters.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def get_scorer(scoring):
 
 
 def get_scorer_names():
-    """List the names that `get_scorer` knows.
+    """Get the names of all scorers.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Metrics of entities, which are spans of time steps marked by IOB tags."""
+"""Metrics for entities, which are spans of time steps with IOB tags."""
 
 import numpy as np
 from sklearn.metrics import f1_score, precision_recall_fscore_support
@@ -14,33 +14,34 @@ NO_SPAN = -1  # the label of a true span that is not found, and of a predicted o
 
 
 def span_f1_score(y_true, y_pred, *, labels=None, average="micro", sample_weight=None, zero_division="warn"):
-    """F1 score of entities in IOB tags, counted as the script conlleval counts.
+    """F1 score of entities in IOB tags, as computed by the script conlleval.
 
-    A predicted entity is right if its first step, its last step and its type are [1]_. Tags are "O" outside of
-    entities, "B-type" where one begins and "I-type" where it goes on, or "B" and "I" if there is one type only. A
-    tag "I-type" that continues no entity of its type begins one, so both customs, IOB1 and IOB2, are read.
+    A predicted entity is correct if its first step, its last step and its type are correct [1]_. Tags are "O" outside
+    entities, "B-type" at the first step of an entity and "I-type" at further steps, or "B" and "I" if there is only one
+    type. A tag "I-type" that does not follow an entity of the same type begins a new one, so both IOB1 and IOB2 are
+    supported.
 
     Parameters
     ----------
     y_true : {object array of arrays, list of arrays or lists, Series} of n_sequences
-        The right tag of each time step.
+        True tag of each time step.
 
     y_pred : like `y_true`
         Predicted tags, for the same steps.
 
     labels : array-like of str, default=None
         Types to average over, and their order if ``average=None``. If None, all types of `y_true` and `y_pred`,
-        sorted. Entities without a type have the type "".
+        sorted. The type of entities without a type is "".
 
     average : {"micro", "macro", "weighted"} or None, default="micro"
-        "micro" counts all entities together, as conlleval does; "macro" gives each type the same weight, "weighted"
-        weighs it by the number of its true entities; None returns one score per type.
+        "micro" counts all entities together, like conlleval; "macro" averages over types with equal weights,
+        "weighted" with the numbers of true entities as weights; None returns one score per type.
 
     sample_weight : array-like of shape (n_sequences,), default=None
-        Weight of each sequence, which all its entities have.
+        Weight of each sequence, for all its entities.
 
     zero_division : {"warn", 0.0, 1.0, numpy.nan}, default="warn"
-        The score if there is no entity, neither true nor predicted; "warn" is 0 with a warning.
+        The score if there are neither true nor predicted entities; "warn" means 0 with a warning.
 
     Returns
     -------
@@ -50,12 +51,12 @@ def span_f1_score(y_true, y_pred, *, labels=None, average="micro", sample_weight
     Raises
     ------
     ValueError
-        If `y_true` and `y_pred` differ in a length, or a tag is none of the above; the message names the sequence.
+        If lengths of `y_true` and `y_pred` differ, or a tag is invalid. The message names the sequence.
 
     See Also
     --------
-    span_precision_recall_fscore_support : Also precision, recall and numbers of entities.
-    step_f1_score : F1 score of the tags as such.
+    span_precision_recall_fscore_support : Precision, recall, F-score and number of entities.
+    step_f1_score : F1 score of tags.
 
     References
     ----------
@@ -77,42 +78,42 @@ def span_f1_score(y_true, y_pred, *, labels=None, average="micro", sample_weight
 def span_precision_recall_fscore_support(
     y_true, y_pred, *, beta=1.0, labels=None, average="micro", sample_weight=None, zero_division="warn"
 ):
-    """Precision, recall, F-score and number of entities in IOB tags, counted as the script conlleval counts.
+    """Precision, recall, F-score and number of entities in IOB tags, as computed by the script conlleval.
 
-    Which entities are right is said at `span_f1_score`.
+    `span_f1_score` describes which entities are correct.
 
     Parameters
     ----------
     y_true : {object array of arrays, list of arrays or lists, Series} of n_sequences
-        The right tag of each time step.
+        True tag of each time step.
 
     y_pred : like `y_true`
         Predicted tags, for the same steps.
 
     beta : float, default=1.0
-        How many times as much recall counts as precision in the F-score.
+        Weight of recall relative to precision in the F-score.
 
     labels : array-like of str, default=None
         Types to average over, and their order if ``average=None``. If None, all types of `y_true` and `y_pred`,
-        sorted. Entities without a type have the type "".
+        sorted. The type of entities without a type is "".
 
     average : {"micro", "macro", "weighted"} or None, default="micro"
-        "micro" counts all entities together, as conlleval does; "macro" gives each type the same weight, "weighted"
-        weighs it by the number of its true entities; None returns arrays with one entry per type.
+        "micro" counts all entities together, like conlleval; "macro" averages over types with equal weights,
+        "weighted" with the numbers of true entities as weights; None returns arrays with one entry per type.
 
     sample_weight : array-like of shape (n_sequences,), default=None
-        Weight of each sequence, which all its entities have.
+        Weight of each sequence, for all its entities.
 
     zero_division : {"warn", 0.0, 1.0, numpy.nan}, default="warn"
-        What stands for 0/0, as the precision if no entity is predicted; "warn" is 0 with a warning.
+        Value of 0/0, such as the precision if no entity is predicted; "warn" means 0 with a warning.
 
     Returns
     -------
     precision : float or ndarray of shape (n_types,)
-        Share of the predicted entities that are right.
+        Share of predicted entities that are correct.
 
     recall : float or ndarray of shape (n_types,)
-        Share of the true entities that are found.
+        Share of true entities that are found.
 
     fscore : float or ndarray of shape (n_types,)
         Weighted harmonic mean of the two.
@@ -123,7 +124,7 @@ def span_precision_recall_fscore_support(
     Raises
     ------
     ValueError
-        If `y_true` and `y_pred` differ in a length, or a tag is none of IOB; the message names the sequence.
+        If lengths of `y_true` and `y_pred` differ, or a tag is invalid. The message names the sequence.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Metrics over all time steps of all sequences, each step one sample to scikit-learn, and of whole sequences."""
+"""Metrics over the time steps of all sequences, each a sample for scikit-learn, and metrics of whole sequences."""
 
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score, mean_squared_error, r2_score
@@ -8,20 +8,20 @@ from ._flatten import flatten_pair
 
 
 def step_accuracy_score(y_true, y_pred, *, sample_weight=None):
-    """Share of the time steps whose label is right.
+    """Share of time steps with the correct label.
 
-    A long sequence counts for more than a short one.
+    All steps have the same weight, so long sequences count more than short ones.
 
     Parameters
     ----------
     y_true : {object array of arrays, list of arrays or lists, Series, SequenceArray} of n_sequences
-        The right label of each time step.
+        True label of each time step.
 
     y_pred : like `y_true`
         Predicted labels, for the same steps.
 
     sample_weight : array-like of shape (n_sequences,) or ragged like `y_true`, default=None
-        Weight of each sequence, which all its steps have, or of each step.
+        Weight of each sequence, for all its steps, or of each step.
 
     Returns
     -------
@@ -31,12 +31,12 @@ def step_accuracy_score(y_true, y_pred, *, sample_weight=None):
     Raises
     ------
     ValueError
-        If `y_true` and `y_pred` differ in a length; the message names the first such sequence.
+        If lengths of `y_true` and `y_pred` differ. The message names the first such sequence.
 
     See Also
     --------
-    sequence_accuracy_score : Share of the sequences that are right from end to end.
-    sklearn.metrics.accuracy_score : One label per sequence.
+    sequence_accuracy_score : Share of sequences with the correct label at all steps.
+    sklearn.metrics.accuracy_score : The same for one label per sequence.
 
     Examples
     --------
@@ -49,12 +49,12 @@ def step_accuracy_score(y_true, y_pred, *, sample_weight=None):
 
 
 def step_f1_score(y_true, y_pred, *, labels=None, average="macro", sample_weight=None, zero_division="warn"):
-    """F1 score of the labels of time steps.
+    """F1 score of labels of time steps.
 
     Parameters
     ----------
     y_true : {object array of arrays, list of arrays or lists, Series, SequenceArray} of n_sequences
-        The right label of each time step.
+        True label of each time step.
 
     y_pred : like `y_true`
         Predicted labels, for the same steps.
@@ -63,13 +63,14 @@ def step_f1_score(y_true, y_pred, *, labels=None, average="macro", sample_weight
         Labels to average over, and their order if ``average=None``. If None, all labels of `y_true` and `y_pred`.
 
     average : {"macro", "micro", "weighted", "samples"} or None, default="macro"
-        As in `sklearn.metrics.f1_score`; "macro" gives each label the same weight, None returns one score per label.
+        As in `sklearn.metrics.f1_score`: "macro" averages over labels with equal weights, None returns one score per
+        label.
 
     sample_weight : array-like of shape (n_sequences,) or ragged like `y_true`, default=None
-        Weight of each sequence, which all its steps have, or of each step.
+        Weight of each sequence, for all its steps, or of each step.
 
     zero_division : {"warn", 0.0, 1.0, numpy.nan}, default="warn"
-        The score of a label that neither occurs nor is predicted; "warn" is 0 with a warning.
+        Score of labels that neither occur nor are predicted; "warn" means 0 with a warning.
 
     Returns
     -------
@@ -79,12 +80,12 @@ def step_f1_score(y_true, y_pred, *, labels=None, average="macro", sample_weight
     Raises
     ------
     ValueError
-        If `y_true` and `y_pred` differ in a length; the message names the first such sequence.
+        If lengths of `y_true` and `y_pred` differ. The message names the first such sequence.
 
     See Also
     --------
-    span_f1_score : F1 score of entities, which may be several steps long.
-    sklearn.metrics.f1_score : One label per sequence.
+    span_f1_score : F1 score of entities of several steps.
+    sklearn.metrics.f1_score : The same for one label per sequence.
 
     Examples
     --------
@@ -99,12 +100,12 @@ def step_f1_score(y_true, y_pred, *, labels=None, average="macro", sample_weight
 
 
 def sequence_accuracy_score(y_true, y_pred, *, sample_weight=None):
-    """Share of the sequences all of whose steps are right.
+    """Share of sequences with the correct label at all steps.
 
     Parameters
     ----------
     y_true : {object array of arrays, list of arrays or lists, Series, SequenceArray} of n_sequences
-        The right label of each time step.
+        True label of each time step.
 
     y_pred : like `y_true`
         Predicted labels, for the same steps.
@@ -120,7 +121,7 @@ def sequence_accuracy_score(y_true, y_pred, *, sample_weight=None):
     Raises
     ------
     ValueError
-        If `y_true` and `y_pred` differ in a length; the message names the first such sequence.
+        If lengths of `y_true` and `y_pred` differ. The message names the first such sequence.
 
     Examples
     --------
@@ -138,21 +139,21 @@ def sequence_accuracy_score(y_true, y_pred, *, sample_weight=None):
 def step_r2_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):
     """Coefficient of determination over the time steps of all sequences.
 
-    The model it compares with predicts the mean of all steps.
+    The score compares with a model that predicts the mean over all steps.
 
     Parameters
     ----------
     y_true : {object array of arrays, list of arrays or lists, Series, SequenceArray} of n_sequences
-        The right value, or row of values, of each time step.
+        True value, or row of values, of each time step.
 
     y_pred : like `y_true`
         Predicted values, for the same steps.
 
     sample_weight : array-like of shape (n_sequences,) or ragged like `y_true`, default=None
-        Weight of each sequence, which all its steps have, or of each step.
+        Weight of each sequence, for all its steps, or of each step.
 
     multioutput : {"uniform_average", "variance_weighted", "raw_values"} or array-like, default="uniform_average"
-        How the scores of several outputs are averaged; as in `sklearn.metrics.r2_score`.
+        How to average the scores of several outputs, as in `sklearn.metrics.r2_score`.
 
     Returns
     -------
@@ -162,7 +163,7 @@ def step_r2_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_av
     Raises
     ------
     ValueError
-        If `y_true` and `y_pred` differ in a length; the message names the first such sequence.
+        If lengths of `y_true` and `y_pred` differ. The message names the first such sequence.
 
     Examples
     --------
@@ -180,16 +181,16 @@ def step_mean_squared_error(y_true, y_pred, *, sample_weight=None, multioutput="
     Parameters
     ----------
     y_true : {object array of arrays, list of arrays or lists, Series, SequenceArray} of n_sequences
-        The right value, or row of values, of each time step.
+        True value, or row of values, of each time step.
 
     y_pred : like `y_true`
         Predicted values, for the same steps.
 
     sample_weight : array-like of shape (n_sequences,) or ragged like `y_true`, default=None
-        Weight of each sequence, which all its steps have, or of each step.
+        Weight of each sequence, for all its steps, or of each step.
 
     multioutput : {"uniform_average", "raw_values"} or array-like, default="uniform_average"
-        How the errors of several outputs are averaged; as in `sklearn.metrics.mean_squared_error`.
+        How to average the errors of several outputs, as in `sklearn.metrics.mean_squared_error`.
 
     Returns
     -------
@@ -199,7 +200,7 @@ def step_mean_squared_error(y_true, y_pred, *, sample_weight=None, multioutput="
     Raises
     ------
     ValueError
-        If `y_true` and `y_pred` differ in a length; the message names the first such sequence.
+        If lengths of `y_true` and `y_pred` differ. The message names the first such sequence.
 
     Examples
     --------

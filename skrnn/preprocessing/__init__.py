@@ -1,4 +1,4 @@
-"""From series, tables and texts to sequences, and from sequences to sequences, in the manner of scikit-learn."""
+"""Transformers that accept or return sequences, and windows of series."""
 
 from ._per_step import PerStep
 from ._sliding_window import SlidingWindow

@@ -1,4 +1,4 @@
-"""What transformers that return sequences share."""
+"""Base of transformers that return sequences."""
 
 from contextlib import contextmanager
 
@@ -12,12 +12,12 @@ class BaseSequenceTransformer(TransformerMixin, PlainEstimator, auto_wrap_output
     """Base of the transformers whose output is a `SequenceArray`."""
 
     def set_output(self, *, transform=None):
-        """Do nothing: the output is a `SequenceArray` whatever is asked for.
+        """Do nothing: the output is always a `SequenceArray`.
 
         Parameters
         ----------
         transform : {"default", "pandas", "polars"}, default=None
-            Accepted, so that the other steps of a pipeline can be set.
+            Ignored. Accepted so that a pipeline can set the output of its other steps.
 
         Returns
         -------
@@ -28,7 +28,7 @@ class BaseSequenceTransformer(TransformerMixin, PlainEstimator, auto_wrap_output
 
     @contextmanager
     def _unchanged_by_errors(self):
-        """Let what was fitted before stay as it was if a fit raises."""
+        """Keep the attributes of the previous fit if a fit raises an error."""
         before = dict(vars(self))
         try:
             yield

@@ -1,4 +1,4 @@
-"""``PerStep``: a transformer of rows, put on the time steps of sequences."""
+"""``PerStep``: applies a transformer of rows to the time steps of sequences."""
 
 from contextlib import contextmanager
 
@@ -33,29 +33,30 @@ def _inner_has(method):
 
 
 class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
-    """Put a transformer of scikit-learn on the time steps of sequences.
+    """Apply a transformer of scikit-learn to the time steps of sequences.
 
-    To the transformer each time step is a sample and each channel a feature: it is fitted on the steps of all
-    sequences, one below the other, and what it makes of them becomes sequences of the same lengths. Padding is no step,
-    and never seen. Where one sequence ends and the next begins is not seen either.
+    For the transformer, each time step is a sample and each channel a feature. It is fitted on the steps of all
+    sequences, one below the other, without padding. Its output is split into sequences of the same lengths. It does not
+    know where sequences begin.
 
     Parameters
     ----------
     transformer : estimator
-        Has ``fit`` and ``transform``, and gives one row for each that it gets. Not changed: a clone of it is fitted.
+        A transformer with ``fit`` and ``transform`` that returns one row per input row. It is cloned before it is
+        fitted.
 
     Attributes
     ----------
     transformer_ : estimator
         The fitted transformer.
     n_channels_ : int
-        Width of a time step.
+        Number of channels.
     n_features_in_ : int
         Number of columns of a table or data frame seen in `fit`; otherwise the number of channels.
     feature_names_in_ : ndarray of str of shape (n_features_in,)
         Names of the columns of a data frame, otherwise of the channels, if `X` had names that are str.
     channel_names_ : ndarray of str of shape (n_channels,)
-        Names of the channels, if `X` had some.
+        Names of the channels, if `X` had names.
 
     See Also
     --------
@@ -63,8 +64,8 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
 
     Notes
     -----
-    ``set_output`` has no effect, since sequences do not fit into a table of numbers. Sparse output of the transformer
-    is made dense.
+    ``set_output`` has no effect, because sequences do not fit into a table of numbers. Sparse output of the transformer
+    is converted to a dense array.
 
     Examples
     --------
@@ -92,11 +93,10 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
         X : {SequenceArray, list of arrays, array-like of shape (n_sequences, n_steps, n_channels), frame, 2-D table}
             Sequences.
         y : {SequenceArray, list of arrays} or array-like of shape (n_sequences,), default=None
-            Goes to the transformer if it has a target for each step; targets of whole sequences do not.
+            Passed to the transformer if it contains targets of steps, but not if it contains targets of sequences.
         **params : dict
-            Go to ``transformer.fit``, as with `sample_weight`: what has one value for each sequence is repeated for
-            its steps, sequences of one value per step are put one below the other. With metadata routing, only what
-            the transformer requests.
+            Parameters of ``transformer.fit``, such as `sample_weight`. Values of sequences are repeated for each step;
+            values of steps are concatenated. With metadata routing, only requested parameters are passed.
 
         Returns
         -------
@@ -106,14 +106,14 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
         Raises
         ------
         ValueError
-            If X cannot be used, or the transformer needs a y for each step and gets none; the message says which
-            sequence. Errors of the transformer about NaN and infinity say where they stand.
+            If X is invalid, or the transformer requires targets of steps and y contains none. The message names the
+            sequence. Errors of the transformer about NaN and infinity name the place.
         """
         self._fit("fit", X, y, params)
         return self
 
     def fit_transform(self, X, y=None, **params):
-        """Fit the transformer and transform the sequences by its own ``fit_transform``, if it has one.
+        """Fit the transformer and transform the sequences, by its ``fit_transform`` if it has one.
 
         Parameters
         ----------
@@ -127,7 +127,7 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
         Returns
         -------
         SequenceArray
-            The sequences, as long as they were.
+            The transformed sequences, of the same lengths.
         """
         if not hasattr(self.transformer, "fit_transform"):
             return self.fit(X, y, **params).transform(X)
@@ -140,12 +140,12 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
         Parameters
         ----------
         X : {SequenceArray, list of arrays, array-like of shape (n_sequences, n_steps, n_channels), frame, 2-D table}
-            Sequences with the channels of those in `fit`.
+            Sequences with the same channels as in `fit`.
 
         Returns
         -------
         SequenceArray
-            The sequences, as long as they were.
+            The transformed sequences, of the same lengths.
         """
         check_is_fitted(self)
         sequences = validate_sequences(self, X, reset=False)
@@ -155,7 +155,7 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
 
     @available_if(_inner_has("inverse_transform"))
     def inverse_transform(self, X):
-        """Transform back, by ``inverse_transform`` of the transformer.
+        """Apply ``inverse_transform`` of the transformer.
 
         Parameters
         ----------
@@ -165,7 +165,7 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
         Returns
         -------
         SequenceArray
-            The sequences, as long as they were.
+            The transformed sequences, of the same lengths.
         """
         check_is_fitted(self)
         sequences = pack(X)
@@ -175,17 +175,17 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
 
     @available_if(_inner_has("get_feature_names_out"))
     def get_feature_names_out(self, input_features=None):
-        """Name the channels that `transform` returns.
+        """Get the names of the output channels.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names of what was fitted on; if None, ``channel_names_`` where there are any, else "x0", "x1" and so on.
+            Names of the input channels. If None, ``channel_names_`` if it exists, else "x0", "x1" and so on.
 
         Returns
         -------
         ndarray of str
-            One name for each channel.
+            One name per channel.
         """
         check_is_fitted(self)
         if input_features is None and hasattr(self, "channel_names_"):
@@ -196,7 +196,7 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
         return self.transformer_.get_feature_names_out(names)
 
     def get_metadata_routing(self):
-        """Say which metadata the transformer requests.
+        """Get the metadata routing of this object.
 
         Returns
         -------
@@ -253,7 +253,7 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
         if len(steps) != len(sequences.values):
             raise ValueError(
                 f"{type(self.transformer_).__name__} made {len(steps)} rows of {len(sequences.values)} time steps: "
-                "PerStep needs a transformer that gives one row for each."
+                "PerStep needs a transformer that returns one row for each."
             )
         made = SequenceArray(steps, sequences.offsets)
         # A transformer may give names of other columns than it makes, those of `set_output` for one.

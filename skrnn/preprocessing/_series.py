@@ -36,10 +36,10 @@ class SeriesList:
             return list(range(len(self.names)))
         wanted = [wanted] if np.ndim(wanted) == 0 else list(wanted)
         if not wanted:
-            raise ValueError(f"{what} is empty: name at least one channel, or leave it None.")
+            raise ValueError(f"{what} is empty: name at least one channel, or pass None.")
         for name in wanted:
             if isinstance(name, (bool, np.bool_)) or name not in self.names:  # a mask is no list of numbers
-                raise ValueError(f"{what} {name!r} is no channel of the series: choose from {self.names}.")
+                raise ValueError(f"{what} {name!r} is not a channel of the series: choose from {self.names}.")
         return [self.names.index(name) for name in wanted]
 
     def stamps(self):
@@ -102,7 +102,7 @@ def _shared(times, labels):
     for label, kind in zip(labels, kinds, strict=True):
         if kind != kinds[0]:
             raise ValueError(
-                f"of {labels[0]} and {label} one has time stamps, the other none: give all or none."
+                f"only one of {labels[0]} and {label} has time stamps: all series must have them, or none."
                 if None in (kind, kinds[0])
                 else f"the times of {labels[0]} are {kinds[0]}, those of {label} {kind}: they must be of one kind."
             )
@@ -124,8 +124,8 @@ def read_targets(own, y):
     for i, item in enumerate(items):
         if np.ndim(item) == 0 and not hasattr(item, "values"):  # a `Sequence` has values
             raise ValueError(
-                f"y has {item!r} for series {i}: it needs a target for each step. One for each series goes to the "
-                "windows as y[windows.series]."
+                f"y has {item!r} for series {i}: it needs a target for each step. For one target per series, use "
+                "y[windows.series]."
             )
     values, offsets = ragged_values(y)
     check_same_lengths(offsets, offsets_of(own.lengths), "y", "series")

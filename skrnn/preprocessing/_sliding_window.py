@@ -1,4 +1,4 @@
-"""``SlidingWindow``: each row of a series with the rows before it."""
+"""``SlidingWindow``: one window for each row of a series."""
 
 from numbers import Integral
 
@@ -15,23 +15,23 @@ from ._times import check_steps, times_of
 
 
 class SlidingWindow(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_output_keys=None):
-    """Give each row of a series its recent past, as a sequence.
+    """Cut a series into one window per row, which ends with this row.
 
-    Row t of a series (T, C) becomes the sequence of rows ``t - window + 1`` to t. The first rows have a shorter past
-    and get shorter sequences: nothing is padded and no row is lost, so that y keeps its length, as it must in a
-    pipeline. No row sees a later one. What is to be forecast is shifted in y: ``y = load.shift(-1)``.
+    Row t of a series (T, C) becomes the sequence of rows ``t - window + 1`` to t. The first windows are shorter. No row
+    is padded or dropped, so y keeps its length, as a pipeline requires. Windows contain no later rows. To forecast,
+    shift y: ``y = load.shift(-1)``.
 
-    Each call sees only the rows it is given: in the test part of a split, windows start anew and are short at first, so
-    no test sequence holds a training row. `make_windows` gives the first test steps their full past.
+    Each call only uses the rows that it receives: in the test set of a split, the first windows are short, and no test
+    window contains a training row. `make_windows` returns full windows for the first test steps.
 
     Parameters
     ----------
     window : int
-        Number of rows in a full sequence, the present one included; at least 1.
+        Number of rows in a full window, including the present one; at least 1.
     step : "auto", timedelta, str, float or None, default="auto"
-        Time from one row to the next, if the index tells times: a timedelta, a frequency of pandas like "1h" or "MS",
-        or a number if the index holds numbers. "auto" takes the usual step, where weekends and the lengths of months
-        do not count. Steps of another length, such as gaps, are refused; None takes all.
+        Time between rows, if the index contains times: a timedelta, a frequency of pandas such as "1h" or "MS", or a
+        number if the index contains numbers. "auto" uses the usual step, and ignores weekends and the lengths of
+        months. Steps of another length, such as gaps, raise an error; None allows all steps.
 
     Attributes
     ----------
@@ -46,9 +46,9 @@ class SlidingWindow(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_out
 
     Notes
     -----
-    Rows must be in the order of time and belong to one series: split them with
-    :class:`~sklearn.model_selection.TimeSeriesSplit`, never by a shuffle. That is checked where the index of
-    a frame tells times. ``set_output`` has no effect, since sequences do not fit into a table of numbers.
+    Rows must be in the order of time and belong to one series. Split them with
+    :class:`~sklearn.model_selection.TimeSeriesSplit`, without shuffling. This is checked if the index of a frame
+    contains times. ``set_output`` has no effect, because sequences do not fit into a table of numbers.
 
     Examples
     --------
@@ -69,14 +69,14 @@ class SlidingWindow(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_out
         self.step = step
 
     def fit(self, X, y=None):
-        """Check the parameter and remember the columns.
+        """Check the parameters and the series.
 
         Parameters
         ----------
         X : array-like of shape (n_steps, n_channels)
             A series, one row per time step. NaN is accepted.
         y : Ignored
-            There by convention.
+            Not used, present for API consistency.
 
         Returns
         -------
@@ -99,7 +99,7 @@ class SlidingWindow(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_out
         Returns
         -------
         SequenceArray
-            ``n_steps`` sequences of 1 to `window` steps, whose channels have the names of the columns.
+            ``n_steps`` sequences of 1 to `window` steps. The channels have the names of the columns.
         """
         check_is_fitted(self)
         rows = self._rows(X, reset=False)

@@ -12,8 +12,8 @@ def times_of(series, what):
     if column is not None:
         pandas = "" if hasattr(series, "iloc") else ".to_pandas()"
         raise ValueError(
-            f"the column {column!r} of {what} holds times, which are no channel: drop it; or, if they are the times of "
-            f"the rows, make them the index of a pandas frame, frame{pandas}.set_index({column!r})."
+            f"the column {column!r} of {what} holds times, which cannot be a channel: drop it, or if they are the "
+            f"times of the rows, make them the index of a pandas frame, frame{pandas}.set_index({column!r})."
         )
     index = getattr(series, "index", None)
     if not hasattr(index, "nlevels"):  # a list has a method of that name
@@ -30,7 +30,7 @@ def times_of(series, what):
     text = _times.text_of_a_date(index)
     if text is not None:
         raise ValueError(
-            f"the index of {what} holds texts that look like dates, the first is {text!r}: make dates of them, "
+            f"the index of {what} holds texts that look like dates, the first is {text!r}: convert them, "
             "frame.index = pd.to_datetime(frame.index)."
         )
     times = _times.time_index(index)
@@ -51,4 +51,4 @@ def check_steps(times, step, what, n_read):
 
         _times.check_steps(times, step, what, n_read)
     elif step is not None and not (isinstance(step, str) and step == "auto"):
-        raise ValueError(f"step={step!r} needs times to be compared with: an index of pandas that tells them.")
+        raise ValueError(f"step={step!r} needs times: pass pandas objects whose index contains times.")

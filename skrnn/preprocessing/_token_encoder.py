@@ -1,4 +1,4 @@
-"""``TokenEncoder``: from tokens to codes."""
+"""``TokenEncoder``: encodes tokens as integers."""
 
 from numbers import Integral
 
@@ -16,31 +16,31 @@ from ._base import BaseSequenceTransformer
 
 
 class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_output_keys=None):
-    """Encode tokens, words or characters, as whole numbers.
+    """Encode tokens, such as words or characters, as integers.
 
-    The known tokens have the codes 1, 2 and so on, the most frequent first; those that appear equally often stand in
-    the order of the alphabet. All others share code 0.
+    Known tokens have the codes 1, 2 and so on, in order of decreasing frequency, then in alphabetical order. All other
+    tokens have code 0.
 
     Parameters
     ----------
     min_count : int, default=1
-        How often a token must appear in what is fitted on to be known. With 1, code 0 appears only later, and a network
-        never learns what to make of it; with 2 or more it does.
+        Minimum number of occurrences of known tokens in the data of `fit`. With 1, code 0 does not appear in these
+        data, so a network cannot learn its meaning; with 2 or more it can.
     unknown : str, default="<unknown>"
-        What `inverse_transform` puts in the place of unknown tokens; none of the known ones.
+        Text that `inverse_transform` returns for unknown tokens. It must not be a known token.
 
     Attributes
     ----------
     vocabulary_ : dict of str to int
-        Code of each known token, in the order of the codes.
+        Code of each known token, in the order of codes.
     n_entries_ : int
-        Number of different codes, with that of unknown tokens.
+        Number of codes, including that of unknown tokens.
     n_features_in_ : int
         1.
     feature_names_in_ : ndarray of str of shape (1,)
         Name of the column of a data frame, otherwise of the channel, if `X` had a name that is str.
     channel_names_ : ndarray of str of shape (1,)
-        Name of the channel, if `X` had one.
+        Name of the channel, if `X` had a name.
 
     Examples
     --------
@@ -70,7 +70,7 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
         X : {list of lists of str, SequenceArray, Series, frame}
             Sequences of tokens.
         y : Ignored
-            There by convention.
+            Not used, present for API consistency.
 
         Returns
         -------
@@ -80,8 +80,8 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
         Raises
         ------
         ValueError
-            If X holds anything but sequences of tokens; the message says which sequence and step. If no token appears
-            `min_count` times, or `unknown` does.
+            If X contains anything but sequences of tokens; the message names the sequence and step. If no token appears
+            `min_count` times, or if `unknown` is a known token.
         """
         self._learn(X)
         return self
@@ -94,7 +94,7 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
         X : {list of lists of str, SequenceArray, Series, frame}
             Sequences of tokens.
         y : Ignored
-            There by convention.
+            Not used, present for API consistency.
 
         Returns
         -------
@@ -135,7 +135,7 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
         Raises
         ------
         ValueError
-            If X holds what is no code; the message says which sequence and step.
+            If X contains an invalid code; the message names the sequence and step.
         """
         check_is_fitted(self)
         sequences = pack(X)
@@ -147,7 +147,7 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
         if wrong.any():
             sequence, step = place(sequences.offsets, int(wrong.argmax()))
             raise ValueError(
-                f"sequence {sequence}, step {step} holds {codes[wrong][0]:g}: codes are whole numbers from 0 to "
+                f"sequence {sequence}, step {step} holds {codes[wrong][0]:g}: codes are integers from 0 to "
                 f"{self.n_entries_ - 1}."
             )
         entries = np.array([self.unknown, *self.vocabulary_])
@@ -164,8 +164,8 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
         if sequences is None or not is_text(sequences.values):
             found = "tables" if sequences is None else "numbers"
             raise ValueError(
-                f"X must hold sequences of tokens (str), like [['a', 'b'], ['c']], but holds {found}. Numbers that "
-                "stand for categories become tokens by [list(map(str, x)) for x in X]."
+                f"X must hold sequences of tokens (str), like [['a', 'b'], ['c']], but holds {found}. To convert "
+                "category codes to tokens, use [list(map(str, x)) for x in X]."
             )
         _check_one_channel(sequences)
         check_names(self, X, sequences, reset=reset)
@@ -178,8 +178,8 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
             self.vocabulary_ = learn_vocabulary(sequences.values[:, 0], self.min_count)
             if self.unknown in self.vocabulary_:
                 raise ValueError(
-                    f"unknown={self.unknown!r} is one of the tokens, so what is decoded to it could be either: choose "
-                    "a text that is no token."
+                    f"unknown={self.unknown!r} is one of the tokens, so that decoding would be ambiguous: choose a "
+                    "text that is not a token."
                 )
         self.n_entries_ = len(self.vocabulary_) + 1
         return sequences
@@ -192,5 +192,6 @@ class TokenEncoder(OneToOneFeatureMixin, BaseSequenceTransformer, auto_wrap_outp
 def _check_one_channel(sequences):
     if sequences.n_channels != 1:
         raise ValueError(
-            f"the sequences of X have {sequences.n_channels} channels, but TokenEncoder takes one: encode each apart."
+            f"the sequences of X have {sequences.n_channels} channels, but TokenEncoder accepts one: encode each "
+            "channel separately."
         )

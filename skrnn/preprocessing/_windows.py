@@ -1,4 +1,4 @@
-"""``make_windows``: from series to windows and their targets; ``last_windows``: to the windows that have none yet."""
+"""``make_windows``: windows of series and their targets; ``last_windows``: windows to forecast from."""
 
 from dataclasses import dataclass
 from numbers import Integral
@@ -19,29 +19,29 @@ HORIZON = [Interval(Integral, 0, None, closed="left"), None]
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """Windows cut from series, their targets, and where they come from.
+    """Windows of series, their targets, and their origin.
 
     Parameters
     ----------
     X : SequenceArray
         The n windows; ``X.to_padded()`` is the same as an array (n, window, C).
     y : ndarray of shape (n,), (n, horizon), (n, n_targets) or (n, horizon, n_targets)
-        What follows each window, or belongs to its last step.
+        Targets of each window.
     series : ndarray of int of shape (n,)
-        Number of the series that a window comes from.
+        Number of the series of each window.
     steps : ndarray of int of shape (n,)
-        Step of the series that a window ends with; negative in what came before the series.
+        Last step of each window in its series; negative if the window ends within the context.
     target_steps : ndarray of int of shape (n,)
-        Last step of the series that is a target of a window.
+        Last step of the targets of each window.
     times : ndarray of shape (n,)
-        Time stamps of `steps`: in UTC if they have a time zone, the beginnings of periods; `steps` itself if the
-        series have none.
+        Time stamps of `steps`: in UTC if they have a time zone, the start times of periods. Without time stamps,
+        `steps`.
     target_times : ndarray of shape (n,)
-        Time stamps of `target_steps`, or `target_steps` itself.
+        Time stamps of `target_steps`. Without time stamps, `target_steps`.
 
     See Also
     --------
-    make_windows : Makes them.
+    make_windows : Returns this object.
 
     Examples
     --------
@@ -64,55 +64,57 @@ class Windows:
 def make_windows(
     series, y=None, *, window, horizon=None, stride=1, target=None, inputs=None, context=None, step="auto"
 ):
-    """Cut series into windows, each with the steps that follow it as its target.
+    """Cut series into windows, and return the steps that follow each window as its targets.
 
-    A window of the steps ``t - window + 1`` to t has as target the steps t + 1 to ``t + horizon`` of the same series.
-    With ``horizon=0`` the target belongs to step t itself, like a label or a remaining life; windows do not hold it.
+    The targets of a window of steps ``t - window + 1`` to t are the steps t + 1 to ``t + horizon`` of the same series.
+    With ``horizon=0`` the target is a property of step t, such as a label or the remaining life, and is not part of the
+    window.
 
     Parameters
     ----------
     series : {array-like of shape (n_steps,) or (n_steps, n_channels), Series, frame, list of them, SequenceArray}
-        One series in the order of time; or several, in a list, a `SequenceArray` or a 3-D array. Time stamps are those
-        of the index of a pandas object, not of a column.
+        One series in the order of time, or several series in a list, a `SequenceArray` or a 3-D array. Time stamps are
+        read from the index of pandas objects, not from columns.
     y : array-like of shape (n_steps,) or (n_steps, n_targets), or list of them, default=None
-        A target for each step of each series, numbers or classes. None takes the targets from `series`.
+        Targets of each step of each series, numbers or classes. If None, the targets are channels of `series`.
     window : int
         Number of steps in a window.
     horizon : int, default=None
-        Number of steps to forecast; 0 takes the target at the last step of the window. None is 0 with `y`, else 1.
+        Number of steps to forecast. With 0, the target is that of the last step of the window. If None, 0 with `y`,
+        else 1.
     stride : int, default=1
-        Number of steps from one window to the next; the first window begins with the first step.
+        Number of steps between windows. The first window begins with the first step.
     target : int, str or list of them, default=None
-        Channels to forecast: names of columns of a data frame, otherwise numbers; None for all.
+        Channels to forecast: column names of a data frame, otherwise numbers. If None, all channels.
     inputs : int, str or list of them, default=None
-        Channels that windows hold; None for all, with ``horizon=0`` for all but `target`.
+        Channels of the windows. If None, all channels, but with ``horizon=0`` not those of `target`.
     context : same form as `series`, default=None
-        What came before each series, for example the training part before the test part: its last steps are read by
-        the first windows, so that every step of `series` can be a target. They are no targets themselves.
+        The steps before each series, for example the training part before the test part. The first windows contain its
+        last steps, so that all steps of `series` can be targets. The steps of the context are not targets.
     step : "auto", timedelta, str, float or None, default="auto"
-        Time from one step to the next, if the index tells times: a timedelta, a frequency of pandas like "1h" or
-        "MS", or a number if the index holds numbers. "auto" takes the usual step of the series, where weekends and the
-        lengths of months do not count. Steps of another length, such as gaps, are refused; None takes all.
+        Time between steps, if the index contains times: a timedelta, a frequency of pandas such as "1h" or "MS", or a
+        number if the index contains numbers. "auto" uses the usual step of the series, and ignores weekends and the
+        lengths of months. Steps of another length, such as gaps, raise an error; None allows all steps.
 
     Returns
     -------
     Windows
-        With `X`, `y`, and the series, step and time that each window ends with and its targets end with. The axis of
-        `y` for the horizon is left out if that is 0 or 1, the axis for targets if there is one and it is no list; with
-        both axes, it needs an estimator with ``targets="sequence"``. The channels of
-        `X` have the names of the columns, if these are str.
+        The windows `X`, the targets `y`, and the origin of each window and its targets: series, step and time. `y` has
+        no axis for the horizon if it is 0 or 1, and no axis for targets if `target` is a single channel. With both
+        axes, it requires an estimator with ``targets="sequence"``. The channels of `X` have the names of the columns,
+        if these are str.
 
     Raises
     ------
     ValueError
-        If a series is shorter than ``window + horizon`` (with `context`: than `horizon`), a target is NaN, or among
-        the inputs at its own step; if times do not increase, leave a gap or stand in a column, a series has a
-        `MultiIndex`, or series, y, context and target do not fit each other. The message says which series and step.
+        If a series is shorter than ``window + horizon`` (with `context`: than `horizon`); if a target is NaN, or part
+        of its own window; if times do not increase, have a gap or are in a column; if a series has a `MultiIndex`; or
+        if series, y, context and target do not match. The message names the series and step.
 
     See Also
     --------
-    last_windows : The windows to forecast from now.
-    SlidingWindow : As a step of a pipeline: one window for each step, and y stays with the user.
+    last_windows : The last window of each series, for forecasts.
+    SlidingWindow : A transformer for pipelines that returns one window per row.
 
     Examples
     --------
@@ -157,32 +159,32 @@ def make_windows(
 
 @validate_params({"window": POSITIVE}, prefer_skip_nested_validation=True)
 def last_windows(series, *, window, inputs=None, step="auto"):
-    """Cut the last window out of each series: the one to forecast from now, whose targets are still to come.
+    """Cut the last window of each series, to forecast beyond its last step.
 
     Parameters
     ----------
     series : {array-like of shape (n_steps,) or (n_steps, n_channels), Series, frame, list of them, SequenceArray}
-        One or several series in the order of time, as `make_windows` takes them.
+        One or several series in the order of time, as in `make_windows`.
     window : int
         Number of steps in a window.
     inputs : int, str or list of them, default=None
-        Channels that windows hold, as in training: names of columns of a data frame, otherwise numbers; None for all.
+        Channels of the windows, as in training: column names of a data frame, otherwise numbers. If None, all channels.
     step : "auto", timedelta, str, float or None, default="auto"
-        Time from one step to the next, as in `make_windows`. Only steps within the windows are compared with it.
+        Time between steps, as in `make_windows`. Only steps within the windows are checked.
 
     Returns
     -------
     SequenceArray
-        One window for each series; channels have the names of the columns, if these are str.
+        One window per series. The channels have the names of the columns, if these are str.
 
     Raises
     ------
     ValueError
-        If a series is shorter than a window, or as by `make_windows`.
+        If a series is shorter than a window, or for the reasons listed in `make_windows`.
 
     See Also
     --------
-    make_windows : The windows to train with.
+    make_windows : Windows for training.
 
     Examples
     --------
@@ -223,18 +225,18 @@ def _held(own, inputs, target, horizon):
         return held
     if target is None:
         raise ValueError(
-            "horizon=0 needs target, the channels that belong to the last step of each window, or y: otherwise windows "
-            "would hold their own targets."
+            "horizon=0 needs target, the channels to leave out of the windows, or y: otherwise windows would contain "
+            "their own targets."
         )
     targets = own.columns(target, "target")
     both = [own.names[k] for k in held if k in targets]
     if inputs is not None and both:
         raise ValueError(
-            f"{both[0]!r} is among inputs and target: with horizon=0 windows would hold their own targets."
+            f"{both[0]!r} is among inputs and target: with horizon=0 windows would contain their own targets."
         )
     held = [k for k in held if k not in targets]
     if not held:
-        raise ValueError("all channels are targets: with horizon=0 there is none left for windows to hold.")
+        raise ValueError("all channels are targets: with horizon=0 no channel is left for the windows.")
     return held
 
 
@@ -264,6 +266,5 @@ def _refuse_missing(y, number, steps, names):
     if missing.any():
         i, ahead, k = np.unravel_index(missing.argmax(), y.shape)
         raise ValueError(
-            f"{names[k]} is NaN in series {number[i]}, step {steps[i, ahead]}: fill it, or cut the series there into "
-            "two."
+            f"{names[k]} is NaN in series {number[i]}, step {steps[i, ahead]}: fill it, or split the series there."
         )

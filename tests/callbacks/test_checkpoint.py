@@ -200,7 +200,7 @@ def test_files_that_are_no_checkpoints(tmp_path):
     path = tmp_path / "model.skrnn"
     skrnn.save(RNNRegressor(**SHORT).fit(X, Y), path)
     callback = Checkpoint(path, resume=True)
-    with pytest.raises(ValueError, match="it is no checkpoint"):
+    with pytest.raises(ValueError, match="it is not a checkpoint"):
         RNNRegressor(**SHORT).set_callbacks(callback).fit(X, Y)
     path.write_bytes(b"rubbish")
     with pytest.raises(ValueError, match=r"model\.skrnn"):

@@ -214,12 +214,12 @@ def test_layers_that_do_not_fit_an_estimator():
     with pytest.raises(ValueError, match=r"has shape .* in the layers, none in the estimator"):
         to_estimator(random_layers(GRU(), 2, (4,)), clf)
     with pytest.raises(
-        ValueError, match=r"RNNClassifier\(\) is no fitted RNNClassifier or RNNRegressor; call fit first"
+        ValueError, match=r"RNNClassifier\(\) is not a fitted RNNClassifier or RNNRegressor; call fit first"
     ):
         from_estimator(RNNClassifier())
-    with pytest.raises(ValueError, match=r"zoneout=0.1 is not part of layers in other formats"):
+    with pytest.raises(ValueError, match=r"zoneout=0.1 is not supported by other formats"):
         from_estimator(fitted(cell="gru", zoneout=0.1)[0])
-    with pytest.raises(ValueError, match=r"The last layer of Jordan\(\) puts out the predictions"):
+    with pytest.raises(ValueError, match=r"The last layer of Jordan\(\) outputs the predictions"):
         from_estimator(fitted(cell="jordan")[0])
     assert from_estimator(fitted(cell="jordan", bidirectional=True)[0]).bidirectional
 
@@ -254,7 +254,7 @@ A, B = "layers.0.forward.", "layers.1.backward."  # layers of three inputs and t
         ({A + "W_h": np.ones((4, 12))}, r"W_h' has shape \(4, 12\), expected \(4, 16\) for LSTM\(\) with 3 inputs"),
         ({A + "W_x": np.ones((16, 3))}, r"has shape .*order i, f, g, o. Transpose or rearrange it"),
         ({B + "W_x": np.ones((4, 16))}, r"'layers.1.backward.W_x' has shape \(4, 16\), expected \(8, 16\)"),
-        ({A + "b": None}, r"Weight 'layers.0.forward.b' is missing: give an array of shape \(16,\), zeros for no bias"),
+        ({A + "b": None}, r"Weight 'layers.0.forward.b' is missing: pass an array of shape \(16,\), zeros for no bias"),
         ({A + "W_x": None}, "Weight 'layers.0.forward.W_x' is missing or not a matrix"),
         ({A + "P": np.ones((3, 4))}, r"Unknown weight 'layers.0.forward.P': LSTM\(\) has W_x, W_h, b. Leave it out"),
         ({"readout.W": np.ones((4, 2))}, "Unknown weight 'readout.W': names are 'layers"),

@@ -295,7 +295,7 @@ def test_values_made_of_themselves(names):
 
 
 def test_models_without_recurrent_nodes():
-    with pytest.raises(ValueError, match="model is a int; give a path"):
+    with pytest.raises(ValueError, match="model is a int; pass a path"):
         from_onnx(3)
     model = model_of()
     del model.graph.node[0]

@@ -228,7 +228,7 @@ def test_a_calendar_of_ones_own():
         (EVEN["numbers of years"], True, "step must be a positive number"),
         (EVEN["numbers of years"], np.timedelta64(1, "h"), "step must be a positive number"),
         (EVEN["periods"], -1, "step must be a positive number, as the index holds periods"),
-        (pd.RangeIndex(40), 1, "step=1 needs times to be compared with: an index of pandas"),
+        (pd.RangeIndex(40), 1, "step=1 needs times: pass pandas objects"),
     ],
     ids=lambda value: repr(value) if not isinstance(value, pd.Index) else "",
 )

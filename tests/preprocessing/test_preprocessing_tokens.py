@@ -97,7 +97,7 @@ def test_longer_tokens_than_those_known():
         ([["a"], []], "sequence 1 has no time step"),
         ([[1, 2], [3]], "X must hold sequences of tokens .* but holds numbers"),
         (np.ones((3, 2)), "X must hold sequences of tokens .* but holds tables"),
-        ([[["a", "b"]], [["c", "d"]]], "have 2 channels, but TokenEncoder takes one"),
+        ([[["a", "b"]], [["c", "d"]]], "have 2 channels, but TokenEncoder accepts one"),
         ([], "0 sample"),
     ],
 )
@@ -147,7 +147,7 @@ def test_bad_parameters(arguments):
 
 @pytest.mark.parametrize("code", [-1.0, 6.0, 0.5, np.nan, np.inf])
 def test_what_is_no_code(code):
-    with pytest.raises(ValueError, match=f"sequence 1, step 2 holds {code:g}: codes are whole numbers from 0 to 5"):
+    with pytest.raises(ValueError, match=f"sequence 1, step 2 holds {code:g}: codes are integers from 0 to 5"):
         TokenEncoder().fit(TEXT).inverse_transform([[1.0], [1.0, 2.0, code]])
 
 

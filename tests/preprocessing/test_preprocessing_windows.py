@@ -228,9 +228,9 @@ def test_context_must_come_before():
     series = pd.Series(np.arange(10.0), index=pd.date_range("2020", periods=10))
     with pytest.raises(ValueError, match=r"context 0 ends at 2020-01-06.*, but series 0 begins at 2020-01-06"):
         make_windows(series[5:], window=2, context=series[:6])
-    with pytest.raises(ValueError, match="of series and context one has time stamps"):
+    with pytest.raises(ValueError, match="only one of series and context has time stamps"):
         make_windows(series[5:], window=2, context=series[:5].to_numpy())
-    with pytest.raises(ValueError, match="of series 0 and series 1 one has time stamps"):
+    with pytest.raises(ValueError, match="only one of series 0 and series 1 has time stamps"):
         make_windows([series, series.to_numpy()], window=2)
 
 
@@ -244,7 +244,7 @@ def test_context_must_come_before():
         (np.arange(9.0), {"window": 3, "context": np.arange(2.0)}, "context 0 has 2 steps: it needs at least 3"),
         ([np.arange(9.0)] * 2, {"window": 3, "context": np.arange(9.0)}, "context has 1 series for 2"),
         (np.zeros((9, 2)), {"window": 3, "context": np.zeros((9, 3))}, r"context has channels \[0, 1, 2\], series"),
-        (np.zeros((9, 2)), {"window": 3, "target": 2}, r"target 2 is no channel of the series: .* \[0, 1\]"),
+        (np.zeros((9, 2)), {"window": 3, "target": 2}, r"target 2 is not a channel of the series: .* \[0, 1\]"),
         (np.zeros((9, 2)), {"window": 3, "target": []}, "target is empty"),
         ([np.zeros((9, 2)), np.zeros((9, 3))], {"window": 3}, "sequence 1 has 3 channels, sequence 0 has 2"),
         (np.arange(9.0), {"window": 0}, "'window' parameter of make_windows"),
@@ -263,7 +263,7 @@ def test_frames_of_other_columns():
     a, b = (pd.DataFrame(np.zeros((5, 2)), columns=list(names)) for names in ("ab", "ba"))
     with pytest.raises(ValueError, match=r"series 1 has columns \['b', 'a'\], series 0 has \['a', 'b'\]"):
         make_windows([a, b], window=2)
-    with pytest.raises(ValueError, match=r"target 'c' is no channel of the series: choose from \['a', 'b'\]"):
+    with pytest.raises(ValueError, match=r"target 'c' is not a channel of the series: choose from \['a', 'b'\]"):
         make_windows(a, window=2, target="c")
 
 
@@ -432,9 +432,9 @@ def test_classes_stay_what_they_are():
         (None, {"horizon": 0, "target": 1, "inputs": [0, 1]}, "1 is among inputs and target"),
         (None, {"horizon": 0, "target": [0, 1]}, "all channels are targets"),
         (None, {"inputs": []}, "inputs is empty"),
-        (None, {"inputs": "hr"}, r"inputs 'hr' is no channel of the series: choose from \[0, 1\]"),
-        (None, {"inputs": [True, False]}, r"inputs True is no channel of the series: choose from \[0, 1\]"),
-        (None, {"target": np.array([False, True])}, r"target .*False.* is no channel of the series"),
+        (None, {"inputs": "hr"}, r"inputs 'hr' is not a channel of the series: choose from \[0, 1\]"),
+        (None, {"inputs": [True, False]}, r"inputs True is not a channel of the series: choose from \[0, 1\]"),
+        (None, {"target": np.array([False, True])}, r"target .*False.* is not a channel of the series"),
     ],
 )
 def test_targets_and_inputs_that_do_not_fit(y, arguments, message):
