@@ -164,19 +164,14 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
 
     # ------------------------------------------------------------------------------------------------ prediction
     def hidden_states(self, X):
-        """Hidden states of the last recurrent layer at each step.
-
-        Parameters
-        ----------
-        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
-            Sequences.
+        """Compute the outputs of the last recurrent layer at each step.
 
         Returns
         -------
         states : list of ndarray of shape (n_steps, n_units)
-            One array for each sequence, as long as it is (after a convolution), with the units of both directions side
-            by side: what the layer hands on, so with normalisation and residual sum if it has them. The last layer of
-            a Jordan network hands on its raw predictions.
+            One array for each sequence, with the units of both directions side by side. It has the length of the
+            sequence, or of its convolution, and includes normalisation and residual sum. The outputs of the last layer
+            of a Jordan network are its raw predictions.
         """
         check_is_fitted(self)
         with self._predictor(X) as predictor:

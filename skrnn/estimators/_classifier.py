@@ -9,47 +9,49 @@ from sklearn.utils.validation import check_is_fitted
 from .._core.parameters import keep
 from ..metrics import step_accuracy_score
 from ..persistence._estimators import saved
-from ._documentation import document_parameters
+from ._documentation import ARGUMENTS, FITTED, SHARED, documented, table
 from ._fit import FitRequest
 from ._settings import Auto
 from ._supervised import BaseSupervised, takes_steps
 from .tasks._classes import ClassificationTask, check_restored_classes, restored_classes
 
+PARAMETERS = table("""\
+dropout : float or "auto"
+    Fraction of the units to drop in training, between layers and before the readout. "auto" is 0.3, but 0 with "lbfgs"
+    and if there are no such units.
+class_weight : dict, list of dict or "balanced"
+    Weights of the classes in the form ``{class: weight}``; classes that it does not name have weight 1. "balanced" uses
+    weights inversely proportional to the class frequencies in the training part, weighted by ``sample_weight``. For an
+    indicator matrix, pass a list with a dict ``{0: weight, 1: weight}`` for each label. The weights are multiplied with
+    ``sample_weight``. Names that are no classes of y raise a warning, and an error if no name is a class.
+warm_start : bool
+    Whether `fit` resumes from the weights of the previous fit, with its classes and the scales of its channels.
+    Another network or another encoding of X raises an error.""")
+
+ATTRIBUTES = table("""\
+classes_ : ndarray of shape (n_classes,)
+    Class labels, or for an indicator matrix the numbers of the labels.
+multilabel_ : bool
+    Whether y was an indicator matrix.""")
+
+ARGUMENTS_OF_CLASSES = table("""\
+y : array-like of shape (n_sequences,) or (n_sequences, n_labels), or ragged
+    Classes, or label indicators. Ragged: a row for each sequence, as long as the sequence, with a class for each step
+    (see `targets`).""")
+
 
 @saved
-@document_parameters
+@documented(SHARED | PARAMETERS, FITTED | ATTRIBUTES, arguments=ARGUMENTS | ARGUMENTS_OF_CLASSES)
 class RNNClassifier(ClassifierMixin, BaseSupervised):
     """Recurrent network that classifies sequences.
 
-    The task is read from y: two classes, several classes, or several labels at a time (a 0-1 indicator matrix). The
-    loss is the log-loss, between the classes or of each label.
-
-    Parameters
-    ----------
-    {parameters}
-    class_weight : dict or "balanced", default=None
-        Weights of the classes, in the form ``{{class: weight}}``, 1 for those that it does not name; "balanced" weighs
-        inversely to their frequency in the training part, by ``sample_weight``. For an indicator matrix, a list of
-        dicts ``{{0: weight, 1: weight}}``, one per label. Multiplied with ``sample_weight``. A name that is no class of
-        y brings a warning, and an error if all are such.
-    warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the fit before, with its classes and its scales of channels. Another
-        network or another treatment of X is refused.
-
-    Attributes
-    ----------
-    classes_ : ndarray of shape (n_classes,)
-        Class labels, or numbers of the labels for an indicator matrix.
-    {attributes}
+    The target y determines the task: two classes, several classes, or several labels for each sequence (a 0-1 indicator
+    matrix). The loss is the log-loss over the classes, or of each label.
 
     See Also
     --------
-    RNNRegressor : The same for numbers.
+    RNNRegressor : Regression on sequences.
     SequenceTransformer : Features of sequences for other estimators.
-
-    References
-    ----------
-    {references}
 
     Examples
     --------
@@ -123,34 +125,22 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
 
     @available_if(takes_steps)
     def partial_fit(self, X, y, sample_weight=None, classes=None):
-        """Train one epoch more, on these sequences.
+        """Train for one epoch on these sequences.
 
-        The first call learns what `fit` learns of all data, means and scales of channels and vocabularies, from the
-        sequences that it gets, so these should be many. No end of training is in sight: schedules that need one are not
-        followed, and the learning rate is `learning_rate_init`. What the solver remembers is kept from call to call, in
-        ``solver_state_``.
-
-        Parameters
-        ----------
-        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
-            Sequences.
-        y : array-like of shape (n_sequences,) or (n_sequences, n_labels), or ragged
-            Targets.
-        sample_weight : array-like of shape (n_sequences,), or ragged, default=None
-            Weight of each sequence, or step, in the loss.
-        classes : array-like of shape (n_classes,), default=None
-            All classes that there will ever be: needed in the first call, unless y is a matrix of label indicators.
+        The first call learns the means and scales of the channels and the vocabularies from its sequences, so it should
+        get many. As the end of training is not known, schedules that need it are not used, and the learning rate is
+        `learning_rate_init`. The state of the solver is kept between calls, in ``solver_state_``.
 
         Returns
         -------
         self : object
-            The estimator.
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If a parameter or the data cannot be used, or if y holds a class that is not among `classes`. What was
-            fitted before stays as it was.
+            If a parameter or the data are invalid, or if y holds a class that is not in `classes`. The result of the
+            previous call is kept.
         """
         self._validate_params()
         if self.class_weight == "balanced":
@@ -158,68 +148,44 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
         return self._train_on(FitRequest(X, y, sample_weight, classes=classes, one_epoch=True))
 
     def predict(self, X):
-        """Predict classes, or 0-1 indicators of labels.
-
-        Parameters
-        ----------
-        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
-            Sequences.
+        """Predict classes, or label indicators.
 
         Returns
         -------
         y : ndarray of shape (n_sequences,) or (n_sequences, n_labels)
-            Predicted classes or indicators; where steps have targets, an object array with those of the steps of each
-            sequence, (n_steps,) or (n_steps, n_labels).
+            Predicted classes or indicators. If steps have targets, an object array with one array of shape (n_steps,)
+            or (n_steps, n_labels) for each sequence.
         """
         return self._predict(X, "labels")
 
     def predict_proba(self, X):
         """Predict probabilities.
 
-        Parameters
-        ----------
-        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
-            Sequences.
-
         Returns
         -------
         p : ndarray of shape (n_sequences, n_classes)
-            Probability of each class in the order of ``classes_``, or of each label; where steps have targets, an
-            object array with one such array (n_steps, n_classes) for each sequence.
+            Probability of each class, in the order of ``classes_``, or of each label. If steps have targets, an object
+            array with one array of shape (n_steps, n_classes) for each sequence.
         """
         return self._predict(X, "probabilities")
 
     def predict_log_proba(self, X):
-        """Logarithm of `predict_proba`.
-
-        Parameters
-        ----------
-        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
-            Sequences.
+        """Predict logarithms of probabilities.
 
         Returns
         -------
         log_p : ndarray of shape (n_sequences, n_classes)
-            Log-probabilities, in the shape of the probabilities.
+            Log-probabilities, in the shape of `predict_proba`.
         """
         return self._predict(X, "log_probabilities")
 
     def score(self, X, y, sample_weight=None):
-        """Accuracy; where each step has a target, the share of steps that are right.
-
-        Parameters
-        ----------
-        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
-            Sequences.
-        y : array-like of shape (n_sequences,) or (n_sequences, n_labels), or ragged
-            True classes or indicators.
-        sample_weight : array-like of shape (n_sequences,), or ragged, default=None
-            Weights of sequences or steps.
+        """Return the accuracy, over all steps if steps have targets.
 
         Returns
         -------
         float
-            Between 0 and 1.
+            Fraction of correct predictions, between 0 and 1.
         """
         check_is_fitted(self)
         y, sample_weight = self._to_score(y, sample_weight)

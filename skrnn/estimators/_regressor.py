@@ -12,61 +12,53 @@ from .._core.parameters import keep
 from ..losses import REGRESSION_LOSSES, BaseLoss
 from ..metrics import step_r2_score
 from ..persistence._estimators import saved
-from ._documentation import document_parameters
+from ._documentation import FITTED, SHARED, documented, table
 from ._fit import FitRequest
 from ._supervised import BaseSupervised, takes_steps
 from .tasks._numbers import RegressionTask, check_restored_numbers, restored_numbers
 from .tasks._read import as_numbers
 
+PARAMETERS = table("""\
+loss : {"squared_error", "absolute_error", "huber", "poisson", "quantile"} or BaseLoss
+    Loss function. It selects the statistic to predict: the mean, the median, a compromise between both, the mean of
+    counts (through an exponential, so it is positive), or a quantile. Pass an instance to set its parameters, for
+    example ``Huber(delta=2.0)``.
+quantile : float
+    Quantile to predict with ``loss="quantile"``, between 0 and 1; None is the median.
+standardize_target : bool
+    Whether to subtract the mean from the target and to divide it by its standard deviation. For losses that are robust
+    to outliers ("absolute_error", "huber", "quantile"), these are the median, and the interquartile range divided by
+    1.349. If that range is 0, because many targets are equal, the median distance from the median is used instead, over
+    the targets that differ from it. With and without it, training starts from the best constant prediction. Without
+    effect for "poisson".
+warm_start : bool
+    Whether `fit` resumes from the weights of the previous fit, with the scales of its channels and of its target.
+    Another network or another encoding of X raises an error. Another `loss` or `quantile` is used from then on, except
+    that "poisson" can neither follow nor precede another loss, because its raw predictions are logarithms.""")
+
+ATTRIBUTES = table("""\
+loss_function_ : BaseLoss
+    Loss that was minimised.
+target_mean_ : ndarray of shape (n_outputs,)
+    Mean or median that is subtracted from the target, see `standardize_target`, or 0.
+target_scale_ : ndarray of shape (n_outputs,)
+    Scale by which the target is divided, see `standardize_target`, or 1.
+target_shape_ : tuple of int
+    Shape of the target of a sequence, or of a step; () for a single number.""")
+
 
 @saved
-@document_parameters
+@documented(SHARED | PARAMETERS, FITTED | ATTRIBUTES)
 class RNNRegressor(RegressorMixin, BaseSupervised):
-    """Recurrent network that maps sequences to one or several numbers.
+    """Recurrent network that predicts one or several numbers for each sequence.
 
-    The target is standardised inside (`standardize_target`) where the loss is one of distances (all but "poisson"), so
-    its unit does not matter.
-
-    Parameters
-    ----------
-    {parameters}
-    loss : {{"squared_error", "absolute_error", "huber", "poisson", "quantile"}} or BaseLoss, default="squared_error"
-        What to minimise: the prediction estimates the mean, the median, something between, the mean of counts
-        (through an exponential, so it is positive), or a quantile. An instance sets parameters, for example
-        ``Huber(delta=2.0)``.
-    quantile : float, default=None
-        The quantile for ``loss="quantile"``, between 0 and 1; None is the median.
-    standardize_target : bool, default=True
-        Whether to train on the target less its mean, divided by its standard deviation. For the losses that outliers
-        hardly move ("absolute_error", "huber", "quantile") it is the median, and the distance of the quartiles divided
-        by 1.349; where that is 0, as half of the targets may be equal, the median distance of those that differ from
-        the median. False trains on the target as it is; training starts from the best constant prediction in any case.
-        Without effect for "poisson".
-    warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the fit before, with its scales of channels and of the target. Another
-        network or another treatment of X is refused; another `loss` or `quantile` is trained from then on, except from
-        or to "poisson", whose raw predictions are logarithms.
-
-    Attributes
-    ----------
-    loss_function_ : BaseLoss
-        The loss that was minimised.
-    target_mean_ : ndarray of shape (n_outputs,)
-        Subtracted from the target before training: mean or median, see `standardize_target`, or 0.
-    target_scale_ : ndarray of shape (n_outputs,)
-        By which the target is divided before training: standard deviation or distance of quartiles, or 1.
-    target_shape_ : tuple of int
-        Shape of the target of a sequence, or of a step: () for one number.
-    {attributes}
+    The target is standardised internally (`standardize_target`), except for the loss "poisson", so its unit does not
+    matter.
 
     See Also
     --------
-    RNNClassifier : The same for classes.
+    RNNClassifier : Classification of sequences.
     SequenceTransformer : Features of sequences for other estimators.
-
-    References
-    ----------
-    {references}
 
     Examples
     --------
@@ -141,32 +133,21 @@ class RNNRegressor(RegressorMixin, BaseSupervised):
 
     @available_if(takes_steps)
     def partial_fit(self, X, y, sample_weight=None):
-        """Train one epoch more, on these sequences.
+        """Train for one epoch on these sequences.
 
-        The first call learns what `fit` learns of all data, means, scales and vocabularies, from the
-        sequences that it gets, so these should be many. No end of training is in sight: schedules that need one are not
-        followed, and the learning rate is `learning_rate_init`. What the solver remembers is kept from call to call, in
-        ``solver_state_``.
-
-        Parameters
-        ----------
-        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
-            Sequences.
-        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or ragged
-            Targets.
-        sample_weight : array-like of shape (n_sequences,), or ragged, default=None
-            Weight of each sequence, or step, in the loss.
+        The first call learns the means and scales of the channels and the vocabularies from its sequences, so it should
+        get many. As the end of training is not known, schedules that need it are not used, and the learning rate is
+        `learning_rate_init`. The state of the solver is kept between calls, in ``solver_state_``.
 
         Returns
         -------
         self : object
-            The estimator.
+            The fitted estimator.
 
         Raises
         ------
         ValueError
-            If a parameter or the data cannot be used. What was
-            fitted before stays as it was.
+            If a parameter or the data are invalid. The result of the previous call is kept.
         """
         self._validate_params()
         return self._train_on(FitRequest(X, y, sample_weight, one_epoch=True))
@@ -174,35 +155,21 @@ class RNNRegressor(RegressorMixin, BaseSupervised):
     def predict(self, X):
         """Predict the target.
 
-        Parameters
-        ----------
-        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
-            Sequences.
-
         Returns
         -------
         y : ndarray of shape (n_sequences,) or (n_sequences, n_outputs)
-            Predictions, in the shape of the y that was fitted: where steps have targets, an object array with those of
-            the steps of each sequence, (n_steps,) or (n_steps, n_outputs).
+            Predictions, in the shape of the fitted y. If steps have targets, an object array with one array of shape
+            (n_steps,) or (n_steps, n_outputs) for each sequence.
         """
         return self._predict(X, "numbers")
 
     def score(self, X, y, sample_weight=None):
-        """Coefficient of determination R^2; where each step has a target, over all steps.
-
-        Parameters
-        ----------
-        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
-            Sequences.
-        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or ragged
-            True targets.
-        sample_weight : array-like of shape (n_sequences,), or ragged, default=None
-            Weights of sequences or steps.
+        """Return the coefficient of determination R^2, over all steps if steps have targets.
 
         Returns
         -------
         float
-            At most 1; 0 for the mean of y as the prediction.
+            At most 1; 0 for a constant prediction of the mean of y.
         """
         check_is_fitted(self)
         y, sample_weight = self._to_score(y, sample_weight)

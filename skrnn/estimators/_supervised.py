@@ -43,21 +43,6 @@ class BaseSupervised(BaseRNN):
     def fit(self, X, y, sample_weight=None, *, X_val=None, y_val=None, sample_weight_val=None, groups=None):
         """Fit the network to sequences and their targets.
 
-        Parameters
-        ----------
-        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
-            Training sequences.
-        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or ragged
-            Targets; ragged: for each sequence a row as long as it, with a target for each of its steps (see `targets`).
-        sample_weight : array-like of shape (n_sequences,), or ragged, default=None
-            Weight of each sequence, or step, in the loss; None weighs all alike.
-        X_val, y_val, sample_weight_val : default=None
-            What `early_stopping` holds out, in the place of a share of X: sequences of other patients, or of a later
-            time.
-        groups : array-like of shape (n_sequences,), default=None
-            To which group each sequence belongs, a patient for example: what is held out for early stopping shares no
-            group with what is trained on.
-
         Returns
         -------
         self : object
@@ -66,8 +51,8 @@ class BaseSupervised(BaseRNN):
         Raises
         ------
         ValueError
-            If a parameter or the data cannot be used; for data, the message names the sequence, step and channel.
-            What was fitted before stays as it was.
+            If a parameter or the data are invalid. For data, the message names the sequence, step and channel. The
+            result of the previous fit is kept.
         """
         self._validate_params()
         given = X_val, y_val, sample_weight_val
@@ -111,17 +96,14 @@ class BaseSupervised(BaseRNN):
         return rows.reshape(len(rows), -1) if rows.ndim > 2 else rows, sample_weight
 
     def attention_weights(self, X):
-        """Find the weights of the steps in the mean that the readout gets.
+        """Compute the attention weights of the steps.
 
-        Parameters
-        ----------
-        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
-            Sequences.
+        The readout gets the mean of the outputs of the last layer with these weights.
 
         Returns
         -------
         weights : list of ndarray of shape (n_steps,)
-            One array for each sequence; its sum is 1.
+            One array for each sequence; it sums to 1.
 
         Raises
         ------
@@ -140,22 +122,15 @@ class BaseSupervised(BaseRNN):
     def gradient_norms(self, X, y):
         """Measure how far back in time the gradient of the loss reaches.
 
-        Where these norms fall to 0 towards the first steps, the network cannot learn what depends on them; where they
-        grow, the gradient explodes [1]_.
-
-        Parameters
-        ----------
-        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
-            Sequences.
-        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or ragged
-            Their targets, as in `fit`.
+        If the norms fall to 0 towards the first steps, the network cannot learn from these steps; if they grow, the
+        gradient explodes [1]_.
 
         Returns
         -------
         norms : list of ndarray of shape (n_steps, n_layers)
-            For each sequence the Euclidean norm of the derivative of its loss by the state h_t of each layer, which is
-            what is carried through time, before normalisation; of both directions together. For a Jordan network
-            the state is the output as context, which the loss reaches from the step after.
+            Euclidean norm of the derivative of the loss of each sequence with respect to the state h_t of each layer.
+            The state is what the layer carries through time, before normalisation; both directions are combined. The
+            state of a Jordan network is its output as context, which affects the loss from the next step on.
 
         References
         ----------

@@ -13,7 +13,7 @@ from .._core.parameters import keep, plain, usable
 from ..persistence._estimators import saved
 from ..sequences import SequenceArray
 from ._base import FEATURE_POOLINGS, BaseRNN
-from ._documentation import document_parameters
+from ._documentation import ARGUMENTS, FITTED, REFERENCES, SHARED, documented, table
 from ._exclusive import exclusive
 from ._fit import FitRequest
 from ._given import read_given
@@ -37,55 +37,66 @@ def _can_invert(transformer):
     return True
 
 
+PARAMETERS = table("""\
+pooling : {"last", "mean", "max"} or sequence of them
+    How to combine the outputs of the last layer at all steps into features: the outputs after the last step (of each
+    direction), their mean, the maximum of each unit, or several of these side by side. With ``objective="supervised"``
+    the readout is trained on the first one.
+objective : {"forecast", "reconstruct", "supervised", "reservoir"}
+    What the network learns to predict. "forecast": at each step, the numbers of the next step, or its token or category
+    if X has only tokens or a single categorical channel; missing numbers are left out. It reads the past only, so
+    `bidirectional` and a wide `convolution` raise an error. "reconstruct": from the last state, the numbers of the
+    whole sequence at `n_points` points. "supervised": y, classes as with `RNNClassifier` and other numbers as with
+    `RNNRegressor`; numbers without a fraction count as classes. "reservoir": nothing, the weights stay random [5]_.
+    This takes no time; the solver and all parameters of training are not used.
+n_points : int
+    Number of points to which "reconstruct" resamples a sequence by linear interpolation, including its first and last
+    step.
+spectral_radius : float
+    Largest absolute eigenvalue of the recurrent weights of each gate of a "reservoir". Below 1 the network forgets its
+    initial state; the closer to 1, the more slowly.
+input_scale : float
+    Factor of the input weights of the first layer of a "reservoir". The larger it is, the less linear is the network.
+standardize_target : bool
+    Whether to scale the numbers that the network learns to predict, y or those of X, to mean 0 and standard deviation
+    1. `standardize` is for its input.""")
+
+ATTRIBUTES = table("""\
+reconstruction_mean_ : ndarray of shape (n_numbers,)
+    Mean of each channel of numbers over the points of the resampled sequences, or 0 without `standardize_target`.
+    Defined only for "reconstruct".
+reconstruction_scale_ : ndarray of shape (n_numbers,)
+    Standard deviation of each channel of numbers, or 1. Defined only for "reconstruct".""")
+
+ARGUMENTS_OF_OBJECTIVES = table("""\
+y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or ragged
+    Targets for ``objective="supervised"``; otherwise not used.
+sample_weight : array-like of shape (n_sequences,), or ragged
+    Weight of each sequence in the loss, and in the means and scales of the channels. None gives all the same weight.
+    It can be ragged only if y is ragged.""")
+
+ECHO_STATES = """\
+.. [5] H. Jaeger, "The 'echo state' approach to analysing and training recurrent neural networks", GMD report 148,
+   German National Research Center for Information Technology, 2001."""
+
+
 @saved
-@document_parameters
+@documented(
+    SHARED | PARAMETERS,
+    FITTED | ATTRIBUTES,
+    references=f"{REFERENCES}\n{ECHO_STATES}",
+    arguments=ARGUMENTS | ARGUMENTS_OF_OBJECTIVES,
+)
 class SequenceTransformer(TransformerMixin, BaseRNN):
     """Recurrent network that turns sequences into features of fixed length.
 
-    The features are what the units of the last layer put out, pooled over the steps of each sequence. What the network
-    is trained for is the `objective`; only "supervised" needs y.
-
-    Parameters
-    ----------
-    {parameters}
-    objective : {{"forecast", "reconstruct", "supervised", "reservoir"}}, default="forecast"
-        What the network learns. "forecast": at each step the next one, its numbers (where they are missing nothing
-        is learned), or where X has only tokens or one categorical channel, its token or category; it reads the past
-        only, so `bidirectional` and a wide `convolution` are refused. "reconstruct": from the last state, the numbers
-        of the whole sequence at `n_points` points. "supervised": y, classes as with `RNNClassifier`, other numbers as
-        with `RNNRegressor`; numbers without a fraction count as classes. "reservoir": nothing, the weights stay
-        random [5]_, which takes no time; solver and all that concerns training is not used.
-    n_points : int, default=16
-        Points to which "reconstruct" resamples a sequence, the first and the last step among them, by linear
-        interpolation.
-    spectral_radius : float, default=0.9
-        Largest absolute eigenvalue of the recurrent weights of each gate of a "reservoir": below 1 it forgets where it
-        started, the closer to 1 the later.
-    input_scale : float, default=1.0
-        By which the input weights of the first layer of a "reservoir" are multiplied: the larger, the less linear.
-    standardize_target : bool, default=True
-        Whether to bring the numbers that the network learns to predict, y or those of X, to mean 0 and standard
-        deviation 1; `standardize` is for what it reads.
-
-    Attributes
-    ----------
-    reconstruction_mean_ : ndarray of shape (n_numbers,)
-        Mean of the channels of numbers over the points of the resampled sequences; "reconstruct" only. 0 without
-        `standardize_target`.
-    reconstruction_scale_ : ndarray of shape (n_numbers,)
-        Their standard deviation, or 1.
-    {attributes}
+    The features are the outputs of the last layer, pooled over the steps of each sequence. The `objective` selects what
+    the network is trained for; only "supervised" needs y.
 
     See Also
     --------
-    RNNClassifier : Classification; fitted, it can be had `as_transformer`.
-    RNNRegressor : The same for numbers.
-
-    References
-    ----------
-    {references}
-    .. [5] H. Jaeger, "The 'echo state' approach to analysing and training recurrent neural networks", GMD report 148,
-       German National Research Center for Information Technology, 2001.
+    RNNClassifier : Classification of sequences; see its method `as_transformer`.
+    RNNRegressor : Regression on sequences.
 
     Examples
     --------
@@ -169,17 +180,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
 
     # --------------------------------------------------------------------------------------------------- fitting
     def fit(self, X, y=None, sample_weight=None):
-        """Learn from sequences.
-
-        Parameters
-        ----------
-        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
-            Training sequences.
-        y : array-like of shape (n_sequences,) or (n_sequences, n_outputs), or ragged, default=None
-            Targets for ``objective="supervised"``, else not looked at.
-        sample_weight : array-like of shape (n_sequences,), or ragged, default=None
-            Weight of each sequence in the loss, and in means and scales of the channels; None weighs all alike. It is
-            ragged only where y is.
+        """Fit the network to sequences.
 
         Returns
         -------
@@ -189,8 +190,8 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         Raises
         ------
         ValueError
-            If a parameter or the data cannot be used; for data, the message names the sequence, step and channel.
-            What was fitted before stays as it was.
+            If a parameter or the data are invalid. For data, the message names the sequence, step and channel. The
+            result of the previous fit is kept.
         """
         self._validate_params()
         request = FitRequest(X, y, sample_weight)
@@ -251,16 +252,11 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
     def transform(self, X):
         """Compute the features of sequences.
 
-        Parameters
-        ----------
-        X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}
-            Sequences.
-
         Returns
         -------
         features : ndarray of shape (n_sequences, n_features_out)
-            For each way of `pooling` the pooled outputs of all units of the last layer, both directions side by side;
-            in the dtype of the network. A row does not depend on the other sequences.
+            Outputs of all units of the last layer, of both directions side by side, for each way of `pooling`, in the
+            dtype of the network. A row does not depend on the other sequences.
         """
         check_is_fitted(self)
         with self._predictor(X) as predictor:
@@ -269,18 +265,20 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
 
     @available_if(_can_invert)
     def inverse_transform(self, X):
-        """Reconstruct sequences from features; with ``objective="reconstruct"`` and "last" among `pooling` only.
+        """Reconstruct sequences from features.
+
+        Available only with ``objective="reconstruct"``, and "last" in `pooling`.
 
         Parameters
         ----------
         X : array-like of shape (n_sequences, n_features_out)
-            Features as `transform` gives them; those pooled otherwise than "last" are not read.
+            Features from `transform`. Only those of the pooling "last" are used.
 
         Returns
         -------
         sequences : SequenceArray
-            As the network reconstructs them: `n_points` steps each, from the first to the last at equal distances, with
-            the channels of numbers of X, in their units.
+            Reconstructed sequences of `n_points` equally spaced steps from the first to the last, with the channels of
+            numbers of X in their units.
         """
         check_is_fitted(self)
         from ..network.inference import read_out  # noqa: PLC0415
@@ -300,12 +298,13 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         return SequenceArray(values, np.arange(len(raw) + 1) * (raw.shape[1] // n_channels), names)
 
     def get_feature_names_out(self, input_features=None):
-        """Name the features: ``sequencetransformer_``, the pooling, and the number of the unit.
+        """Return names of the features: ``sequencetransformer_``, the pooling and the number of the unit.
 
         Parameters
         ----------
         input_features : array-like of str, default=None
-            Names of the columns of X; only their number is checked, or where fit saw names, that they are these.
+            Names of the columns of X. They must equal the names seen in `fit`, or if there were none, match the number
+            of columns.
 
         Returns
         -------
