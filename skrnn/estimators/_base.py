@@ -90,9 +90,9 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
 
     def _spec(self):
         """The `FitSpec` that the parameters describe."""
-        given = self.get_params(deep=False)
-        parameters = SimpleNamespace(**{name: getattr(self, name) for name in given})
-        return FitSpec(type(self).__name__, given, parameters, self._task(), self._auto)
+        # also those that the constructor of a user's subclass does not take
+        parameters = SimpleNamespace(**{name: getattr(self, name) for name in self._parameter_constraints})
+        return FitSpec(type(self).__name__, self.get_params(deep=False), parameters, self._task(), self._auto)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
