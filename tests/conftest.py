@@ -5,6 +5,8 @@ The disk cache of kernels needs no care: it knows their sources.
 
 import os
 import signal
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -19,6 +21,19 @@ def pytest_xdist_make_scheduler(config, log):
     from xdist.scheduler import LoadFileScheduling
 
     return LoadFileScheduling(config, log)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_setupnodes(config, specs):
+    """Compile the kernels of all cells before the workers start, a share in each process: else each compiles all."""
+    environment = os.environ | {"PYTHONPATH": str(config.rootpath / "tests" / "support")}
+    command = [sys.executable, "-m", "compile_kernels"]
+    compiling = [
+        subprocess.Popen([*command, str(k), str(len(specs))], cwd=config.rootpath, env=environment)
+        for k in range(len(specs))
+    ]
+    for process in compiling:
+        process.wait()  # a failure shows in the tests, too
 
 
 @pytest.fixture
