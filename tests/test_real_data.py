@@ -2,7 +2,7 @@
 
 import importlib.util
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pytest
@@ -75,15 +75,15 @@ def test_features_of_a_reservoir_in_a_fraction_of_a_training(japanese_vowels):
     train, test = japanese_vowels
     scores, seconds = [], []
     for seed in range(3):
-        start = perf_counter()
+        start = process_time()
         reservoir = SequenceTransformer(objective="reservoir", random_state=seed)
         pipeline = make_pipeline(reservoir, StandardScaler(), LogisticRegression(max_iter=1000)).fit(*train)
         scores.append(pipeline.score(*test))
-        seconds.append(perf_counter() - start)
+        seconds.append(process_time() - start)
     assert min(scores) >= 0.96
-    start = perf_counter()
+    start = process_time()
     RNNClassifier(random_state=0).fit(*train)
-    assert min(seconds) < (perf_counter() - start) / 2
+    assert min(seconds) < (process_time() - start) / 2
 
 
 @pytest.mark.parametrize("objective", ["forecast", "reconstruct", "supervised"])

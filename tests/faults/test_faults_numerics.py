@@ -72,9 +72,9 @@ def test_a_hundred_thousand_steps():
         settings, seconds = QUICK | {"cell": cell, "max_iter": 1}, []
         RNNRegressor(**settings).fit(X[:, :100], [0.0, 1.0])  # compiles
         for init in ("orthogonal", Identity(scale=1.01), Identity(scale=0.5)):
-            start = time.perf_counter()
+            start = time.process_time()
             model = RNNRegressor(**settings, recurrent_init=init).fit(X, [0.0, 1.0])
-            seconds.append(time.perf_counter() - start)
+            seconds.append(time.process_time() - start)
             assert all(np.isfinite(weights).all() for weights in model.weights_.values())
         assert max(seconds) < 20 * min(seconds)
 
