@@ -2,18 +2,18 @@
 Handwritten digits, read row by row
 ===================================
 
-An image of 8 x 8 pixels is read as a sequence: 8 steps, one row of 8 pixels at each. Recurrent classifiers with their
-default parameters are compared with two models that see all 64 pixels at once. Then the question that only a
-recurrent network can answer with one fit: how early is a digit recognised, while its rows still come in?
+Recurrent classifiers read an image of 8 x 8 pixels as a sequence of 8 steps, with one row of 8 pixels per step. This
+example compares classifiers with default parameters with two models that see all 64 pixels at once. Then it shows how
+early a digit is recognised while its rows are read, which only a recurrent network can do with one fit.
 
-Prints the progress of a training and a table of results; writes the figure ``digits.png``.
+The script prints training progress and a table of results, and writes the figure ``digits.png``.
 """
 
 # %%
 # Data
 # ----
-# 1797 digits that come with scikit-learn; a quarter is kept for the test. The only difference between the two kinds of
-# model is the shape of ``X``: (n, 8, 8) for sequences, (n, 64) for tables.
+# scikit-learn contains 1797 digits; a quarter of them is the test set. The only difference between the two kinds of
+# models is the shape of ``X``: (n, 8, 8) for sequences, (n, 64) for tables.
 import time
 
 import matplotlib.pyplot as plt
@@ -37,8 +37,8 @@ print(f"{len(X)} digits to learn from, {len(X_test)} to test; each is 8 steps of
 # %%
 # Three recurrent cells and two baselines
 # ---------------------------------------
-# The very first fit with a cell compiles its kernels, which takes seconds and is kept on disk. Fits of one epoch pay
-# for that, so that the times in the table are those of any later fit. Every model gets one thread.
+# The first fit with a cell compiles its kernels, which takes seconds, and stores them on disk. The example runs fits of
+# one epoch first, so that the times in the table are those of later fits. Every model uses one thread.
 print("compiling the kernels, or loading them from disk ...", flush=True)
 start = time.perf_counter()
 for cell in ("lstm", "gru", "elman"):
@@ -69,10 +69,9 @@ for name, kind, accuracy, seconds in results:
 # %%
 # How early is a digit recognised?
 # --------------------------------
-# Sequences may have any length, so a network that was trained on whole digits can be asked after each row. It has never
-# had to decide early, and is bad at it. The remedy needs no new model: train on digits that are cut after 1, 2, ..., 8
-# rows, a list of sequences of unequal length. One network then serves all lengths. Models of tables need one fit for
-# each.
+# Sequences may have any length, so a network that was trained on whole digits can predict after each row. But it has
+# not learned to decide early, and its accuracy is low. A network that is trained on digits that are cut after 1, 2,
+# ..., 8 rows, a list of sequences of unequal length, works for all lengths. Models of tables need one fit per length.
 n_rows = np.arange(1, 9)
 cut = [image[:k] for image in X for k in n_rows]
 start = time.perf_counter()
@@ -98,8 +97,8 @@ for name, accuracies in curves.items():
 # %%
 # Figure
 # ------
-# Below the curves: three digits, and beside each row the probabilities that the network trained on cut digits gives
-# once it has read the rows down to this one.
+# Below the curves: three digits, and beside each row the probabilities that the network trained on cut digits predicts
+# after reading the rows down to this one.
 figure = plt.figure(figsize=(11, 6.2), layout="constrained")
 top, bottom = figure.subfigures(2, 1, height_ratios=(1.6, 1))
 left, right = top.subplots(1, 2)

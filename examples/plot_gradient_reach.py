@@ -2,18 +2,18 @@
 How far back the gradient reaches
 =================================
 
-A recurrent network learns to use what the gradient of the loss reaches. Five networks are to recall the first of 100
-numbers after having seen them all. ``gradient_norms`` shows, before they have learned anything, the norm of the
-derivative of the loss by the hidden state at each step; then each of them is trained, and the picture explains the
-table.
+A recurrent network only learns from steps that the gradient of the loss reaches. In this example, five networks must
+recall the first of 100 numbers after reading all of them. ``gradient_norms`` returns the norm of the derivative of the
+loss with respect to the hidden state at each step, before training. Then each network is trained. The norms explain the
+scores.
 
-Prints the table; writes the figure ``gradient_reach.png``.
+The script prints a table of results and writes the figure ``gradient_reach.png``.
 """
 
 # %%
 # Data
 # ----
-# Sequences of uniform numbers. The target is the first of them; all others only disturb.
+# Sequences of uniform numbers. The target is the first number; all others are noise.
 import warnings
 
 import matplotlib.pyplot as plt
@@ -32,8 +32,8 @@ y, y_test = X[:, 0, 0], X_test[:, 0, 0]
 # %%
 # Five networks
 # -------------
-# "IRNN" is an Elman network of rectified linear units whose recurrent matrix starts as the identity; chrono biases let
-# the gates of a GRU remember from the start for as long as the sequences last; attention reaches every step directly.
+# "IRNN" is an Elman network of rectified linear units whose initial recurrent matrix is the identity. With chrono
+# biases, the initial memory of a GRU is as long as the sequences. Attention reaches every step directly.
 networks = {
     "Elman": {"cell": "elman"},
     "IRNN": {"cell": Elman(activation="relu"), "recurrent_init": "identity"},
@@ -56,10 +56,11 @@ for name, parameters in networks.items():
     print(f"{name:20s} {norms[0] / norms[-1]:24.1e} {trained.score(X_test, y_test):20.3f}", flush=True)
 
 # %%
-# The picture
-# -----------
-# Where the norm falls by a constant factor per step, the first step is out of reach however long the training. The
-# other way round it is no promise: the gradient of the IRNN arrives, and it needs more than 30 epochs all the same.
+# Figure
+# ------
+# If the norm decreases by a constant factor per step, the network cannot learn from the first step, however long the
+# training. The reverse is not guaranteed: the gradient of the IRNN reaches the first step, but the IRNN needs more than
+# 30 epochs.
 ax.set(xlabel="step", ylabel="mean norm of dL/dh", title="Before training", xlim=(1, T))
 ax.legend()
 fig.savefig("gradient_reach.png", dpi=120)

@@ -2,15 +2,15 @@
 Columns and sequences together
 ==============================
 
-Invented patients have an age, a ward, and hourly measurements of pulse and blood pressure, of which some are missing.
-Who deteriorates depends on all of it: on the age and the ward, and on whether the pulse rises while the pressure falls
-within a few hours.
+This example predicts which patients deteriorate. Simulated patients have an age, a ward, and hourly measurements of
+pulse and blood pressure, some of which are missing. Deterioration depends on all of them: on the age and the ward, and
+on whether the pulse rises while the pressure falls within a few hours.
 
-A ``ColumnTransformer`` turns the sequences into features, scales the age and encodes the ward; gradient boosting
-decides. The whole is tuned by ``GridSearchCV``, the objective of the sequence features among the rest, and compared
-with the same on the table alone and on the sequences alone.
+A ``ColumnTransformer`` turns the sequences into features, scales the age and encodes the ward. Gradient boosting makes
+the prediction. ``GridSearchCV`` tunes the whole pipeline, including the objective of the sequence features. The result
+is compared with the table alone and the sequences alone.
 
-Prints the area under the ROC curve of each; writes the figure ``patients.png``.
+The script prints the areas under the ROC curves and writes the figure ``patients.png``.
 """
 
 import matplotlib.pyplot as plt
@@ -28,8 +28,8 @@ from skrnn import SequenceArray, SequenceTransformer
 plt.switch_backend("agg")  # the figure goes to a file, so no display is needed
 
 # %%
-# A table of patients, and a long frame of what was measured, one row for each hour
-# ---------------------------------------------------------------------------------
+# A table of patients, and a long frame of measurements with one row per hour
+# ---------------------------------------------------------------------------
 
 rng = np.random.default_rng(0)
 n_patients = 1500
@@ -40,7 +40,7 @@ hours = rng.integers(12, 37, n_patients)
 
 
 def signals(n_hours, is_crisis):
-    """Pulse and pressure that wander; in a crisis, for six hours, one up and the other down, and then back."""
+    """Random walks of pulse and pressure. In a crisis, for some hours, the pulse is higher and the pressure lower."""
     pulse, pressure = 80 + np.cumsum(rng.normal(0, 3, n_hours)), 120 + np.cumsum(rng.normal(0, 3, n_hours))
     start = rng.integers(0, n_hours - 7)
     bump = 20 * np.sin(np.linspace(0, np.pi, 8))
@@ -74,8 +74,8 @@ print(patients.head(3))
 X_train, X_test, y_train, y_test = train_test_split(patients, deteriorates, random_state=0, stratify=deteriorates)
 
 # %%
-# One pipeline for all
-# --------------------
+# One pipeline for columns and sequences
+# --------------------------------------
 
 table = [("scaled", StandardScaler(), ["age"]), ("one_hot", OneHotEncoder(sparse_output=False), ["ward"])]
 features = SequenceTransformer(16, "gru", missing="mask", tol=0.01, max_iter=200, random_state=0)
@@ -99,7 +99,7 @@ for name, transformer in columns.items():
 axes.set_title("Who deteriorates?")
 
 # %%
-# The features have names, which say where they come from.
+# The names of the features show their origin.
 
 print(search.best_estimator_["columns"].get_feature_names_out()[:6])
 

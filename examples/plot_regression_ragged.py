@@ -2,18 +2,19 @@
 Grid search over sequences of unequal length
 ============================================
 
-How fast does a noisy oscillation die away? Each recording has a length of its own, so there is no table to give to a
-regressor. ``RNNRegressor`` takes the list of recordings as it is, and ``Pipeline`` and ``GridSearchCV`` treat it like
-any other estimator: cell, size and preprocessing are searched together.
+This example predicts the decay rate of noisy oscillations. The recordings have different lengths, so they do not form a
+table. ``RNNRegressor`` accepts a list of recordings, and works in ``Pipeline`` and ``GridSearchCV`` like any other
+estimator: one search covers cell, size and preprocessing.
 
-Prints the search and a comparison with ridge regression on summary statistics; writes ``regression_ragged.png``.
+The script prints the results of the search and a comparison with ridge regression on summary statistics, and writes the
+figure ``regression_ragged.png``.
 """
 
 # %%
 # Data
 # ----
-# 800 recordings of 20 to 80 steps; the target is the rate of decay, in a unit of its own: neither inputs nor targets
-# need scaling by hand.
+# 800 recordings of 20 to 80 steps. The target is the decay rate. Inputs and targets have different units, but need no
+# scaling.
 import matplotlib.pyplot as plt
 import numpy as np
 from joblib import parallel_config
@@ -43,8 +44,8 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 # %%
 # Pipeline and search
 # -------------------
-# The first step of the pipeline may add the magnitude of the signal as a second channel; whether this helps is one of
-# the questions. The kernels run without the global interpreter lock, so two fits at a time run well in two threads.
+# The first step of the pipeline may add the magnitude of the signal as a second channel; the search finds out whether
+# this helps. The kernels release the global interpreter lock, so two fits can run in two threads at a time.
 
 
 def as_channels(sequences, magnitude=False):
@@ -64,9 +65,9 @@ for score, parameters in zip(search.cv_results_["mean_test_score"], search.cv_re
     print(f"{score:.3f}", parameters)
 
 # %%
-# Against summary statistics
-# --------------------------
-# What one would do without a recurrent network: describe each recording by a fixed number of statistics.
+# Comparison with summary statistics
+# ----------------------------------
+# Without a recurrent network, describe each recording by a fixed number of statistics.
 
 
 def statistics(sequences):
