@@ -72,7 +72,7 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 
-    _target_attributes = frozenset({"classes_", "multilabel_"})
+    _target_attributes = frozenset(ATTRIBUTES)
     _auto = Auto(dropout=0.3, pooling="max")  # chosen by experiment, see docs/defaults.rst
 
     def __init__(

@@ -231,13 +231,12 @@ REFERENCES = """\
 
 
 def documented(parameters, attributes, *, references=REFERENCES, arguments=ARGUMENTS):
-    """Complete the docstrings of an estimator and its methods by tables; tell it the names of its fitted attributes.
+    """Complete the docstrings of an estimator and its methods by tables.
 
     Parameters stand in the order of the signature, with its defaults. A method with a section of parameters keeps it.
     """
 
     def complete(cls):
-        cls._fitted_attributes = frozenset(attributes)
         _name_methods_after(cls)
         if cls.__doc__:  # there is none with python -OO
             described = _section("Parameters", _described(cls, parameters))

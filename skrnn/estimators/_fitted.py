@@ -6,6 +6,7 @@ import numpy as np
 
 from ..network.encoding import InputEncoder
 from ..network.structure import Structure
+from ._documentation import FITTED
 from .tasks._task import FittedTask
 
 OF_X = "n_features_in_", "n_channels_", "feature_names_in_", "channel_names_"
@@ -16,16 +17,7 @@ OF_TARGETS = frozenset(
     }
 )
 # All attributes that any fit sets; those of the fit before go when a new result is taken over.
-NAMES = OF_TARGETS.union(
-    {
-        *OF_X,
-        *("inputs_", "input_mean_", "input_scale_", "vocabulary_", "structure_", "learned_with_"),
-        *("n_outputs_", "per_step_", "target_names_"),
-        *("weights_", "loss_curve_", "validation_scores_", "gradient_norm_curve_", "n_iter_", "t_", "loss_"),
-        *("best_loss_", "best_validation_score_", "solver_state_", "solver_t_", "solver_name_"),
-        "learning_rate_init_",
-    }
-)
+NAMES = OF_TARGETS.union(FITTED)
 
 
 @dataclass(frozen=True)

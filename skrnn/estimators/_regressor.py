@@ -79,7 +79,7 @@ class RNNRegressor(RegressorMixin, BaseSupervised):
         "standardize_target": ["boolean"],
     }
 
-    _target_attributes = frozenset({"loss_function_", "target_mean_", "target_scale_", "target_shape_"})
+    _target_attributes = frozenset(ATTRIBUTES)
 
     def __init__(
         self,

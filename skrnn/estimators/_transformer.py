@@ -124,7 +124,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         "standardize_target": ["boolean"],
     }
 
-    _target_attributes = frozenset({"reconstruction_mean_", "reconstruction_scale_"})
+    _target_attributes = frozenset(ATTRIBUTES)
     _needed_in_files = frozenset()
 
     def __init__(
