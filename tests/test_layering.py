@@ -110,7 +110,6 @@ def widths(tree):
                 yield len(named) + (child.args.vararg is not None) + (child.args.kwarg is not None), child.name
 
 
-@pytest.mark.xfail(strict=True, reason="arrays of the time loop and of products come one by one: then remove this mark")
 def test_functions_have_few_arguments():
     found = [(n, name, path) for path in FILES for n, name in widths(ast.parse(path.read_text(encoding="utf-8")))]
     assert len(found) > 500

@@ -60,7 +60,7 @@ def _forward(X, n_rows, n_columns, W, K, Y):
     """Y = activation(X W); X has `n_columns` columns, the last of which meets the biases."""
     lanes = VECTOR_BYTES // Y.itemsize
     mode = flush_denormals()
-    product(Y, 0, Y.shape[1], X, 0, X.shape[1], W, 0, W.shape[1], n_rows, K, n_columns, False)
+    product((Y, 0), (X, 0), (W, 0), n_rows, K, n_columns, False)
     for n in range(n_rows):
         for j in range(0, K, lanes):
             store(Y, n, j, K - j, activation(load(Y, n, j, K - j)))
@@ -74,7 +74,7 @@ def _backward(X, n_rows, n_columns, K, Y, dY, dW):
     for n in range(n_rows):
         for j in range(0, K, lanes):
             store(dY, n, j, K - j, slope(load(Y, n, j, K - j), load(dY, n, j, K - j)))
-    product_t(dW, 0, dW.shape[1], X, 0, X.shape[1], dY, 0, dY.shape[1], n_columns, K, n_rows, False)
+    product_t((dW, 0), (X, 0), (dY, 0), n_columns, K, n_rows, False)
     restore_denormals(mode)
 
 

@@ -41,16 +41,16 @@ K_BLOCK = {"plain": 512, "transposed": 128}  # inner steps per pass over C, so t
 def _make_tile(rows, vectors, transposed):
     """One tile of C: a function with its meaning in NumPy, and the code it is lowered to.
 
-    Arguments: C, A, B as (array, offset of the first element, row stride); the inner length; the number of columns, of
-    which the tile does as many as it has; whether to add to C. A is read as A[m, k], or A[k, m] if `transposed`.
+    Arguments: C, A, B, each as (array, offset of the first element); the inner length; the number of columns, of which
+    the tile does as many as it has; whether to add to C. A is read as A[m, k], or A[k, m] if `transposed`.
     """
 
-    def tile(c, c0, ldc, a, a0, lda, b, b0, ldb, inner, columns, accumulate):
-        width = min(columns, vectors * lanes(c.dtype))
+    def tile(c, a, b, inner, columns, accumulate):
+        width, lda = min(columns, vectors * lanes(c[0].dtype)), a[0].shape[1]
         strides = (1, lda) if transposed else (lda, 1)
-        A = _view(a, a0, (rows, inner, 1), (*strides, 0))
-        B = _view(b, b0, (inner, width), (ldb, 1))
-        C = _view(c, c0, (rows, width), (ldc, 1))
+        A = _view(*a, (rows, inner, 1), (*strides, 0))
+        B = _view(*b, (inner, width), (b[0].shape[1], 1))
+        C = _view(*c, (rows, width), (c[0].shape[1], 1))
         with np.errstate(all="ignore"):
             terms = A * B
             terms[:, 0] += C if accumulate else 0
@@ -58,19 +58,16 @@ def _make_tile(rows, vectors, transposed):
 
     @type_callable(tile)
     def type_tile(context):
-        def typer(c, c0, ldc, a, a0, lda, b, b0, ldb, inner, columns, accumulate):
+        def typer(c, a, b, inner, columns, accumulate):
             return types.none
 
         return typer
 
-    @lower_builtin(tile, *[types.Any] * 12)
+    @lower_builtin(tile, *[types.Any] * 6)
     def lower_tile(context, builder, sig, args):
-        c, c0, ldc, a, a0, lda, b, b0, ldb, inner, columns, accumulate = args
-        matrices = [
-            (data_pointer(context, builder, sig.args[i], array, offset), stride)
-            for i, array, offset, stride in ((0, c, c0, ldc), (3, a, a0, lda), (6, b, b0, ldb))
-        ]
-        vector = vector_type(sig.args[0].dtype)
+        *matrices, inner, columns, accumulate = args
+        matrices = [_place(context, builder, *each) for each in zip(sig.args[:3], matrices, strict=True)]
+        vector = vector_type(sig.args[0].types[0].dtype)
         emit = _TileCode(builder, vector, rows, vectors, transposed, matrices)
         masks = [
             lane_mask(builder, builder.sub(columns, ir.Constant(I64, v * vector.count)), vector.count)
@@ -148,37 +145,47 @@ class _TileCode:
         return ir.Constant(I64, value)
 
 
+def _place(context, builder, place_type, place):
+    """Pointer to the first element of a matrix, and its row stride."""
+    array, offset = (builder.extract_value(place, k) for k in range(2))
+    array_type = place_type.types[0]
+    stride = builder.extract_value(context.make_array(array_type)(context, builder, array).shape, 1)
+    return data_pointer(context, builder, array_type, array, offset), stride
+
+
 def _view(array, offset, shape, strides):
     flat = array.reshape(-1)[offset:]
     return np.lib.stride_tricks.as_strided(flat, shape, [s * array.itemsize for s in strides])
 
 
 # ruff: noqa: F821 (names in capitals and the names of tiles and sweeps are bound below)
-def _sweep(c, c0, ldc, a, a0, lda, b, b0, ldb, M, N, K, accumulate):
+def _sweep(C, A, B, M, N, K, accumulate):
     """Compute as many rows of C as whole tiles cover; return their number."""
+    (c, c0), (a, a0), (b, b0) = C, A, B
     lanes = VECTOR_BYTES // c.itemsize
     whole = M // ROWS * ROWS
+    c_row, a_row = c.shape[1], 1 if TRANSPOSED else a.shape[1]
     n = 0
     while n < N:
         vectors = (N - n + lanes - 1) // lanes
         use_narrow = vectors < WIDE or vectors == WIDE + 1  # 4 = 2 + 2 is better than 3 + 1
         for m in range(0, whole, ROWS):
-            c_m, a_m = c0 + m * ldc + n, a0 + m * (1 if TRANSPOSED else lda)
             if use_narrow:
-                narrow(c, c_m, ldc, a, a_m, lda, b, b0 + n, ldb, K, N - n, accumulate)
+                narrow((c, c0 + m * c_row + n), (a, a0 + m * a_row), (b, b0 + n), K, N - n, accumulate)
             else:
-                wide(c, c_m, ldc, a, a_m, lda, b, b0 + n, ldb, K, N - n, accumulate)
+                wide((c, c0 + m * c_row + n), (a, a0 + m * a_row), (b, b0 + n), K, N - n, accumulate)
         n += (NARROW if use_narrow else WIDE) * lanes
     return whole
 
 
-def _product(c, c0, ldc, a, a0, lda, b, b0, ldb, M, N, K, accumulate):
+def _product(C, A, B, M, N, K, accumulate):
+    (c, c0), (a, a0), (b, b0) = C, A, B
+    c_row, (a_row, a_step) = c.shape[1], (1, a.shape[1]) if TRANSPOSED else (a.shape[1], 1)
     for k in range(0, K, BLOCK):
-        inner, add, b_k = min(BLOCK, K - k), accumulate or k > 0, b0 + k * ldb
-        a_row, a_k = (1, a0 + k * lda) if TRANSPOSED else (lda, a0 + k)
-        m = many(c, c0, ldc, a, a_k, lda, b, b_k, ldb, M, N, inner, add)
-        m += few(c, c0 + m * ldc, ldc, a, a_k + m * a_row, lda, b, b_k, ldb, M - m, N, inner, add)
-        one(c, c0 + m * ldc, ldc, a, a_k + m * a_row, lda, b, b_k, ldb, M - m, N, inner, add)
+        inner, add, a_k, b_k = min(BLOCK, K - k), accumulate or k > 0, a0 + k * a_step, (b, b0 + k * b.shape[1])
+        m = many(C, (a, a_k), b_k, M, N, inner, add)
+        m += few((c, c0 + m * c_row), (a, a_k + m * a_row), b_k, M - m, N, inner, add)
+        one((c, c0 + m * c_row), (a, a_k + m * a_row), b_k, M - m, N, inner, add)
 
 
 def _make_product(name):
@@ -194,7 +201,8 @@ def _make_product(name):
     return bind(_product, name, TRANSPOSED=transposed, BLOCK=K_BLOCK[name], **sweeps)
 
 
-# C (M, N) = A (M, K) B (K, N), or C += A B where `accumulate`. A matrix is given as the array it lies in, the offset
-# of its first element, its row stride. `product_t` reads A from its transpose (K, M).
+# product(C, A, B, M, N, K, accumulate): C (M, N) = A (M, K) B (K, N), or C += A B where `accumulate`. A matrix is given
+# as the array that it lies in and the offset of its first element; its rows are as far apart as those of the array.
+# `product_t` reads A from its transpose (K, M).
 product = _make_product("plain")
 product_t = _make_product("transposed")

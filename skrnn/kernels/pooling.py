@@ -9,6 +9,8 @@ The rows may be a segment of the sequences: it begins at step first_steps[n] of 
 sequences go on behind it. The functions of the way there then continue what the segment before has left in `pooled`.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ._jit import VECTOR_BYTES, kernel
@@ -149,22 +151,48 @@ def max_backward(starts, first_steps, H, argmax, d_pooled, dY):
 
 
 # ------------------------------------------------------------------------------------------------------ attention
+class AttentionArrays(NamedTuple):
+    """What one thread writes for a shard."""
+
+    U: np.ndarray  # (rows, H)     tanh(y W + b), in the row of y if there is room, else of `BLOCK` rows at a time
+    scores: np.ndarray  # (1, rows)
+    sums: np.ndarray  # (2, N)
+    alpha: np.ndarray  # (rows, 1) weights of the steps
+
+
+class AttentionWeights(NamedTuple):
+    """Packed weights."""
+
+    W: np.ndarray  # (H, H)
+    W_T: np.ndarray  # (H, H)  W transposed
+    b: np.ndarray  # (1, H)
+    v: np.ndarray  # (1, H)
+
+
+class AttentionGradient(NamedTuple):
+    """Gradients of the packed weights, in their shapes."""
+
+    dW: np.ndarray
+    db: np.ndarray
+    dv: np.ndarray
+
+
 @kernel
-def attention_forward(Y, starts, H, W, b, v, U, scores, sums, alpha, pooled):
+def attention_forward(arrays, weights, Y, starts, H, pooled):
     """pooled = sum_t alpha_t y_t, alpha = softmax over the steps of a sequence of e_t = tanh(y_t W + b) . v.
 
-    U: receives tanh(y W + b), in the row of y if there is room for all rows, else of `BLOCK` rows at a time.
-    scores (1, rows), sums (2, N): scratch. alpha (rows, 1).
+    arrays, weights: fields of `AttentionArrays` and `AttentionWeights`, as plain tuples.
     """
+    a, w = AttentionArrays(*arrays), AttentionWeights(*weights)
     mode = flush_denormals()
-    _scores(Y, starts[starts.shape[0] - 1] - starts[1], H, W, b, v, U, scores)
-    _exponentials(starts, scores, sums)
+    _scores(a, w, Y, starts[starts.shape[0] - 1] - starts[1], H)
+    _exponentials(starts, a.scores, a.sums)
     lanes = VECTOR_BYTES // Y.itemsize
     for t in range(starts.shape[0] - 2):
         first = starts[t + 1] - starts[1]
         for n in range(_running(starts, t)):
-            weight = scores[0, first + n] / sums[1, n]
-            alpha[first + n, 0] = weight
+            weight = a.scores[0, first + n] / a.sums[1, n]
+            a.alpha[first + n, 0] = weight
             for j in range(0, H, lanes):
                 total = load(Y, first + n, j, H - j) * weight
                 if t > 0:
@@ -174,19 +202,18 @@ def attention_forward(Y, starts, H, W, b, v, U, scores, sums, alpha, pooled):
 
 
 @kernel
-def _scores(Y, n_rows, H, W, b, v, U, scores):
+def _scores(a, w, Y, n_rows, H):
     lanes = VECTOR_BYTES // Y.itemsize
-    ldy, ldw, ldu = Y.shape[1], W.shape[1], U.shape[1]
     for row in range(0, n_rows, BLOCK):
-        M, u_row = min(BLOCK, n_rows - row), row if U.shape[0] >= n_rows else 0
-        product(U, u_row * ldu, ldu, Y, row * ldy, ldy, W, 0, ldw, M, H, H, False)
+        M, u_row = min(BLOCK, n_rows - row), row if a.U.shape[0] >= n_rows else 0
+        product((a.U, u_row * a.U.shape[1]), (Y, row * Y.shape[1]), (w.W, 0), M, H, H, False)
         for n in range(M):
             e = 0.0
             for j in range(0, H, lanes):
-                u = tanh(load(U, u_row + n, j, H - j) + load(b, 0, j, H - j))
-                store(U, u_row + n, j, H - j, u)
-                e += sum_lanes(u * load(v, 0, j, H - j))
-            scores[0, row + n] = e
+                u = tanh(load(a.U, u_row + n, j, H - j) + load(w.b, 0, j, H - j))
+                store(a.U, u_row + n, j, H - j, u)
+                e += sum_lanes(u * load(w.v, 0, j, H - j))
+            a.scores[0, row + n] = e
 
 
 @kernel
@@ -208,46 +235,47 @@ def _exponentials(starts, scores, sums):
 
 
 @kernel
-def attention_backward(Y, starts, H, W_T, v, U, scores, sums, alpha, d_pooled, dY, dW, db, dv):
-    """U is used up: it becomes the gradient of y W + b."""
+def attention_backward(arrays, weights, gradient, Y, starts, H, d_pooled, dY):
+    """U is used up: it becomes the gradient of y W + b. gradient: fields of `AttentionGradient`, as a plain tuple."""
+    a, w, g = AttentionArrays(*arrays), AttentionWeights(*weights), AttentionGradient(*gradient)
     lanes = VECTOR_BYTES // Y.itemsize
     mode = flush_denormals()
-    ldy, ldw, ldu, ldd = Y.shape[1], W_T.shape[1], U.shape[1], dY.shape[1]
     n_rows = starts[starts.shape[0] - 1] - starts[1]
-    _score_slopes(Y, starts, H, alpha, d_pooled, scores, sums, dY)
+    _score_slopes(a, Y, starts, H, d_pooled, dY)
     for j in range(0, H, lanes):
-        v_j = load(v, 0, j, H - j)
+        v_j = load(w.v, 0, j, H - j)
         db_j, dv_j = zeros_like(v_j), zeros_like(v_j)
         for row in range(n_rows):
-            de = scores[0, row]
-            u = load(U, row, j, H - j)
+            de = a.scores[0, row]
+            u = load(a.U, row, j, H - j)
             da = v_j * de * (1 - u * u)
-            store(U, row, j, H - j, da)
+            store(a.U, row, j, H - j, da)
             db_j = db_j + da
             dv_j = dv_j + u * de
-        store(db, 0, j, H - j, db_j)
-        store(dv, 0, j, H - j, dv_j)
-    product(dY, 0, ldd, U, 0, ldu, W_T, 0, ldw, n_rows, H, H, True)
-    product_t(dW, 0, dW.shape[1], Y, 0, ldy, U, 0, ldu, H, H, n_rows, False)
+        store(g.db, 0, j, H - j, db_j)
+        store(g.dv, 0, j, H - j, dv_j)
+    product((dY, 0), (a.U, 0), (w.W_T, 0), n_rows, H, H, True)
+    product_t((g.dW, 0), (Y, 0), (a.U, 0), H, H, n_rows, False)
     restore_denormals(mode)
 
 
 @kernel
-def _score_slopes(Y, starts, H, alpha, d_pooled, scores, sums, dY):
-    """Fill `scores` with the gradients of e, and dY with the part that does not pass through them."""
+def _score_slopes(a, Y, starts, H, d_pooled, dY):
+    """Fill `scores` with the gradients of e, and dY with what does not pass through them."""
     lanes = VECTOR_BYTES // Y.itemsize
     for t in range(starts.shape[0] - 2):
         first = starts[t + 1] - starts[1]
         for n in range(_running(starts, t)):
-            weight, d_alpha = alpha[first + n, 0], 0.0
+            weight, d_alpha = a.alpha[first + n, 0], 0.0
             for j in range(0, H, lanes):
                 d = load(d_pooled, n, j, H - j)
                 d_alpha += sum_lanes(d * load(Y, first + n, j, H - j))
                 store(dY, first + n, j, H - j, d * weight)
-            scores[0, first + n] = d_alpha
-            part = weight * scores[0, first + n]
-            sums[0, n] = sums[0, n] + part if t > 0 else part
+            a.scores[0, first + n] = d_alpha
+            share = weight * a.scores[0, first + n]
+            a.sums[0, n] = a.sums[0, n] + share if t > 0 else share
     for t in range(starts.shape[0] - 2):
         first = starts[t + 1] - starts[1]
         for n in range(_running(starts, t)):
-            scores[0, first + n] = alpha[first + n, 0] * (scores[0, first + n] - sums[0, n])
+            row = first + n
+            a.scores[0, row] = a.alpha[row, 0] * (a.scores[0, row] - a.sums[0, n])

@@ -22,6 +22,23 @@ def prefixed(shapes_of_groups):
     return {f"{prefix}.{name}": shape for prefix, shapes in shapes_of_groups for name, shape in shapes.items()}
 
 
+class Group(dict):
+    """Arrays of an arena that belong together, by name; `spare` is any array of the arena."""
+
+    def __init__(self, spare=None):
+        super().__init__()
+        self._spare, self._tuples = spare, {}
+
+    def of(self, fields):
+        """The arrays that a kernel makes the NamedTuple `fields` from, as a plain tuple, made once.
+
+        For one that there is not stands `spare`: the kernel does not touch it, but needs its type.
+        """
+        if fields not in self._tuples:
+            self._tuples[fields] = tuple(self.get(name, self._spare) for name in fields._fields)
+        return self._tuples[fields]
+
+
 class Arena:
     """One allocation that many arrays are cut from: large enough for huge pages, without which the products of larger
     layers wait for address translation.
@@ -52,11 +69,11 @@ class Arena:
             self.arrays[name] = memory[position : position + size].reshape(-1, strides[name])
             position += size
         self.memory = memory[start:position]
-        self._groups = {}
+        self._groups, spare = {}, next(iter(self.arrays.values()), None)
         for name, array in self.arrays.items():
             prefix, _, rest = name.rpartition(".")
-            self._groups.setdefault(prefix, {})[rest] = array
+            self._groups.setdefault(prefix, Group(spare))[rest] = array
 
     def group(self, prefix):
         """The arrays whose names start with ``"{prefix}."``, by the rest of their names; there may be none."""
-        return self._groups.get(prefix, {})
+        return self._groups.get(prefix, Group())

@@ -47,7 +47,7 @@ class Shard:
     def allocate(self, shapes):
         arena = Arena(shapes, self.dtype)
         arena.memory[...] = np.nan
-        return arena.arrays
+        return arena.group("")
 
     def by_sequence(self, array):
         """Rows of each sequence; nothing else may have been written."""

@@ -47,7 +47,7 @@ class Inside:
 
     @property
     def place(self):
-        return self.array, self.offset, self.stride
+        return self.array, self.offset
 
     def assert_guards_stand(self):
         assert (self.array[self._outside] == self._guard).all()
@@ -60,7 +60,7 @@ def multiply(function, A, B, C=None, gaps=(0, 0, 0)):
     c = Inside(start, gaps[0], GUARD)
     a = Inside(A.T if function is product_t else A, gaps[1], np.nan)
     b = Inside(B, gaps[2], np.nan)
-    function(*c.place, *a.place, *b.place, *start.shape, A.shape[1], accumulate)
+    function(c.place, a.place, b.place, *start.shape, A.shape[1], accumulate)
     c.assert_guards_stand()
     return c.matrix.copy()
 

@@ -29,7 +29,7 @@ class Rows:
     def allocate(self, shapes):
         arena = Arena({"nothing": (1, 1)} | shapes, self.dtype)
         arena.memory[...] = np.nan
-        return arena.arrays
+        return arena.group("")
 
     def rows(self, values):
         array = self.allocate({"rows": (self.n_rows + 2, self.H)})["rows"]

@@ -31,7 +31,7 @@ class OwnNumbers(FittedTask):
     mean: np.ndarray
     scale: np.ndarray
     loss = KnownSquaredError()
-    is_of_X = True  # noqa: N815
+    is_of_X = True
 
     @classmethod
     def unscaled(cls, target, channels, standardizes):

@@ -82,7 +82,7 @@ class FittedTask:
         Whether the target is numbers of X itself, whose means and scales are yet to be learned: see `standardized`.
     """
 
-    is_of_X = False  # noqa: N815
+    is_of_X = False
 
     def encode(self, rows):
         """Rows of a target as the loss reads them, (n, k); refuses what is unlike those that were learned from."""

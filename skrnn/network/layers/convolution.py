@@ -28,16 +28,16 @@ class Convolution(Front):
         return {"W": (self.n_rows, self.n_outputs)}
 
     def packing(self, weights, packed):
-        yield from zip((weights["W"], weights["b"]), self._parts(packed["W"]), strict=True)
+        yield from zip((weights["W"], weights["b"]), self._matrices(packed["W"]), strict=True)
 
     def gradient_shapes(self):
         """The gradient of ``W`` of `packed_shapes`."""
         return {"dW": (self.n_rows, self.n_outputs)}
 
     def unpacking(self, packed_gradient, gradients):
-        yield from zip(self._parts(packed_gradient["dW"]), (gradients["W"], gradients["b"]), strict=True)
+        yield from zip(self._matrices(packed_gradient["dW"]), (gradients["W"], gradients["b"]), strict=True)
 
-    def _parts(self, packed):
+    def _matrices(self, packed):
         return packed[: self.n_rows - 1, : self.n_outputs], packed[self.n_rows - 1, : self.n_outputs]
 
     def buffer_shapes(self, n_steps, n_sequences, training):

@@ -93,16 +93,15 @@ class Level:
         """
         starts = plan.starts
         Y = self.outputs(buffers) if self.keeps_outputs or keep else None
-        mask = self._draw_masks(buffers, starts, X, noise, plan.segment.first_steps)
+        has_mask = noise is not None and self.dropout > 0
+        mask = self._group(buffers, "input")["M"] if has_mask else X  # any array of the right type will do
+        self._draw_masks(buffers, starts, noise, plan.segment.first_steps)
         for name, layer in self.directions.items():
-            arrays = self._group(buffers, name)
-            load_rows(
-                X, rows[name], self.n_inputs, *mask, starts, arrays["Z"], arrays["S"], layer.n_state, layer.n_states
-            )
+            weights, arrays = self._group(packed, name), self._group(buffers, name)
+            Z, S, H = arrays["Z"], arrays["S"], layer.n_state
+            load_rows(X, rows[name], self.n_inputs, mask, has_mask, starts, Z, S, H, layer.n_states)
             layer.start(arrays, starts[1], initial and initial[name])
-            layer.forward(
-                self._group(packed, name), arrays, starts, Y, plan.order[name], self.columns[name], training=training
-            )
+            layer.forward(weights, arrays, starts, Y, plan.order[name], self.columns[name], training=training)
         n_steps = starts[-1] - starts[1]
         if self.normalization:
             self.normalization.forward(self._group(packed, "norm"), self._group(buffers, "norm"), Y, n_steps)
@@ -121,16 +120,14 @@ class Level:
         if self.residual:
             dX[:n_steps, : self.n_outputs] = dY[:n_steps, : self.n_outputs]
         if self.normalization:
-            self.normalization.backward(
-                self._group(packed, "norm"), self._group(buffers, "norm"), dY, n_steps, self._group(gradient, "norm")
-            )
+            weights, arrays, slopes = (self._group(arena, "norm") for arena in (packed, buffers, gradient))
+            self.normalization.backward(weights, arrays, dY, n_steps, slopes)
         scratch = self._group(buffers, "input").get("dX")
         mask = self._group(buffers, "input").get("M", scratch)
         for name, layer in self.directions.items():
-            layer.backward(
-                *(self._group(packed, name), self._group(buffers, name), starts, dY, plan.order[name]),
-                *(self.columns[name], keep_dh, scratch, self._group(gradient, name)),
-            )
+            weights, arrays, slopes = (self._group(arena, name) for arena in (packed, buffers, gradient))
+            order, column = plan.order[name], self.columns[name]
+            layer.backward(weights, arrays, starts, dY, order, column, keep_dh, scratch, slopes)
             if self.passes_gradients:
                 has_mask = noisy and self.dropout > 0
                 add_rows(scratch, plan.order[name], self.n_inputs, mask, has_mask, starts, dX, accumulate)
@@ -150,11 +147,8 @@ class Level:
         for name, layer in self.directions.items():
             layer.start_backward(self._group(buffers, name), n_sequences, d_last, self.columns[name], n_known)
 
-    def _draw_masks(self, buffers, starts, X, noise, first_steps):
-        """Draw the masks of a shard, or without `noise` set their expectations.
-
-        Returns the mask of the input, and whether there is one.
-        """
+    def _draw_masks(self, buffers, starts, noise, first_steps):
+        """Draw the masks of a shard, or without `noise` set the expectations of those of states."""
         for k, (name, layer) in enumerate(self.directions.items()):
             arrays, width = self._group(buffers, name), (1 + layer.n_states) * layer.n_state
             if layer.noisy and noise is None:
@@ -163,8 +157,6 @@ class Level:
                 keys = noise.key(self.number, STATE, k), noise.key(self.number, KEPT, k)
                 dropout_mask(keys[0], noise.identities, layer.recurrent_dropout, layer.n_state, arrays["M"])
                 zoneout_mask(keys[1], noise.identities, layer.zoneout, width, starts, arrays["K"], first_steps)
-        if noise is None or not self.dropout:
-            return X, False  # any array of the right type will do
-        mask = self._group(buffers, "input")["M"]
-        dropout_mask(noise.key(self.number, INPUT), noise.identities, self.dropout, self.n_inputs, mask)
-        return mask, True
+        if noise is not None and self.dropout:
+            mask = self._group(buffers, "input")["M"]
+            dropout_mask(noise.key(self.number, INPUT), noise.identities, self.dropout, self.n_inputs, mask)

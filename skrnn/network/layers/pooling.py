@@ -156,14 +156,13 @@ class Attention(Pooling):
         }
 
     def forward(self, packed, buffers, Y, starts, pooled, segment=None):
-        weights = (packed[name] for name in ("W", "b", "v"))
-        scratch = (buffers[name] for name in ("U", "scores", "sums", "alpha"))
-        kernels.attention_forward(Y, starts, self.n_units, *weights, *scratch, pooled)
+        arrays, weights = buffers.of(kernels.AttentionArrays), packed.of(kernels.AttentionWeights)
+        kernels.attention_forward(arrays, weights, Y, starts, self.n_units, pooled)
 
     def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment=None):
-        scratch = (buffers[name] for name in ("U", "scores", "sums", "alpha"))
-        slopes = (gradient[name] for name in ("dW", "db", "dv"))
-        kernels.attention_backward(Y, starts, self.n_units, packed["W_T"], packed["v"], *scratch, d_pooled, dY, *slopes)
+        arrays, weights = buffers.of(kernels.AttentionArrays), packed.of(kernels.AttentionWeights)
+        slopes = gradient.of(kernels.AttentionGradient)
+        kernels.attention_backward(arrays, weights, slopes, Y, starts, self.n_units, d_pooled, dY)
 
 
 class Steps(Pooling):

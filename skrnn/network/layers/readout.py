@@ -38,15 +38,12 @@ class Readout(Layer):
         yield packed_gradient["dW"][:H, :K], gradients["W"]
         yield packed_gradient["dW"][H, :K], gradients["b"]
 
-    def forward(self, packed, pooled, raw, n_sequences):
+    def forward(self, packed, pooled, raw, n_rows):
         """Fill `raw`."""
-        W = packed["W"]
-        H, K = self.n_inputs, self.n_outputs
-        product(raw, 0, raw.shape[1], pooled, 0, pooled.shape[1], W, 0, W.shape[1], n_sequences, K, H + 1, False)
+        product((raw, 0), (pooled, 0), (packed["W"], 0), n_rows, self.n_outputs, self.n_inputs + 1, False)
 
-    def backward(self, packed, pooled, d_raw, d_pooled, gradient, n_sequences):
+    def backward(self, packed, pooled, d_raw, d_pooled, gradient, n_rows):
         """Fill `d_pooled` and the gradient."""
-        W_T, dW = packed["W_T"], gradient["dW"]
-        H, K, ldr, ldd = self.n_inputs, self.n_outputs, d_raw.shape[1], d_pooled.shape[1]
-        product_t(dW, 0, dW.shape[1], pooled, 0, pooled.shape[1], d_raw, 0, ldr, H + 1, K, n_sequences, False)
-        product(d_pooled, 0, ldd, d_raw, 0, ldr, W_T, 0, W_T.shape[1], n_sequences, H, K, False)
+        H, K = self.n_inputs, self.n_outputs
+        product_t((gradient["dW"], 0), (pooled, 0), (d_raw, 0), H + 1, K, n_rows, False)
+        product((d_pooled, 0), (d_raw, 0), (packed["W_T"], 0), n_rows, H, K, False)

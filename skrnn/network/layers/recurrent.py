@@ -77,12 +77,12 @@ class Recurrent(Layer):
         self.noisy = recurrent_dropout > 0 or zoneout > 0
         self.n_inputs, self.n_state, self.n_states = n_inputs, self.sizes.n_state, len(cell.states)
         self.shapes = cell.shapes(self.sizes)
-        self.blocks = cell.blocks(self.sizes)
         self.fed = np.array([*cell.fed_by("h", self.sizes), *cell.fed_by("x", self.sizes)])
         self.n_columns = cell.n_columns(self.sizes)
         self.n_rows = self.n_state + 1 + n_inputs
-        self._first = (len(cell.inner) - cell.n_shared) * n_hidden
-        self._u0 = self.n_columns - self.n_state
+        first, u0 = (len(cell.inner) - cell.n_shared) * n_hidden, self.n_columns - self.n_state
+        numbers = self.n_state, n_inputs, n_hidden, first, u0, cell.blocks(self.sizes), self.fed
+        self._size = tuple(recurrence.Size(*numbers))
 
     @property
     def output(self):
@@ -193,14 +193,9 @@ class Recurrent(Layer):
 
         rows: for each live row, the row of Y that belongs to it; column: where in Y the output begins.
         """
-        Z = buffers["Z"]
-        self.kernels[0](
-            *(buffers.get(name, Z) for name in ("Z", "S", "R", "A", "U")),
-            *(packed["W"], packed.get("W_u", Z), packed["p"]),
-            *(self.blocks, starts, self.n_state, self.sizes.n_hidden, self._first, self._u0),
-            *(Z if Y is None else Y, rows, column, Y is not None),
-            *(buffers.get("M", Z), buffers.get("K", Z), training),
-        )
+        outputs = buffers["Z"] if Y is None else Y, rows, column, Y is not None
+        arrays, weights = buffers.of(recurrence.Arrays), packed.of(recurrence.Weights)
+        self.kernels[0](arrays, weights, self._size, starts, outputs, training)
 
     def start_backward(self, buffers, n_sequences, d_last, column, n_known=0):
         """Set the gradients of the final states: those of the outputs to columns of `d_last` (None: 0), others to 0.
@@ -223,16 +218,18 @@ class Recurrent(Layer):
         Fills `gradient`, and dX with the gradients of the inputs unless it is None. Afterwards ``buffers["dh"]``,
         ``buffers["ds"]`` and for noise ``buffers["dz"]`` hold the gradients of the states before the first step.
         """
-        Z = buffers["Z"]
         if self.cell.vectors:
             gradient["dp"][:] = 0
+        any_array = buffers["Z"]
         self.kernels[1](
-            *(buffers.get(name, Z) for name in ("Z", "S", "R", "A", "U")),
-            *(packed["W_hT"], packed["W_xT"], packed.get("W_uT", Z), packed["p"]),
-            *(self.blocks, self.fed, starts, self.n_state, 0 if dX is None else self.n_inputs),
-            *(self.sizes.n_hidden, self._first, self._u0),
-            *(buffers["dh"], buffers["ds"], *(buffers.get(name, Z) for name in ("dz", "du", "e"))),
-            *(Z if dY is None else dY, rows, column, dY is not None, keep_dh),
-            *(buffers.get("M", Z), buffers.get("K", Z), Z if dX is None else dX),
-            *(gradient["dW"], gradient.get("dW_u", Z), gradient["dp"]),
+            buffers.of(recurrence.Arrays),
+            buffers.of(recurrence.Slopes),
+            packed.of(recurrence.Weights),
+            gradient.of(recurrence.Gradient),
+            self._size,
+            starts,
+            (any_array if dY is None else dY, rows, column, dY is not None),
+            keep_dh,
+            any_array if dX is None else dX,
+            dX is not None,
         )
