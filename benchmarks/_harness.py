@@ -1,7 +1,7 @@
-"""What the benchmarks share: interleaved timing, the machine's FMA peak, goals, tables, and docs/benchmarks.rst.
+"""Shared functions of the benchmarks: interleaved timing, FMA peak of the machine, goals, tables, docs/benchmarks.rst.
 
-Other programs and the clock of the CPU disturb everything that is measured here. So what is compared is measured in
-turns, in one process, and compared within each round; the median over rounds counts. That holds for the FMA peak too.
+Other programs and the clock rate of the CPU disturb all measurements. So programs that are compared run in turns in one
+process, and are compared within each round; the result is the median over rounds. This includes the FMA peak.
 """
 
 import argparse
@@ -28,8 +28,8 @@ sys.path.insert(0, str(ROOT))  # measure this checkout, whatever is installed
 
 DOCUMENT = ROOT / "docs" / "benchmarks.rst"
 SECTIONS = {
-    "train_step": "One training step",
-    "cells": "All cells, and both directions",
+    "train_step": "Training steps",
+    "cells": "Cells and directions",
     "inference": "Prediction",
     "cold_start": "Import and first fit",
     "grid_search": "Grid search on threads",
@@ -44,14 +44,13 @@ INTRODUCTION = """\
 Benchmarks
 ==========
 
-Each section is written by the script of its name in ``benchmarks/``, and names the machine it was run on; run it with
-``--write`` to replace the section with figures of your machine.
+Scripts in ``benchmarks/`` generate the sections of this page. Each section names the machine of the measurement. Run a
+script with ``--write`` to replace its section with figures of your machine.
 
-Times are medians, ratios medians of ratios. What is compared runs in turns in one process, round after round, and a
-ratio compares times of one round, so that a change of the clock or another program disturbs both sides alike. Between
-turns there is a pause in which threads of the library before, which wait by spinning, fall asleep, and then an untimed
-call. The other libraries are at their best: each with the better of one and two threads. Goals are printed beside what
-was measured, whether met or missed.
+Times are medians, and ratios are medians of ratios. The programs that are compared run in turns in one process. A ratio
+compares times of the same round, so that changes of the clock rate and other programs affect both sides alike. Between
+turns there is a pause, in which spinning threads of the previous library fall asleep, and then an untimed call. Each of
+the other libraries runs with the better of one and two threads. The tables show all goals, whether met or missed.
 """
 
 

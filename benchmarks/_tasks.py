@@ -52,11 +52,10 @@ class Measure:
 
 @dataclass(frozen=True)
 class Task:
-    """What is learned from which data.
+    """Data and models of a task.
 
-    required : parameters that the data demand of any model; tuned : those of the best network that was found on
-    held-out parts of the training part; wrap : makes a model of a seed and an estimator; torch : whether PyTorch is run
-    too.
+    required : parameters that the data require of any model; tuned : parameters of the best network on held-out parts
+    of the training set; wrap : makes a model from a seed and an estimator; torch : whether to run PyTorch, too.
     """
 
     read: Callable  # returns X, y, X_test, y_test

@@ -62,7 +62,7 @@ from skrnn import RNNClassifier, RNNRegressor
 from skrnn.cells import GRU, LSTM, Elman
 from skrnn.initializers import Uniform
 
-SECTIONS["claims"] = "What the papers claim"
+SECTIONS["claims"] = "Claims of the papers"
 RESULTS = ROOT / "build" / "claims.jsonl"
 TRAINING_SEED, TEST_SEED = 1, 2
 QUICK_SEQUENCES, QUICK_UPDATES, QUICK_SHARE = 320, 20, 10  # --quick divides steps by the last

@@ -2,7 +2,7 @@
 
 
 def say(text):
-    """Print a line; where standard output is closed, or is no stream to write to, nobody is there to read it."""
+    """Print a line, unless standard output is closed or not writable."""
     try:
         print(text)
     except (AttributeError, OSError, ValueError):

@@ -149,7 +149,7 @@ def _checked(training, fitted):
         raise ValueError("its training has no fingerprint or no state, or something besides")
     fingerprint = training["fingerprint"]
     if not isinstance(fingerprint, dict) or not all(isinstance(name, str) for name in fingerprint):
-        raise ValueError("its fingerprint is no dict with names")
+        raise ValueError("its fingerprint is not a dict with names")
     if not hasattr(fitted, "structure_"):  # also a pipeline
         raise ValueError("its estimator is not fitted")
     return fingerprint, TrainingState.from_plain(training["state"], network_of(fitted.structure_))

@@ -1,4 +1,4 @@
-"""What is written in the class of a cell: parameters, names, columns."""
+"""Declarations in the class of a cell: parameters, names, columns."""
 
 import pickle
 from contextlib import contextmanager
@@ -40,16 +40,16 @@ def make_instance(cell):
 
 
 def check_parameters(cell):
-    """Parameters are valid, kept as they are given, and all that a cell holds."""
+    """Parameters are valid, stored unchanged, and the only attributes of a cell."""
     params = cell.get_params()
-    with about("parameters are refused, or not stored by the constructor as they are given"):
+    with about("parameters are invalid, or not stored unchanged by the constructor"):
         copy = get_cell(cell)
     require(copy.set_params(**params).get_params() == params, "set_params changes the parameters")
     extra = sorted(vars(cell).keys() - params.keys())
     require(not extra, f"a cell holds its parameters only, but it has {extra} too: make them class attributes")
-    with about("cannot be pickled; does its class stand at the top of a module?"):
+    with about("cannot be pickled; is its class defined at the top level of a module?"):
         copy = pickle.loads(pickle.dumps(cell))
-    require(copy.get_params() == params, f"comes back from a pickle with other parameters, as {copy!r}")
+    require(copy.get_params() == params, f"has other parameters after pickling: {copy!r}")
 
 
 def check_names(cell):
@@ -57,16 +57,16 @@ def check_names(cell):
     for names, what in ((cell.gates, "gates"), (cell.states, "states"), (tuple(cell.vectors), "vectors")):
         require(isinstance(names, tuple), f"`{what}` must be a tuple, not {names!r}; of one: ('z',)")
         require(all(isinstance(name, str) for name in names), f"`{what}` must be strings, not {names!r}")
-        require(len(set(names)) == len(names), f"a name stands twice in `{what}`, {names!r}")
+        require(len(set(names)) == len(names), f"a name occurs twice in `{what}`, {names!r}")
     require("h" not in cell.states, "`states` are those besides h, which every cell has")
-    require(cell.states or not cell.is_output, "is_output hands on the first of `states`, but there is none")
+    require(cell.states or not cell.is_output, "is_output outputs the first of `states`, but there is none")
     for name, number in cell.vectors.items():
         require(name not in NAMES_OF_MATRICES and "." not in name, f"a weight of `vectors` cannot be named {name!r}")
-        require(isinstance(number, int) and number > 0, f"`vectors` must give a number for each unit, not {number!r}")
+        require(isinstance(number, int) and number > 0, f"`vectors` must map names to numbers per unit, not {number!r}")
 
 
 def check_columns(cell):
-    """What feeds the columns can be told apart, lies in neighbouring columns, and fits the inner stage."""
+    """The sources of columns are unambiguous, feed neighbouring columns, and match the inner stage."""
     gates, known = [gate for gate, _ in cell.columns], {BOTH, INPUT, STATE, STATE_WITHOUT_BIAS, BIAS}
     for gate, feeds in cell.columns:
         require(feeds in known, f"column {gate!r} is fed by {feeds!r}, which is none of {sorted(known)}")
@@ -76,7 +76,7 @@ def check_columns(cell):
     require(n_inner or cell.fed_by_inner is None, "`fed_by_inner` is set, but `inner` names no gates")
     require(0 <= cell.n_shared <= n_inner, f"n_shared is {cell.n_shared}, but `inner` names {n_inner} gates")
     odd = sorted(set(gates) ^ set(cell.gates))
-    require(not odd, f"`gates` and `columns` must name the same gates, but {odd} stand in only one of them")
+    require(not odd, f"`gates` and `columns` must name the same gates, but {odd} are in only one of them")
     pieces = [(piece.name, piece.gate) for piece in cell.pieces(ONES)]
     twice = sorted({f"{name} of {gate!r}" for name, gate in pieces if pieces.count((name, gate)) > 1})
     require(not twice, f"`columns` asks twice for {', '.join(twice)}: let one column have INPUT and one STATE, or BOTH")
@@ -89,7 +89,7 @@ def check_columns(cell):
 
 
 def check_biases(cell):
-    """What is said of the initial biases is said of gates that have one."""
+    """Initial biases belong to gates that have a bias."""
     biased = {piece.gate for piece in cell.pieces(ONES, "b")}
     for gate, value in cell.initial_bias.items():
         require(gate in biased, f"`initial_bias` names {gate!r}, which is not a gate with a bias")

@@ -145,12 +145,12 @@ def check_single_precision(cell):
 
 
 def check_padding(cell):
-    """A sequence alone gives the same bits as among longer ones."""
+    """The prediction of a sequence is the same, bit for bit, alone and among longer ones."""
     problem = Problem(cell, [3, 9, 1, 5, 9, 2], 2, (5, 3), dtype="float32", bidirectional=True)
     together = problem.predict()
     for i, length in enumerate(problem.data.lengths):
         same = np.array_equal(problem.predict(np.array([i])), together[[i]], equal_nan=True)
-        require(same, f"a sequence of {length} steps gives another prediction alone than among longer ones")
+        require(same, f"the prediction of a sequence of {length} steps differs alone and among longer ones")
 
 
 def check_determinism(cell):
@@ -163,7 +163,7 @@ def check_determinism(cell):
     runs = [(problem.predict(n_threads=n), *problem.value_and_gradient(n_threads=n)) for n in (1, 1, 2)]
     for run, what in ((1, "in a second run"), (2, "with two threads")):
         same = all(np.array_equal(x, y, equal_nan=True) for x, y in zip(runs[0], runs[run], strict=True))
-        require(same, f"{what} predictions or gradients are others: does a function draw random numbers?")
+        require(same, f"{what} predictions or gradients differ: does a function use random numbers?")
 
 
 def check_large_inputs(cell):
@@ -173,4 +173,4 @@ def check_large_inputs(cell):
     for size in (1e4, 1e2, 0.0):
         problem.data.values[:] = signs * size
         is_nan = np.isnan(problem.predict()).any()
-        require(not is_nan, f"inputs of size {size:g} give NaN: is there 0 / 0, or exp(x) / (1 + exp(x))?")
+        require(not is_nan, f"inputs of size {size:g} result in NaN: is there 0 / 0, or exp(x) / (1 + exp(x))?")

@@ -120,12 +120,14 @@ def check_functions(cell):
             _check_returned(call, first, expected)
             second, alone = function(*arguments), function(*map_leaves(lambda x: x[:1], arguments))
         same = all(np.array_equal(x, y, equal_nan=True) for x, y in zip(leaves(first), leaves(second), strict=True))
-        require(same, f"{call} gives other values when it is called again: it may not draw random numbers or keep any")
+        require(
+            same, f"{call} returns other values when it is called again: it must not use random numbers or keep values"
+        )
         alike = all(np.allclose(x[:1], y, equal_nan=True) for x, y in zip(leaves(first), leaves(alone), strict=True))
-        require(alike, f"{call} mixes units: what it gives for one may depend on values of that one only")
+        require(alike, f"{call} mixes units: the result of a unit must only depend on values of this unit")
         if name == "forward" and step.n_shared:
             kept = all(map(np.array_equal, first[0], arguments[0][: step.n_shared]))
-            require(kept, f"{call} must save the {step.n_shared} inner gates that it gets first as they are")
+            require(kept, f"{call} must save the {step.n_shared} inner gates that it receives first, unchanged")
 
 
 def _check_returned(call, returned, expected):

@@ -56,7 +56,7 @@ def get_scorer(scoring):
     make_scorer(step_f1_score, response_method='predict')
     """
     if not isinstance(scoring, str) or scoring not in SCORERS:
-        raise ValueError(f"{scoring!r} is no scorer of skrnn.metrics; there are {', '.join(get_scorer_names())}.")
+        raise ValueError(f"{scoring!r} is not a scorer of skrnn.metrics; choose from {', '.join(get_scorer_names())}.")
     metric, keywords = SCORERS[scoring]
     return make_scorer(metric, **keywords)
 

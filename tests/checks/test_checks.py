@@ -269,13 +269,13 @@ class SharedGateForgotten(MGU):
         (SavedNoTuple(), r"forward.*`saved` \(of .*\) must be a tuple of 2, but is one of ndarray, no tuple"),
         (OldArguments(), r"forward\(a, s, h, p\) fails on NumPy arrays: .*takes 3 positional arguments but 4"),
         (Branch(), "forward.* fails on NumPy arrays: .*truth value"),
-        (Random(), "forward.* gives other values when it is called again"),
+        (Random(), "forward.* returns other values when it is called again"),
         (MeanOfUnits(), "forward.* mixes units"),
         (NoForward(), "has no `forward`"),
         (NotStatic(), r"write `forward = staticmethod\(forward\)` in the class"),
         (VectorForgotten("tanh"), r"dp\[0\] \(of 'w_h'\) is off by"),
         (VectorLeftOut("tanh"), r"`dp` \(of .*\) must be a tuple of 1, but is one of 0"),
-        (ChangesTheSharedGate(), "must save the 1 inner gates that it gets first as they are"),
+        (ChangesTheSharedGate(), "must save the 1 inner gates that it receives first, unchanged"),
         (SharedGateForgotten(), r"inner_backward differs from the slopes of inner_forward: da\[0\] \(of gate 'f'"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseCell) else "",
@@ -308,7 +308,7 @@ class NumpyFunction(Leaky):
         (NotCompiled(), "`forward` is not compiled: write @kernel"),
         (NumpyFunction(), "forward cannot be compiled"),
         (LostInSinglePrecision(), "float32 differs from float64 by"),
-        (Overflow(), "inputs of size 10000 give NaN"),
+        (Overflow(), "inputs of size 10000 result in NaN"),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, BaseCell) else "",
 )
@@ -324,7 +324,7 @@ def test_the_gradient_of_networks_names_the_weights():
 
 def test_predictions_that_depend_on_neighbours(monkeypatch):
     monkeypatch.setattr(Problem, "predict", lambda self, indices=None: np.zeros(6) if indices is None else np.ones(1))
-    with pytest.raises(AssertionError, match="a sequence of 3 steps gives another prediction alone"):
+    with pytest.raises(AssertionError, match="the prediction of a sequence of 3 steps differs alone"):
         check_padding(Leaky())
 
 
@@ -380,18 +380,18 @@ def with_attributes(base, **attributes):
     [
         (3, "A cell is a subclass of BaseCell or an instance of one, not 3"),
         (NeedsParameter, "NeedsParameter: cannot be made without parameters: .*gate_bias"),
-        (ChangesItsParameter(), "not stored by the constructor as they are given"),
-        (GRU("sideways"), "parameters are refused.*'reset' parameter of GRU must be"),
+        (ChangesItsParameter(), "not stored unchanged by the constructor"),
+        (GRU("sideways"), "parameters are invalid.*'reset' parameter of GRU must be"),
         (KeepsSomething(), r"holds its parameters only, but it has \['n_calls'\]"),
         (type("Nowhere", (Leaky,), {"__module__": __name__}), "cannot be pickled"),
         (with_attributes(Leaky, gates=["z", "g"]), "`gates` must be a tuple"),
-        (with_attributes(Leaky, gates=("z", "z")), "stands twice in `gates`"),
+        (with_attributes(Leaky, gates=("z", "z")), "occurs twice in `gates`"),
         (with_attributes(Leaky, gates=("z", 1)), "`gates` must be strings"),
         (with_attributes(Leaky, gates=("z", "g", "q")), r"name the same gates, but \['q'\]"),
         (with_attributes(Leaky, states=("h",)), "`states` are those besides h"),
-        (with_attributes(Leaky, is_output=True), "is_output hands on the first of `states`"),
+        (with_attributes(Leaky, is_output=True), "is_output outputs the first of `states`"),
         (with_attributes(Leaky, vectors={"W_x": 1}), "cannot be named 'W_x'"),
-        (with_attributes(Leaky, vectors={"P": 0}), "a number for each unit, not 0"),
+        (with_attributes(Leaky, vectors={"P": 0}), "numbers per unit, not 0"),
         (with_attributes(Leaky, initial_bias={"q": 1.0}), "`initial_bias` names 'q'"),
         (with_attributes(Leaky, initial_bias={"z": np.inf}), "`initial_bias` of 'z' cannot be inf"),
         (with_attributes(Leaky, remembers={"f": 1}), "`remembers` names 'f'"),
@@ -477,8 +477,8 @@ def test_a_cell_may_be_registered_again_in_a_new_form():
 @pytest.mark.parametrize(
     ("name", "cell", "message"),
     [
-        ("gru", Leaky, "There is a cell of the name 'gru' already"),
-        ("taken", Swapped, "There is a cell of the name 'taken' already"),
+        ("gru", Leaky, "There is a cell with the name 'gru' already"),
+        ("taken", Swapped, "There is a cell with the name 'taken' already"),
         ("mine", Leaky(), "must be a subclass of BaseCell, not Leaky"),
         ("mine", int, "must be a subclass of BaseCell, not <class 'int'>"),
         ("mine", NeedsParameter, "All parameters of NeedsParameter need a default"),

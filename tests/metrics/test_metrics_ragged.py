@@ -328,8 +328,8 @@ def test_higher_is_better_for_every_scorer(name):
 
 
 def test_names_of_scorers():
-    with pytest.raises(ValueError, match=r"'accuracy' is no scorer of .*; there are sequence_accuracy"):
+    with pytest.raises(ValueError, match=r"'accuracy' is not a scorer of .*; choose from sequence_accuracy"):
         get_scorer("accuracy")
-    with pytest.raises(ValueError, match="is no scorer"):
+    with pytest.raises(ValueError, match="is not a scorer"):
         get_scorer(None)
     assert get_scorer("span_f1") is not get_scorer("span_f1")
