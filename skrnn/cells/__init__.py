@@ -1,4 +1,4 @@
-"""Recurrent cells, one per file: equations, paper, kernels. `CELLS` gives them by name.
+"""Recurrent cells, one per file: equations, paper, kernels. `CELLS` maps names to cells.
 
 The files are imported when a cell is used, because they bring the compiler with them.
 """
@@ -47,20 +47,20 @@ def __getattr__(name):
 
 
 def register_cell(name, cell):
-    """Make a cell of your own known to the estimators by a name.
+    """Register a cell under a name, for the parameter `cell` of the estimators.
 
     Parameters
     ----------
     name : str
-        Name for the parameter `cell` of the estimators; not one of the package's own.
+        Name of the cell. It must not be a name of skrnn.
     cell : type
         Subclass of `BaseCell` whose parameters all have defaults.
 
     Raises
     ------
     ValueError
-        If the name is taken by another cell, or `cell` is not such a class. The same class may come again, also in a
-        new form, as when a notebook runs the lines that define it once more.
+        If the name belongs to another cell, or `cell` is not such a class. The same class may be registered again, also
+        after a change, for example in a notebook.
 
     Examples
     --------
@@ -79,13 +79,13 @@ def register_cell(name, cell):
         raise ValueError(f"All parameters of {cell.__name__} need a default, to be used by name: {error}") from error
     taken = _registered.get(name, cell)
     if name in CELLS or (taken.__module__, taken.__qualname__) != (cell.__module__, cell.__qualname__):
-        raise ValueError(f"There is a cell of the name {name!r} already: choose another.")
+        raise ValueError(f"There is a cell with the name {name!r} already: choose another.")
     _registered[name] = cell
     CELL_NAMES.options.add(name)
 
 
 def get_cell(cell):
-    """Find a cell by name, with its default parameters; of an instance, make a copy.
+    """Get a cell by name, with default parameters, or a copy of an instance.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def get_cell(cell):
     Returns
     -------
     BaseCell
-        New instance.
+        A new instance.
 
     Examples
     --------

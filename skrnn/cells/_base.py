@@ -39,53 +39,54 @@ class Piece(NamedTuple):
 
 
 class BaseCell(PlainEstimator):
-    """Base of all cells: two element-wise functions, and the names of what goes in and out.
+    """Base of all cells: two elementwise functions, and the names of their inputs and outputs.
 
-    A cell holds hyper-parameters only. The matrix products, the time loop, batches, padding and threads are the
-    package's; a cell says what happens between the products, for all units of a layer alike. Its class attributes:
+    A cell only contains hyper-parameters. The package computes matrix products, time loop, batches, padding and
+    threads; a cell defines the operations between the products, which are the same for all units of a layer. Class
+    attributes:
 
     gates : tuple of str
-        Gates in the order in which their columns stand in the public ``W_x``, ``W_h`` and ``b``.
+        Gates in the order of their columns in the public ``W_x``, ``W_h`` and ``b``.
     columns : tuple of (gate, feeds)
-        Pre-activations that a step receives, each with what feeds it: `BOTH`, `INPUT`, `STATE`, `STATE_WITHOUT_BIAS`
-        or `BIAS`. Those fed by the state, and those fed by the input, must be neighbours.
+        Pre-activations that a step receives, each with its summands: `BOTH`, `INPUT`, `STATE`, `STATE_WITHOUT_BIAS` or
+        `BIAS`. The columns fed by the state must be neighbours, and so must those fed by the input.
     states : tuple of str, default=()
-        Names of the states that the cell carries besides h.
+        Names of further states besides h.
     vectors : dict of str to int, default={}
-        Weights that act on single units, like peepholes: name, and number for each unit.
+        Weights of single units, such as peepholes: name, and number per unit.
     saves_h : bool, default=False
-        Whether `forward` saves nothing but the new h, as ``(h,)``; then it is not stored twice.
+        Whether `forward` only saves the new h, as ``(h,)``, which is then not stored twice.
     carries_state : bool, default=False
-        Whether h_t has an element-wise path from h_(t-1), as zoneout needs.
+        Whether h_t depends elementwise on h_(t-1), as zoneout requires.
     initial_bias : dict of gate to float, default={}
-        Biases that do not start at 0.
+        Initial biases other than 0.
     remembers : dict of gate to {1, -1}, default={}
-        Gates that hold on to the past when open (1) or closed (-1), for the initial biases of `Chrono`.
+        Gates that keep the past when open (1) or closed (-1), for the initial biases of `Chrono`.
 
-    and its two functions, compiled with `skrnn.cells.kernel`, over registers of units (tuples, but for h and dh):
+    Functions, compiled with `skrnn.cells.kernel`, on registers of units (all tuples except h and dh):
 
     ``forward(a, s, h, p) -> saved, s, h``
-        From pre-activations, states and h of the step before, and `vectors`, to what `backward` needs (as many as
-        pre-activations) and the new states and h.
+        Input: pre-activations, states and h of the previous step, `vectors`. Output: the values that `backward` needs
+        (as many as pre-activations), the new states and h.
     ``backward(saved, s_before, h_before, p, ds, dh) -> da, ds_before, dh_before, dp``
-        From the gradients of the new states and h to those of the pre-activations, of the step before, and of this
-        step's use of `vectors`. dh_before is the direct part only: what flows back through the products is added by
-        the time loop.
+        Input: gradients of the new states and h. Output: gradients of the pre-activations, of the previous step, and of
+        `vectors` in this step. dh_before is only the direct part: the time loop adds the gradient through the products.
 
-    A cell one of whose products needs the result of a gate (a GRU that resets before the product) has an inner stage:
+    A cell with a product that needs the value of a gate (a GRU with the reset before the product) has an inner stage:
 
     inner : tuple of gate, default=()
         Gates of the inner stage, the first of `columns`.
     fed_by_inner : gate
-        The last of `columns`: the product of u, the result of the inner stage, is added to it.
+        The last of `columns`, to which the product of u, the result of the inner stage, is added.
     n_shared : int, default=0
-        How many of the last inner gates the outer stage reads too: `forward` gets them before the others, and
-        `backward` gives their gradients as far as they come from the outer stage.
+        Number of inner gates, counted from the last, that the outer stage reads, too: `forward` receives them before
+        the others, and `backward` returns the part of their gradients from the outer stage.
 
     ``inner_forward(a, h) -> saved, u``
-        From the pre-activations of the inner gates to the gates and u.
+        Input: pre-activations of the inner gates, and h. Output: the gates and u.
     ``inner_backward(saved, h_before, shared, du) -> da, dh_before``
-        From the gradients of shared gates and u to those of the inner pre-activations and, directly, of h.
+        Input: gradients of shared gates and u. Output: gradients of the inner pre-activations, and the direct part of
+        that of h.
     """
 
     states = ()
@@ -103,19 +104,19 @@ class BaseCell(PlainEstimator):
     _parameter_constraints = {}
 
     def equations(self):
-        """Give the functions of the cell, by the names that the time loop has for them.
+        """Get the functions of the cell by their names in the time loop.
 
         Returns
         -------
         dict of str to callable or None
-            ``forward``, ``backward``, and those of the inner stage, with ``cell_`` before them.
+            ``forward``, ``backward``, and those of the inner stage, with the prefix ``cell_``.
         """
         names = ("forward", "backward", "inner_forward", "inner_backward")
         return {f"cell_{name}": getattr(self, name) for name in names}
 
     # --------------------------------------------------------------------------------------------- names and shapes
     def shapes(self, sizes):
-        """Give names and shapes of the weights of one layer, in the order in which they lie in the parameter vector.
+        """Get names and shapes of the weights of one layer, in the order of the parameter vector.
 
         Parameters
         ----------
@@ -125,7 +126,7 @@ class BaseCell(PlainEstimator):
         Returns
         -------
         dict of str to tuple of int
-            ``W_x``, ``W_h``, ``b``, and what else the cell has.
+            ``W_x``, ``W_h``, ``b``, and further weights of the cell.
         """
         rows = {"W_x": sizes.n_inputs, "W_h": sizes.n_state, "W_y": sizes.n_hidden}
         shapes = {}
@@ -138,7 +139,7 @@ class BaseCell(PlainEstimator):
         return shapes
 
     def count_units(self, W_x):
-        """Find the number of units from the columns of the public ``W_x``.
+        """Compute the number of units from the columns of the public ``W_x``.
 
         Parameters
         ----------
@@ -148,12 +149,12 @@ class BaseCell(PlainEstimator):
         Returns
         -------
         int
-            Units of the layer.
+            Number of units of the layer.
         """
         return W_x.shape[1] // len(self.public_columns(Sizes(1, 1, 1), "W_x"))
 
     def public_columns(self, sizes, name):
-        """Find the columns of a public weight that belong to each gate.
+        """Get the columns of each gate in a public weight.
 
         Parameters
         ----------
@@ -165,7 +166,7 @@ class BaseCell(PlainEstimator):
         Returns
         -------
         dict of str to slice
-            Columns of each gate that the weight has a part for.
+            Columns of each gate that the weight contains.
         """
         widths = {piece.gate: piece.columns.stop - piece.columns.start for piece in self.pieces(sizes, name)}
         columns, start = {}, 0
@@ -176,19 +177,19 @@ class BaseCell(PlainEstimator):
         return columns
 
     def pieces(self, sizes, *names):
-        """Tell which weights stand where in the packed matrices.
+        """Generate the places of weights in the packed matrices.
 
         Parameters
         ----------
         sizes : Sizes
             Sizes of the layer.
         *names : str
-            Names of the weights; all if there are none.
+            Names of the weights; all weights if there are none.
 
         Yields
         ------
         Piece
-            The part of a weight that belongs to a gate.
+            Part of a weight that belongs to one gate.
         """
         H = sizes.n_state
         with_bias = set()
@@ -208,7 +209,7 @@ class BaseCell(PlainEstimator):
             yield from (piece for piece in pieces if not names or piece.name in names)
 
     def public_pieces(self, sizes):
-        """Tell which part of which public weight stands where.
+        """Generate the places of the parts of public weights.
 
         Parameters
         ----------
@@ -233,7 +234,7 @@ class BaseCell(PlainEstimator):
             start += width
 
     def n_columns(self, sizes):
-        """Count the pre-activations of a step.
+        """Get the number of pre-activations of a step.
 
         Parameters
         ----------
@@ -243,12 +244,12 @@ class BaseCell(PlainEstimator):
         Returns
         -------
         int
-            Columns of the packed matrix.
+            Number of columns of the packed matrix.
         """
         return [columns.stop for columns in self._columns(sizes)][-1]
 
     def blocks(self, sizes):
-        """Find the parts of the packed matrix that are not zero.
+        """Get the parts of the packed matrix that are not zero.
 
         The packed matrix stacks W_h, one row of biases and W_x, for rows ``[h, 1, x]``.
 
@@ -260,7 +261,7 @@ class BaseCell(PlainEstimator):
         Returns
         -------
         ndarray of shape (n_blocks, 4)
-            Rows and columns r0, r1, c0, c1 of each part.
+            Bounds of rows and columns, r0, r1, c0, c1, of each part.
         """
         D, _, H = sizes
         first, last = {"h": 0, "1": H}, {"h": H, "1": H + 1, "x": H + 1 + D}
@@ -274,7 +275,7 @@ class BaseCell(PlainEstimator):
         return np.array(blocks)
 
     def fed_by(self, source, sizes):
-        """Find the columns of the pre-activations that the state h, or the input x, takes part in.
+        """Get the columns of pre-activations that depend on the state h, or on the input x.
 
         Parameters
         ----------
@@ -286,7 +287,7 @@ class BaseCell(PlainEstimator):
         Returns
         -------
         tuple of int
-            First column, and the one after the last; equal if there is none.
+            First column, and the column after the last one; equal if there is none.
         """
         ends = _FIRST if source == "h" else _LAST
         fed = [c for (_, feeds), c in zip(self.columns, self._columns(sizes), strict=True) if ends[feeds] == source]
@@ -294,20 +295,20 @@ class BaseCell(PlainEstimator):
 
     # ---------------------------------------------------------------------------------------------- initial weights
     def initial_vectors(self, rng, name, shape, n_steps, is_last):
-        """Give initial values of one of `vectors`; zeros unless a cell says otherwise.
+        """Get initial values of one of `vectors`, by default zeros.
 
         Parameters
         ----------
         rng : numpy.random.Generator
             Source of random numbers.
         name : str
-            Which of `vectors`.
+            Name in `vectors`.
         shape : tuple of int
-            Its shape.
+            Shape of the values.
         n_steps : int
-            Steps of the longest training sequence.
+            Number of steps of the longest training sequence.
         is_last : bool
-            Whether nothing but the state after the last step is made use of.
+            Whether the network only uses the state after the last step.
 
         Returns
         -------
@@ -317,16 +318,16 @@ class BaseCell(PlainEstimator):
         return np.zeros(shape)
 
     def bounds(self, n_steps):
-        """Give bounds that hold after every update.
+        """Get bounds of weights, which are enforced after each update.
 
         Parameters
         ----------
         n_steps : int
-            Steps of the longest training sequence.
+            Number of steps of the longest training sequence.
 
         Returns
         -------
         dict of str to float
-            Largest absolute value for each weight that has one.
+            Maximum absolute value of each weight that has a bound.
         """
         return {}

@@ -52,7 +52,7 @@ class Elman(BaseCell):
     Parameters
     ----------
     activation : {"tanh", "relu", "identity"}, default="tanh"
-        The function :math:`\phi`. "relu" with ``recurrent_init="identity"`` is the IRNN [2]_.
+        Activation function :math:`\phi`. "relu" with ``recurrent_init="identity"`` is the IRNN [2]_.
 
     References
     ----------

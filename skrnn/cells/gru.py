@@ -59,14 +59,15 @@ class GRU(BaseCell):
         g_t &= \tanh(x_t W_{xg} + b_g + (r_t \odot h_{t-1}) W_{hg}) \qquad \text{(before)} \\
         h_t &= (1 - z_t) \odot g_t + z_t \odot h_{t-1}
 
-    z keeps the past. The columns of ``W_x`` (D, 3H), ``W_h`` (H, 3H) and ``b`` (3H,) are in the order r, z, g; ``b_h``
-    (H,), the bias inside the reset, exists in the form "after" only.
+    z keeps the past. The columns of ``W_x`` (D, 3H), ``W_h`` (H, 3H) and ``b`` (3H,) are in the order r, z, g. The bias
+    ``b_h`` (H,) only exists with ``reset="after"``.
 
     Parameters
     ----------
     reset : {"after", "before"}, default="after"
-        "after" is the form of cuDNN and of ``torch.nn.GRU``, whose two biases of r and z are one here, and needs one
-        product per step less. "before" is the form of the paper.
+        Whether the reset gate acts after or before the product with the state. "after" is used by cuDNN and
+        ``torch.nn.GRU`` (with two biases for r and z, which are one here), and needs one product less per step.
+        "before" is used in the paper.
 
     References
     ----------

@@ -34,21 +34,21 @@ def backward_tanh(saved, s_before, h_before, p, ds, dh):
 
 
 class IndRNN(BaseCell):
-    r"""Independently recurrent network [1]_: each unit sees its own past only, units mix in the next layer.
+    r"""Independently recurrent network [1]_: each unit depends on its own past only; the next layer mixes units.
 
     .. math::
         h_t = \phi(x_t W_x + w_h \odot h_{t-1} + b)
 
-    ``W_x`` (D, H), ``w_h`` (H,), ``b`` (H,). Over T steps the gradient of a unit is multiplied by up to
-    :math:`|w_h|^T`. So :math:`|w_h| \le 2^{1/T}` is kept after every update, with T the longest training sequence:
-    it neither explodes nor, near the bound, vanishes. :math:`w_h` starts between 0 and the bound, but in a last layer
-    of which only the state after the last step is used between :math:`2^{-1/T}` and the bound. Stack two layers or
-    more.
+    ``W_x`` (D, H), ``w_h`` (H,), ``b`` (H,). Over T steps, the gradient of a unit is multiplied by up to
+    :math:`|w_h|^T`. After each update, :math:`|w_h|` is clipped to :math:`2^{1/T}`, where T is the length of the
+    longest training sequence, so that gradients do not explode and, near the bound, do not vanish. :math:`w_h` is
+    initialised between 0 and the bound, or between :math:`2^{-1/T}` and the bound in a last layer of which only the
+    state after the last step is used. Use two layers or more.
 
     Parameters
     ----------
     activation : {"relu", "tanh"}, default="relu"
-        The function :math:`\phi`.
+        Activation function :math:`\phi`.
 
     References
     ----------

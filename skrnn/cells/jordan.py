@@ -75,16 +75,16 @@ class Jordan(BaseCell):
 
     ``W_x`` (D, H), ``W_h`` (K, H), ``b`` (H,), ``W_y`` (H, K), ``b_y`` (K,).
 
-    In the last layer the K outputs are those of the network: :math:`o_t` is its raw prediction at step t, there is no
-    other readout, and all that the network knows of the past is what it predicted. Layers below, and layers of two
-    directions, have K = H outputs of their own, hand on :math:`y_t`, and a readout follows.
+    In the last layer, the K outputs are those of the network: :math:`o_t` is the raw prediction at step t, without a
+    further readout, and the network only knows its previous predictions of the past. Other layers, and bidirectional
+    layers, have K = H outputs :math:`y_t`, which the next layer or a readout reads.
 
     Parameters
     ----------
     activation : {"tanh", "relu"}, default="tanh"
-        The function :math:`\phi` of the hidden units.
+        Activation function :math:`\phi` of the hidden units.
     output_activation : {"sigmoid", "tanh", "identity"}, default="sigmoid"
-        The function :math:`\psi` through which an output becomes context.
+        Activation function :math:`\psi` of the context.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Long short-term memory, with peepholes or without."""
+"""Long short-term memory, with or without peepholes."""
 
 from numbers import Real
 
@@ -65,18 +65,19 @@ class LSTM(BaseCell):
         o_t &= \sigma(x_t W_{xo} + h_{t-1} W_{ho} + b_o) \\
         h_t &= o_t \odot \tanh(c_t)
 
-    With peepholes [3]_ the gates see the cell: :math:`p_i \odot c_{t-1}` is added inside :math:`i_t`,
-    :math:`p_f \odot c_{t-1}` inside :math:`f_t`, and :math:`p_o \odot c_t`, the new state, inside :math:`o_t`.
+    With peepholes [3]_, the gates depend on the cell state: :math:`p_i \odot c_{t-1}` is added in the brackets of
+    :math:`i_t`, :math:`p_f \odot c_{t-1}` in those of :math:`f_t`, and :math:`p_o \odot c_t`, with the new state, in
+    those of :math:`o_t`.
 
     The columns of ``W_x`` (D, 4H), ``W_h`` (H, 4H) and ``b`` (4H,) are in the order i, f, g, o; the rows of ``P``
-    (3, H), which exists with peepholes only, in the order i, f, o.
+    (3, H), which only exists with peepholes, are in the order i, f, o.
 
     Parameters
     ----------
     peepholes : bool, default=False
-        Whether the gates see the cell; their weights start at 0.
+        Whether the gates depend on the cell state. Peephole weights are initialised to 0.
     forget_bias : float, default=1.0
-        Initial bias of the forget gate: 1 lets it start open [4]_.
+        Initial bias of the forget gate. With 1, it is initially open [4]_.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Minimal gated unit and its simplified forms."""
+"""Minimal gated unit and its simplified variants."""
 
 from sklearn.utils._param_validation import StrOptions
 
@@ -33,20 +33,20 @@ def backward(saved, s_before, h_before, p, ds, dh):
 
 
 class MGU(BaseCell):
-    r"""Minimal gated unit [1]_: one gate, for what the GRU has two.
+    r"""Minimal gated unit [1]_: one gate in place of the two of a GRU.
 
     .. math::
         f_t &= \sigma(x_t W_{xf} + h_{t-1} W_{hf} + b_f) \\
         g_t &= \tanh(x_t W_{xg} + (f_t \odot h_{t-1}) W_{hg} + b_g) \\
         h_t &= (1 - f_t) \odot h_{t-1} + f_t \odot g_t
 
-    f lets the new in. The columns of ``W_x`` (D, 2H), ``W_h`` (H, 2H) and ``b`` (2H,) are in the order f, g; the
-    columns of f are missing from those that the chosen form of the gate does not use.
+    f admits new input. The columns of ``W_x`` (D, 2H), ``W_h`` (H, 2H) and ``b`` (2H,) are in the order f, g. Weights
+    that the chosen `forget_gate` does not use have no columns for f.
 
     Parameters
     ----------
     forget_gate : {"full", "no_input", "no_input_no_bias", "bias_only"}, default="full"
-        What f depends on. The last three are the forms MGU1, MGU2 and MGU3 of [2]_, with fewer weights.
+        Inputs of the gate f. The last three are the variants MGU1, MGU2 and MGU3 of [2]_, with fewer weights.
 
     References
     ----------
