@@ -23,6 +23,11 @@ each_dtype = pytest.mark.parametrize("dtype", [np.float32, np.float64], ids=["fl
 compiled_only = pytest.mark.skipif(config.DISABLE_JIT, reason="too slow in NumPy")
 
 
+def marked(cell):
+    """Each cell is compiled anew with its other functions, which takes long; the usual ones always are."""
+    return [] if cell in ("lstm", "gru") else [pytest.mark.long]
+
+
 # -------------------------------------------------------------------------------------------------- the package's side
 @kernel
 def same(a):
@@ -225,7 +230,7 @@ def test_elman_identity_over_a_thousand_steps(dtype, bidirectional):
 
 
 # ------------------------------------------------------------------------------------------------------ the other cells
-@pytest.mark.parametrize("cell", [cell for cell in CELLS if cell != "elman_identity"])
+@pytest.mark.parametrize("cell", [pytest.param(c, marks=marked(c)) for c in CELLS if c != "elman_identity"])
 @pytest.mark.parametrize("bidirectional", [False, True])
 def test_few_steps(cell, bidirectional):
     """Any weights: gates are numbers of any size, as far as their products can be held."""
@@ -307,7 +312,11 @@ def planned_inputs(rng, cell, weights, n_steps):
 
 @compiled_only
 @pytest.mark.parametrize(
-    ("cell", "bidirectional"), [*((cell, True) for cell in PLANS), ("jordan", False), ("jordan_relu_identity", False)]
+    ("cell", "bidirectional"),
+    [
+        *(pytest.param(cell, True, marks=marked(cell)) for cell in PLANS),
+        *(pytest.param(cell, False, marks=pytest.mark.long) for cell in ("jordan", "jordan_relu_identity")),
+    ],
 )
 def test_a_thousand_steps(cell, bidirectional):
     """Gates that the inputs keep small, whatever the recurrent weights add to them."""
