@@ -144,7 +144,7 @@ def test_names_of_a_container():
     for wrong in ("ab", ["a"], ["a", 1], 3):
         with pytest.raises(ValueError, match="channel_names"):
             SequenceArray(np.zeros((3, 2)), [0, 3], channel_names=wrong)
-    with pytest.raises(TypeError, match="all str or none is, got 'a' and 1"):
+    with pytest.raises(TypeError, match="all str or all of other types, got 'a' and 1"):
         SequenceArray.from_list([pd.DataFrame({"a": [1.0], 1: [2.0]})])
     assert SequenceArray.from_list([pd.DataFrame([[1.0, 2.0]])]).channel_names is None
     assert X.to_long().columns.tolist() == ["instance", "step", "a", "b"]

@@ -81,7 +81,7 @@ def test_weights_that_something_unknown_computes():
     module.raw = raw
     module.weight_hh_l0 = raw.detach()
     module.register_forward_pre_hook(lambda m, _: setattr(m, "weight_hh_l0", 2 * m.raw))
-    with pytest.raises(ValueError, match="weight_hh_l0 is no parameter of the module, and what computes it"):
+    with pytest.raises(ValueError, match="weight_hh_l0 is not a parameter of the module, and skrnn does not know how"):
         from_torch(module)
 
 
