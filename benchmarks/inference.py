@@ -31,6 +31,7 @@ from _models import CELLS, N_CLASSES, POINTS, Problem, TorchModel, grid, onnx_se
 
 from skrnn import RNNClassifier
 from skrnn.network.inference import Predictor
+from skrnn.network.plan import Mode
 from skrnn.network.shards import ThreadExecutor
 
 RATIO_LEAST, RATIO_MEAN = 1, 1.5
@@ -113,7 +114,7 @@ def network_alone(problem):
     """The forward pass on one sequence, everything else prepared."""
     network, data = problem.network, problem.data()
     packed = network.pack(problem.theta, network.memory.allocate_packed())
-    buffers = network.memory.allocate_buffers(len(data.values), 1, training=False)
+    buffers = network.memory.allocate_buffers(len(data.values), 1, Mode())
     raw = buffers.group("pooled")["raw"]
 
     def run():

@@ -125,11 +125,12 @@ def whole_tape(name, n_steps):
     """MB of the buffers of 8 sequences that go through the network of a fit as a whole."""
     from skrnn.cells import LSTM
     from skrnn.network.network import Network
+    from skrnn.network.plan import Mode
     from skrnn.network.structure import Structure
 
     pooling = "last" if name == "last" else "steps"
     network = Network(Structure(LSTM(), 8, (64,), 1, pooling=pooling))
-    return network.memory.buffer_bytes(8 * n_steps, 8, training=True) / 1e6
+    return network.memory.buffer_bytes(8 * n_steps, 8, Mode(training=True)) / 1e6
 
 
 def nanoseconds(n_steps, total):

@@ -46,16 +46,16 @@ class Head:
         if self.n_outputs:
             weights[f"layers.{self.top.number}.forward.b_y"][...] = raw
 
-    def buffer_shapes(self, n_steps, n_sequences, training, keep):
+    def buffer_shapes(self, n_steps, n_sequences, mode):
         """Arrays for a shard."""
         H, K, N = self.n_top_units, self.n_outputs, n_sequences
         P = n_steps if self.pooling.keeps_steps else N
         shapes = {"pooled.h": (P, H + 1), "pooled.raw": (P, K)}
-        if training:
+        if mode.training:
             shapes |= {"pooled.dh": (P, H), "pooled.d_raw": (P, K)}
-        if training and self.dropout:
+        if mode.training and self.dropout:
             shapes["pooled.M"] = N, H
-        return shapes | prefixed([("pooling", self.pooling.buffer_shapes(n_steps, N, training))])
+        return shapes | prefixed([("pooling", self.pooling.buffer_shapes(n_steps, N, mode.training))])
 
     def prepare(self, buffers):
         """Set what all shards leave as it is."""
@@ -76,12 +76,12 @@ class Head:
         arrays, n_rows = buffers.group("pooled"), self.pooling.n_rows(plan.starts)
         arrays["raw"][:n_rows, : self.n_outputs] = arrays["h"][:n_rows, : self.n_outputs]
 
-    def backward_read_out(self, packed, buffers, plan, gradient, noisy):
+    def backward_read_out(self, packed, buffers, plan, gradient, mode):
         """The way back of `read_out`, from ``d_raw`` to the gradients of pooled outputs."""
         arrays, n_rows = buffers.group("pooled"), self.pooling.n_rows(plan.starts)
         arrays["dh"][:n_rows, : self.n_top_units] = arrays["d_raw"][:n_rows, : self.n_top_units]
 
-    def backward_pool(self, packed, buffers, plan, gradient, keep_dh):
+    def backward_pool(self, packed, buffers, plan, gradient, mode):
         """The way back of `pool`, into the gradients of the outputs of the top level.
 
         Returns those of the outputs after the last steps, if no others are kept, else None.
@@ -94,7 +94,7 @@ class Head:
                 plan.segment,
             )
             return None
-        if keep_dh:
+        if mode.keeps_outputs:
             self.top.output_gradients(buffers)[:] = 0
         return arrays["dh"]
 
@@ -117,10 +117,10 @@ class ReadoutHead(Head):
             self.pooling.mask(arrays["h"], M, plan.starts)
         self.readout.forward(packed.group("readout"), arrays["h"], arrays["raw"], self.pooling.n_rows(plan.starts))
 
-    def backward_read_out(self, packed, buffers, plan, gradient, noisy):
+    def backward_read_out(self, packed, buffers, plan, gradient, mode):
         arrays, n_rows = buffers.group("pooled"), self.pooling.n_rows(plan.starts)
         self.readout.backward(
             *(packed.group("readout"), arrays["h"], arrays["d_raw"], arrays["dh"], gradient.group("readout"), n_rows)
         )
-        if self.dropout and noisy:
+        if self.dropout and mode.noisy:
             self.pooling.mask(arrays["dh"], arrays["M"], plan.starts)

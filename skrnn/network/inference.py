@@ -8,7 +8,7 @@ from .data import MAX_BYTES, Data
 from .layers.pooling import get_pooling
 from .memory import room_of_prediction
 from .network import Network
-from .plan import Stretch
+from .plan import Mode, Stretch
 from .shards import Crew, ShardResult, ShardTask, ThreadExecutor, worthwhile_workers
 from .structure import Structure
 
@@ -95,7 +95,7 @@ class Predictor:
         n_workers = min(self.executor.n_workers, worthwhile_workers(self.theta, data.lengths[order]))
         # Rows do not influence each other, so shards may be cut for the workers at hand.
         n_rows = min(PREDICTION_ROWS, 8 * -(-len(order) // (8 * n_workers)), len(order))
-        sizes = n_rows, n_workers, self.max_bytes, kind.keep, data.step_bytes
+        sizes = n_rows, n_workers, self.max_bytes, kind.mode, data.step_bytes
         room, n_workers = room_of_prediction(network, data.lengths[order], *sizes)
         shards = room.shards(order, data.lengths, network.in_segments)
         carries = [None if initial is None else initial.take(shard) for shard in shards]
@@ -104,7 +104,7 @@ class Predictor:
             for shard, carry in zip(shards, carries, strict=True)
         ]
         n_workers = min(n_workers, len(tasks))
-        workspace = network.memory.take_workspace(room.n_steps, room.n_sequences, n_workers, kind.keep)
+        workspace = network.memory.take_workspace(room.n_steps, room.n_sequences, n_workers, kind.mode)
         packed, buffers = workspace.packed, workspace.buffers[:n_workers]
         crew = Crew(network, packed, [kind(network, data, packed, of_one, room.n_steps, *what) for of_one in buffers])
         results = self.executor.run(crew, self.theta, tasks, n_workers)
@@ -125,11 +125,10 @@ class _ForwardPass:
 
     Attributes
     ----------
-    keep : bool
-        Whether the outputs of all levels are wanted.
+    mode : Mode
     """
 
-    keep = True
+    mode = Mode(keeps_outputs=True)
 
     def __init__(self, network, data, packed, buffers, capacity):
         self.network, self.data, self.packed, self.buffers, self.capacity = network, data, packed, buffers, capacity
@@ -140,7 +139,7 @@ class _ForwardPass:
         segments, plans, carry, final = stretch.cut(self.capacity), [], task.carry, None
         rows, begins = self.start(stretch)
         for k, segment in enumerate(segments):
-            plan = network.run_stretch(self.packed, self.buffers, self.data, segment, keep=self.keep, carry=carry)
+            plan = network.run_stretch(self.packed, self.buffers, self.data, segment, self.mode, carry=carry)
             plans.append(plan)
             self.read(plan, segment, begins, rows)
             if task.wants_carry or k + 1 < len(segments):
@@ -177,7 +176,7 @@ class _ForwardPass:
 class _RawPass(_ForwardPass):
     """Raw predictions."""
 
-    keep = False
+    mode = Mode()
 
     def start(self, stretch):
         keeps_steps = self.network.head.pooling.keeps_steps

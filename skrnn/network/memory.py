@@ -13,15 +13,20 @@ import numpy as np
 
 from .arena import Arena, arena_bytes, prefixed
 from .data import SHARES
+from .plan import Mode
 
 LARGEST_SPARE = 2**20  # bytes of a workspace that is kept between predictions
 PLAN_BYTES = 40  # of the plan of a shard, for each step
 STEPS_OF_LINE = 1024, 2048  # from which on the bytes of buffers grow evenly
+TRAINING = Mode(training=True)
 WEIGHT_COPIES = 6  # as many numbers as theta has: itself, its gradient, the best so far, what an optimiser keeps
 
 
 class Workspace(NamedTuple):
-    """Memory for predictions: room for so many (steps, sequences, threads), packed weights, buffers of each thread."""
+    """Memory for predictions: packed weights, and buffers of each thread.
+
+    room : most steps, sequences and threads, and whether outputs are kept.
+    """
 
     room: tuple
     packed: Arena
@@ -75,13 +80,12 @@ class Memory:
         """Bytes of the states of all layers between two steps of a sequence."""
         return self.dtype.itemsize * self.stack.n_carried
 
-    def buffer_bytes(self, n_steps, n_sequences, training, keep=False):
+    def buffer_bytes(self, n_steps, n_sequences, mode):
         """Bytes of `allocate_buffers`, and of what else a shard needs."""
-        key = n_sequences, training, keep
+        key = n_sequences, mode
         if key not in self._line:  # found once, as a prediction of a single sequence is to be quick
-            one, two = (
-                arena_bytes(self._buffer_shapes(n, int(n_sequences), training, keep), self.dtype) for n in STEPS_OF_LINE
-            )
+            shapes = (self._buffer_shapes(n, int(n_sequences), mode) for n in STEPS_OF_LINE)
+            one, two = (arena_bytes(each, self.dtype) for each in shapes)
             of_step = (two - one) // (STEPS_OF_LINE[1] - STEPS_OF_LINE[0])
             self._line[key] = one - STEPS_OF_LINE[0] * of_step, of_step + PLAN_BYTES
         fixed, of_step = self._line[key]
@@ -90,15 +94,15 @@ class Memory:
     def _buffer_shapes(self, *sizes):
         return self.stack.buffer_shapes(*sizes) | self.head.buffer_shapes(*sizes)
 
-    def allocate_buffers(self, n_steps, n_sequences, training, keep=False):
+    def allocate_buffers(self, n_steps, n_sequences, mode):
         """Room for one thread, for shards of at most `n_sequences` sequences of `n_steps` steps in all."""
-        shapes = self._buffer_shapes(n_steps, n_sequences, training, keep)
+        shapes = self._buffer_shapes(n_steps, n_sequences, mode)
         # Back-propagation multiplies rows that no step has written by 0, so these must not be NaN.
-        arena = Arena(shapes, self.dtype, zeros=training)
+        arena = Arena(shapes, self.dtype, zeros=mode.training)
         self.head.prepare(arena)
         return arena
 
-    def take_workspace(self, n_steps, n_sequences, n_threads, keep=False):
+    def take_workspace(self, n_steps, n_sequences, n_threads, mode):
         """Packed weights and buffers for a prediction, to be given back after use.
 
         A small one is kept for the next prediction: for a single sequence, new memory costs more than its use.
@@ -107,9 +111,9 @@ class Memory:
             workspace = self._spare.popleft()
         except IndexError:
             workspace = None
-        room = n_steps, n_sequences, n_threads, keep
+        room = n_steps, n_sequences, n_threads, mode.keeps_outputs
         if workspace is None or any(has < wanted for has, wanted in zip(workspace.room, room, strict=True)):
-            buffers = [self.allocate_buffers(n_steps, n_sequences, False, keep) for _ in range(n_threads)]
+            buffers = [self.allocate_buffers(n_steps, n_sequences, mode) for _ in range(n_threads)]
             workspace = Workspace(room, self.allocate_packed(), buffers)
         return workspace
 
@@ -139,7 +143,7 @@ class Room(NamedTuple):
         return shards
 
 
-def find_room(network, lengths, n_sequences, n_bytes, *, training, keep=False, step_bytes=0):
+def find_room(network, lengths, n_sequences, n_bytes, mode, step_bytes=0):
     """Room for shards of up to `n_sequences` sequences of these `lengths` in `n_bytes`; None if there is none.
 
     Enough for the whole of them if that fits; else for segments, or for a single sequence. step_bytes: what else each
@@ -151,7 +155,7 @@ def find_room(network, lengths, n_sequences, n_bytes, *, training, keep=False, s
         n_steps = sum(lengths[-n_sequences:].tolist())  # in Python, whose integers do not overflow
 
         def needed(n, n_sequences=n_sequences):
-            return network.memory.buffer_bytes(n, n_sequences, training, keep) + n * step_bytes
+            return network.memory.buffer_bytes(n, n_sequences, mode) + n * step_bytes
 
         if needed(n_steps) <= n_bytes:
             return Room(n_sequences, n_steps, needed(n_steps))
@@ -167,22 +171,22 @@ def find_room(network, lengths, n_sequences, n_bytes, *, training, keep=False, s
     return None
 
 
-def room_of_prediction(network, lengths, n_rows, n_threads, max_bytes, keep, step_bytes):
+def room_of_prediction(network, lengths, n_rows, n_threads, max_bytes, mode, step_bytes):
     """Room for the shards of a prediction, and the number of threads that may have so much; or a MemoryError."""
     free = max_bytes - max_bytes // SHARES - network.memory.packed_bytes
     for n in dict.fromkeys((n_threads, 1)):
         n_bytes = max(0, free) // n
-        room = find_room(network, lengths, n_rows, n_bytes, training=False, keep=keep, step_bytes=step_bytes)
+        room = find_room(network, lengths, n_rows, n_bytes, mode, step_bytes)
         if room is not None:
             return room, n
     longest = int(max(lengths))
-    needed = network.memory.packed_bytes + network.memory.buffer_bytes(longest, 1, False, keep) + longest * step_bytes
+    needed = network.memory.packed_bytes + network.memory.buffer_bytes(longest, 1, mode) + longest * step_bytes
     needed = SHARES * needed // (SHARES - 1)
     advice = "cut the sequences into shorter ones, or take fewer units"
     return refuse_size(f"a sequence of {longest} steps", needed, max_bytes, advice)
 
 
-def room_of_training(network, lengths, n_sequences, max_bytes, keep=False):
+def room_of_training(network, lengths, n_sequences, max_bytes, mode=TRAINING):
     """Room for the shards of a training on sequences of these lengths; MemoryError if there is none."""
     n_weights = (
         network.memory.packed_bytes
@@ -191,15 +195,15 @@ def room_of_training(network, lengths, n_sequences, max_bytes, keep=False):
     )
     if n_weights > max_bytes:
         refuse_size(f"a network of {network.size} parameters", n_weights, max_bytes, "take fewer units")
-    room = find_room(network, lengths, n_sequences, max_bytes // SHARES, training=True, keep=keep)
+    room = find_room(network, lengths, n_sequences, max_bytes // SHARES, mode)
     if room is None:  # then a single sequence may take what is left by encoded sequences, gradients and weights
         left = max_bytes - 2 * (max_bytes // SHARES) - network.memory.packed_bytes
-        room = find_room(network, lengths, 1, max(0, left), training=True, keep=keep)
+        room = find_room(network, lengths, 1, max(0, left), mode)
     if room is None:
         longest = int(max(lengths))
         refuse_size(
             f"back-propagation through a sequence of {longest} steps",
-            2 * (network.memory.buffer_bytes(longest, 1, True, keep) + network.memory.packed_bytes),
+            2 * (network.memory.buffer_bytes(longest, 1, mode) + network.memory.packed_bytes),
             max_bytes,
             "set truncation, cut the sequences into shorter ones, or take fewer units",
         )

@@ -18,9 +18,10 @@ from .head import head_of
 from .layers.pooling import Segment
 from .layout import Layout
 from .memory import Memory
-from .plan import Noise
+from .plan import Mode, Noise
 from .stack import Stack
 
+PREDICTION = Mode()
 INNER_CACHE = 32768  # bytes of the first-level cache that a step may fill
 
 
@@ -158,63 +159,49 @@ class Network:
         """Whether sequences may come in segments of steps, each from the states that the one before has left."""
         return self.stack.in_segments and self.head.pooling.in_segments
 
-    def forward(self, packed, buffers, values, begins, lengths, *, noise=None, **options):
+    def forward(self, packed, buffers, values, begins, lengths, mode=PREDICTION, *, noise=None, **where):
         """Run one shard, up to its raw predictions: see `Head`.
 
         Returns the plan of the shard, which `backward` needs. Arguments are those of `run_stack`.
         """
-        plan = self.run_stack(packed, buffers, values, begins, lengths, noise=noise, **options)
+        plan = self.run_stack(packed, buffers, values, begins, lengths, mode, noise=noise, **where)
         self.head.pool(packed, buffers, plan)
         self.head.read_out(packed, buffers, plan, noise)
         return plan
 
-    def run_stretch(self, packed, buffers, data, stretch, seed=None, **options):
+    def run_stretch(self, packed, buffers, data, stretch, mode, *, seed=None, carry=None):
         """`run_stack` on a stretch; seed: what the noise is drawn from, None for none."""
         values, begins = data.read(stretch)
         noise = None if seed is None else Noise(seed, stretch.sequences)
         segment = Segment(stretch.first_steps, stretch.n_on, self.n_steps(stretch.n_steps))
-        return self.run_stack(packed, buffers, values, begins, stretch.lengths, noise=noise, segment=segment, **options)
+        where = {"noise": noise, "carry": carry, "segment": segment}
+        return self.run_stack(packed, buffers, values, begins, stretch.lengths, mode, **where)
 
     def run_stack(
-        self,
-        packed,
-        buffers,
-        values,
-        begins,
-        lengths,
-        *,
-        training=False,
-        noise=None,
-        keep=False,
-        carry=None,
-        segment=None,
+        self, packed, buffers, values, begins, lengths, mode=PREDICTION, *, noise=None, carry=None, segment=None
     ):
         """Run one shard, or a segment of its steps, up to the outputs of the top level; returns the plan.
 
         values : all steps of all sequences; begins, lengths : where the shard's sequences, or their parts in the
-        segment, lie in it, longest first; noise : what dropout is drawn from, None for none; keep : whether to keep the
-        outputs of all levels in any case; carry : the states to start from, None: 0; segment : which steps of the
-        sequences these are, None: all.
+        segment, lie in it, longest first; noise : what masks are drawn from, None for none; carry : the states to start
+        from, None: 0; segment : which steps of the sequences these are, None: all.
         """
-        plan, run = self.stack.planner.plan(begins, lengths, segment), self.stack.forward
-        options = {"training": training, "noise": noise, "keep": keep, "carry": carry}
-        run(packed, buffers, values, begins, lengths, plan, **options)
+        plan = self.stack.planner.plan(begins, lengths, segment)
+        self.stack.forward(packed, buffers, values, begins, lengths, plan, mode, noise, carry)
         return plan
 
-    def backward(self, packed, buffers, plan, gradient, *, noisy=False, keep_dh=False):
+    def backward(self, packed, buffers, plan, gradient, mode):
         """Gradient of one shard, from ``buffers.group("pooled")["d_raw"]``, into `gradient`.
 
-        noisy : whether `forward` had noise. With `keep_dh` (and `keep` in `forward`), the gradients of all h_t stand
-        in the levels' ``output.dY`` afterwards.
+        Where the mode keeps outputs, the gradients of all h_t stand in the levels' ``output.dY`` afterwards.
         """
-        self.head.backward_read_out(packed, buffers, plan, gradient, noisy)
-        self.backward_layers(packed, buffers, plan, gradient, noisy=noisy, keep_dh=keep_dh)
+        self.head.backward_read_out(packed, buffers, plan, gradient, mode)
+        self.backward_layers(packed, buffers, plan, gradient, mode)
 
-    def backward_layers(self, packed, buffers, plan, gradient, *, noisy=False, keep_dh=False, n_known=0):
+    def backward_layers(self, packed, buffers, plan, gradient, mode, n_known=0):
         """The way back of `Head.pool` and `run_stack`, from the gradients of pooled outputs: see `Stack.backward`."""
-        d_last = self.head.backward_pool(packed, buffers, plan, gradient, keep_dh)
-        options = {"noisy": noisy, "keep_dh": keep_dh, "n_known": n_known}
-        self.stack.backward(packed, buffers, plan, gradient, d_last, **options)
+        d_last = self.head.backward_pool(packed, buffers, plan, gradient, mode)
+        self.stack.backward(packed, buffers, plan, gradient, mode, d_last, n_known)
 
 
 def _named(weights, prefix, layer):

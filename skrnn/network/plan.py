@@ -27,6 +27,20 @@ class Noise(NamedTuple):
         return key
 
 
+class Mode(NamedTuple):
+    """How shards run; buffers are made for one mode.
+
+    training : whether there is a way back; noisy : whether random masks are drawn; keeps_outputs : whether the outputs
+    of all levels are wanted, and on the way back their gradients; input_gradient : whether the gradients of what the
+    lowest level reads are wanted.
+    """
+
+    training: bool = False
+    noisy: bool = False
+    keeps_outputs: bool = False
+    input_gradient: bool = False
+
+
 class Plan(NamedTuple):
     """Where the steps of a shard lie: see `kernels.recurrence`.
 

@@ -49,15 +49,21 @@ class Stack:
         self.n_columns = max(layer.n_columns for layer in recurrent)  # of the pre-activations of a step
         self.n_carried = sum((1 + layer.n_states) * layer.n_state for layer in recurrent)  # between two steps
 
-    def buffer_shapes(self, n_steps, n_sequences, training, keep):
+    def buffer_shapes(self, n_steps, n_sequences, mode):
         """Arrays for a shard."""
-        rows = n_steps + n_sequences
-        return prefixed(
-            (f"layers.{level.number}", level.buffer_shapes(rows, n_steps, n_sequences, training, keep))
-            for level in self.levels
-        ) | prefixed((name, front.buffer_shapes(n_steps, n_sequences, training)) for name, front in self.fronts.items())
+        shapes = prefixed(
+            (f"layers.{level.number}", level.buffer_shapes(n_steps, n_sequences, mode)) for level in self.levels
+        )
+        if mode.training and mode.input_gradient and not self.fronts:
+            shapes["inputs.dX"] = n_steps, self.levels[0].n_inputs
+        sizes = n_steps, n_sequences, mode.training
+        return shapes | prefixed((name, front.buffer_shapes(*sizes)) for name, front in self.fronts.items())
 
-    def forward(self, packed, buffers, values, begins, lengths, plan, *, training, noise, keep, carry):
+    def input_gradients(self, buffers):
+        """The gradients of what the lowest level reads, in live rows, where the mode asked for them."""
+        return buffers.group(next(reversed(self.fronts)))["dY"] if self.fronts else buffers.group("inputs").get("dX")
+
+    def forward(self, packed, buffers, values, begins, lengths, plan, mode, noise, carry):
         """Run one shard up to the outputs of the top level: see `Network.run_stack`."""
         X, rows = values, plan.rows
         for name, front in self.fronts.items():
@@ -66,7 +72,7 @@ class Stack:
         by_direction = plan.order if self.fronts else _rows_of_values(plan)
         for level in self.levels:
             initial = carry and self._initial(level, carry)
-            level.forward(packed, buffers, X, by_direction, plan, training, noise, keep, initial)
+            level.forward(packed, buffers, X, by_direction, plan, mode, noise, initial)
             X, by_direction = level.outputs(buffers), plan.order
 
     def _initial(self, level, carry):
@@ -82,7 +88,7 @@ class Stack:
                 arrays |= zip(self._carried[level.number, direction], states, strict=True)
         return Carry(arrays)
 
-    def backward(self, packed, buffers, plan, gradient, d_last, *, noisy, keep_dh, n_known):
+    def backward(self, packed, buffers, plan, gradient, mode, d_last, n_known):
         """The way back of `forward`, from the gradients of the outputs of the top level.
 
         d_last : the gradients of those after the last steps where no others are kept, else None; n_known : for how many
@@ -92,15 +98,13 @@ class Stack:
         top = self.levels[-1]
         top.start_backward(buffers, plan.starts[1], d_last, n_known)
         for level in reversed(self.levels):
-            dX = None
+            dX = self.input_gradients(buffers)
             if level.number > 0:
                 below = self.levels[level.number - 1]
                 below.start_backward(buffers, plan.starts[1], n_known=n_known)
                 dX = below.output_gradients(buffers)
-            elif self.fronts:
-                dX = buffers.group(next(reversed(self.fronts)))["dY"]
-            has_dY = keep_dh or level is not top or top.keeps_outputs
-            level.backward(packed, buffers, plan, gradient, dX, has_dY, keep_dh, noisy)
+            has_dY = mode.keeps_outputs or level is not top or top.keeps_outputs
+            level.backward(packed, buffers, plan, gradient, mode, dX, has_dY)
         names = list(self.fronts)
         for k, name in reversed(list(enumerate(names))):
             dX = buffers.group(names[k - 1])["dY"] if k else None

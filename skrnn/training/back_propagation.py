@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..kernels.batches import store_rows
-from ..network.memory import room_of_training
-from ..network.plan import Noise, Stretch
+from ..network.memory import TRAINING, room_of_training
+from ..network.plan import Mode, Noise, Stretch
 from ..network.shards import ShardResult, ShardTask
 
 
@@ -21,14 +21,13 @@ class BackPropagation:
     gradients : list of Arena
         Where those of tasks go, by their numbers.
     room : Room
-    keep : bool, default=False
-        Whether the gradients of all h_t are wanted.
+    mode : Mode
     """
 
-    def __init__(self, network, data, loss, packed, gradients, room, keep=False):
-        self.network, self.data, self.loss, self.packed, self.keep = network, data, loss, packed, keep
+    def __init__(self, network, data, loss, packed, gradients, room, mode=TRAINING):
+        self.network, self.data, self.loss, self.packed, self.mode = network, data, loss, packed, mode
         self._gradients, self._capacity, self._of_segment = gradients, room.n_steps, None
-        self.buffers = network.memory.allocate_buffers(room.n_steps, room.n_sequences, training=True, keep=keep)
+        self.buffers = network.memory.allocate_buffers(room.n_steps, room.n_sequences, mode)
 
     def run(self, task, visit=None):
         """Loss, gradient and last states of a task.
@@ -54,10 +53,8 @@ class BackPropagation:
             if steps:
                 network.head.pool(self.packed, self.buffers, plan)
                 value += self._read_out_and_back(plan, segments[k], task, into)
-            noisy, n_known = task.seed is not None, 0 if is_last else len(segments[k + 1].sequences)
-            network.backward_layers(
-                self.packed, self.buffers, plan, into, noisy=noisy, keep_dh=self.keep, n_known=n_known
-            )
+            n_known = 0 if is_last else len(segments[k + 1].sequences)
+            network.backward_layers(self.packed, self.buffers, plan, into, self._mode(task.seed), n_known)
             if not is_last:
                 gradient.memory += into.memory
             if visit:
@@ -85,8 +82,11 @@ class BackPropagation:
         return tails, initial
 
     def _forward(self, segment, seed, carry):
-        what = self.packed, self.buffers, self.data, segment
-        return self.network.run_stretch(*what, seed, training=True, keep=self.keep, carry=carry)
+        what = self.packed, self.buffers, self.data, segment, self._mode(seed)
+        return self.network.run_stretch(*what, seed=seed, carry=carry)
+
+    def _mode(self, seed):
+        return self.mode._replace(noisy=seed is not None)
 
     def _read_out_and_back(self, plan, stretch, task, gradient):
         """Loss of the sequences or steps of a plan, and its gradient back to their pooled outputs."""
@@ -98,7 +98,7 @@ class BackPropagation:
         value = self.loss.value_and_gradient(
             arrays["raw"], network.n_outputs, data.target[rows], weight, arrays["d_raw"]
         )
-        network.head.backward_read_out(self.packed, self.buffers, plan, gradient, noise is not None)
+        network.head.backward_read_out(self.packed, self.buffers, plan, gradient, self._mode(task.seed))
         return value
 
     def _segment_gradient(self):
@@ -114,8 +114,9 @@ def gradient_norms(predictor, loss):
     norms = np.empty((offsets[-1], n_levels), network.dtype)
     packed = network.pack(predictor.theta, network.memory.allocate_packed())
     gradients = [network.memory.allocate_gradient()]
-    room = room_of_training(network, data.lengths, network.shard_rows(len(data.lengths)), max_bytes, keep=True)
-    worker = BackPropagation(network, data, loss, packed, gradients, room, keep=True)
+    mode = Mode(training=True, keeps_outputs=True)
+    room = room_of_training(network, data.lengths, network.shard_rows(len(data.lengths)), max_bytes, mode)
+    worker = BackPropagation(network, data, loss, packed, gradients, room, mode)
 
     def visit(plan, segment):
         n_live = plan.starts[-1] - plan.starts[1]

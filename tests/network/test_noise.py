@@ -22,7 +22,7 @@ import skrnn.network.head
 import skrnn.network.layers.level
 import skrnn.network.shards
 from skrnn.losses import SquaredError
-from skrnn.network.plan import Noise
+from skrnn.network.plan import Mode, Noise
 from skrnn.optimizers import SGD
 from skrnn.training.objective import Objective
 from skrnn.training.run import Training
@@ -43,10 +43,10 @@ def run(network, theta, sequences, identities=None, seed=SEED, training=True):
     order = data.by_length(everyone)
     identities = everyone if identities is None else np.asarray(identities)
     packed = network.pack(theta, network.memory.allocate_packed())
-    buffers = network.memory.allocate_buffers(len(data.values), len(sequences), training=training)
-    noise = None if seed is None else Noise(seed, identities[order])
+    noise, mode = None if seed is None else Noise(seed, identities[order]), Mode(training, seed is not None)
+    buffers = network.memory.allocate_buffers(len(data.values), len(sequences), mode)
     shard = data.begins[order], data.lengths[order]
-    plan = network.forward(packed, buffers, data.values, *shard, training=training, noise=noise)
+    plan = network.forward(packed, buffers, data.values, *shard, mode, noise=noise)
     raw = np.empty((len(sequences), network.n_outputs), network.dtype)
     raw[order] = buffers.group("pooled")["raw"][: len(order), : network.n_outputs]
     return order, raw, plan, buffers
@@ -247,7 +247,7 @@ def no_masks(monkeypatch):
 def test_rates_of_zero_draw_nothing(bidirectional):
     network, theta, sequences, target = problem("gru", bidirectional=bidirectional, **dict.fromkeys(RATES, 0.0))
     assert not network.structure.is_noisy
-    assert all("K" not in buffer for buffer in network.memory.allocate_buffers(9, 2, training=True).arrays)
+    assert all("K" not in buffer for buffer in network.memory.allocate_buffers(9, 2, Mode(training=True)).arrays)
     expected = value_and_gradient(network, theta, sequences, target)
     value, gradient = value_and_gradient(network, theta, sequences, target, seed=SEED)
     assert value == expected[0]

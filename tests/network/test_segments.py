@@ -16,7 +16,7 @@ from skrnn.network.arena import Arena
 from skrnn.network.data import MAX_BYTES
 from skrnn.network.inference import Predictor
 from skrnn.network.memory import Room, find_room
-from skrnn.network.plan import Stretch
+from skrnn.network.plan import Mode, Stretch
 from skrnn.network.shards import ThreadExecutor
 from skrnn.training.back_propagation import BackPropagation, gradient_norms
 from skrnn.training.objective import Objective
@@ -49,7 +49,7 @@ def most_steps(data, n_sequences):
 
 
 def needed(network, n_steps, n_sequences):
-    return network.memory.buffer_bytes(n_steps, n_sequences, training=True)
+    return network.memory.buffer_bytes(n_steps, n_sequences, Mode(training=True))
 
 
 # ------------------------------------------------------------------------------------------------------- gradients
@@ -216,12 +216,12 @@ def test_everything_together_stays_within_the_bound(lengths, hidden, n_threads, 
 def test_room():
     network, _, _ = problem("lstm")
     whole = needed(network, 500, 5)
-    assert find_room(network, np.full(5, 100), 8, whole, training=True) == Room(5, 500, whole)
-    room = find_room(network, np.full(5, 100), 8, whole - 1, training=True)
+    assert find_room(network, np.full(5, 100), 8, whole, Mode(training=True)) == Room(5, 500, whole)
+    room = find_room(network, np.full(5, 100), 8, whole - 1, Mode(training=True))
     assert room.n_sequences == 5
     assert room.n_steps < 250
     assert needed(network, room.n_steps, 5) <= whole // 2
-    assert find_room(network, np.full(5, 10**12), 8, 10**6, training=True) is None
+    assert find_room(network, np.full(5, 10**12), 8, 10**6, Mode(training=True)) is None
 
 
 def test_cut():
@@ -240,9 +240,9 @@ def test_one_long_sequence_among_short_ones_takes_the_memory_of_its_steps():
     lengths = [10**6] + [5] * 40
     network, _, _ = problem("elman", lengths=[1], hidden=(4,))
     data = as_data([np.zeros((T, 3)) for T in lengths])
-    room = find_room(network, data.lengths, 32, 2**40, training=True)
+    room = find_room(network, data.lengths, 32, 2**40, Mode(training=True))
     assert room.n_steps == 10**6 + 31 * 5
-    room = find_room(network, data.lengths, 32, MAX_BYTES // 4, training=True)
+    room = find_room(network, data.lengths, 32, MAX_BYTES // 4, Mode(training=True))
     assert needed(network, room.n_steps, room.n_sequences) <= MAX_BYTES // 4
 
 
@@ -293,14 +293,14 @@ def test_predictions_in_segments_are_the_same_bits(cell, pooling, dtype):
             lambda **bound: Predictor(network, theta, data, executor, **bound).pooled(["last", "mean", "max"]),
         ]
         max_bytes = network.memory.packed_bytes + 400_000
-        assert network.memory.buffer_bytes(most_steps(data, 24), 24, training=False) > 4 * 400_000
+        assert network.memory.buffer_bytes(most_steps(data, 24), 24, Mode()) > 4 * 400_000
         for run in runs:
             assert_array_equal(run(max_bytes=max_bytes), run())
 
 
 def test_predictions_of_fewer_sequences_at_a_time_are_the_same_bits():
     network, theta, data = problem("gru", lengths=[300, 200, 5, 1] * 6, hidden=(20, 20), dtype=np.float32, **EVERYTHING)
-    max_bytes = network.memory.packed_bytes + network.memory.buffer_bytes(400, 24, training=False)
+    max_bytes = network.memory.packed_bytes + network.memory.buffer_bytes(400, 24, Mode())
     with ThreadExecutor(1) as executor:
         expected = Predictor(network, theta, data, executor).predict_raw()
         assert_array_equal(Predictor(network, theta, data, executor, max_bytes).predict_raw(), expected)

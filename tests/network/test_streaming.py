@@ -18,6 +18,7 @@ from skrnn.losses import SquaredError
 from skrnn.network.data import Data, StreamedData
 from skrnn.network.inference import Predictor
 from skrnn.network.memory import Room
+from skrnn.network.plan import Mode
 from skrnn.network.shards import ThreadExecutor
 from skrnn.sequences import as_sequence_array, check_sequences
 from skrnn.sequences._chunks import chunks
@@ -99,7 +100,7 @@ def test_predictions(kind, options):
         expected = predictor.predict_raw(), predictor.hidden_states()
         small = (
             network.memory.packed_bytes
-            + network.memory.buffer_bytes(60, 2, False, keep=True)
+            + network.memory.buffer_bytes(60, 2, Mode(keeps_outputs=True))
             + 60 * streamed.step_bytes
         )
         for max_bytes in (2**30, 4 * small // 3 + 10):

@@ -46,7 +46,7 @@ class Level:
         self.normalization = Normalization(self.n_outputs) if structure.layer_norm else None
         self.residual = structure.residual and number > 0
         self.dropout = structure.dropout if number > 0 else structure.input_dropout
-        self.passes_gradients = number > 0 or structure.has_front
+        self.reads_values = number == 0 and not structure.has_front
         # The states after the last step are at hand in any case; other outputs have to be kept.
         self.keeps_outputs = not is_last or structure.pooling != "last" or structure.layer_norm or self.residual
 
@@ -56,18 +56,18 @@ class Level:
         if self.normalization:
             yield "norm", self.normalization
 
-    def buffer_shapes(self, n_rows, n_steps, n_sequences, training, keep):
-        """Arrays for a shard, by the names of layers and arrays; with `keep` for outputs that are not needed too."""
-        shapes = {}
+    def buffer_shapes(self, n_steps, n_sequences, mode):
+        """Arrays for a shard, by the names of layers and arrays."""
+        shapes, n_rows, training = {}, n_steps + n_sequences, mode.training
         for name, layer in self.directions.items():
             sizes = layer.buffer_shapes(n_rows, n_steps, n_sequences, training)
             shapes |= {f"{name}.{array}": shape for array, shape in sizes.items()}
         if self.normalization:
             sizes = self.normalization.buffer_shapes(n_steps, n_sequences, training)
             shapes |= {f"norm.{array}": shape for array, shape in sizes.items()}
-        if self.keeps_outputs or keep:
+        if self.keeps_outputs or mode.keeps_outputs:
             shapes |= {f"output.{name}": (n_steps, self.n_outputs) for name in ("Y", "dY")[: 1 + training]}
-        if training and self.passes_gradients:
+        if training and (mode.input_gradient or not self.reads_values):
             shapes["input.dX"] = n_rows, self.n_inputs
         if training and self.dropout:
             shapes["input.M"] = n_sequences, self.n_inputs
@@ -85,14 +85,14 @@ class Level:
         return self._group(buffers, "output")["dY"]
 
     # ---------------------------------------------------------------------------------------------------- a shard
-    def forward(self, packed, buffers, X, rows, plan, training, noise, keep, initial):
-        """Run a shard; its outputs are kept if `keeps_outputs` or `keep`.
+    def forward(self, packed, buffers, X, rows, plan, mode, noise, initial):
+        """Run a shard; its outputs are kept if it or the mode `keeps_outputs`.
 
         X, rows: for each direction, what it reads, and the row of it for each live row. initial: for each direction,
         the states to start from.
         """
         starts = plan.starts
-        Y = self.outputs(buffers) if self.keeps_outputs or keep else None
+        Y = self.outputs(buffers) if self.keeps_outputs or mode.keeps_outputs else None
         has_mask = noise is not None and self.dropout > 0
         mask = self._group(buffers, "input")["M"] if has_mask else X  # any array of the right type will do
         self._draw_masks(buffers, starts, noise, plan.segment.first_steps)
@@ -101,17 +101,17 @@ class Level:
             Z, S, H = arrays["Z"], arrays["S"], layer.n_state
             load_rows(X, rows[name], self.n_inputs, mask, has_mask, starts, Z, S, H, layer.n_states)
             layer.start(arrays, starts[1], initial and initial[name])
-            layer.forward(weights, arrays, starts, Y, plan.order[name], self.columns[name], training=training)
+            layer.forward(weights, arrays, starts, Y, plan.order[name], self.columns[name], training=mode.training)
         n_steps = starts[-1] - starts[1]
         if self.normalization:
             self.normalization.forward(self._group(packed, "norm"), self._group(buffers, "norm"), Y, n_steps)
         if self.residual:
             Y[:n_steps, : self.n_outputs] += X[:n_steps, : self.n_outputs]
 
-    def backward(self, packed, buffers, plan, gradient, dX, has_dY, keep_dh, noisy):
+    def backward(self, packed, buffers, plan, gradient, mode, dX, has_dY):
         """Gradients of a shard: from those of the outputs if `has_dY`, and from those of final states.
 
-        dX: where the gradients of what was read go, in live rows, if it `passes_gradients`.
+        dX: where the gradients of what was read go, in live rows; None: nowhere.
         """
         starts = plan.starts
         n_steps = starts[-1] - starts[1]
@@ -122,14 +122,14 @@ class Level:
         if self.normalization:
             weights, arrays, slopes = (self._group(arena, "norm") for arena in (packed, buffers, gradient))
             self.normalization.backward(weights, arrays, dY, n_steps, slopes)
-        scratch = self._group(buffers, "input").get("dX")
+        scratch = None if dX is None else self._group(buffers, "input")["dX"]
         mask = self._group(buffers, "input").get("M", scratch)
         for name, layer in self.directions.items():
             weights, arrays, slopes = (self._group(arena, name) for arena in (packed, buffers, gradient))
             order, column = plan.order[name], self.columns[name]
-            layer.backward(weights, arrays, starts, dY, order, column, keep_dh, scratch, slopes)
-            if self.passes_gradients:
-                has_mask = noisy and self.dropout > 0
+            layer.backward(weights, arrays, starts, dY, order, column, mode.keeps_outputs, scratch, slopes)
+            if dX is not None:
+                has_mask = mode.noisy and self.dropout > 0
                 add_rows(scratch, plan.order[name], self.n_inputs, mask, has_mask, starts, dX, accumulate)
                 accumulate = True
 
