@@ -47,11 +47,16 @@ class Training:
         self.interrupted = False
         # Overflow is looked for where it counts, once per batch and at the end.
         with ThreadExecutor(self.settings.n_threads) as executor, np.errstate(over="ignore", invalid="ignore"):
-            self._start(executor, optimizer, rows, held_out)
+            self.start(executor, optimizer, rows, held_out)
             where = None
             try:
                 self.observer.begin_fit()
-                problem = (self._run_epochs if optimizer.stochastic else self._run_full_batch)(optimizer, rows)
+                if optimizer.stochastic:
+                    for _ in self.epochs():
+                        pass
+                    problem = self._unfinished()
+                else:
+                    problem = self._run_full_batch()
             except KeyboardInterrupt:
                 self.interrupted = True
                 problem = (
@@ -100,8 +105,8 @@ class Training:
     def _predictor(self, theta):
         return Predictor(self.network, theta, self.data, self.objective.executor, self.settings.max_bytes)
 
-    def _start(self, executor, optimizer, rows, held_out):
-        """Make what the loop over epochs uses."""
+    def start(self, executor, optimizer, rows, held_out):
+        """Make what `epochs` uses; the executor stays the caller's, and may serve several runs."""
         settings, data = self.settings, self.data
         self._optimizer, self._rows = optimizer, rows
         everything = np.concatenate([rows, held_out])
@@ -124,20 +129,18 @@ class Training:
 
         self.monitor = Monitor(self.state, settings.tol, settings.n_iter_no_change, validate, settings.verbose)
 
-    def _run_epochs(self, optimizer, rows):
-        """Epochs of mini-batches; returns the text of a warning, or None."""
-        state, settings, weight = self.state, self.settings, self.data.weight[rows].sum()
+    def epochs(self):
+        """Train by mini-batches, epoch after epoch; an iterator that gives the loss of each when it is over."""
+        state, weight = self.state, self.data.weight[self._rows].sum()
         if state.slots is None:
-            state.slots = optimizer.start(state.theta)
+            state.slots = self._optimizer.start(state.theta)
         if state.safe_theta is None:
             state.safe_theta = state.theta.copy()
-        if state.ended:
-            return state.problem
         theta = state.theta.copy()
-        while not state.ended and state.n_epochs < settings.max_iter:
+        while not state.ended and state.n_epochs < self.settings.max_iter:
             self.observer.begin_epoch()
             try:
-                loss = self._run_epoch(optimizer, theta, rows) / weight
+                loss = self._run_epoch(theta) / weight
             except (KeyboardInterrupt, _DivergenceError):
                 self._epoch_before = state.theta.copy()
                 state.theta[:] = state.safe_theta
@@ -145,16 +148,21 @@ class Training:
             state.older_theta[:] = state.theta
             state.theta[:] = theta
             self._end_epoch(loss)
-        if state.ended or settings.tol is None or settings.schedule.anneals or settings.open_ended:
-            return None
+            yield loss
+
+    def _unfinished(self):
+        """Text of the warning that epochs have been too few, or that of a run that had ended before; else None."""
+        settings = self.settings
+        if self.state.ended or settings.tol is None or settings.schedule.anneals or settings.open_ended:
+            return self.state.problem
         return (
             f"Maximum number of iterations ({settings.max_iter}) reached and the training has not converged: raise "
             "max_iter, or learning_rate_init if the loss still falls slowly."
         )
 
-    def _run_epoch(self, optimizer, theta, rows):
+    def _run_epoch(self, theta):
         """Change theta by one epoch; returns the weighted sum of the losses."""
-        state, settings, objective, total = self.state, self.settings, self.objective, 0.0
+        state, settings, objective, rows, total = self.state, self.settings, self.objective, self._rows, 0.0
         number = len(state.loss_curve)
         watched = state.watched(0 if settings.open_ended else state.first_epoch)
         order = shuffled(rows, state.seed, number) if settings.shuffle else rows
@@ -172,20 +180,20 @@ class Training:
                 norm = clip_by_norm(gradient, settings.clip_norm)
                 if not np.isfinite(value + norm):
                     raise _DivergenceError(f"epoch {number + 1}, batch {first // settings.batch_size + 1}")
-                self._update(optimizer, theta, gradient, rate)
+                self._update(theta, gradient, rate)
                 state.gradient_norms.append(norm)
                 total += value * weight
         if not (self._is_sound(theta) if self.observer.needs_predictions else np.isfinite(theta).all()):
             raise _DivergenceError(f"the last update of epoch {number + 1}")
         return total
 
-    def _update(self, optimizer, theta, gradient, rate):
+    def _update(self, theta, gradient, rate):
         """Take a step of the optimizer from theta, whose loss is finite."""
         state = self.state
         state.safe_theta[:] = theta
         state.n_updates += 1
         t = state.n_updates - state.n_forgotten
-        optimizer.step(theta, gradient, state.slots, t, rate, self.objective.penalized)
+        self._optimizer.step(theta, gradient, state.slots, t, rate, self.objective.penalized)
         for part, limit in self._bounds:
             theta[part] = theta[part].clip(-limit, limit)
 
@@ -208,7 +216,7 @@ class Training:
             self._optimizer.step(theta, gradient, slots, update, rate, objective.penalized)
         return losses
 
-    def _run_full_batch(self, optimizer, rows):
+    def _run_full_batch(self):
         """Iterations over all sequences at once; returns the text of a warning, or None."""
         state, values, max_iter = self.state, [], self.settings.max_iter
         if state.ended:
@@ -218,7 +226,7 @@ class Training:
         tol = TOL_OF_ALL_DATA if self.settings.tol is None else self.settings.tol
 
         def function(theta):
-            value, gradient = self.objective.value_and_gradient(theta.astype(state.theta.dtype), rows)
+            value, gradient = self.objective.value_and_gradient(theta.astype(state.theta.dtype), self._rows)
             state.n_updates += 1
             values.append(value)
             state.gradient_norms.append(float(np.linalg.norm(gradient)))
@@ -233,7 +241,7 @@ class Training:
                 self.observer.begin_epoch()
 
         self.observer.begin_epoch()
-        theta, n_iter, converged, message = optimizer.minimize(
+        theta, n_iter, converged, message = self._optimizer.minimize(
             function,
             state.theta,
             max_iter=max_iter,
