@@ -1,7 +1,7 @@
-"""Estimators in files: what `skrnn.save` and `skrnn.load` are made of.
+"""Estimators in files: `skrnn.save` and `skrnn.load`.
 
-A file names nothing that could be imported: classes, cells, solvers and so on are looked up by name in fixed tables.
-What is read is checked against the network that it describes before anything is computed with it.
+A file names nothing that could be imported: classes, cells and solvers are looked up by name in fixed tables. The
+content is checked against the network that it describes before anything is computed with it.
 """
 
 import functools
@@ -44,8 +44,8 @@ def saved(cls):
 def save(estimator, path):
     """Save an estimator to a file that later versions can load.
 
-    The file is a zip archive of JSON and arrays. It is replaced as a whole or not at all: a process that is killed
-    while it saves leaves the file as it was before.
+    The file is a zip archive of JSON and arrays. It is replaced as a whole: a process that is killed while it saves
+    leaves the old file.
 
     Parameters
     ----------
@@ -55,21 +55,21 @@ def save(estimator, path):
         dicts of them) or be instances of the package's own cells, solvers and so on; cells of your own must have a name
         by `skrnn.cells.register_cell`. Callbacks and requests for metadata are not saved.
     path : str or path-like
-        Where to; by custom the name ends with ``.skrnn``.
+        Target file; by convention its name ends with ``.skrnn``.
 
     Raises
     ------
     TypeError
-        If the estimator is of another class, also one that is derived from these, or has a parameter that cannot be
-        saved; the message names it.
+        If the estimator is of another class, including subclasses of these, or has a parameter that cannot be saved;
+        the message names it.
     ValueError
-        If fitted attributes were changed by hand to what does not belong together, or weights are not finite.
+        If fitted attributes were changed by hand and contradict each other, or weights are not finite.
     OSError
-        If the file cannot be written. One that was there before is still there.
+        If the file cannot be written. An old file stays as it is.
 
     See Also
     --------
-    load : The way back.
+    load : Load the estimator.
 
     Examples
     --------
@@ -90,31 +90,32 @@ def save(estimator, path):
 def load(path, *, max_bytes=LARGEST_FILE):
     """Load an estimator that `save` has saved.
 
-    Nothing in the file is run, imported or unpickled, so it need not be trusted.
+    Nothing in the file is executed, imported or unpickled, so it need not be trusted.
 
     Parameters
     ----------
     path : str or path-like
-        A file of `save`, of this version or an earlier one.
+        File that `save` of this version or an earlier one has written.
     max_bytes : int, default=4294967296
-        Size from which on a file is refused, 4 GiB by default.
+        Largest size of a file, 4 GiB by default; larger ones raise an error.
 
     Returns
     -------
     RNNClassifier, RNNRegressor, SequenceTransformer, or pipeline
-        An estimator that predicts the same bits on the same machine, with all parameters and fitted attributes.
+        Estimator with all parameters and fitted attributes, whose predictions are the same, bit for bit, on the same
+        machine.
 
     Raises
     ------
     ValueError
-        If the file is none of `save`, is damaged or contradicts itself, is larger than `max_bytes`, or was written by
-        a version with a newer format.
+        If `save` did not write the file, or it is damaged, contradicts itself, is larger than `max_bytes`, or was
+        written by a version with a newer format.
     OSError
         If it cannot be read.
 
     See Also
     --------
-    save : How the file came about.
+    save : Save an estimator.
 
     Examples
     --------
