@@ -189,8 +189,8 @@ def test_a_parameter_of_numpy_gives_the_bits_of_pythons(cls, name, value):
         assert clone(estimator).get_params()[name] == variant
         assert (type(getattr(estimator, name)), getattr(estimator, name)) == (type(value), value)
     expected = fitted(cls(**settings | {name: value}))
-    for variant in (variants(value)[0], variants(value)[-1]):
-        assert_same(fitted(cls(**settings | {name: variant})), expected, variant)
+    variant = variants(value)[0]
+    assert_same(fitted(cls(**settings | {name: variant})), expected, variant)
 
 
 @pytest.mark.parametrize(("place", "cls", "values"), ALL)
