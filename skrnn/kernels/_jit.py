@@ -207,9 +207,14 @@ def kernel(function):
     ... def forward(a, s, h, p):
     ...     return a, s, a[0]
     """
+    return _compiled(function)
+
+
+def _compiled(function, **options):
+    """What `kernel` returns; nothing takes kernels as C callbacks, so these are not compiled either."""
     if config.DISABLE_JIT:
         return function
-    dispatcher = numba.njit(nogil=True, error_model="numpy", _nrt=False)(function)
+    dispatcher = numba.njit(nogil=True, error_model="numpy", _nrt=False, no_cfunc_wrapper=True, **options)(function)
     resolve = dispatcher.get_call_template
     # Numba would compile a kernel anew for each combination of literal arguments in the calls of other kernels.
     dispatcher.get_call_template = lambda args, kws: resolve([numba_types.unliteral(a) for a in args], kws)
@@ -227,8 +232,20 @@ def bind(function, name, **bound):
 
     `name` tells it from other kernels bound from the same function: it names the cache file.
     """
+    return kernel(_copy(function, name, bound))
+
+
+def bind_stage(function, name, **bound):
+    """Like `bind`, for a function that only kernels call: the code by which Python enters takes long to compile.
+
+    The result must not be called from Python.
+    """
+    return _compiled(_copy(function, name, bound), no_cpython_wrapper=True)
+
+
+def _copy(function, name, bound):
     source = getattr(function, "py_func", function)
     copy = types.FunctionType(source.__code__, {**source.__globals__, **bound}, source.__name__, source.__defaults__)
     copy.__qualname__ = f"{source.__qualname__}_{name}"
     copy.__module__, copy.__doc__ = source.__module__, source.__doc__
-    return kernel(copy)
+    return copy

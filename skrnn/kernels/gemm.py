@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import lower_builtin, type_callable
 
-from ._jit import N_VECTOR_REGISTERS, VECTOR_BYTES, bind
+from ._jit import N_VECTOR_REGISTERS, VECTOR_BYTES, bind, bind_stage
 from .lanes import (
     I64,
     data_pointer,
@@ -195,7 +195,7 @@ def _make_product(name):
         (rows, n_wide), (_, n_narrow) = TILES[size]
         wide, narrow = (_make_tile(*shape, transposed) for shape in TILES[size])
         constants = {"ROWS": rows, "WIDE": n_wide, "NARROW": n_narrow, "TRANSPOSED": transposed}
-        return bind(_sweep, f"{name}_{size}", wide=wide, narrow=narrow, **constants)
+        return bind_stage(_sweep, f"{name}_{size}", wide=wide, narrow=narrow, **constants)
 
     sweeps = {size: sweep(size) for size in TILES}
     return bind(_product, name, TRANSPOSED=transposed, BLOCK=K_BLOCK[name], **sweeps)

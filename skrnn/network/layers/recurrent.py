@@ -6,7 +6,7 @@ import numpy as np
 
 from ...cells._base import Sizes
 from ...kernels import recurrence
-from ...kernels._jit import bind, kernel
+from ...kernels._jit import bind, bind_stage, kernel
 from ...kernels.batches import last_states
 from ...kernels.lanes import zeros_like
 from .layer import Layer
@@ -46,7 +46,7 @@ def bound_to(cell, raw=False, noisy=False):
         name = ".".join(map(str, names))
         bound = equations | numbers
         for stage in ("inner_forward", "outer_forward", "inner_backward", "outer_backward"):
-            bound[stage] = bind(getattr(recurrence, stage), name, **equations, **numbers)
+            bound[stage] = bind_stage(getattr(recurrence, stage), name, **equations, **numbers)
         _BOUND[key] = tuple(bind(loop, name, **bound) for loop in (recurrence.forward, recurrence.backward))
     return _BOUND[key]
 
