@@ -69,7 +69,10 @@ class Predictor:
 
     def _by_sequence(self, kind, indices, *what):
         """One row for each sequence, in the order of `indices`."""
-        results, rows = self._run(kind, indices, *what), np.empty_like(self._everything)
+        results = self._run(kind, indices, *what)
+        if len(indices) == 1:  # which is to be quick
+            return results[0][1].rows
+        rows = np.empty_like(self._everything)
         rows[indices] = np.arange(len(indices))
         out = np.empty((len(indices), results[0][1].rows.shape[1]), self.network.dtype)
         for task, result in results:
@@ -98,11 +101,9 @@ class Predictor:
         sizes = n_rows, n_workers, self.max_bytes, kind.mode, data.step_bytes
         room, n_workers = room_of_prediction(network, data.lengths[order], *sizes)
         shards = room.shards(order, data.lengths, network.in_segments)
-        carries = [None if initial is None else initial.take(shard) for shard in shards]
-        tasks = [
-            ShardTask(shard, carry=carry, wants_carry=carry is not None)
-            for shard, carry in zip(shards, carries, strict=True)
-        ]
+        tasks = [ShardTask(shard) for shard in shards]
+        if initial is not None:
+            tasks = [task._replace(carry=initial.take(task.sequences), wants_carry=True) for task in tasks]
         n_workers = min(n_workers, len(tasks))
         workspace = network.memory.take_workspace(room.n_steps, room.n_sequences, n_workers, kind.mode)
         packed, buffers = workspace.packed, workspace.buffers[:n_workers]
