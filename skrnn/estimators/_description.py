@@ -46,7 +46,7 @@ def describe_run(spec, request, parts, target, weights):
         arrays["groups"] = (np.asarray(request.groups),)
     if weights is not None:
         arrays["weights_"] = tuple(weights.values())
-    values = {name: described(value) for name, value in spec.given.items() if name not in NOT_OF_THE_RESULT}
+    values = {name: described(value) for name, value in spec.passed.items() if name not in NOT_OF_THE_RESULT}
     marks = {name: joblib.hash(hashed, coerce_mmap=True) for name, hashed in arrays.items()}
     return {"estimator": spec.estimator} | values | marks
 

@@ -9,7 +9,6 @@ from sklearn.utils import check_random_state
 
 from .._core.warn import warn_user
 from ..network.encoding import InputColumns, InputEncoder, learn_columns, learn_scales
-from ..network.structure import Structure
 from ..optimizers import BaseOptimizer
 from ..sequences._ragged import is_ragged
 from ..sequences._steps import is_text
@@ -46,15 +45,15 @@ class FitRequest(NamedTuple):
 class FitSpec(NamedTuple):
     """What an estimator asks for.
 
-    estimator : name of its class; given : its parameters as they were given; parameters : a namespace of them as
+    estimator : name of its class; passed : its parameters as users pass them; parameters : a namespace of them as
     Python's own values; auto : what "auto" means for the class.
     """
 
     estimator: str
-    given: dict
+    passed: dict
     parameters: SimpleNamespace
     task: Task
-    auto: Auto = Auto()
+    auto: Auto
 
 
 class LastFit(NamedTuple):
@@ -83,7 +82,6 @@ class Prepared:
     task: FittedTask
     target: EncodedTarget
     target_weight: np.ndarray
-    structure: Structure
     network: object
     optimizer: BaseOptimizer
     raw_prediction: np.ndarray | None
@@ -134,7 +132,7 @@ def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: No
         raw_prediction = best_constant(fitted.loss, encoded, network.n_outputs, parameters.dtype)
     return Prepared(
         *(spec, request, last, given, split, columns, input_weight, fitted, encoded, target.weight),
-        *(structure, network, optimizer, raw_prediction, seed, checkpoint),
+        *(network, optimizer, raw_prediction, seed, checkpoint),
     )
 
 
@@ -212,7 +210,10 @@ def _network(parameters, structure, lengths):
 # ------------------------------------------------------------------------------------------------------------ the start
 @dataclass(frozen=True)
 class Started:
-    """A fit that is ready to train, or has trained: `state` says where it is."""
+    """A fit that is ready to train, or has trained: `state` says where it is.
+
+    rows : numbers of the sequences to train on, of those that have a weight.
+    """
 
     prepared: Prepared
     task: FittedTask
@@ -242,8 +243,8 @@ class Started:
             training |= {name: kept[name] for name in lasting if name in kept}
         if one_epoch:
             training["solver_name_"] = type(prepared.optimizer).__name__
-        columns, learned = prepared.given.columns, learned_with(prepared.spec.parameters, self.encoder)
-        return Fitted(columns, names, self.encoder, self.task, prepared.structure, learned, training)
+        of_X, learned = prepared.given.of_X, learned_with(prepared.spec.parameters, self.encoder)
+        return Fitted(of_X, names, self.encoder, self.task, prepared.network.structure, learned, training)
 
 
 def start(prepared, verbose=False):
@@ -270,7 +271,7 @@ def _target_in_units(prepared):
     if task.is_of_X:
         task, y = task.standardized(target.y, prepared.target_weight, target.trained)
         target = target._replace(y=y).counted
-        raw_prediction = best_constant(task.loss, target, prepared.network.n_outputs, prepared.structure.dtype)
+        raw_prediction = best_constant(task.loss, target, prepared.network.n_outputs, prepared.network.dtype)
     return task, target, raw_prediction
 
 
@@ -282,7 +283,7 @@ def _state(prepared, n_steps, raw_prediction):
     if prepared.checkpoint:
         return TrainingState.from_plain(prepared.checkpoint, network)
     if not last:
-        scheme = scheme_of(prepared.spec.parameters, prepared.structure, n_steps)
+        scheme = scheme_of(prepared.spec.parameters, network.structure, n_steps)
         return TrainingState(network.initialize(np.random.default_rng(seed), scheme, raw_prediction), seed)
     reached = last.attributes
     scores, slots = reached.validation_scores_, None

@@ -24,12 +24,12 @@ NAMES = OF_TARGETS.union(FITTED)
 class Fitted:
     """What a fit gives.
 
-    columns : dict of the attributes `OF_X`; target_names : of targets with names, or None; encoder : of the channels;
+    of_X : dict of the attributes `OF_X`; target_names : of targets with names, or None; encoder : of the channels;
     task : what was learned of the target; learned_with : see `_description.learned_with`; training : dict of the
     attributes that say how training went, the weights among them.
     """
 
-    columns: dict
+    of_X: dict
     target_names: list | None
     encoder: InputEncoder
     task: FittedTask
@@ -54,7 +54,7 @@ class Fitted:
         if encoder.is_text:
             codes = list(encoder.categories.values())
             attributes["vocabulary_"] = codes[0] if len(codes) == 1 else codes
-        return self.columns | attributes | task.attributes() | self.training
+        return self.of_X | attributes | task.attributes() | self.training
 
 
 def training_attributes(network, state, one_epoch):

@@ -10,12 +10,12 @@ from .tasks._task import Roles
 
 
 class Given(NamedTuple):
-    """Sequences of X, and of X_val or None; roles of channels; the attributes that describe X, by name."""
+    """Sequences of X, and of X_val or None; roles of channels; dict of the attributes `OF_X`."""
 
     sequences: SequenceArray
     held_out: SequenceArray | None
     roles: Roles
-    columns: dict
+    of_X: dict
 
     @property
     def all_sequences(self):
@@ -37,8 +37,8 @@ def read_given(estimator, spec, request, resumes):
             raise ValueError("X_val and y_val go together: one of them is None.")
         with naming("X_val"):
             held_out = validate_inputs(reader, X_val, text=is_text(sequences.values), **how)
-    columns = {name: vars(reader)[name] for name in OF_X if name in vars(reader)}
-    return Given(sequences, held_out, Roles(*channel_roles(parameters, columns, sequences)), columns)
+    of_X = {name: vars(reader)[name] for name in OF_X if name in vars(reader)}
+    return Given(sequences, held_out, Roles(*channel_roles(parameters, of_X, sequences)), of_X)
 
 
 def _unfitted(estimator):

@@ -43,7 +43,7 @@ def draw_reservoir(spec, given, request):
         )
     encoder = learn_scales(columns, sequences, weight, parameters.standardize)
     training = training_attributes(network, TrainingState(theta, seed), False)
-    return Fitted(given.columns, None, encoder, task, structure, learned_with(parameters, encoder), training)
+    return Fitted(given.of_X, None, encoder, task, structure, learned_with(parameters, encoder), training)
 
 
 def scale_reservoir(network, theta, spectral_radius, input_scale):

@@ -53,29 +53,29 @@ def naming(what):
         raise ValueError(f"{what}: {error}") from error
 
 
-def channel_roles(parameters, columns, sequences):
+def channel_roles(parameters, of_X, sequences):
     """Channels of codes, and the time channel or None: as the parameters say, or tokens.
 
-    columns : the attributes that describe X, by name.
+    of_X : the attributes that describe X, by name.
     """
     if is_text(sequences.values):
         if parameters.categorical_features is not None or parameters.time_channel is not None:
             raise ValueError("X holds tokens (str) only: leave out categorical_features and time_channel.")
         return list(range(sequences.n_channels)), None
-    categorical = channel_numbers(columns, parameters.categorical_features, "categorical_features")
-    time_channel = next(iter(channel_numbers(columns, parameters.time_channel, "time_channel")), None)
+    categorical = channel_numbers(of_X, parameters.categorical_features, "categorical_features")
+    time_channel = next(iter(channel_numbers(of_X, parameters.time_channel, "time_channel")), None)
     if time_channel in categorical:
         raise ValueError(f"Channel {time_channel} cannot be both the time_channel and one of categorical_features.")
     return categorical, time_channel
 
 
-def channel_numbers(columns, which, name):
+def channel_numbers(of_X, which, name):
     """Numbers of the channels that a parameter `name` gives by number, by the name of a column, or as a mask."""
     if which is None:
         return []
     listed = [which] if np.ndim(which) == 0 else list(which)
     kinds = {type(one.item() if isinstance(one, np.generic) else one) for one in listed}
-    n_channels = columns["n_channels_"]
+    n_channels = of_X["n_channels_"]
     if len(kinds) > 1 or not kinds <= {bool, int, str}:
         wanted = "numbers of channels, names of columns, or a mask"
         raise InvalidParameterError(f"{name} must hold {wanted}; got {which!r}.")
@@ -84,7 +84,7 @@ def channel_numbers(columns, which, name):
         if which.shape != (n_channels,):
             raise ValueError(f"{name} as a mask needs an entry for each of {n_channels} channels, got {which.shape}.")
         return np.flatnonzero(which).tolist()
-    names = _names_of_channels(columns, which)
+    names = _names_of_channels(of_X, which)
     if which.dtype.kind == "U" and not names:
         raise ValueError(f"{name}={which.tolist()!r} names columns, but X has no column name for each channel.")
     channels = []
@@ -100,8 +100,8 @@ def channel_numbers(columns, which, name):
     return channels
 
 
-def _names_of_channels(columns, wanted):
+def _names_of_channels(of_X, wanted):
     """Names of the channels; of a frame whose columns are channels with names of their own, those that are wanted."""
-    known = (list(columns.get(name, [])) for name in ("channel_names_", "feature_names_in_"))
-    known = [names for names in known if len(names) == columns["n_channels_"]]
+    known = (list(of_X.get(name, [])) for name in ("channel_names_", "feature_names_in_"))
+    known = [names for names in known if len(names) == of_X["n_channels_"]]
     return next((names for names in known if set(wanted.tolist()) <= set(names)), known[0] if known else [])

@@ -48,14 +48,14 @@ class Data:
         self.dtype = np.dtype(dtype)
 
     @staticmethod
-    def of(sequences, inputs, dtype, target=None, weight=None, max_bytes=MAX_BYTES):
-        """Sequences as `inputs` encodes them: all at once, or if that would take too much memory when they are read.
+    def of(sequences, encoder, dtype, target=None, weight=None, max_bytes=MAX_BYTES):
+        """Sequences as `encoder` encodes them: all at once, or if that would take too much memory when they are read.
 
         Parameters
         ----------
         sequences : SequenceArray or sequence of SequenceArray
             Several stand one after the other, without being copied together.
-        inputs : InputEncoder
+        encoder : InputEncoder
         dtype : dtype
             Of the network.
         target, weight : ndarray, default=None
@@ -70,9 +70,9 @@ class Data:
         parts = [sequences] if isinstance(sequences, SequenceArray) else list(sequences)
         offsets = parts[0].offsets if len(parts) == 1 else offsets_of(np.concatenate([part.lengths for part in parts]))
         dtype = np.dtype(dtype)
-        if SHARES * int(offsets[-1]) * inputs.n_columns * dtype.itemsize > max_bytes:
-            return StreamedData(parts, offsets, inputs, dtype, target, weight)
-        encoded = [inputs.encode(part, dtype) for part in parts]
+        if SHARES * int(offsets[-1]) * encoder.n_columns * dtype.itemsize > max_bytes:
+            return StreamedData(parts, offsets, encoder, dtype, target, weight)
+        encoded = [encoder.encode(part, dtype) for part in parts]
         return Data(encoded[0] if len(parts) == 1 else np.concatenate(encoded), offsets, target, weight)
 
     @cached_property
@@ -101,10 +101,8 @@ class Data:
 
     def target_rows(self, indices):
         """Rows of the targets of the sequences `indices`, in their order."""
-        return indices if len(self.target) == len(self.lengths) else self.step_rows(indices)
-
-    def step_rows(self, indices):
-        """Rows of the steps of the sequences `indices`, in their order."""
+        if len(self.target) == len(self.lengths):
+            return indices
         return _ranges(self.begins[indices], self.lengths[indices])
 
     def weight_of_steps(self, stretch):
@@ -145,7 +143,7 @@ class StreamedData(Data):
         The sequences; on disk perhaps, as memory-mapped values, of which no copy is made.
     offsets : ndarray
         Where each of all sequences starts.
-    inputs : InputEncoder
+    encoder : InputEncoder
     dtype : dtype
     target, weight : ndarray
         See `Data`.
@@ -156,14 +154,14 @@ class StreamedData(Data):
         If a sequence cannot be encoded. They are looked at once, so that no error comes later.
     """
 
-    def __init__(self, parts, offsets, inputs, dtype, target, weight):
-        self._parts, self._inputs, self._firsts = parts, inputs, np.cumsum([0, *map(len, parts)])
-        self.largest = max(inputs.check(part, dtype) for part in parts)
+    def __init__(self, parts, offsets, encoder, dtype, target, weight):
+        self._parts, self._encoder, self._firsts = parts, encoder, np.cumsum([0, *map(len, parts)])
+        self.largest = max(encoder.check(part, dtype) for part in parts)
         self._set(None, offsets, dtype)
         self.set_target(target, weight)
         # The rows that were gathered, those encoded in float64 with indicators and times, and the result.
         given = max(part.values.itemsize * part.n_channels for part in parts)
-        self.step_bytes = 2 * given + inputs.n_columns * (self.dtype.itemsize + (0 if inputs.sees_one_step else 40))
+        self.step_bytes = 2 * given + encoder.n_columns * (self.dtype.itemsize + (0 if encoder.sees_one_step else 40))
 
     def read(self, stretch):
         """Encode the steps of a `stretch`; returns them, and where each sequence begins."""
@@ -172,8 +170,8 @@ class StreamedData(Data):
         for n, (number, k) in enumerate(zip(stretch.sequences, which, strict=True)):
             part, first = self._parts[k], int(stretch.first_steps[n])
             begin = int(part.offsets[number - self._firsts[k]]) + first
-            before[n] = self._inputs.n_steps_before(part.values, begin, first)
+            before[n] = self._encoder.n_steps_before(part.values, begin, first)
             gathered.append(part.values[begin - before[n] : begin + int(stretch.lengths[n])])
         offsets = offsets_of(before + stretch.lengths)
-        encoded = self._inputs.encode(SequenceArray(np.concatenate(gathered), offsets), self.dtype)
+        encoded = self._encoder.encode(SequenceArray(np.concatenate(gathered), offsets), self.dtype)
         return encoded, offsets[:-1] + before

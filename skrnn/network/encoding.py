@@ -254,8 +254,8 @@ def learn_scales(columns, sequences, weight, standardize=True):
         return encoder
 
     def parts():
-        for chunk, rows in _weighted_chunks(sequences, weight, whole=time_channel is not None):
-            yield numbers_and_gaps(chunk, numbers, time_channel), rows
+        for chunk, of_rows in _weighted_chunks(sequences, weight, whole=time_channel is not None):
+            yield numbers_and_gaps(chunk, numbers, time_channel), of_rows
 
     if standardize:
         encoder.mean[numbers], encoder.scale[numbers] = _moments(parts, numbers)
@@ -388,10 +388,10 @@ def _time_scale(sequences, numbers, weight, time_channel):
     """Mean time since each column was last seen, over the steps at which it is not seen; 1 if it always is."""
     total, sums = np.zeros((2, len(numbers)))
     with np.errstate(over="ignore", invalid="ignore"):
-        for chunk, rows in _weighted_chunks(sequences, weight, whole=True):
+        for chunk, of_rows in _weighted_chunks(sequences, weight, whole=True):
             seen, times = ~np.isnan(numbers_and_gaps(chunk, numbers, time_channel)), step_times(chunk, time_channel)
             since = times[:, np.newaxis] - times[last_seen(seen, chunk.offsets)]
-            count = rows[:, np.newaxis] * (since > 0)
+            count = of_rows[:, np.newaxis] * (since > 0)
             total += count.sum(axis=0)
             sums += (count * since).sum(axis=0)
         mean = sums / np.where(total > 0, total, 1)
@@ -403,10 +403,10 @@ def _time_scale(sequences, numbers, weight, time_channel):
 def _known(sequences, channel, weight, min_count):
     """Codes of the values of a channel, from the sequences that count."""
     counts = Counter()
-    for chunk, rows in _weighted_chunks(sequences, weight, whole=False):
+    for chunk, of_rows in _weighted_chunks(sequences, weight, whole=False):
         if not is_text(chunk.values):
             _check_codes(chunk, channel)
-        counts.update(_weighted_counts(chunk.values[rows > 0, channel].tolist(), rows[rows > 0]))
+        counts.update(_weighted_counts(chunk.values[of_rows > 0, channel].tolist(), of_rows[of_rows > 0]))
     return learn_vocabulary(counts, min_count)
 
 

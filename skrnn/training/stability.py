@@ -12,17 +12,17 @@ import numpy as np
 from ..cells import GRU, LSTM, MGU, Elman, IndRNN, Jordan
 
 
-def gives_finite_loss(predictor, loss, rows):
-    """Whether the predictions of the sequences `rows`, and their loss, are finite."""
+def gives_finite_loss(predictor, loss, indices):
+    """Whether the predictions of the sequences `indices`, and their loss, are finite."""
     network, theta, data = predictor.network, predictor.theta, predictor.data
     if not np.isfinite(theta).all():
         return False
-    if is_bounded(network, theta, data.largest, int(network.n_steps(data.lengths[rows].max()))):
+    if is_bounded(network, theta, data.largest, int(network.n_steps(data.lengths[indices].max()))):
         return True
-    raw = predictor.predict_raw(rows)
+    raw = predictor.predict_raw(indices)
     if not np.isfinite(raw).all():
         return False
-    rows = data.target_rows(rows)
+    rows = data.target_rows(indices)
     weight = (data.row_weight[rows] / data.row_weight[rows].sum()).astype(network.dtype)
     value = loss.value_and_gradient(raw, network.n_outputs, data.target[rows], weight, np.empty_like(raw))
     return bool(np.isfinite(value))

@@ -28,6 +28,9 @@ UNITS = "sequence", "step"  # what may have a target of its own
 class SuppliedTask(Task):
     """A task whose target users pass as y.
 
+    Where a fit is resumed, ``resumed(fitted, request)`` takes the place of `learn`. Its fitted tasks refuse rows of
+    other targets by ``check_width(rows)``, and have the methods that `BaseSupervised._predict` calls by name.
+
     Parameters
     ----------
     owner : str
@@ -243,7 +246,7 @@ def codes_of(labels, classes):
 
 
 def kind_of(rows):
-    """What targets hold, by what NumPy would make other targets of when it puts some of another kind below."""
+    """What targets hold: of two kinds in one array NumPy would make one kind."""
     if rows.dtype.kind in "mM":
         return {"m": "durations", "M": "times"}[rows.dtype.kind]
     return "texts" if isinstance(rows.flat[0], str) else "numbers"
