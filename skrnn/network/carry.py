@@ -22,7 +22,7 @@ class Carry(NamedTuple):
         return self.take(slice(n_sequences))
 
     def update(self, later):
-        """The same with the states of the first sequences replaced by those that `later` has for them."""
+        """Replace the states of the first sequences by those that `later` has for them; returns this very carry."""
         for name, array in later.arrays.items():
             self.arrays[name][: len(array)] = array
         return self

@@ -19,7 +19,7 @@ LARGEST_SPARE = 2**20  # bytes of a workspace that is kept between predictions
 PLAN_BYTES = 40  # of the plan of a shard, for each step
 STEPS_OF_LINE = 1024, 2048  # from which on the bytes of buffers grow evenly
 TRAINING = Mode(training=True)
-WEIGHT_COPIES = 6  # as many numbers as theta has: itself, its gradient, the best so far, what an optimiser keeps
+WEIGHT_COPIES = 6  # arrays of the size of theta: itself, its gradient, the best so far, what an optimiser keeps
 
 
 class Workspace(NamedTuple):
@@ -75,11 +75,6 @@ class Memory:
         return Arena(self._gradient_shapes(), self.dtype)
 
     # ------------------------------------------------------------------------------------------------- a shard
-    @cached_property
-    def state_bytes(self):
-        """Bytes of the states of all layers between two steps of a sequence."""
-        return self.dtype.itemsize * self.stack.n_carried
-
     def buffer_bytes(self, n_steps, n_sequences, mode):
         """Bytes of `allocate_buffers`, and of what else a shard needs."""
         key = n_sequences, mode
@@ -162,7 +157,8 @@ def find_room(network, lengths, n_sequences, n_bytes, mode, step_bytes=0):
         room = n_bytes // 2 if network.in_segments else n_bytes  # the other half for states at the borders
         n_steps = max(0, (room - needed(0)) // (needed(1) - needed(0)))
         if network.in_segments and n_steps >= n_sequences:
-            of_borders = -(-longest // (n_steps // n_sequences)) * n_sequences * network.memory.state_bytes
+            n_borders = -(-longest // (n_steps // n_sequences))
+            of_borders = n_borders * n_sequences * network.stack.n_carried * network.dtype.itemsize
             if of_borders <= n_bytes // 2:
                 return Room(n_sequences, n_steps, needed(n_steps) + of_borders)
         elif not network.in_segments and n_steps >= longest:

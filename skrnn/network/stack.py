@@ -95,15 +95,14 @@ class Stack:
         sequences, the first ones, the gradients of the states behind the segment stand in the buffers, because that
         segment was the last one that went back through them.
         """
-        top = self.levels[-1]
-        top.start_backward(buffers, plan.starts[1], d_last, n_known)
+        self.levels[-1].start_backward(buffers, plan.starts[1], d_last, n_known)
         for level in reversed(self.levels):
             dX = self.input_gradients(buffers)
             if level.number > 0:
                 below = self.levels[level.number - 1]
                 below.start_backward(buffers, plan.starts[1], n_known=n_known)
                 dX = below.output_gradients(buffers)
-            has_dY = mode.keeps_outputs or level is not top or top.keeps_outputs
+            has_dY = level.keeps_outputs or mode.keeps_outputs
             level.backward(packed, buffers, plan, gradient, mode, dX, has_dY)
         names = list(self.fronts)
         for k, name in reversed(list(enumerate(names))):

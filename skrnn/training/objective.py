@@ -16,8 +16,8 @@ MAX_SHARDS = 32  # whose gradients are held at a time; a larger batch is worked 
 class Piece(NamedTuple):
     """What an update is made of: steps `begin` to before `end` of some sequences, longest first.
 
-    total : weight of the targets among these steps; before : the states that its shards start from, those of the first
-    shards; after : a list that gets the states that they leave, None where no other piece follows.
+    total : weight of the targets among these steps; before : the `Carry` that each shard starts from, then those of
+    shards that have ended; empty for 0; after : a list that gets what the shards leave, None where no piece follows.
     """
 
     sequences: np.ndarray

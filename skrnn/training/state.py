@@ -176,12 +176,7 @@ class Monitor:
         if quantity > state.best:
             state.best = quantity
             state.best_theta = theta.copy() if self.validate else None
-        return self.stopped
-
-    @property
-    def stopped(self):
-        """Whether what is watched has stopped improving."""
-        return self.state.n_idle >= self.patience
+        return state.n_idle >= self.patience
 
 
 class Observer:
