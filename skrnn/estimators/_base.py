@@ -22,7 +22,7 @@ from ..initializers import (
     BaseInitializer,
 )
 from ..optimizers import OPTIMIZERS, BaseOptimizer
-from ..persistence._attributes import pickled_state, unpickled_attributes
+from ..persistence._attributes import pickled_state, unpickled_attributes, without_running_fit
 from ..schedules import SCHEDULES, BaseSchedule
 from ._callbacks import CallbackObserver, CallbackSupportMixin, checkpoint_of, progress_shown, with_callbacks
 from ._exclusive import exclusive
@@ -129,7 +129,11 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
         given = read_given(self, spec, request, resumes=last is not None)
         prepared = prepare(spec, request, given, last, partial(checkpoint_of, self, request))
         started = start(prepared, verbose)
-        observer = CallbackObserver(self, started.settings.max_iter, request, lambda: self._with(started.fitted()))
+
+        def reached():
+            return without_running_fit(self._with(started.fitted()))
+
+        observer = CallbackObserver(self, started.settings.max_iter, request, reached)
         self._training = started.training(observer)
         problem = self._training.run(prepared.optimizer, started.rows, prepared.split.held_out)
         self.__dict__ = self._with(started.fitted())

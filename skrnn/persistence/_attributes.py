@@ -56,12 +56,18 @@ def _check_columns(structure, inputs):
         raise ValueError("structure_ does not read what inputs_ encodes")
 
 
-def pickled_state(attributes):
-    """What is pickled of an estimator with these attributes; a fit that is running at the time is not."""
+def without_running_fit(attributes):
+    """The attributes without those of a fit that is running."""
     copied = dict(attributes)  # at once: another thread may be at it
     for name in OF_A_RUNNING_FIT:
         copied.pop(name, None)
-    return plain_attributes(copied) | {"_skrnn_version": __version__, "_skrnn_state_format": STATE_FORMAT}
+    return copied
+
+
+def pickled_state(attributes):
+    """What is pickled of an estimator with these attributes; a fit that is running at the time is not."""
+    plain = plain_attributes(without_running_fit(attributes))
+    return plain | {"_skrnn_version": __version__, "_skrnn_state_format": STATE_FORMAT}
 
 
 def unpickled_attributes(state, cls):

@@ -64,6 +64,10 @@ class Training:
                 )
             except _DivergenceError as error:
                 where = str(error)
+            except RuntimeError as error:
+                if isinstance(error.__cause__, StopIteration):  # of the observer; the iterator of epochs hides it
+                    raise error.__cause__ from None
+                raise
             problem = self._settle(where) or problem
         if not self.interrupted:
             self.state.ended, self.state.problem = True, problem

@@ -90,6 +90,7 @@ def test_the_fitted_estimator_is_that_of_the_epoch():
         assert_same_weights(fitted, alone)
         assert fitted.loss_curve_ == alone.loss_curve_
         assert_array_equal(fitted.predict(X), alone.predict(X))
+        assert set(vars(fitted)) == {*vars(alone), "_skl_callbacks"}  # nothing of the fit that was running, like data
 
 
 @pytest.mark.parametrize("estimator", [RNNRegressor(**SHORT), SequenceTransformer(**SHORT)])
@@ -114,6 +115,14 @@ def test_a_broken_callback_leaves_the_estimator_as_it_was_and_no_thread(fail):
     reg.set_callbacks().fit(X, Y)
     for name, array in before.items():
         assert_array_equal(array, reg.weights_[name])
+
+
+@pytest.mark.parametrize("fail", [("setup", 1), ("begin", 1), ("begin", 2), ("end", 2), ("end", 4)])
+@pytest.mark.parametrize("error", [StopIteration, KeyError, SystemExit])
+def test_errors_of_a_callback_keep_their_type(fail, error):
+    """Also a StopIteration, of `next` in a callback, which Python turns into another error in a generator."""
+    with pytest.raises(error, match="broken callback"):
+        RNNRegressor(**SHORT).set_callbacks(Recorder(fail, error=error)).fit(X, Y)
 
 
 def test_estimators_with_callbacks_are_cloned_copied_and_pickled():
