@@ -39,6 +39,9 @@ class Group(dict):
         return self._tuples[fields]
 
 
+NO_GROUP = Group()  # of names that an arena has no arrays for
+
+
 class Arena:
     """One allocation that many arrays are cut from: large enough for huge pages, without which the products of larger
     layers wait for address translation.
@@ -76,4 +79,4 @@ class Arena:
 
     def group(self, prefix):
         """The arrays whose names start with ``"{prefix}."``, by the rest of their names; there may be none."""
-        return self._groups.get(prefix, Group())
+        return self._groups.get(prefix, NO_GROUP)

@@ -25,7 +25,8 @@ class BackPropagation:
     """
 
     def __init__(self, network, data, loss, packed, gradients, room, mode=TRAINING):
-        self.network, self.data, self.loss, self.packed, self.mode = network, data, loss, packed, mode
+        self.network, self.data, self.loss, self.packed = network, data, loss, packed
+        self._modes = mode._replace(noisy=False), mode._replace(noisy=True)
         self._gradients, self._capacity, self._of_segment = gradients, room.n_steps, None
         self.buffers = network.memory.allocate_buffers(room.n_steps, room.n_sequences, mode)
 
@@ -86,7 +87,7 @@ class BackPropagation:
         return self.network.run_stretch(*what, seed=seed, carry=carry)
 
     def _mode(self, seed):
-        return self.mode._replace(noisy=seed is not None)
+        return self._modes[seed is not None]
 
     def _read_out_and_back(self, plan, stretch, task, gradient):
         """Loss of the sequences or steps of a plan, and its gradient back to their pooled outputs."""
