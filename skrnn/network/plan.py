@@ -51,7 +51,7 @@ class Plan(NamedTuple):
     starts: np.ndarray
     order: dict
     rows: np.ndarray
-    segment: Segment = None
+    segment: Segment
 
 
 class Planner:

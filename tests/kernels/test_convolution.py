@@ -61,7 +61,7 @@ class Shard:
 
     @property
     def plan(self):
-        return Plan(self.starts, {}, None)
+        return Plan(self.starts, {}, None, None)
 
     def forward(self):
         self.layer.forward(self.packed, self.buffers, self.values, None, self.begins, self.lengths, self.plan)

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skrnn.kernels.batches import plan_steps
 from skrnn.kernels.pooling import BLOCK
 from skrnn.network.arena import Arena
-from skrnn.network.layers.pooling import POOLINGS, get_pooling
+from skrnn.network.layers.pooling import POOLINGS, Segment, get_pooling
 
 LENGTHS = {
     "ragged": [9, 7, 7, 4, 1, 1],
@@ -31,6 +31,7 @@ class Shard:
         self.starts = np.empty(max(lengths) + 2, np.int64)
         plan_steps(np.array(lengths), self.starts)
         self.n_rows = sum(lengths)
+        self.segment = Segment(np.zeros(len(lengths), np.int64), 0, np.array(lengths))
         self.layer = get_pooling(name, H, H_backward)
         self.weights = {n: (scale * rng.normal(size=shape)).astype(dtype) for n, shape in self.layer.shapes.items()}
         self.packed = self.allocate(self.layer.packed_shapes())
@@ -52,7 +53,7 @@ class Shard:
 
     def forward(self):
         pooled = self.allocate({"pooled": (len(self.lengths) + 1, self.H + 1)})["pooled"]
-        self.layer.forward(self.packed, self.buffers, self.Y, self.starts, pooled)
+        self.layer.forward(self.packed, self.buffers, self.Y, self.starts, pooled, self.segment)
         assert np.isnan(pooled[len(self.lengths) :]).all()
         assert np.isnan(pooled[:, self.H :]).all()
         self.pooled = pooled
@@ -63,7 +64,7 @@ class Shard:
         H, slopes = self.H, self.allocate({"slopes": (len(d_pooled), self.H), "dY": (self.n_rows + 2, self.H)})
         slopes["slopes"][:, :H] = d_pooled
         gradient, dY = self.allocate(self.layer.gradient_shapes()), slopes["dY"]
-        arguments = self.Y, self.starts, self.pooled, slopes["slopes"], dY, gradient
+        arguments = self.Y, self.starts, self.pooled, slopes["slopes"], dY, gradient, self.segment
         self.layer.backward(self.packed, self.buffers, *arguments)
         assert np.isnan(dY[self.n_rows :]).all()
         assert np.isnan(dY[:, H:]).all()

@@ -7,7 +7,7 @@ from .layer import Front
 
 
 class Decay(Front):
-    """The decay of inputs of a GRU-D; `preprocessing` of missing values makes what it reads.
+    """The decay of inputs of a GRU-D; it reads what an `InputEncoder` with ``missing="decay"`` makes.
 
     A variable that was not measured at a step is what it was when last seen, times exp(-max(0, w d + b)), d the time
     since; as the variables are standardised, that is a decay to their mean. Indicators of what was measured follow,

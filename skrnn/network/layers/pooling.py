@@ -19,12 +19,6 @@ class Segment(NamedTuple):
     n_on: int
     n_steps: np.ndarray
 
-    @classmethod
-    def whole(cls, starts):
-        """All steps of the sequences that `kernels.batches.plan_steps` has made `starts` of."""
-        n_sequences, running = starts[1], np.diff(starts[1:])
-        return cls(np.zeros(n_sequences, np.int64), 0, np.searchsorted(-running, -np.arange(n_sequences)))
-
 
 class Pooling(Layer):
     """Base: from the rows of all steps, `n_units` columns, to one row of as many columns per sequence.
@@ -62,11 +56,11 @@ class Pooling(Layer):
         N, H = starts[1], self.n_units
         pooled[:N, :H] *= M[:N, :H]
 
-    def forward(self, packed, buffers, Y, starts, pooled, segment=None):
+    def forward(self, packed, buffers, Y, starts, pooled, segment):
         """Fill ``pooled[n, :n_units]`` from the rows Y of the shard, or go on from the segment before."""
         raise NotImplementedError
 
-    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment=None):
+    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment):
         """Overwrite all rows of dY with the gradient of Y, and `gradient` with those of the weights."""
         raise NotImplementedError
 
@@ -74,25 +68,21 @@ class Pooling(Layer):
 class Last(Pooling):
     """The state of each direction after its own last step, which for the backward one is the first step."""
 
-    def forward(self, packed, buffers, Y, starts, pooled, segment=None):
-        n_on = segment.n_on if segment else 0
-        kernels.last_forward(Y, starts, n_on, self.n_units, self.n_backward, pooled)
+    def forward(self, packed, buffers, Y, starts, pooled, segment):
+        kernels.last_forward(Y, starts, segment.n_on, self.n_units, self.n_backward, pooled)
 
-    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment=None):
-        n_on = segment.n_on if segment else 0
-        kernels.last_backward(starts, n_on, self.n_units, self.n_backward, d_pooled, dY)
+    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment):
+        kernels.last_backward(starts, segment.n_on, self.n_units, self.n_backward, d_pooled, dY)
 
 
 class Mean(Pooling):
     """The mean over the steps of each sequence."""
 
-    def forward(self, packed, buffers, Y, starts, pooled, segment=None):
-        first_steps, n_on, _ = segment or Segment.whole(starts)
-        kernels.mean_forward(Y, starts, first_steps, n_on, self.n_units, pooled)
+    def forward(self, packed, buffers, Y, starts, pooled, segment):
+        kernels.mean_forward(Y, starts, segment.first_steps, segment.n_on, self.n_units, pooled)
 
-    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment=None):
-        _, _, n_steps = segment or Segment.whole(starts)
-        kernels.mean_backward(starts, n_steps, self.n_units, d_pooled, dY)
+    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment):
+        kernels.mean_backward(starts, segment.n_steps, self.n_units, d_pooled, dY)
 
 
 class Max(Pooling):
@@ -101,13 +91,11 @@ class Max(Pooling):
     def buffer_shapes(self, n_steps, n_sequences, training):
         return {"argmax": (n_sequences, self.n_units)}
 
-    def forward(self, packed, buffers, Y, starts, pooled, segment=None):
-        first_steps, _, _ = segment or Segment.whole(starts)
-        kernels.max_forward(Y, starts, first_steps, self.n_units, pooled, buffers["argmax"])
+    def forward(self, packed, buffers, Y, starts, pooled, segment):
+        kernels.max_forward(Y, starts, segment.first_steps, self.n_units, pooled, buffers["argmax"])
 
-    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment=None):
-        first_steps, _, _ = segment or Segment.whole(starts)
-        kernels.max_backward(starts, first_steps, self.n_units, buffers["argmax"], d_pooled, dY)
+    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment):
+        kernels.max_backward(starts, segment.first_steps, self.n_units, buffers["argmax"], d_pooled, dY)
 
 
 class Attention(Pooling):
@@ -155,11 +143,11 @@ class Attention(Pooling):
             "alpha": (n_steps, 1),
         }
 
-    def forward(self, packed, buffers, Y, starts, pooled, segment=None):
+    def forward(self, packed, buffers, Y, starts, pooled, segment):
         arrays, weights = buffers.of(kernels.AttentionArrays), packed.of(kernels.AttentionWeights)
         kernels.attention_forward(arrays, weights, Y, starts, self.n_units, pooled)
 
-    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment=None):
+    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment):
         arrays, weights = buffers.of(kernels.AttentionArrays), packed.of(kernels.AttentionWeights)
         slopes = gradient.of(kernels.AttentionGradient)
         kernels.attention_backward(arrays, weights, slopes, Y, starts, self.n_units, d_pooled, dY)
@@ -176,11 +164,11 @@ class Steps(Pooling):
     def mask(self, pooled, M, starts):
         kernels.mask_steps(pooled, M, starts, self.n_units)
 
-    def forward(self, packed, buffers, Y, starts, pooled, segment=None):
+    def forward(self, packed, buffers, Y, starts, pooled, segment):
         n_rows, H = self.n_rows(starts), self.n_units
         pooled[:n_rows, :H] = Y[:n_rows, :H]
 
-    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment=None):
+    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment):
         n_rows, H = self.n_rows(starts), self.n_units
         dY[:n_rows, :H] = d_pooled[:n_rows, :H]
 
