@@ -107,15 +107,18 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
         super().__setstate__(unpickled_attributes(state, type(self)))
 
     # --------------------------------------------------------------------------------------------------- fitting
-    def _run(self, request, last=None):
-        """Fit as the request says, with parameters that were validated; an error leaves all as it was."""
+    def _run(self, request, last_fit=lambda: None):
+        """Fit as the request says, with parameters that were validated; an error leaves all as it was.
+
+        last_fit : gives the `LastFit` to resume, or None; called when no other thread can change it any more.
+        """
         spec = self._spec()
         spec.task.check(spec.parameters)
         with exclusive(self):
             before = dict(vars(self))
             try:
                 with progress_shown(self) as verbose:
-                    problem = self._observed(spec, request, last, verbose)
+                    problem = self._observed(spec, request, last_fit(), verbose)
             except BaseException:  # of a callback, too, that has been told of the end
                 self.__dict__ = before
                 raise

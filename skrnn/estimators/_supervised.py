@@ -58,13 +58,13 @@ class BaseSupervised(BaseRNN):
         given = X_val, y_val, sample_weight_val
         validation = None if all(one is None for one in given) else given
         request = FitRequest(X, y, sample_weight, validation, items_of(groups, "groups"))
-        return self._run(request, self._last_fit() if self.warm_start else None)
+        return self._run(request, self._last_fit) if self.warm_start else self._run(request)
 
     def _train_on(self, request):
         """One epoch more, for `partial_fit`."""
         if self.early_stopping is True:
             raise ValueError("partial_fit trains on all that it gets: early_stopping=True does not go with it.")
-        return self._run(request, self._last_fit())
+        return self._run(request, self._last_fit)
 
     def _last_fit(self):
         """The `LastFit` to resume, or None."""

@@ -16,6 +16,7 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
 from skrnn import RNNClassifier, RNNRegressor
+from skrnn.estimators import _base
 from skrnn.network import shards
 from skrnn.training.objective import Objective
 
@@ -95,6 +96,23 @@ def test_two_threads_that_fit_the_same_object(monkeypatch):
     assert bits(model) == expected
     assert bits(model.fit(X, y)) == expected
     pickle.dumps(model)
+
+
+@pytest.mark.parametrize(("way", "n_epochs"), [("fit", 2), ("partial_fit", 1)])
+def test_training_resumes_from_what_another_thread_has_reached_meanwhile(monkeypatch, way, n_epochs):
+    """The other fit begins after this call, and ends before it has the object for itself."""
+    X, exclusive = ragged(20), _base.exclusive
+    reg = RNNRegressor(**QUICK, warm_start=True).fit(X, targets(X))
+    before = len(reg.loss_curve_)
+
+    def after_another(estimator):
+        monkeypatch.setattr(_base, "exclusive", exclusive)
+        estimator.partial_fit(X, targets(X))
+        return exclusive(estimator)
+
+    monkeypatch.setattr(_base, "exclusive", after_another)
+    getattr(reg, way)(X, targets(X))
+    assert len(reg.loss_curve_) == before + 1 + n_epochs
 
 
 @pytest.mark.usefixtures("busy")
@@ -217,6 +235,7 @@ import os, signal, sys, threading, time, warnings
 warnings.simplefilter("ignore")
 import joblib, numpy as np
 from skrnn import RNNRegressor
+from skrnn.estimators import _base
 from skrnn.network import shards
 from numba.core.compiler_lock import global_compiler_lock
 shards.WORK_PER_THREAD = 1
