@@ -52,8 +52,9 @@ class Training:
             try:
                 self.observer.begin_fit()
                 if optimizer.stochastic:
-                    for _ in self.epochs():
-                        pass
+                    theta = self._begin_epochs()
+                    while self._has_epochs:  # not by the generator, which makes another error of a StopIteration
+                        self._epoch(theta)
                     problem = self._unfinished()
                 else:
                     problem = self._run_full_batch()
@@ -64,10 +65,6 @@ class Training:
                 )
             except _DivergenceError as error:
                 where = str(error)
-            except RuntimeError as error:
-                if isinstance(error.__cause__, StopIteration):  # of the observer; the iterator of epochs hides it
-                    raise error.__cause__ from None
-                raise
             problem = self._settle(where) or problem
         if not self.interrupted:
             self.state.ended, self.state.problem = True, problem
@@ -135,24 +132,37 @@ class Training:
 
     def epochs(self):
         """Train by mini-batches, epoch after epoch; an iterator that gives the loss of each when it is over."""
-        state, weight = self.state, self.data.weight[self._rows].sum()
+        theta = self._begin_epochs()
+        while self._has_epochs:
+            yield self._epoch(theta)
+
+    def _begin_epochs(self):
+        """Make what the solver keeps; returns a copy of the parameters, which `_epoch` changes."""
+        state = self.state
         if state.slots is None:
             state.slots = self._optimizer.start(state.theta)
         if state.safe_theta is None:
             state.safe_theta = state.theta.copy()
-        theta = state.theta.copy()
-        while not state.ended and state.n_epochs < self.settings.max_iter:
-            self.observer.begin_epoch()
-            try:
-                loss = self._run_epoch(theta) / weight
-            except (KeyboardInterrupt, _DivergenceError):
-                self._epoch_before = state.theta.copy()
-                state.theta[:] = state.safe_theta
-                raise
-            state.older_theta[:] = state.theta
-            state.theta[:] = theta
-            self._end_epoch(loss)
-            yield loss
+        return state.theta.copy()
+
+    @property
+    def _has_epochs(self):
+        return not self.state.ended and self.state.n_epochs < self.settings.max_iter
+
+    def _epoch(self, theta):
+        """Train for an epoch; returns its loss."""
+        state = self.state
+        self.observer.begin_epoch()
+        try:
+            loss = self._run_epoch(theta) / self.data.weight[self._rows].sum()
+        except (KeyboardInterrupt, _DivergenceError):
+            self._epoch_before = state.theta.copy()
+            state.theta[:] = state.safe_theta
+            raise
+        state.older_theta[:] = state.theta
+        state.theta[:] = theta
+        self._end_epoch(loss)
+        return loss
 
     def _unfinished(self):
         """Text of the warning that epochs have been too few, or that of a run that had ended before; else None."""

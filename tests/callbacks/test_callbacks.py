@@ -125,6 +125,16 @@ def test_errors_of_a_callback_keep_their_type(fail, error):
         RNNRegressor(**SHORT).set_callbacks(Recorder(fail, error=error)).fit(X, Y)
 
 
+def test_an_error_that_a_callback_raises_from_another_is_that_error():
+    def error(message):
+        broken = RuntimeError(message)
+        broken.__cause__ = StopIteration()
+        return broken
+
+    with pytest.raises(RuntimeError, match="broken callback"):
+        RNNRegressor(**SHORT).set_callbacks(Recorder(("end", 1), error=error)).fit(X, Y)
+
+
 def test_estimators_with_callbacks_are_cloned_copied_and_pickled():
     reg = RNNRegressor(**SHORT).set_callbacks(LearningRateFinder(n_updates=20)).fit(X, Y)
     for other in (copy.deepcopy(reg), pickle.loads(pickle.dumps(reg))):
