@@ -197,10 +197,10 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
         return ClassificationTask(type(self).__name__, self.targets, self.class_weight)
 
     def _restored_task(self):
-        return restored_classes(vars(self))
+        return restored_classes(self)
 
     def _check_attributes_of_files(self, require):
-        return check_restored_classes(vars(self), require)
+        return check_restored_classes(self, require)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

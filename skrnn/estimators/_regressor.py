@@ -184,10 +184,10 @@ class RNNRegressor(RegressorMixin, BaseSupervised):
         return RegressionTask(type(self).__name__, self.targets, *what)
 
     def _restored_task(self):
-        return restored_numbers(vars(self))
+        return restored_numbers(self)
 
     def _check_attributes_of_files(self, require):
-        return check_restored_numbers(vars(self), require)
+        return check_restored_numbers(self, require)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

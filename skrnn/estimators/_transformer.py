@@ -236,7 +236,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         self._poolings()
 
     def _check_attributes_of_files(self, require):
-        check_restored_points(vars(self), self.structure_.n_outputs, require)
+        check_restored_points(self, self.structure_.n_outputs, require)
 
     def _poolings(self):
         names = [plain(name) for name in np.atleast_1d(np.asarray(usable(self, "pooling"), dtype=object)).tolist()]

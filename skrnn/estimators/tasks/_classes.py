@@ -178,17 +178,17 @@ class ClassificationTask(SuppliedTask):
 
 def restored_classes(attributes):
     """The fitted task that public attributes describe."""
-    if attributes["multilabel_"]:
-        return Labels(attributes["n_outputs_"], attributes["per_step_"])
-    return Classes(attributes["classes_"], attributes["per_step_"])
+    if attributes.multilabel_:
+        return Labels(attributes.n_outputs_, attributes.per_step_)
+    return Classes(attributes.classes_, attributes.per_step_)
 
 
 def check_restored_classes(attributes, require):
     """Refuse attributes in a file that do not belong together; ``require(name, holds)`` checks one."""
     require("multilabel_", lambda v: isinstance(v, (bool, np.bool_)))
     require("classes_", lambda v: isinstance(v, np.ndarray) and v.ndim == 1 and np.array_equal(np.unique(v), v))
-    n_classes = len(attributes["classes_"])
-    n_expected = n_classes if attributes["multilabel_"] else {1: None, 2: 1}.get(n_classes, n_classes)
+    n_classes = len(attributes.classes_)
+    n_expected = n_classes if attributes.multilabel_ else {1: None, 2: 1}.get(n_classes, n_classes)
     require("n_outputs_", lambda v: v == n_expected)
     return restored_classes(attributes)
 

@@ -119,14 +119,14 @@ class RegressionTask(SuppliedTask):
 def restored_numbers(attributes):
     """The fitted task that public attributes describe."""
     names = "loss_function_", "target_mean_", "target_scale_", "target_shape_", "per_step_"
-    return Numbers(*(attributes[name] for name in names))
+    return Numbers(*(getattr(attributes, name) for name in names))
 
 
 def check_restored_numbers(attributes, require):
     """Refuse attributes in a file that do not belong together; ``require(name, holds)`` checks one."""
     require("loss_function_", lambda v: isinstance(v, BaseLoss))
-    n = attributes["n_outputs_"]
-    attributes["loss_function_"]._validate_params()
+    n = attributes.n_outputs_
+    attributes.loss_function_._validate_params()
     require("target_shape_", lambda v: _is_shape(v) and math.prod(v) == n)
     for name in ("target_mean_", "target_scale_"):
         require(name, lambda v: is_vector(v) and len(v) == n)

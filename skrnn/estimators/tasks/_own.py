@@ -183,8 +183,8 @@ class AnySuppliedTask(SuppliedTask):
 
 def check_restored_points(attributes, n_raw, require):
     """Refuse attributes in a file that do not belong together; ``require(name, holds)`` checks one."""
-    names = [name for name in ("reconstruction_mean_", "reconstruction_scale_") if name in attributes]
+    names = [name for name in ("reconstruction_mean_", "reconstruction_scale_") if hasattr(attributes, name)]
     for name in names:
         require(name, lambda v: is_vector(v) and len(v) and n_raw % len(v) == 0)
-    if len({len(attributes[name]) for name in names}) > 1 or len(names) == 1:
+    if len({len(getattr(attributes, name)) for name in names}) > 1 or len(names) == 1:
         raise ValueError("reconstruction_mean_ and reconstruction_scale_ do not belong together")
