@@ -189,7 +189,7 @@ def test_times_in_a_column(column, library):
     frame = pd.DataFrame({"load": np.arange(6.0), "date": column})
     convert = "frame.set_index" if library == "pandas" else r"frame.to_pandas\(\).set_index"
     frame = frame if library == "pandas" else pl.from_pandas(frame)
-    message = rf"the column 'date' of {{}} holds times, .* drop it; .*{convert}\('date'\)"
+    message = rf"the column 'date' of {{}} holds times, .* drop it, .*{convert}\('date'\)"
     calls = {
         "series 0": lambda: make_windows(frame, window=2),
         "series 1": lambda: make_windows([frame[["load"]], frame], window=2),
