@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import check_random_state
 
 from .._core.warn import warn_user
+from ..initializers import Scheme
 from ..network.encoding import InputColumns, InputEncoder, learn_columns, learn_scales
 from ..optimizers import BaseOptimizer
 from ..sequences._ragged import is_ragged
@@ -68,8 +69,9 @@ class Prepared:
     """A fit that nothing speaks against, before the first kernel has run.
 
     columns : known without arithmetic, or the encoder of the fit that is resumed; input_weight : of what is learned of
-    X; target_weight : of rows, as users pass them; raw_prediction : (K,) to start from, None if it is yet to be found;
-    checkpoint : a state of training in plain values, or None.
+    X; target_names : those of y, or None; target_weight : of rows, as users pass them; scheme : of initial weights, or
+    None if a fit is resumed; raw_prediction : (K,) to start from, None if it is yet to be found; checkpoint : a state
+    of training in plain values, or None.
     """
 
     spec: FitSpec
@@ -80,10 +82,12 @@ class Prepared:
     columns: InputColumns
     input_weight: np.ndarray
     task: FittedTask
+    target_names: list | None
     target: EncodedTarget
     target_weight: np.ndarray
     network: object
     optimizer: BaseOptimizer
+    scheme: Scheme | None
     raw_prediction: np.ndarray | None
     seed: int
     checkpoint: dict | None
@@ -97,7 +101,8 @@ def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: No
     """
     parameters, weights = spec.parameters, last and last.attributes.weights_
     check_groups(parameters, len(given.sequences), request)
-    target = _read_target(spec, request, given, last)
+    names = getattr(last.attributes, "target_names_", None) if last else target_names(request.y)
+    target = _read_target(spec, request, given, last, names)
     task = spec.task.for_target(target)
     checkpoint = find_checkpoint(lambda: describe_run(spec, request, given.all_sequences, target, weights))
     seed = checkpoint["seed"] if checkpoint else int(check_random_state(parameters.random_state).randint(2**31 - 1))
@@ -125,22 +130,22 @@ def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: No
     elif fitted.per_step:
         warn_if_answer_is_read(structure, given.sequences, target.rows)
     network, optimizer = _network(parameters, structure, lengths), optimizer_of(parameters, structure)
-    scheme_of(parameters, structure, 1)  # refuses
+    scheme = None if last else scheme_of(parameters, structure)
     encoded, raw_prediction = EncodedTarget(y, weight, trained), None
     if not fitted.is_of_X:
         encoded = encoded.counted
         raw_prediction = best_constant(fitted.loss, encoded, network.n_outputs, parameters.dtype)
     return Prepared(
-        *(spec, request, last, given, split, columns, input_weight, fitted, encoded, target.weight),
-        *(network, optimizer, raw_prediction, seed, checkpoint),
+        *(spec, request, last, given, split, columns, input_weight, fitted, names, encoded, target.weight),
+        *(network, optimizer, scheme, raw_prediction, seed, checkpoint),
     )
 
 
-def _read_target(spec, request, given, last):
-    """The target of X, and behind it that of X_val."""
+def _read_target(spec, request, given, last, names):
+    """The target of X, and behind it that of X_val; `names` are those that both must have, if they have any."""
     known = {}
     if last:
-        check_target_names(getattr(last.attributes, "target_names_", None), request.y, spec.estimator)
+        check_target_names(names, request.y, spec.estimator)
         known = {"per_step": last.attributes.per_step_}
     target = spec.task.read(given.sequences, request.y, request.sample_weight, given.roles, **known)
     return target if request.validation is None else _with_held_out(spec, request, given, target)
@@ -234,17 +239,16 @@ class Started:
     def fitted(self):
         """The result if training ended now."""
         prepared = self.prepared
-        request, last, one_epoch = prepared.request, prepared.last, prepared.request.one_epoch
+        last, one_epoch = prepared.last, prepared.request.one_epoch
         training = training_attributes(prepared.network, self.state, one_epoch)
-        names = target_names(request.y)
         if last:
             kept = vars(last.attributes)
-            names, lasting = kept.get("target_names_"), ("learning_rate_init_", "learned_with_")
-            training |= {name: kept[name] for name in lasting if name in kept}
+            training |= {name: kept[name] for name in ("learning_rate_init_", "learned_with_") if name in kept}
         if one_epoch:
             training["solver_name_"] = type(prepared.optimizer).__name__
         of_X, learned = prepared.given.of_X, learned_with(prepared.spec.parameters, self.encoder)
-        return Fitted(of_X, names, self.encoder, self.task, prepared.network.structure, learned, training)
+        what = prepared.target_names, self.encoder, self.task, prepared.network.structure
+        return Fitted(of_X, *what, learned, training)
 
 
 def start(prepared, verbose=False):
@@ -283,7 +287,7 @@ def _state(prepared, n_steps, raw_prediction):
     if prepared.checkpoint:
         return TrainingState.from_plain(prepared.checkpoint, network)
     if not last:
-        scheme = scheme_of(prepared.spec.parameters, network.structure, n_steps)
+        scheme = prepared.scheme._replace(n_steps=int(n_steps))
         return TrainingState(network.initialize(np.random.default_rng(seed), scheme, raw_prediction), seed)
     reached = last.attributes
     scores, slots = reached.validation_scores_, None

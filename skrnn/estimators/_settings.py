@@ -126,8 +126,8 @@ def optimizer_of(parameters, structure):
     return optimizer
 
 
-def scheme_of(parameters, structure, n_steps):
-    """How the network gets its initial weights; n_steps: of the longest training sequence."""
+def scheme_of(parameters, structure, n_steps=0):
+    """How the network gets its initial weights; n_steps: of the longest training sequence, if it is known."""
     biases = get_bias_initializer(parameters.bias_init)
     if biases is not None and not structure.cell.remembers:
         raise ValueError(

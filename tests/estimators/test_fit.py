@@ -8,6 +8,8 @@ from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
 from skrnn import Conv, RNNClassifier, RNNRegressor, SequenceTransformer
+from skrnn.callbacks import EarlyStopping
+from skrnn.estimators import _fit
 from skrnn.estimators._fit import FitRequest, prepare, start
 from skrnn.estimators._fitted import NAMES
 from skrnn.estimators._given import read_given
@@ -111,3 +113,21 @@ def test_attributes_that_users_set_stay():
     model = RNNRegressor(**QUICK).fit(X, Y)
     model.note_ = "mine"
     assert model.fit(ragged(), targets(ragged())).note_ == "mine"
+
+
+def test_initial_weights_are_no_concern_of_a_fit_that_is_resumed():
+    model = RNNRegressor(**QUICK, warm_start=True).fit(X, Y)
+    t = model.set_params(bias_init="chrono").fit(X, Y).t_
+    with pytest.raises(ValueError, match="biases of gates that remember"):
+        clone(model).fit(X, Y)
+    assert t > clone(model.set_params(bias_init="cell")).fit(X, Y).t_
+
+
+def test_names_of_targets_are_read_once_before_training(monkeypatch):
+    calls = []
+    names = _fit.target_names
+    monkeypatch.setattr(_fit, "target_names", lambda y: calls.append(y) or names(y))
+    frame = pd.DataFrame({"a": Y, "b": -Y})
+    model = RNNRegressor(**QUICK).set_callbacks(EarlyStopping(X, frame)).fit(X, frame)
+    assert len(calls) == 1
+    assert model.target_names_.tolist() == ["a", "b"]
