@@ -109,7 +109,7 @@ class Training:
     def start(self, executor, optimizer, rows, held_out):
         """Make what `epochs` uses; the executor stays the caller's, and may serve several runs."""
         settings, data = self.settings, self.data
-        self._optimizer, self._rows = optimizer, rows
+        self._optimizer, self._rows, self._weight = optimizer, rows, data.weight[rows].sum()
         everything = np.concatenate([rows, held_out])
         self._all_rows = everything[data.weight[everything] > 0]
         for name in ("older_theta", "first_theta"):
@@ -154,7 +154,7 @@ class Training:
         state = self.state
         self.observer.begin_epoch()
         try:
-            loss = self._run_epoch(theta) / self.data.weight[self._rows].sum()
+            loss = self._run_epoch(theta) / self._weight
         except (KeyboardInterrupt, _DivergenceError):
             self._epoch_before = state.theta.copy()
             state.theta[:] = state.safe_theta

@@ -66,6 +66,11 @@ class Labels(FittedTask):
     per_step: bool
     loss = BinomialLogLoss()
 
+    @property
+    def classes(self):
+        """Numbers of the labels."""
+        return np.arange(self.n_outputs)
+
     def encode(self, rows):
         self.check_width(rows)
         y = check_array(rows, dtype=np.float64, input_name="y")
@@ -99,7 +104,7 @@ class Labels(FittedTask):
         return accuracy_score(y, raw_prediction > 0, sample_weight=weight)
 
     def attributes(self):
-        return {"classes_": np.arange(self.n_outputs), "multilabel_": True}
+        return {"classes_": self.classes, "multilabel_": True}
 
 
 class ClassificationTask(SuppliedTask):
@@ -139,7 +144,7 @@ class ClassificationTask(SuppliedTask):
 
     def resumed(self, fitted, request):
         """The task that was fitted before; refuses other `classes`."""
-        known = fitted.attributes()["classes_"].tolist()
+        known = fitted.classes.tolist()
         given = None if request.classes is None else given_classes(request.classes).tolist()
         if given not in (None, known):
             raise ValueError(
@@ -150,10 +155,8 @@ class ClassificationTask(SuppliedTask):
 
     def weighted(self, fitted, y, weight, trained):
         if self.class_weight is not None:
-            classes, is_of_labels = fitted.attributes()["classes_"], isinstance(fitted, Labels)
-            weight = weight * class_factors(
-                self.class_weight, classes, y.astype(np.intp), weight, trained, is_of_labels
-            )
+            codes, is_of_labels = y.astype(np.intp), isinstance(fitted, Labels)
+            weight = weight * class_factors(self.class_weight, fitted.classes, codes, weight, trained, is_of_labels)
         check_sum(weight)
         return weight
 
@@ -209,11 +212,11 @@ def _is_of_labels(target):
 
 
 def _check_numbers_of_labels(fitted, classes):
-    given = None if classes is None else given_classes(classes).tolist()
-    if given not in (None, list(range(fitted.n_outputs))):
+    given, known = None if classes is None else given_classes(classes).tolist(), fitted.classes.tolist()
+    if given not in (None, known):
         raise ValueError(
             f"classes={given} are not the numbers of the labels that a matrix y of indicators has, "
-            f"{list(range(fitted.n_outputs))}: leave out classes."
+            f"{known}: leave out classes."
         )
 
 
