@@ -85,8 +85,26 @@ class BaseLoss(PlainEstimator):
         for array in (raw, d_raw):
             if array.shape[0] < y.shape[0] or array.shape[1] < K:
                 raise ValueError(f"raw and d_raw need at least {y.shape[0]} rows and {K} columns, got {array.shape}.")
+        kernel, arguments = self.kernel_call(raw, K, y, weight, d_raw)
+        return float(kernel(*arguments))
+
+    def kernel_call(self, raw, K, y, weight, d_raw):
+        """Give the kernel that computes the loss, and what it is called with.
+
+        Parameters
+        ----------
+        raw, K, y, weight, d_raw
+            As for `value_and_gradient`; or arrays of which the kernel will read how many rows they have.
+
+        Returns
+        -------
+        kernel : callable
+            The kernel.
+        arguments : tuple
+            Its arguments.
+        """
         parameter = float(getattr(self, self._parameter_name)) if self._parameter_name else 0.0
-        return float(_kernel(self._kernel_name)(raw, K, y, weight, d_raw, parameter))
+        return _kernel(self._kernel_name), (raw, K, y, weight, d_raw, parameter)
 
     def check_target(self, y):
         """Raise an error if the loss does not support the target.

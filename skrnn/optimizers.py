@@ -107,8 +107,32 @@ class BaseOptimizer(PlainEstimator):
         decay_mask : ndarray of shape (n_parameters,), default=None
             1 where weight decay applies, 0 elsewhere. If None, it applies everywhere. Only used by `AdamW`.
         """
+        mask = np.ones_like(theta) if decay_mask is None else np.asarray(decay_mask, theta.dtype)
+        kernel, arguments = self.kernel_call(theta, gradient, state, t, float(learning_rate), mask)
+        kernel(*arguments)
+
+    def kernel_call(self, theta, gradient, state, t, learning_rate, decay_mask):
+        """Give the kernel of a step, and what it is called with.
+
+        Parameters
+        ----------
+        theta, gradient, state, t, learning_rate, decay_mask
+            As for `step`; or numbers that will be read when the kernel runs.
+
+        Returns
+        -------
+        kernel : callable
+            The kernel.
+        arguments : tuple
+            Its arguments.
+        """
         rows = [array[np.newaxis] for array in (theta, gradient, *state)]
-        self._update(*rows, t, float(learning_rate), decay_mask)
+        name, rest = self._update(t, learning_rate, decay_mask[np.newaxis])
+        return _kernel(name), (*rows, *rest)
+
+    def _update(self, t, learning_rate, decay_mask):
+        """Name of the kernel, and its arguments behind the arrays."""
+        raise NotImplementedError
 
 
 class SGD(BaseOptimizer):
@@ -152,8 +176,8 @@ class SGD(BaseOptimizer):
         self.momentum = momentum
         self.nesterov = nesterov
 
-    def _update(self, theta, gradient, velocity, t, learning_rate, decay_mask):
-        _kernel("sgd")(theta, gradient, velocity, learning_rate, float(self.momentum), bool(self.nesterov))
+    def _update(self, t, learning_rate, decay_mask):
+        return "sgd", (learning_rate, float(self.momentum), bool(self.nesterov))
 
 
 class RMSprop(BaseOptimizer):
@@ -194,8 +218,8 @@ class RMSprop(BaseOptimizer):
         self.rho = rho
         self.epsilon = epsilon
 
-    def _update(self, theta, gradient, square, t, learning_rate, decay_mask):
-        _kernel("rmsprop")(theta, gradient, square, learning_rate, float(self.rho), float(self.epsilon))
+    def _update(self, t, learning_rate, decay_mask):
+        return "rmsprop", (learning_rate, float(self.rho), float(self.epsilon))
 
 
 class Adam(BaseOptimizer):
@@ -236,9 +260,8 @@ class Adam(BaseOptimizer):
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8):
         keep(locals())
 
-    def _update(self, theta, gradient, mean, square, t, learning_rate, decay_mask):
-        constants = (float(self.beta_1), float(self.beta_2), float(self.epsilon))
-        _kernel("adam")(theta, gradient, mean, square, t, learning_rate, *constants, 0.0, theta)
+    def _update(self, t, learning_rate, decay_mask):
+        return "adam", (t, learning_rate, float(self.beta_1), float(self.beta_2), float(self.epsilon), 0.0, decay_mask)
 
 
 class AdamW(BaseOptimizer):
@@ -280,11 +303,9 @@ class AdamW(BaseOptimizer):
     def __init__(self, beta_1=0.9, beta_2=0.999, epsilon=1e-8, weight_decay=0.01):
         keep(locals())
 
-    def _update(self, theta, gradient, mean, square, t, learning_rate, decay_mask):
-        mask = np.ones_like(theta) if decay_mask is None else np.asarray(decay_mask, theta.dtype)[np.newaxis]
-        constants = (float(self.beta_1), float(self.beta_2), float(self.epsilon))
-        decay = learning_rate * float(self.weight_decay)
-        _kernel("adam")(theta, gradient, mean, square, t, learning_rate, *constants, decay, mask)
+    def _update(self, t, learning_rate, decay_mask):
+        constants = float(self.beta_1), float(self.beta_2), float(self.epsilon), float(self.weight_decay)
+        return "adam", (t, learning_rate, *constants, decay_mask)
 
 
 class LBFGS(BaseOptimizer):

@@ -3,16 +3,60 @@
 from ._jit import VECTOR_BYTES, kernel
 from .lanes import load, store
 
+# Rows of what a plan knows of its sequences: their numbers; the rows of the values where they begin; their steps; the
+# step of the whole sequence that is their first; steps of the whole; the rows of all steps where they begin; steps that
+# a stride leaves.
+SEQUENCES, BEGINS, LENGTHS, FIRST_STEPS, WHOLE_LENGTHS, TARGET_BEGINS, STEPS, N_OF_SEQUENCES = range(8)
+# Words of the counts of a plan: sequences of the shard, entries of `starts`, live rows; which shard of its group it is;
+# how many sequences go on behind the segment, start from states that are given, have gradients of their final states
+# that are known; address, rows and numbers of the values.
+(N_SEQUENCES, N_STARTS, N_LIVE, SHARD, N_ON, N_GIVEN, N_KNOWN, VALUES, N_VALUES, N_NUMBERS, N_COUNTS) = range(11)
+
 
 @kernel
-def plan_steps(lengths, starts):
-    """Fill `starts` (T + 2 entries) for sequences of `lengths`, longest first."""
-    n = lengths.shape[0]
+def take_shard(counts, bounds, sorted_rows, lengths, begins, of_sequences):
+    """Tell a plan of shard ``counts[SHARD]``: sequences ``bounds[s] .. bounds[s + 1] - 1``, all of their steps."""
+    first = bounds[counts[SHARD]]
+    n = bounds[counts[SHARD] + 1] - first
+    counts[N_SEQUENCES] = n
+    for i in range(n):
+        row = sorted_rows[first + i]
+        of_sequences[SEQUENCES, i] = row
+        of_sequences[BEGINS, i] = of_sequences[TARGET_BEGINS, i] = begins[row]
+        of_sequences[LENGTHS, i] = of_sequences[WHOLE_LENGTHS, i] = lengths[row]
+
+
+@kernel
+def place_arrays(addresses, offsets, base, row_bytes, row):
+    """Addresses of arrays that lie at `offsets` in a row of memory."""
+    for k in range(addresses.shape[0]):
+        addresses[k] = base + row * row_bytes + offsets[k]
+
+
+@kernel
+def count_steps(lengths, stride, steps):
+    """Steps that are left of `lengths` if every `stride`-th is kept."""
+    for n in range(lengths.shape[0]):
+        steps[n] = (lengths[n] + stride - 1) // stride
+
+
+@kernel
+def plan_steps(lengths, starts, counts):
+    """Fill T + 2 entries of `starts` for sequences of `lengths`, longest first; count these and the live rows."""
+    n, n_steps = lengths.shape[0], lengths[0]
     starts[0], starts[1] = 0, n
-    for t in range(starts.shape[0] - 2):
+    for t in range(n_steps):
         while n > 0 and lengths[n - 1] <= t:
             n -= 1
         starts[t + 2] = starts[t + 1] + n
+    counts[N_STARTS], counts[N_LIVE] = n_steps + 2, starts[n_steps + 1] - starts[1]
+
+
+@kernel
+def follow_rows(rows, order, out):
+    """out[q] = rows[order[q]]."""
+    for q in range(order.shape[0]):
+        out[q] = rows[order[q]]
 
 
 @kernel

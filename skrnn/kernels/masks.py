@@ -76,7 +76,11 @@ def _lower_chance(context, builder, sig, args):
 
 
 @kernel
-def _dropout_mask(low, high, identities, threshold, scale, n_columns, out):
+def draw_dropout(low, high, identities, threshold, scale, n_columns, out):
+    """out[n, j] = 0 with probability threshold / 2^32, else `scale`: a function of the key, identities[n] and j alone.
+
+    low, high : words of the key; identities : what tells each sequence from all others.
+    """
     lanes = VECTOR_BYTES // out.itemsize
     for n in range(identities.shape[0]):
         identity = int(identities[n])
@@ -87,7 +91,12 @@ def _dropout_mask(low, high, identities, threshold, scale, n_columns, out):
 
 
 @kernel
-def _zoneout_mask(low, high, identities, threshold, n_columns, starts, first_steps, out):
+def draw_zoneout(low, high, identities, threshold, n_columns, starts, first_steps, out):
+    """out[row of step t of sequence n, j] = 1 with probability threshold / 2^32, else 0.
+
+    A function of the key, identities[n], the step and j alone. The rows lie as in `pooling`; the first step of sequence
+    n is first_steps[n].
+    """
     lanes = VECTOR_BYTES // out.itemsize
     for t in range(starts.shape[0] - 2):
         first = starts[t + 1] - starts[1]
@@ -101,37 +110,11 @@ def _zoneout_mask(low, high, identities, threshold, n_columns, starts, first_ste
                 store(out, first + n, j, m, chance(out, j, m, seed_0, seed_1, threshold))
 
 
-def _words(key, rate):
-    """The two words of a key, and the threshold below which a hash counts as chosen."""
-    return key & WORD, (key >> 32) & WORD, min(round(rate * 2**32), WORD)
+def words_of(key):
+    """The two words of a key of 64 bits."""
+    return key & WORD, (key >> 32) & WORD
 
 
-def dropout_mask(key, identities, rate, n_columns, out):
-    """out[n, j] = 0 with probability `rate`, else 1 / (1 - rate); a function of key, identities[n] and j alone.
-
-    Parameters
-    ----------
-    key : int
-        64 bits.
-    identities : ndarray of int64 of shape (N,)
-        What tells each sequence from all others.
-    rate : float
-        Probability, at least 0 and below 1.
-    n_columns : int
-        Columns to fill.
-    out : C-contiguous ndarray of shape (>= N, >= n_columns)
-        Receives the mask; the rest is not written.
-    """
-    low, high, threshold = _words(int(key), rate)
-    _dropout_mask(low, high, identities, threshold, 1 / (1 - float(rate)), n_columns, out)
-
-
-def zoneout_mask(key, identities, rate, n_columns, starts, out, first_steps=None):
-    """out[row of step t of sequence n, j] = 1 with probability `rate`, else 0.
-
-    A function of key, identities[n], t and j alone. The rows lie as in `pooling`; where they begin at a later step than
-    t = 0, first_steps[n] is that of sequence n. The other arguments are those of `dropout_mask`.
-    """
-    low, high, threshold = _words(int(key), rate)
-    first_steps = np.zeros(len(identities), np.int64) if first_steps is None else first_steps
-    _zoneout_mask(low, high, identities, threshold, n_columns, starts, first_steps, out)
+def threshold_of(rate):
+    """The hashes below it are chosen, with probability `rate`."""
+    return min(round(rate * 2**32), WORD)

@@ -44,9 +44,10 @@ def rmsprop(theta, gradient, square, learning_rate, rho, epsilon):
 
 
 @kernel
-def adam(theta, gradient, mean, square, t, learning_rate, beta_1, beta_2, epsilon, decay, decay_mask):
-    """Step of `Adam`, and of `AdamW` if decay > 0; decay_mask is read only then."""
+def adam(theta, gradient, mean, square, t, learning_rate, beta_1, beta_2, epsilon, weight_decay, decay_mask):
+    """Step of `Adam`, and of `AdamW` if weight_decay > 0; decay_mask is read only then."""
     lanes, P = VECTOR_BYTES // theta.itemsize, theta.shape[1]
+    decay = learning_rate * weight_decay
     unbias_1, unbias_2 = 1 / (1 - beta_1**t), 1 / (1 - beta_2**t)
     mode = flush_denormals()
     for j in range(0, P, lanes):

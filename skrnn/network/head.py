@@ -1,7 +1,9 @@
 """A head: from the outputs of the top level of a stack to raw predictions."""
 
 from ..kernels.batches import last_states
-from ..kernels.masks import dropout_mask
+from ..kernels.masks import draw_dropout, threshold_of
+from ..kernels.program import Instruction
+from ..kernels.rows import clear_rows, copy_rows
 from .arena import prefixed
 from .layers.pooling import get_pooling
 from .layers.readout import Readout
@@ -61,42 +63,41 @@ class Head:
         """Set what all shards leave as it is."""
         buffers.group("pooled")["h"][:, self.n_top_units] = 1  # for the biases of the readout
 
-    def pool(self, packed, buffers, plan):
-        """Pool the outputs of the top level; of a segment, into what those before it have left."""
+    def pool(self, shard):
+        """Instructions that pool the outputs of the top level; of a segment, into what those before it have left."""
+        buffers, plan = shard.buffers, shard.plan
         pooled = buffers.group("pooled")["h"]
         if self.top.keeps_outputs:
-            weights, scratch, Y = packed.group("pooling"), buffers.group("pooling"), self.top.outputs(buffers)
-            self.pooling.forward(weights, scratch, Y, plan.starts, pooled, plan.segment)
+            groups = shard.packed.group("pooling"), buffers.group("pooling")
+            yield from self.pooling.forward(*groups, self.top.outputs(buffers), plan, pooled)
         else:
             for states, H, column in self.top.final_outputs(buffers):
-                last_states(states, plan.starts, H, pooled, column)
+                yield Instruction("pooling: last states", last_states, (states, plan.starts, H, pooled, column))
 
-    def read_out(self, packed, buffers, plan, noise):
-        """Raw predictions of the sequences of `plan`, from their pooled outputs."""
-        arrays, n_rows = buffers.group("pooled"), self.pooling.n_rows(plan.starts)
-        arrays["raw"][:n_rows, : self.n_outputs] = arrays["h"][:n_rows, : self.n_outputs]
+    def read_out(self, shard):
+        """Instructions for raw predictions of the sequences of the plan, from their pooled outputs."""
+        arrays, n_rows = shard.buffers.group("pooled"), self.pooling.n_rows(shard.plan)
+        yield Instruction("readout: copy", copy_rows, (arrays["h"], 0, 0, n_rows, self.n_outputs, arrays["raw"]))
 
-    def backward_read_out(self, packed, buffers, plan, gradient, mode):
-        """The way back of `read_out`, from ``d_raw`` to the gradients of pooled outputs."""
-        arrays, n_rows = buffers.group("pooled"), self.pooling.n_rows(plan.starts)
-        arrays["dh"][:n_rows, : self.n_top_units] = arrays["d_raw"][:n_rows, : self.n_top_units]
+    def backward_read_out(self, shard):
+        """Instructions for the way back of `read_out`, from ``d_raw`` to the gradients of pooled outputs."""
+        arrays, n_rows = shard.buffers.group("pooled"), self.pooling.n_rows(shard.plan)
+        what = arrays["d_raw"], 0, 0, n_rows, self.n_top_units, arrays["dh"]
+        yield Instruction("readout: copy back", copy_rows, what)
 
-    def backward_pool(self, packed, buffers, plan, gradient, mode):
-        """The way back of `pool`, into the gradients of the outputs of the top level.
-
-        Returns those of the outputs after the last steps, if no others are kept, else None.
-        """
-        arrays = buffers.group("pooled")
+    def backward_pool(self, shard):
+        """Instructions for the way back of `pool`, into the gradients of the outputs of the top level."""
+        buffers, plan, arrays = shard.buffers, shard.plan, shard.buffers.group("pooled")
         if self.top.keeps_outputs:
-            self.pooling.backward(
-                *(packed.group("pooling"), buffers.group("pooling"), self.top.outputs(buffers), plan.starts),
-                *(arrays["h"], arrays["dh"], self.top.output_gradients(buffers), gradient.group("pooling")),
-                plan.segment,
-            )
-            return None
-        if mode.keeps_outputs:
-            self.top.output_gradients(buffers)[:] = 0
-        return arrays["dh"]
+            groups = shard.packed.group("pooling"), buffers.group("pooling")
+            what = self.top.outputs(buffers), arrays["dh"], self.top.output_gradients(buffers)
+            yield from self.pooling.backward(*groups, plan, *what, shard.gradient.group("pooling"))
+        elif shard.mode.keeps_outputs:
+            yield Instruction("clear dY", clear_rows, (self.top.output_gradients(buffers), 0, plan.n_live))
+
+    def d_last(self, buffers):
+        """The gradients of the outputs after the last steps, if no others are kept, else None."""
+        return None if self.top.keeps_outputs else buffers.group("pooled")["dh"]
 
 
 class ReadoutHead(Head):
@@ -109,18 +110,19 @@ class ReadoutHead(Head):
     def start_at(self, raw, weights):
         weights["readout.b"][...] = raw
 
-    def read_out(self, packed, buffers, plan, noise):
-        arrays = buffers.group("pooled")
-        if self.dropout and noise is not None:
-            M = arrays["M"]
-            dropout_mask(noise.key(self.number), noise.identities, self.dropout, self.n_top_units, M)
-            self.pooling.mask(arrays["h"], M, plan.starts)
-        self.readout.forward(packed.group("readout"), arrays["h"], arrays["raw"], self.pooling.n_rows(plan.starts))
+    def read_out(self, shard):
+        arrays, plan = shard.buffers.group("pooled"), shard.plan
+        if self.dropout and shard.mode.noisy:
+            key, M = shard.keys.of(self.number), arrays["M"]
+            what = *key, plan.sequences, threshold_of(self.dropout), 1 / (1 - self.dropout), self.n_top_units, M
+            yield Instruction("readout: dropout mask", draw_dropout, what)
+            yield from self.pooling.mask(arrays["h"], M, plan)
+        weights = shard.packed.group("readout")
+        yield from self.readout.forward(weights, arrays["h"], arrays["raw"], self.pooling.n_rows(plan))
 
-    def backward_read_out(self, packed, buffers, plan, gradient, mode):
-        arrays, n_rows = buffers.group("pooled"), self.pooling.n_rows(plan.starts)
-        self.readout.backward(
-            *(packed.group("readout"), arrays["h"], arrays["d_raw"], arrays["dh"], gradient.group("readout"), n_rows)
-        )
-        if self.dropout and mode.noisy:
-            self.pooling.mask(arrays["dh"], arrays["M"], plan.starts)
+    def backward_read_out(self, shard):
+        arrays, plan = shard.buffers.group("pooled"), shard.plan
+        groups = shard.packed.group("readout"), arrays["h"], arrays["d_raw"], arrays["dh"]
+        yield from self.readout.backward(*groups, shard.gradient.group("readout"), self.pooling.n_rows(plan))
+        if self.dropout and shard.mode.noisy:
+            yield from self.pooling.mask(arrays["dh"], arrays["M"], plan)

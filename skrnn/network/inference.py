@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..kernels.batches import store_rows
+from ..kernels.batches import N_SEQUENCES, store_rows
+from ..kernels.program import Program
 from .carry import Carry
 from .data import MAX_BYTES, Data
 from .layers.pooling import get_pooling
@@ -106,10 +107,10 @@ class Predictor:
             tasks = [task._replace(carry=initial.take(task.sequences), wants_carry=True) for task in tasks]
         n_workers = min(n_workers, len(tasks))
         workspace = network.memory.take_workspace(room.n_steps, room.n_sequences, n_workers, kind.mode)
-        packed, buffers = workspace.packed, workspace.buffers[:n_workers]
-        crew = Crew(network, packed, [kind(network, data, packed, of_one, room.n_steps, *what) for of_one in buffers])
+        workers = [kind(network, data, programs, room.n_steps, *what) for programs in workspace.programs[:n_workers]]
+        crew = Crew(lambda theta: workspace.pack(network, theta), workers)
         results = self.executor.run(crew, self.theta, tasks, n_workers)
-        network.memory.give_back(workspace)
+        network.memory.give_back(workspace, kind.mode)
         return list(zip(tasks, results, strict=True))
 
 
@@ -120,7 +121,7 @@ class _ForwardPass:
     ----------
     network : Network
     data : Data
-    packed, buffers : Arena
+    programs : ShardPrograms
     capacity : int
         Steps that there are buffers for.
 
@@ -131,35 +132,36 @@ class _ForwardPass:
 
     mode = Mode(keeps_outputs=True)
 
-    def __init__(self, network, data, packed, buffers, capacity):
-        self.network, self.data, self.packed, self.buffers, self.capacity = network, data, packed, buffers, capacity
+    def __init__(self, network, data, programs, capacity):
+        self.network, self.data, self.programs, self.capacity = network, data, programs, capacity
+        self.buffers, self.plan = programs.memory.buffers, programs.plan
 
     def run(self, task):
         """Take the shard of a task forward, segment by segment."""
-        network, stretch = self.network, Stretch.whole(self.data, task.sequences)
-        segments, plans, carry, final = stretch.cut(self.capacity), [], task.carry, None
+        stretch = Stretch.whole(self.data, task.sequences)
+        segments, carry, final = stretch.cut(self.capacity), task.carry, None
         rows, begins = self.start(stretch)
         for k, segment in enumerate(segments):
-            plan = network.run_stretch(self.packed, self.buffers, self.data, segment, self.mode, carry=carry)
-            plans.append(plan)
-            self.read(plan, segment, begins, rows)
+            self.programs.start(self.data, segment, carry)
+            self.programs.forward.run()
+            self.read(segment, begins, rows)
             if task.wants_carry or k + 1 < len(segments):
-                carry = network.stack.carry(self.buffers, plan)
+                carry = self.programs.carry(len(segment.sequences))
                 final = carry if final is None else final.update(carry)
                 carry = carry.first(segment.n_on)
-        self.end(plans[0], rows)
+        self.end(rows)
         return ShardResult(rows=rows, carry=final)
 
     def start(self, stretch):
         """Rows for what the result is to have, and the first of each sequence."""
         raise NotImplementedError
 
-    def read(self, plan, segment, begins, rows):
+    def read(self, segment, begins, rows):
         """Take what is wanted of a segment that has come through the stack."""
         raise NotImplementedError
 
-    def end(self, plan, rows):
-        """Take what is wanted of all steps; `plan` is that of the first segment, which has all sequences."""
+    def end(self, rows):
+        """Take what is wanted of all steps."""
 
     def _rows_of_steps(self, stretch, n_columns):
         n_steps = self.network.n_steps(stretch.lengths)
@@ -168,10 +170,10 @@ class _ForwardPass:
     def _rows_of_sequences(self, stretch, n_columns):
         return np.empty((len(stretch.sequences), n_columns), self.network.dtype), None
 
-    @staticmethod
-    def _store(array, n_columns, plan, segment, begins, rows):
+    def _store(self, array, n_columns, segment, begins, rows):
         """Bring the live rows of a segment to the rows of their sequences."""
-        store_rows(array, 0, n_columns, plan.starts, begins[: len(segment.lengths)] + segment.first_steps, rows)
+        starts, first = self.plan.starts.resolve(), begins[: len(segment.lengths)] + segment.first_steps
+        store_rows(array, 0, n_columns, starts, first, rows)
 
 
 class _RawPass(_ForwardPass):
@@ -183,18 +185,16 @@ class _RawPass(_ForwardPass):
         keeps_steps = self.network.head.pooling.keeps_steps
         return (self._rows_of_steps if keeps_steps else self._rows_of_sequences)(stretch, self.network.n_outputs)
 
-    def read(self, plan, segment, begins, rows):
-        head = self.network.head
-        head.pool(self.packed, self.buffers, plan)
-        if head.pooling.keeps_steps:
-            head.read_out(self.packed, self.buffers, plan, None)
-            raw = self.buffers.group("pooled")["raw"]
-            self._store(raw, self.network.n_outputs, plan, segment, begins, rows)
+    def read(self, segment, begins, rows):
+        self.programs.pool.run()
+        if self.network.head.pooling.keeps_steps:
+            self.programs.read_out.run()
+            self._store(self.buffers.group("pooled")["raw"], self.network.n_outputs, segment, begins, rows)
 
-    def end(self, plan, rows):
-        head = self.network.head
-        if not head.pooling.keeps_steps:
-            head.read_out(self.packed, self.buffers, plan, None)
+    def end(self, rows):
+        if not self.network.head.pooling.keeps_steps:
+            self.programs.plan.counts[N_SEQUENCES] = len(rows)  # all of them, not those of the last segment
+            self.programs.read_out.run()
             rows[:] = self.buffers.group("pooled")["raw"][: len(rows), : self.network.n_outputs]
 
 
@@ -204,9 +204,9 @@ class _StatesPass(_ForwardPass):
     def start(self, stretch):
         return self._rows_of_steps(stretch, self.network.stack.n_top_units)
 
-    def read(self, plan, segment, begins, rows):
+    def read(self, segment, begins, rows):
         stack = self.network.stack
-        self._store(stack.levels[-1].outputs(self.buffers), stack.n_top_units, plan, segment, begins, rows)
+        self._store(stack.levels[-1].outputs(self.buffers), stack.n_top_units, segment, begins, rows)
 
 
 class _AttentionPass(_ForwardPass):
@@ -215,31 +215,36 @@ class _AttentionPass(_ForwardPass):
     def start(self, stretch):
         return self._rows_of_steps(stretch, 1)
 
-    def read(self, plan, segment, begins, rows):
-        self.network.head.pool(self.packed, self.buffers, plan)
-        self._store(self.buffers.group("pooling")["alpha"], 1, plan, segment, begins, rows)
+    def read(self, segment, begins, rows):
+        self.programs.pool.run()
+        self._store(self.buffers.group("pooling")["alpha"], 1, segment, begins, rows)
 
 
 class _PooledPass(_ForwardPass):
     """Outputs of the top level, pooled in several ways."""
 
-    def __init__(self, network, data, packed, buffers, capacity, poolings):
-        super().__init__(network, data, packed, buffers, capacity)
-        pooling = network.head.pooling
-        self.ways = [get_pooling(name, pooling.n_units, pooling.n_backward) for name in poolings]
+    def __init__(self, network, data, programs, capacity, poolings):
+        super().__init__(network, data, programs, capacity)
+        pooling, Y = network.head.pooling, network.stack.levels[-1].outputs(self.buffers)
+        self.ways = []  # the program of each way, and what it fills
+        for name in poolings:
+            way, n_sequences = get_pooling(name, pooling.n_units, pooling.n_backward), self.plan.of_sequences.shape[1]
+            pooled = np.empty((n_sequences, pooling.n_units), Y.dtype)
+            shapes = way.buffer_shapes(len(Y), n_sequences, training=False)
+            scratch = {name: np.empty(shape, Y.dtype) for name, shape in shapes.items()}
+            self.ways.append((Program(way.forward({}, scratch, Y, self.plan, pooled)), pooled))
 
     def start(self, stretch):
         return self._rows_of_sequences(stretch, len(self.ways) * self.network.stack.n_top_units)
 
-    def read(self, plan, segment, begins, rows):
-        stack, n = self.network.stack, len(segment.sequences)
-        Y, H = stack.levels[-1].outputs(self.buffers), stack.n_top_units
-        for k, way in enumerate(self.ways):
-            shapes = way.buffer_shapes(len(Y), n, training=False)
-            scratch = {name: np.empty(shape, Y.dtype) for name, shape in shapes.items()}
-            pooled = rows[:n, k * H : (k + 1) * H].copy()  # what the segment before has left
-            way.forward({}, scratch, Y, plan.starts, pooled, plan.segment)
-            rows[:n, k * H : (k + 1) * H] = pooled
+    def read(self, segment, begins, rows):
+        for program, _ in self.ways:  # each goes on from what it has left of the segment before
+            program.run()
+
+    def end(self, rows):
+        H = self.network.stack.n_top_units
+        for k, (_, pooled) in enumerate(self.ways):
+            rows[:, k * H : (k + 1) * H] = pooled[: len(rows)]
 
 
 def read_out(network, theta, pooled):
@@ -250,7 +255,7 @@ def read_out(network, theta, pooled):
     with_one, raw = np.ones((N, H + 1), network.dtype), np.empty((N, network.n_outputs), network.dtype)
     with_one[:, :H] = pooled
     packed = network.pack(theta, network.memory.allocate_packed())
-    network.head.readout.forward(packed.group("readout"), with_one, raw, N)
+    Program(network.head.readout.forward(packed.group("readout"), with_one, raw, N)).run()
     return raw
 
 

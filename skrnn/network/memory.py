@@ -11,26 +11,53 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .arena import Arena, arena_bytes, prefixed
+from .arena import Arena, Gradients, arena_bytes, prefixed
 from .data import SHARES
-from .plan import Mode
+from .plan import Mode, Plan
+from .programs import ShardPrograms
 
-LARGEST_SPARE = 2**20  # bytes of a workspace that is kept between predictions
+LARGEST_SPARE = 2**23  # bytes of a workspace that is kept between predictions
 PLAN_BYTES = 40  # of the plan of a shard, for each step
 STEPS_OF_LINE = 1024, 2048  # from which on the bytes of buffers grow evenly
 TRAINING = Mode(training=True)
 WEIGHT_COPIES = 6  # arrays of the size of theta: itself, its gradient, the best so far, what an optimiser keeps
 
 
-class Workspace(NamedTuple):
-    """Memory for predictions: packed weights, and buffers of each thread.
+class ThreadMemory(NamedTuple):
+    """What one thread writes: the arrays of a shard, where its steps lie, the states at its borders."""
 
-    room : most steps, sequences and threads, and whether outputs are kept.
+    buffers: Arena
+    plan: Plan
+    given: Arena
+    final: Arena
+
+
+class Workspace:
+    """What a prediction works in, kept for the next one.
+
+    Parameters
+    ----------
+    room : tuple of int
+        Most steps, sequences and threads.
+    packed : Arena
+        Packed weights.
+    programs : list of ShardPrograms
+        One for each thread.
     """
 
-    room: tuple
-    packed: Arena
-    buffers: list
+    def __init__(self, room, packed, programs):
+        self.room, self.packed, self.programs, self._theta = room, packed, programs, None
+
+    @property
+    def n_bytes(self):
+        """Bytes of packed weights and buffers."""
+        return self.packed.memory.nbytes + sum(each.memory.buffers.memory.nbytes for each in self.programs)
+
+    def pack(self, network, theta):
+        """Bring theta into its packed form, unless that is what stands there."""
+        if self._theta is None or not np.array_equal(theta, self._theta):
+            network.pack(theta, self.packed)
+            self._theta = theta.copy()
 
 
 class Memory:
@@ -47,7 +74,7 @@ class Memory:
         self.stack, self.head, self.dtype = stack, head, dtype
         self.layers = stack.layers | head.layers
         self._line = {}
-        self._spare = deque(maxlen=2)  # workspaces that predictions left; its methods are atomic
+        self._spare = {}  # of each mode a deque of workspaces that predictions left; its methods are atomic
 
     # ---------------------------------------------------------------------------------------------- parameters
     def _packed_shapes(self):
@@ -97,25 +124,37 @@ class Memory:
         self.head.prepare(arena)
         return arena
 
+    def allocate_thread(self, n_steps, n_sequences, mode):
+        """What one thread writes for such shards."""
+        borders = (Arena(self.stack.border_shapes(n_sequences), self.dtype) for _ in range(2))
+        buffers = self.allocate_buffers(n_steps, n_sequences, mode)
+        return ThreadMemory(buffers, Plan(self.stack.structure, n_steps, n_sequences), *borders)
+
+    def allocate_gradients(self, n_shards):
+        """Room for the gradients of so many shards."""
+        return Gradients(self._gradient_shapes(), self.dtype, n_shards)
+
     def take_workspace(self, n_steps, n_sequences, n_threads, mode):
         """Packed weights and buffers for a prediction, to be given back after use.
 
         A small one is kept for the next prediction: for a single sequence, new memory costs more than its use.
         """
+        spare, room = self._spare.setdefault(mode, deque(maxlen=2)), (n_steps, n_sequences, n_threads)
         try:
-            workspace = self._spare.popleft()
+            workspace = spare.popleft()
         except IndexError:
             workspace = None
-        room = n_steps, n_sequences, n_threads, mode.keeps_outputs
         if workspace is None or any(has < wanted for has, wanted in zip(workspace.room, room, strict=True)):
-            buffers = [self.allocate_buffers(n_steps, n_sequences, mode) for _ in range(n_threads)]
-            workspace = Workspace(room, self.allocate_packed(), buffers)
+            packed = self.allocate_packed()
+            threads = (self.allocate_thread(n_steps, n_sequences, mode) for _ in range(n_threads))
+            programs = [ShardPrograms(self.stack, self.head, packed, thread, mode) for thread in threads]
+            workspace = Workspace(room, packed, programs)
         return workspace
 
-    def give_back(self, workspace):
+    def give_back(self, workspace, mode):
         """Keep a workspace for the next `take_workspace`, unless it is large."""
-        if sum(arena.memory.nbytes for arena in (workspace.packed, *workspace.buffers)) <= LARGEST_SPARE:
-            self._spare.append(workspace)
+        if workspace.n_bytes <= LARGEST_SPARE:
+            self._spare[mode].append(workspace)
 
 
 class Room(NamedTuple):

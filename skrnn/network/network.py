@@ -15,13 +15,10 @@ import numpy as np
 from ..kernels.copies import copy_all, copy_table
 from .arena import prefixed
 from .head import head_of
-from .layers.pooling import Segment
 from .layout import Layout
 from .memory import Memory
-from .plan import Mode, Noise
 from .stack import Stack
 
-PREDICTION = Mode()
 INNER_CACHE = 32768  # bytes of the first-level cache that a step may fill
 
 
@@ -130,78 +127,37 @@ class Network:
 
     def pack(self, theta, arena):
         """Bring theta into the form that the products read; all threads share it."""
+        copy_all(theta, arena.memory, self.pack_table(theta, arena))
+        return arena
+
+    def pack_table(self, theta, arena):
+        """Where `copy_all` brings each number of theta."""
         if self._pack_table is None:
             weights, pairs = self.layout.views(theta), []
             for prefix, layer in self.layers.items():
                 pairs += layer.packing(_named(weights, prefix, layer), arena.group(prefix))
             self._pack_table = copy_table(pairs, theta, arena.memory)
-        copy_all(theta, arena.memory, self._pack_table)
-        return arena
+        return self._pack_table
 
-    def unpack_gradient(self, arena):
-        """Gradient over theta from its packed form."""
-        gradient = np.empty(self.size, self.dtype)
+    def unpack_table(self, arena, gradient):
+        """Where `copy_all` brings each number of a gradient in packed form."""
         if self._unpack_table is None:
             named, pairs = self.layout.views(gradient), []
             for prefix, layer in self.layers.items():
                 pairs += layer.unpacking(arena.group(prefix), _named(named, prefix, layer))
             self._unpack_table = copy_table(pairs, arena.memory, gradient)
-        copy_all(arena.memory, gradient, self._unpack_table)
-        return gradient
+        return self._unpack_table
 
     # ------------------------------------------------------------------------------------------------- a shard
     def n_steps(self, lengths):
         """Steps of the recurrent layers for sequences of these lengths."""
-        return self.stack.planner.n_steps(lengths)
+        convolution = self.structure.convolution
+        return lengths if convolution is None else convolution.n_steps(lengths)
 
     @cached_property
     def in_segments(self):
         """Whether sequences may come in segments of steps, each from the states that the one before has left."""
         return self.stack.in_segments and self.head.pooling.in_segments
-
-    def forward(self, packed, buffers, values, begins, lengths, mode=PREDICTION, *, noise=None, **where):
-        """Run one shard, up to its raw predictions: see `Head`.
-
-        Returns the plan of the shard, which `backward` needs. Arguments are those of `run_stack`.
-        """
-        plan = self.run_stack(packed, buffers, values, begins, lengths, mode, noise=noise, **where)
-        self.head.pool(packed, buffers, plan)
-        self.head.read_out(packed, buffers, plan, noise)
-        return plan
-
-    def run_stretch(self, packed, buffers, data, stretch, mode, *, seed=None, carry=None):
-        """`run_stack` on a stretch; seed: what the noise is drawn from, None for none."""
-        values, begins = data.read(stretch)
-        noise = None if seed is None else Noise(seed, stretch.sequences)
-        segment = Segment(stretch.first_steps, stretch.n_on, self.n_steps(stretch.n_steps))
-        where = {"noise": noise, "carry": carry, "segment": segment}
-        return self.run_stack(packed, buffers, values, begins, stretch.lengths, mode, **where)
-
-    def run_stack(
-        self, packed, buffers, values, begins, lengths, mode=PREDICTION, *, noise=None, carry=None, segment=None
-    ):
-        """Run one shard, or a segment of its steps, up to the outputs of the top level; returns the plan.
-
-        values : all steps of all sequences; begins, lengths : where the shard's sequences, or their parts in the
-        segment, lie in it, longest first; noise : what masks are drawn from, None for none; carry : the states to start
-        from, None: 0; segment : which steps of the sequences these are, None: all.
-        """
-        plan = self.stack.planner.plan(begins, lengths, segment)
-        self.stack.forward(packed, buffers, values, begins, lengths, plan, mode, noise, carry)
-        return plan
-
-    def backward(self, packed, buffers, plan, gradient, mode):
-        """Gradient of one shard, from ``buffers.group("pooled")["d_raw"]``, into `gradient`.
-
-        Where the mode keeps outputs, the gradients of all h_t stand in the levels' ``output.dY`` afterwards.
-        """
-        self.head.backward_read_out(packed, buffers, plan, gradient, mode)
-        self.backward_layers(packed, buffers, plan, gradient, mode)
-
-    def backward_layers(self, packed, buffers, plan, gradient, mode, n_known=0):
-        """The way back of `Head.pool` and `run_stack`, from the gradients of pooled outputs: see `Stack.backward`."""
-        d_last = self.head.backward_pool(packed, buffers, plan, gradient, mode)
-        self.stack.backward(packed, buffers, plan, gradient, mode, d_last, n_known)
 
 
 def _named(weights, prefix, layer):

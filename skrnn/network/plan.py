@@ -1,30 +1,46 @@
-"""Where the steps of a shard lie: stretches of sequences, the plan that kernels follow, what noise is drawn from."""
+"""Where the steps of a shard lie: stretches of sequences, the plan that kernels follow, keys of random masks."""
 
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels.batches import plan_mirror, plan_rows, plan_steps
-from .layers.pooling import Segment
+from ..kernels import batches
+from ..kernels.masks import words_of
+from ..kernels.program import Instruction, Number, View
 
-LONGEST_KEPT = 2**16  # row numbers that are kept between shards
 
+class Keys:
+    """What the random masks of shards are drawn from: they depend on neither neighbours nor threads.
 
-class Noise(NamedTuple):
-    """What the random masks of a shard are drawn from: they depend on neither neighbours nor threads.
-
-    seed : a number of 64 bits that no other update has; identities : a number for each sequence of the shard.
+    Each mask has a key of its own, which follows from a seed of 64 bits. Instructions read the keys when they run.
     """
 
-    seed: int
-    identities: np.ndarray
+    def __init__(self, n_masks):
+        self._words, self._places, self._seed, self._lock = np.zeros((n_masks, 2), np.int64), {}, 0, Lock()
 
-    def key(self, *which):
-        """Seed of one of the masks."""
-        key = self.seed
-        for number in which:
-            key = (key * 6364136223846793005 + 2 * number + 1) % 2**64
-        return key
+    def of(self, *which):
+        """The two words of the key of a mask, as `Number`; which : numbers that tell it from all others."""
+        with self._lock:  # threads lay out programs
+            if which not in self._places:
+                place = self._places[which] = len(self._places)
+                self._words[place] = words_of(key_of(self._seed, *which))
+        place = self._places[which]
+        return Number(self._words.reshape(-1), 2 * place), Number(self._words.reshape(-1), 2 * place + 1)
+
+    def draw(self, seed):
+        """Set all keys by a seed that no other update has."""
+        self._seed = seed
+        for which, place in self._places.items():
+            self._words[place] = words_of(key_of(seed, *which))
+
+
+def key_of(seed, *which):
+    """Key of one of the masks, 64 bits."""
+    key = seed
+    for number in which:
+        key = (key * 6364136223846793005 + 2 * number + 1) % 2**64
+    return key
 
 
 class Mode(NamedTuple):
@@ -41,52 +57,141 @@ class Mode(NamedTuple):
     input_gradient: bool = False
 
 
-class Plan(NamedTuple):
-    """Where the steps of a shard lie: see `kernels.recurrence`.
+class Shard(NamedTuple):
+    """What the instructions for the shards of one thread act on.
 
-    order : for each direction, the live row of each live row; rows : its row in the values, None where the network
-    has other steps than they; segment : which steps of the sequences they are.
+    packed, buffers : Arena; plan : Plan; mode : Mode; keys : Keys of the masks, which are drawn where the mode is
+    noisy; gradient : arena of gradients of packed weights, None where there is no way back.
     """
 
-    starts: np.ndarray
-    order: dict
-    rows: np.ndarray
-    segment: Segment
+    packed: object
+    buffers: object
+    plan: object
+    mode: Mode
+    keys: object = None
+    gradient: object = None
 
 
-class Planner:
-    """Makes the plans of the recurrent layers that a structure describes."""
+class Segment(NamedTuple):
+    """Which steps of its sequences a shard holds, as kernels read it.
 
-    def __init__(self, structure):
-        self.structure = structure
-        self._in_order = np.arange(0)
+    first_steps : the first step, for each sequence; n_on : how many sequences, the first ones, go on behind the last;
+    n_steps : steps of each sequence as a whole.
+    """
 
-    def n_steps(self, lengths):
-        """Steps of the recurrent layers for sequences of these lengths."""
-        convolution = self.structure.convolution
-        return lengths if convolution is None else convolution.n_steps(lengths)
+    first_steps: View
+    n_on: Number
+    n_steps: View
 
-    def plan(self, begins, lengths, segment=None):
-        """Plan of sequences, longest first, that begin at these rows; segment : which steps these are, None: all."""
-        steps = self.n_steps(lengths)
-        starts = np.empty(steps[0] + 2, np.int64)
-        plan_steps(steps, starts)
-        n_live = starts[-1] - starts[1]
-        in_order = self._in_order  # read once: another thread may replace it
-        if len(in_order) < n_live:
-            in_order = np.arange(min(2 * n_live, max(n_live, LONGEST_KEPT)))
-            if len(in_order) <= LONGEST_KEPT:
-                self._in_order = in_order
-        order, rows = {"forward": in_order}, None
-        if self.structure.bidirectional:
-            order["backward"] = np.empty(n_live, np.int64)
-            plan_mirror(starts, steps, order["backward"])
-        if self.structure.steps_are_kept:
-            rows = np.empty(n_live, np.int64)
-            plan_rows(starts, begins, rows)
-        if segment is None:
-            segment = Segment(np.zeros(len(steps), np.int64), 0, steps)
-        return Plan(starts, order, rows, segment)
+
+class Plan:
+    """Where the steps of a shard lie, in the memory of one thread: see `kernels.recurrence` and `kernels.batches`.
+
+    `set` says which sequences are next, or a kernel that takes them from a batch; the instructions of `lay_out` find
+    the rest. Everything is read when an instruction runs.
+
+    Parameters
+    ----------
+    structure : Structure
+    n_steps, n_sequences : int
+        Most steps and sequences of a shard.
+
+    Attributes
+    ----------
+    counts : ndarray of int64
+        See `kernels.batches`.
+    sequences, begins, lengths, target_begins : View
+        Numbers of the sequences, longest first; the rows of the values where they begin; their steps there; the rows
+        of all steps where they begin, which differ from those of values that are encoded when they are read.
+    starts : View
+        First row of each block, and the end of the last.
+    order : dict of str to View
+        For each direction, the live row of each live row.
+    rows : dict of str to View
+        For each direction, the row of the values for each live row; none where the network has other steps.
+    segment : Segment
+    n_sequences, n_live, n_given, n_known : Number
+        Sequences; live rows; sequences with given initial states; those with known gradients of their final states.
+    values, numbers : View
+        Steps of all sequences, as the network reads them, and the same in a single row.
+    """
+
+    def __init__(self, structure, n_steps, n_sequences):
+        self.structure, self.n_steps, self.counts = structure, n_steps, np.zeros(batches.N_COUNTS, np.int64)
+        self.n_sequences, self.n_live = self.count(batches.N_SEQUENCES), self.count(batches.N_LIVE)
+        self.n_given, self.n_known = self.count(batches.N_GIVEN), self.count(batches.N_KNOWN)
+        self.of_sequences = np.zeros((batches.N_OF_SEQUENCES, n_sequences), np.int64)
+        of_sequences = [View.first(row, self.n_sequences) for row in self.of_sequences]
+        self.sequences, self.begins, self.lengths = of_sequences[: batches.LENGTHS + 1]
+        self.target_begins, self.steps = of_sequences[batches.TARGET_BEGINS], of_sequences[batches.STEPS]
+        first_steps, whole_lengths = of_sequences[batches.FIRST_STEPS], of_sequences[batches.WHOLE_LENGTHS]
+        self._stride = 1 if structure.convolution is None else structure.convolution.stride
+        # There are no segments where a stride leaves fewer steps.
+        self.segment = Segment(first_steps, self.count(batches.N_ON), self.steps if self._stride > 1 else whole_lengths)
+        self.starts_room = np.zeros(n_steps + 3, np.int64)
+        self.starts = View.first(self.starts_room, self.count(batches.N_STARTS))
+        self.order, self.rows = {"forward": View.first(np.arange(n_steps), self.n_live)}, {}
+        if structure.bidirectional:
+            self.order["backward"] = self._of_live()
+        if structure.steps_are_kept:
+            self.rows = {direction: self._of_live() for direction in self.order}
+        dtype, address = np.dtype(structure.dtype), self.count(batches.VALUES)
+        self.values = View(address, (self.count(batches.N_VALUES), structure.n_inputs), dtype)
+        self.numbers = View(address, (1, self.count(batches.N_NUMBERS)), dtype)
+
+    def count(self, word):
+        """One of the counts, as a `Number`."""
+        return Number(self.counts, word)
+
+    def _of_live(self):
+        return View.first(np.zeros(self.n_steps, np.int64), self.n_live)
+
+    def lay_out(self):
+        """The instructions that find where the steps of the sequences lie."""
+        steps = self.lengths
+        if self._stride > 1:
+            steps = self.steps
+            yield Instruction("count steps", batches.count_steps, (self.lengths, self._stride, steps))
+        yield Instruction("plan steps", batches.plan_steps, (steps, self.starts_room, self.counts))
+        if "backward" in self.order:
+            yield Instruction("plan mirror", batches.plan_mirror, (self.starts, steps, self.order["backward"]))
+        if self.rows:
+            rows = self.rows["forward"]
+            yield Instruction("plan rows", batches.plan_rows, (self.starts, self.begins, rows))
+            if "backward" in self.rows:
+                mirrored = rows, self.order["backward"], self.rows["backward"]
+                yield Instruction("plan rows backward", batches.follow_rows, mirrored)
+
+    def take(self, bounds, sorted_rows, data):
+        """Instructions that say so where shards are taken from a batch, and all steps of their sequences go through."""
+        what = self.counts, bounds, sorted_rows, data.lengths, data.begins, self.of_sequences
+        yield Instruction("take shard", batches.take_shard, what)
+
+    def take_all_steps(self):
+        """Prepare for `take`: no segment, no given states."""
+        self.counts[[batches.N_ON, batches.N_GIVEN, batches.N_KNOWN]] = 0
+        self.of_sequences[batches.FIRST_STEPS] = 0
+
+    def set_values(self, values):
+        """Say where the steps of all sequences lie; they have to live as long as instructions run."""
+        if not (values.flags.c_contiguous and values.dtype == self.values.dtype):
+            raise TypeError(f"values must be C-contiguous and of {self.values.dtype}")
+        self.counts[batches.VALUES] = values.__array_interface__["data"][0]
+        self.counts[batches.N_VALUES], self.counts[batches.N_NUMBERS] = len(values), values.size
+
+    def set(self, stretch, begins, n_given=0, n_known=0):
+        """Say which steps of which sequences are next.
+
+        stretch : Stretch; begins : rows of the values where they begin; n_given, n_known : see the class.
+        """
+        n = len(stretch.sequences)
+        if stretch.lengths.sum() > self.n_steps or n > self.of_sequences.shape[1]:
+            raise ValueError("a shard is larger than the memory that was made for it")
+        given = stretch.sequences, begins, stretch.lengths, stretch.first_steps, stretch.n_steps, stretch.begins
+        for room, values in zip(self.of_sequences, given, strict=False):
+            room[:n] = values
+        self.counts[batches.N_SEQUENCES], self.counts[batches.N_ON] = n, stretch.n_on
+        self.counts[batches.N_GIVEN], self.counts[batches.N_KNOWN] = n_given, n_known
 
 
 class Stretch(NamedTuple):

@@ -1,11 +1,11 @@
 """Shards of a batch as tasks, and what runs them: threads."""
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from .._core.threads import ShardPool
-from .arena import Arena
 from .carry import Carry
 
 WORK_PER_THREAD = 3e6  # parameters times steps of a batch that pay for waking a thread, some 20 microseconds
@@ -15,8 +15,7 @@ class ShardTask(NamedTuple):
     """Sequences that go through the network together, longest first.
 
     number : place in the sum; begin, end : which of their steps, end None: all; n_tail : through how many of the last
-    steps the gradient flows back, None: all; total : weight by which the loss is divided; seed : what noise
-    is drawn from, None for none; carry : the states to start from, None for 0; wants_carry : whether the states behind
+    steps the gradient flows back, None: all; seed : what noise is drawn from, None for none; carry : the states to start from, None for 0; wants_carry : whether the states behind
     the last step are wanted.
     """
 
@@ -25,7 +24,6 @@ class ShardTask(NamedTuple):
     begin: int = 0
     end: int | None = None
     n_tail: int | None = None
-    total: float = 1.0
     seed: int | None = None
     carry: Carry | None = None
     wants_carry: bool = False
@@ -35,7 +33,7 @@ class ShardResult(NamedTuple):
     """What came of a task: its part of the loss with the gradient in packed form, or rows of predictions."""
 
     loss: float = 0.0
-    gradient: Arena | None = None
+    gradient: np.ndarray | None = None
     rows: np.ndarray | None = None
     carry: Carry | None = None
 
@@ -47,10 +45,9 @@ class Worker(Protocol):
 
 
 class Crew(NamedTuple):
-    """Workers over the same packed weights of a network."""
+    """Workers over the same packed weights; ``pack(theta)`` brings parameters there."""
 
-    network: object
-    packed: Arena
+    pack: Callable
     workers: list
 
 
@@ -83,7 +80,7 @@ class ThreadExecutor:
 
     def run(self, crew, theta, tasks, n_workers):
         """See `Executor`; gradients are those of the workers, not copies."""
-        crew.network.pack(theta, crew.packed)
+        crew.pack(theta)
         results = [None] * len(tasks)
 
         def run(i, worker):
@@ -91,6 +88,13 @@ class ThreadExecutor:
 
         self._pool.run(run, len(tasks), n_workers)
         return results
+
+    def together(self, work, n_workers):
+        """Call ``work(number, worker)`` for the numbers below `n_workers`, each in a thread if there is one."""
+        if n_workers == 1:
+            work(0, 0)
+        else:
+            self._pool.run(work, n_workers, n_workers)
 
 
 def worthwhile_workers(theta, lengths):

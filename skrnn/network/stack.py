@@ -6,7 +6,6 @@ from .layers.convolution import Convolution
 from .layers.decay import Decay
 from .layers.embedding import Embedding
 from .layers.level import Level
-from .plan import Planner
 
 
 class Stack:
@@ -18,18 +17,19 @@ class Stack:
 
     Attributes
     ----------
+    structure : Structure
     layers : dict of str to Layer
         What has weights, by the first part of the weights' names.
     fronts : dict of str to Front
     levels : list of Level
     n_top_units : int
         Columns of the outputs of the top level, both directions together.
-    planner : Planner
     in_segments : bool
         Whether sequences may come in segments of steps, each from the states that the one before has left.
     """
 
     def __init__(self, structure):
+        self.structure = structure
         self.fronts, n_below = _fronts(structure)
         self.layers, self.levels = dict(self.fronts), []
         for number in range(len(structure.hidden_layer_sizes)):
@@ -37,8 +37,7 @@ class Stack:
             self.layers |= {f"layers.{number}.{name}": layer for name, layer in level.layers()}
             self.levels.append(level)
             n_below = level.n_outputs
-        self.n_top_units, self.planner = n_below, Planner(structure)
-        conv = structure.convolution
+        self.n_top_units, conv = n_below, structure.convolution
         self.in_segments = not structure.bidirectional and (conv is None or conv.width == conv.stride == 1)
         recurrent = [layer for level in self.levels for layer in level.directions.values()]
         self._carried = {
@@ -63,59 +62,65 @@ class Stack:
         """The gradients of what the lowest level reads, in live rows, where the mode asked for them."""
         return buffers.group(next(reversed(self.fronts)))["dY"] if self.fronts else buffers.group("inputs").get("dX")
 
-    def forward(self, packed, buffers, values, begins, lengths, plan, mode, noise, carry):
-        """Run one shard up to the outputs of the top level: see `Network.run_stack`."""
-        X, rows = values, plan.rows
+    def border_shapes(self, n_sequences):
+        """Arrays for the states of all recurrent layers between two steps: rows of [h, others]."""
+        return {
+            f"layers.{level.number}.{name}": (n_sequences, (1 + layer.n_states) * layer.n_state)
+            for level in self.levels
+            for name, layer in level.directions.items()
+        }
+
+    def forward(self, shard, given):
+        """Instructions that run a shard up to the outputs of the top level, from the states in the arena `given`."""
+        plan, buffers = shard.plan, shard.buffers
+        X, rows = plan.values, plan.rows
         for name, front in self.fronts.items():
-            front.forward(packed.group(name), buffers.group(name), X, rows, begins, lengths, plan)
-            X, rows = buffers.group(name)["Y"], plan.order["forward"]
-        by_direction = plan.order if self.fronts else _rows_of_values(plan)
+            groups = shard.packed.group(name), buffers.group(name)
+            yield from front.forward(*groups, X, rows.get("forward"), plan)
+            X, rows = buffers.group(name)["Y"], plan.order
         for level in self.levels:
-            initial = carry and self._initial(level, carry)
-            level.forward(packed, buffers, X, by_direction, plan, mode, noise, initial)
-            X, by_direction = level.outputs(buffers), plan.order
+            yield from level.forward(shard, X, rows, given)
+            X, rows = level.outputs(buffers), plan.order
 
-    def _initial(self, level, carry):
-        """For each direction of a level, h and the other states to start from."""
-        names = {direction: self._carried[level.number, direction] for direction in level.directions}
-        return {direction: [carry.arrays[name] for name in of_it] for direction, of_it in names.items()}
-
-    def carry(self, buffers, plan):
-        """States of all levels behind the last steps of `plan`."""
-        arrays = {}
+    def final_states(self, shard, final):
+        """Instructions that bring the states behind the last steps into the arena `final`."""
         for level in self.levels:
-            for direction, states in level.final_states(buffers, plan.starts).items():
-                arrays |= zip(self._carried[level.number, direction], states, strict=True)
-        return Carry(arrays)
+            yield from level.final_states(shard, final)
 
-    def backward(self, packed, buffers, plan, gradient, mode, d_last, n_known):
-        """The way back of `forward`, from the gradients of the outputs of the top level.
+    def to_carry(self, borders, n_sequences):
+        """The states in an arena of `border_shapes`, as a `Carry` of the first sequences."""
+        return Carry({state: array.copy() for state, array in self._states_in(borders, n_sequences)})
 
-        d_last : the gradients of those after the last steps where no others are kept, else None; n_known : for how many
-        sequences, the first ones, the gradients of the states behind the segment stand in the buffers, because that
-        segment was the last one that went back through them.
+    def from_carry(self, carry, borders, n_sequences):
+        """Fill an arena of `border_shapes` with the states of a carry."""
+        for state, array in self._states_in(borders, n_sequences):
+            array[:] = carry.arrays[state][:n_sequences]
+
+    def _states_in(self, borders, n_sequences):
+        for (number, direction), names in self._carried.items():
+            array, H = borders.arrays[f"layers.{number}.{direction}"], self.levels[number].directions[direction].n_state
+            for k, state in enumerate(names):
+                yield state, array[:n_sequences, k * H : (k + 1) * H]
+
+    def backward(self, shard, d_last):
+        """Instructions for the way back of `forward`, from the gradients of the outputs of the top level.
+
+        d_last : the gradients of those after the last steps where no others are kept, else None.
         """
-        self.levels[-1].start_backward(buffers, plan.starts[1], d_last, n_known)
+        buffers, gradient, mode = shard.buffers, shard.gradient, shard.mode
+        yield from self.levels[-1].start_backward(shard, d_last)
         for level in reversed(self.levels):
             dX = self.input_gradients(buffers)
             if level.number > 0:
                 below = self.levels[level.number - 1]
-                below.start_backward(buffers, plan.starts[1], n_known=n_known)
+                yield from below.start_backward(shard)
                 dX = below.output_gradients(buffers)
-            has_dY = level.keeps_outputs or mode.keeps_outputs
-            level.backward(packed, buffers, plan, gradient, mode, dX, has_dY)
+            yield from level.backward(shard, dX, level.keeps_outputs or mode.keeps_outputs)
         names = list(self.fronts)
         for k, name in reversed(list(enumerate(names))):
             dX = buffers.group(names[k - 1])["dY"] if k else None
-            self.fronts[name].backward(packed.group(name), buffers.group(name), plan, gradient.group(name), dX)
-
-
-def _rows_of_values(plan):
-    """For each direction, the row of the values for each live row."""
-    rows = {"forward": plan.rows}
-    if "backward" in plan.order:
-        rows["backward"] = plan.rows[plan.order["backward"]]
-    return rows
+            groups = shard.packed.group(name), buffers.group(name)
+            yield from self.fronts[name].backward(*groups, shard.plan, gradient.group(name), dX)
 
 
 def _fronts(structure):

@@ -1,11 +1,97 @@
 """Forward and back through a shard, for its loss and gradient."""
 
+from functools import cached_property
+from typing import NamedTuple
+
 import numpy as np
 
-from ..kernels.batches import store_rows
+from ..kernels import minibatches
+from ..kernels.batches import N_SEQUENCES, SHARD, plan_rows, store_rows
+from ..kernels.minibatches import gather_targets, keep_loss
+from ..kernels.program import Instruction, Number, Program, View
+from ..losses import BaseLoss
+from ..network.arena import MovingArena
 from ..network.memory import TRAINING, room_of_training
-from ..network.plan import Mode, Noise, Stretch
+from ..network.plan import Keys, Mode, Stretch
+from ..network.programs import ShardPrograms
 from ..network.shards import ShardResult, ShardTask
+
+
+class Batch(NamedTuple):
+    """What the shards of a batch have in common.
+
+    packed : Arena of the parameters; gradients : Gradients, a row for each shard of a group; losses : theirs;
+    numbers : see `kernels.minibatches`; keys : Keys of random masks.
+    """
+
+    packed: object
+    gradients: object
+    losses: np.ndarray
+    numbers: np.ndarray
+    keys: Keys
+
+    @classmethod
+    def of(cls, network, n_shards):
+        """Memory for groups of `n_shards` shards."""
+        keys = Keys(5 * len(network.stack.levels) + 1)
+        numbers, losses = np.zeros(minibatches.N_NUMBERS), np.zeros(n_shards)
+        packed, gradients = network.memory.allocate_packed(), network.memory.allocate_gradients(n_shards)
+        return cls(packed, gradients, losses, numbers, keys)
+
+
+class TrainingPrograms(ShardPrograms):
+    """Programs of a shard that has targets, forward and back.
+
+    Parameters
+    ----------
+    network, data, loss : Network, Data, BaseLoss
+    batch : Batch
+    memory : ThreadMemory
+    mode : Mode
+    gradient : MovingArena
+    """
+
+    def __init__(self, network, data, loss, batch, memory, mode, gradient):
+        super().__init__(network.stack, network.head, batch.packed, memory, mode, batch.keys, gradient)
+        self.n_outputs, self.data, self._loss, self._batch = network.n_outputs, data, loss, batch
+        self._value = np.zeros(1)
+
+    @cached_property
+    def loss(self):
+        """From raw predictions and targets to the loss of the shard and the gradients of raw predictions."""
+        arrays, plan, pooling = self.shard.buffers.group("pooled"), self.plan, self.head.pooling
+        n, n_most = pooling.n_rows(plan), arrays["raw"].shape[0]
+        y = View.first(np.zeros((n_most, self.data.target.shape[1]), arrays["raw"].dtype), n)
+        weight = View.first(np.zeros(n_most, arrays["raw"].dtype), n)
+        rows, instructions = plan.sequences, []
+        if pooling.keeps_steps:
+            rows = View.first(np.zeros(n_most, np.int64), n)
+            instructions.append(Instruction("rows of targets", plan_rows, (plan.starts, plan.target_begins, rows)))
+        total, value = Number(self._batch.numbers, minibatches.TOTAL), Number(self._value)
+        what = rows, self.data.target, self.data.row_weight, total, y, weight
+        instructions.append(Instruction("targets", gather_targets, what))
+        kernel, arguments = self._loss_call(arrays["raw"], self.n_outputs, y, weight, arrays["d_raw"])
+        instructions.append(Instruction("loss", kernel, arguments, value))
+        instructions.append(Instruction("keep loss", keep_loss, (value, plan.count(SHARD), self._batch.losses)))
+        return Program(instructions)
+
+    def _loss_call(self, *arguments):
+        """The kernel of the loss, or its method if it is the user's own."""
+        if type(self._loss).value_and_gradient is BaseLoss.value_and_gradient:
+            return self._loss.kernel_call(*arguments)
+        return self._loss.value_and_gradient, arguments
+
+    def read_out_and_back(self):
+        """Run from pooled outputs to the loss, and back to their gradients; returns the loss."""
+        for program in (self.read_out, self.loss, self.backward_read_out):
+            program.run()
+        return self._batch.losses[self.plan.counts[SHARD]]
+
+    def whole(self, bounds, sorted_rows):
+        """All of a shard, which is taken from a batch."""
+        take = Program(self.plan.take(bounds, sorted_rows, self.data))
+        stages = self.forward, self.pool, self.read_out, self.loss, self.backward_read_out, self.backward
+        return Program.joined(take, *stages)
 
 
 class BackPropagation:
@@ -16,96 +102,84 @@ class BackPropagation:
     network : Network
     data : Data
     loss : BaseLoss
-    packed : Arena
-        The parameters.
-    gradients : list of Arena
-        Where those of tasks go, by their numbers.
+    batch : Batch
     room : Room
     mode : Mode
     """
 
-    def __init__(self, network, data, loss, packed, gradients, room, mode=TRAINING):
-        self.network, self.data, self.loss, self.packed = network, data, loss, packed
-        self._modes = mode._replace(noisy=False), mode._replace(noisy=True)
-        self._gradients, self._capacity, self._of_segment = gradients, room.n_steps, None
-        self.buffers = network.memory.allocate_buffers(room.n_steps, room.n_sequences, mode)
+    def __init__(self, network, data, loss, batch, room, mode=TRAINING):
+        self.network, self.data, self.batch, self._capacity = network, data, batch, room.n_steps
+        self.memory = network.memory.allocate_thread(room.n_steps, room.n_sequences, mode)
+        what = network, data, loss, batch, self.memory
+        gradient = MovingArena(batch.gradients)
+        self._programs = [TrainingPrograms(*what, mode._replace(noisy=noisy), gradient) for noisy in (False, True)]
+
+    def programs(self, noisy):
+        """The programs of its shards, with random masks or without."""
+        return self._programs[noisy]
 
     def run(self, task, visit=None):
         """Loss, gradient and last states of a task.
 
-        visit : is called as ``visit(plan, segment)`` on the way back behind each segment.
+        visit : is called as ``visit(segment)`` on the way back behind each segment.
         """
-        network, steps, gradient = self.network, self.network.head.pooling.keeps_steps, self._gradients[task.number]
-        stretch, initial = self._begin(task)
-        segments, carries, plan_of_all = stretch.cut(self._capacity), [initial], None
+        programs, steps = self.programs(task.seed is not None), self.network.head.pooling.keeps_steps
+        stretch, initial = self._begin(task, programs)
+        segments, carries = stretch.cut(self._capacity), [initial]
+        programs.plan.counts[SHARD] = task.number
         for k, segment in enumerate(segments):
-            plan = self._forward(segment, task.seed, carries[k])
-            plan_of_all = plan_of_all or plan
+            self._forward(programs, segment, carries[k])
             if not steps:
-                network.head.pool(self.packed, self.buffers, plan)
+                programs.pool.run()
             if k + 1 < len(segments) or task.wants_carry:
-                carries.append(network.stack.carry(self.buffers, plan).first(segment.n_on))
-        value = 0.0 if steps else self._read_out_and_back(plan_of_all, stretch, task, gradient)
+                carries.append(programs.carry(len(segment.sequences)).first(segment.n_on))
+        value = 0.0 if steps else self._read_out_and_back(programs, stretch, segments[-1])
+        gradient, total = self.batch.gradients.rows[task.number], None
         for k in reversed(range(len(segments))):
-            is_last = k + 1 == len(segments)
-            if not is_last:  # it is what the buffers hold from the way there
-                plan = self._forward(segments[k], task.seed, carries[k])
-            into = gradient if is_last else self._segment_gradient()
+            if k + 1 < len(segments):  # it is not what the buffers hold from the way there
+                total = gradient.copy() if total is None else np.add(total, gradient, out=total)
+                self._forward(programs, segments[k], carries[k], n_known=len(segments[k + 1].sequences))
             if steps:
-                network.head.pool(self.packed, self.buffers, plan)
-                value += self._read_out_and_back(plan, segments[k], task, into)
-            n_known = 0 if is_last else len(segments[k + 1].sequences)
-            network.backward_layers(self.packed, self.buffers, plan, into, self._mode(task.seed), n_known)
-            if not is_last:
-                gradient.memory += into.memory
+                programs.pool.run()
+                value += programs.read_out_and_back()
+            programs.backward.run()
             if visit:
-                visit(plan, segments[k])
+                visit(segments[k])
+        if total is not None:
+            np.add(total, gradient, out=gradient)
         return ShardResult(value, gradient, carry=carries[-1] if task.wants_carry else None)
 
-    def _begin(self, task):
+    def _begin(self, task, programs):
         """The steps that the gradient flows back through, and the states from which they start."""
         stretch = Stretch.whole(self.data, task.sequences)
         if task.n_tail is not None:
-            return self._skip(stretch, task.n_tail, task.seed)
+            return self._skip(stretch, task.n_tail, programs)
         return stretch if task.end is None else stretch.between(task.begin, task.end), task.carry
 
-    def _skip(self, stretch, n_tail, seed):
+    def _skip(self, stretch, n_tail, programs):
         """The last steps of a stretch, `n_tail` of each sequence, and the states from which they start."""
         heads, tails = stretch.heads_and_tails(n_tail)
         if heads is None:
             return tails, None
         carry, initial = None, None
         for segment in heads.cut(self._capacity):
-            plan = self._forward(segment, seed, carry)
-            final = self.network.stack.carry(self.buffers, plan)
+            self._forward(programs, segment, carry)
+            final = programs.carry(len(segment.sequences))
             initial = (initial or final.zeros_like(len(tails.sequences))).update(final)
             carry = final.first(segment.n_on)
         return tails, initial
 
-    def _forward(self, segment, seed, carry):
-        what = self.packed, self.buffers, self.data, segment, self._mode(seed)
-        return self.network.run_stretch(*what, seed=seed, carry=carry)
+    def _forward(self, programs, segment, carry, n_known=0):
+        programs.start(self.data, segment, carry, n_known)
+        programs.forward.run()
 
-    def _mode(self, seed):
-        return self._modes[seed is not None]
-
-    def _read_out_and_back(self, plan, stretch, task, gradient):
-        """Loss of the sequences or steps of a plan, and its gradient back to their pooled outputs."""
-        network, data, arrays = self.network, self.data, self.buffers.group("pooled")
-        noise = None if task.seed is None else Noise(task.seed, stretch.sequences)
-        network.head.read_out(self.packed, self.buffers, plan, noise)
-        rows = data.rows_of(plan, stretch) if network.head.pooling.keeps_steps else stretch.sequences
-        weight = (data.row_weight[rows] / task.total).astype(network.dtype)
-        value = self.loss.value_and_gradient(
-            arrays["raw"], network.n_outputs, data.target[rows], weight, arrays["d_raw"]
-        )
-        network.head.backward_read_out(self.packed, self.buffers, plan, gradient, self._mode(task.seed))
+    @staticmethod
+    def _read_out_and_back(programs, stretch, segment):
+        """Loss of the sequences of a shard, whose last `segment` does not have all of them, and back."""
+        programs.plan.counts[N_SEQUENCES] = len(stretch.sequences)
+        value = programs.read_out_and_back()
+        programs.plan.counts[N_SEQUENCES] = len(segment.sequences)
         return value
-
-    def _segment_gradient(self):
-        if self._of_segment is None:
-            self._of_segment = self.network.memory.allocate_gradient()
-        return self._of_segment
 
 
 def gradient_norms(predictor, loss):
@@ -113,19 +187,21 @@ def gradient_norms(predictor, loss):
     network, data, max_bytes = predictor.network, predictor.data, predictor.max_bytes
     offsets, n_levels = np.cumsum([0, *network.n_steps(data.lengths)]), len(network.stack.levels)
     norms = np.empty((offsets[-1], n_levels), network.dtype)
-    packed = network.pack(predictor.theta, network.memory.allocate_packed())
-    gradients = [network.memory.allocate_gradient()]
+    batch = Batch.of(network, 1)
+    batch.numbers[minibatches.TOTAL] = 1.0
+    network.pack(predictor.theta, batch.packed)
     mode = Mode(training=True, keeps_outputs=True)
     room = room_of_training(network, data.lengths, network.shard_rows(len(data.lengths)), max_bytes, mode)
-    worker = BackPropagation(network, data, loss, packed, gradients, room, mode)
+    worker = BackPropagation(network, data, loss, batch, room, mode)
 
-    def visit(plan, segment):
-        n_live = plan.starts[-1] - plan.starts[1]
+    def visit(segment):
+        starts = worker.memory.plan.starts.resolve()
+        n_live = starts[-1] - starts[1]
         of_segment = np.empty((n_live, n_levels), network.dtype)
         for k, level in enumerate(network.stack.levels):
-            dh = level.output_gradients(worker.buffers)[:n_live, : level.n_outputs]
+            dh = level.output_gradients(worker.memory.buffers)[:n_live, : level.n_outputs]
             of_segment[:, k] = np.linalg.norm(dh.astype(np.float64), axis=1)
-        store_rows(of_segment, 0, n_levels, plan.starts, offsets[segment.sequences] + segment.first_steps, norms)
+        store_rows(of_segment, 0, n_levels, starts, offsets[segment.sequences] + segment.first_steps, norms)
 
     for shard in room.shards(data.by_length(np.arange(len(data.lengths))), data.lengths, network.in_segments):
         worker.run(ShardTask(shard), visit)

@@ -1,14 +1,18 @@
 """What training minimises: loss and gradient of a network on any of the sequences, shard by shard."""
 
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from ..kernels.copies import copy_all
+from ..kernels.minibatches import TOTAL, VALUE, add_vector, start_gradient, sum_shards
+from ..kernels.program import Instruction, Number, Program
 from ..network.data import MAX_BYTES, SHARES
 from ..network.memory import room_of_training
 from ..network.plan import Stretch
 from ..network.shards import Crew, ShardTask, worthwhile_workers
-from .back_propagation import BackPropagation
+from .back_propagation import BackPropagation, Batch
 
 MAX_SHARDS = 32  # whose gradients are held at a time; a larger batch is worked off in groups
 
@@ -65,16 +69,43 @@ class Objective:
         self.network, self.data, self.loss, self.alpha, self.executor = network, data, loss, float(alpha), executor
         self.penalized, self.truncation = network.layout.is_weight().astype(network.dtype), truncation
         lengths = data.lengths if truncation is None else np.minimum(data.lengths, truncation)
-        self._room = room = room_of_training(network, lengths, network.shard_rows(max_batch), max_bytes)
+        self.room = room = room_of_training(network, lengths, network.shard_rows(max_batch), max_bytes)
         n_shards = -(-max_batch // room.n_sequences)
         n_shards = min(n_shards, MAX_SHARDS, max(1, max_bytes // SHARES // network.memory.gradient_bytes))
         left = max_bytes - max_bytes // SHARES - network.memory.packed_bytes - n_shards * network.memory.gradient_bytes
         of_worker = room.n_bytes + room.n_steps * data.step_bytes + network.memory.gradient_bytes
         n_workers = max(1, min(executor.n_workers, n_shards, left // of_worker))
-        packed = network.memory.allocate_packed()
-        self._gradients = [network.memory.allocate_gradient() for _ in range(n_shards)]
-        what = network, data, loss, packed, self._gradients, room
-        self._crew = Crew(network, packed, [BackPropagation(*what) for _ in range(n_workers)])
+        self.theta, self.gradient = np.zeros(network.size, network.dtype), np.zeros(network.size, network.dtype)
+        self.batch, self._n_shards = Batch.of(network, n_shards), np.zeros(1, np.int64)
+        self.workers = [BackPropagation(network, data, loss, self.batch, room) for _ in range(n_workers)]
+        self._crew = Crew(lambda theta: None, self.workers)  # the program `start` has packed the parameters
+
+    @cached_property
+    def start(self):
+        """The program that begins with `theta`: packed parameters, and the penalty with its gradient."""
+        packed, pull = self.batch.packed, self.alpha * self.penalized
+        table = self.network.pack_table(self.theta, packed)
+        what = self.theta, pull, self.gradient, self.batch.numbers
+        return Program(
+            [
+                Instruction("pack", copy_all, (self.theta, packed.memory, table)),
+                Instruction("penalty", start_gradient, what),
+            ]
+        )
+
+    @cached_property
+    def gather(self):
+        """The program that adds losses and gradients of a group of shards, as many as `Objective.n_shards` says."""
+        return Program(self.gather_from(Number(self._n_shards)))
+
+    def gather_from(self, n_shards):
+        """Instructions that add losses and gradients of `n_shards` shards, a `Number`."""
+        gradients, unpacked = self.batch.gradients, np.zeros_like(self.gradient)
+        table = self.network.unpack_table(gradients.first, unpacked)
+        what = gradients.rows, n_shards, self.batch.losses, self.batch.numbers
+        yield Instruction("sum shards", sum_shards, what)
+        yield Instruction("unpack", copy_all, (gradients.rows[0], unpacked, table))
+        yield Instruction("add gradient", add_vector, (unpacked, self.gradient))
 
     def pieces(self, batch):
         """The pieces of the sequences `batch`, one after the other; the batch itself if that is one piece.
@@ -102,43 +133,43 @@ class Objective:
 
         With a `seed`, of the network with dropout.
         """
-        gradient = self.alpha * self.penalized * theta
-        value = 0.5 * float(np.sum(gradient * theta))  # not a BLAS product, whose bits depend on its threads
-        total = self.total_weight(piece)
+        self.theta[:] = theta
+        self.run(piece, seed)
+        return float(self.batch.numbers[VALUE]), self.gradient.copy()
+
+    def run(self, piece, seed=None):
+        """`value_and_gradient` at ``self.theta``, into `gradient` and the numbers of `batch`."""
+        self.start.run()
+        total = self.batch.numbers[TOTAL] = self.total_weight(piece)
         if not isinstance(piece, Piece):
             piece = Piece(self.data.by_length(piece), 0, None, total, [], None)
-        if total == 0 and piece.after is None:
-            return value, gradient
-        tasks, n_group = self._tasks(piece, seed), len(self._gradients)
-        n_workers = min(len(self._crew.workers), worthwhile_workers(theta, self.data.lengths[piece.sequences]))
+        if total == 0:
+            if piece.after is None:
+                return
+            self.batch.numbers[TOTAL] = 1.0  # it is there for the states that it leaves
+        if seed is not None:
+            self.batch.keys.draw(seed)
+        tasks, n_group = self._tasks(piece, seed), len(self.batch.losses)
+        n_workers = min(len(self.workers), worthwhile_workers(self.theta, self.data.lengths[piece.sequences]))
         for first in range(0, len(tasks), n_group):  # in groups that there are gradients for
-            results = self.executor.run(self._crew, theta, tasks[first : first + n_group], n_workers)
+            results = self.executor.run(self._crew, self.theta, tasks[first : first + n_group], n_workers)
             if piece.after is not None:
                 piece.after.extend(result.carry for result in results)
-            value += np.array([result.loss for result in results], np.float64).sum()
-            gradient += self.network.unpack_gradient(_summed(results))
-        return value, gradient
+            self.batch.losses[: len(results)], self._n_shards[0] = [result.loss for result in results], len(results)
+            self.gather.run()
+        self.batch.numbers[TOTAL] = total
 
     def _tasks(self, piece, seed):
         """A task for each shard of a piece."""
         tails = self.truncation is not None and not self.network.head.pooling.keeps_steps
-        n_tail, n_group = self.truncation if tails else None, len(self._gradients)
-        # A piece without weight is there for the states that it leaves.
-        total, wants_carry = piece.total or 1.0, piece.after is not None
-        shards = self._room.shards(piece.sequences, self.data.lengths, self.network.in_segments)
+        n_tail, n_group = self.truncation if tails else None, len(self.batch.losses)
+        wants_carry = piece.after is not None
+        shards = self.room.shards(piece.sequences, self.data.lengths, self.network.in_segments)
         carries = piece.before or [None] * len(shards)
         return [
-            ShardTask(shard, k % n_group, piece.begin, piece.end, n_tail, total, seed, carry, wants_carry)
+            ShardTask(shard, k % n_group, piece.begin, piece.end, n_tail, seed, carry, wants_carry)
             for k, (shard, carry) in enumerate(zip(shards, carries, strict=False))
         ]
-
-
-def _summed(results):
-    """The sum of the gradients of shards, in the memory of the first."""
-    summed = results[0].gradient
-    for result in results[1:]:
-        summed.memory += result.gradient.memory
-    return summed
 
 
 def check_truncation(structure, truncation):

@@ -6,15 +6,12 @@ from .._core.streams import epoch_seed, shuffled
 from ..network.inference import Predictor
 from ..network.shards import ThreadExecutor
 from ..optimizers import clip_by_norm
+from .epoch import DivergenceError, Epochs
 from .objective import Objective
 from .stability import gives_finite_loss
 from .state import Monitor, Observer
 
 TOL_OF_ALL_DATA = 1e-4  # largest element of the gradient at which a solver of all data ends, as in scikit-learn
-
-
-class _DivergenceError(Exception):
-    """A loss, a gradient or parameters are not finite; says where."""
 
 
 class Training:
@@ -63,7 +60,7 @@ class Training:
                 problem = (
                     "Training interrupted by user: the weights reached are kept; fit again for a complete training."
                 )
-            except _DivergenceError as error:
+            except DivergenceError as error:
                 where = str(error)
             problem = self._settle(where) or problem
         if not self.interrupted:
@@ -137,13 +134,15 @@ class Training:
             yield self._epoch(theta)
 
     def _begin_epochs(self):
-        """Make what the solver keeps; returns a copy of the parameters, which `_epoch` changes."""
+        """Make what the solver keeps; returns the parameters that `_epoch` changes."""
         state = self.state
         if state.slots is None:
             state.slots = self._optimizer.start(state.theta)
         if state.safe_theta is None:
             state.safe_theta = state.theta.copy()
-        return state.theta.copy()
+        self.objective.theta[:] = state.theta
+        self._epochs = Epochs(self.objective, self._optimizer, state, self.settings, self._bounds)
+        return self.objective.theta
 
     @property
     def _has_epochs(self):
@@ -155,7 +154,7 @@ class Training:
         self.observer.begin_epoch()
         try:
             loss = self._run_epoch(theta) / self._weight
-        except (KeyboardInterrupt, _DivergenceError):
+        except (KeyboardInterrupt, DivergenceError):
             self._epoch_before = state.theta.copy()
             state.theta[:] = state.safe_theta
             raise
@@ -176,40 +175,24 @@ class Training:
 
     def _run_epoch(self, theta):
         """Change theta by one epoch; returns the weighted sum of the losses."""
-        state, settings, objective, rows, total = self.state, self.settings, self.objective, self._rows, 0.0
+        state, settings, rows = self.state, self.settings, self._rows
         number = len(state.loss_curve)
         watched = state.watched(0 if settings.open_ended else state.first_epoch)
         order = shuffled(rows, state.seed, number) if settings.shuffle else rows
         seed = epoch_seed(state.seed, number) if self.network.structure.is_noisy else None
-        for first in range(0, len(order), settings.batch_size):
-            batch = order[first : first + settings.batch_size]
-            middle = first + len(batch) / 2  # of the update: a rate that rises from 0 is not 0 in a single one
-            progress = (state.n_epochs + middle / len(order)) / settings.max_iter
-            rate = settings.learning_rate * settings.schedule.factor(progress, watched)
-            for piece in objective.pieces(batch):
-                value, gradient = objective.value_and_gradient(theta, piece, seed)
-                weight = objective.total_weight(piece)
-                if weight == 0:  # only the states are carried on
-                    continue
-                norm = clip_by_norm(gradient, settings.clip_norm)
-                if not np.isfinite(value + norm):
-                    raise _DivergenceError(f"epoch {number + 1}, batch {first // settings.batch_size + 1}")
-                self._update(theta, gradient, rate)
-                state.gradient_norms.append(norm)
-                total += value * weight
+        firsts = range(0, len(order), settings.batch_size)
+        rates = [self._rate(first, len(order), watched) for first in firsts]
+        total = self._epochs.run(order, rates, seed)
         if not (self._is_sound(theta) if self.observer.needs_predictions else np.isfinite(theta).all()):
-            raise _DivergenceError(f"the last update of epoch {number + 1}")
+            raise DivergenceError(f"the last update of epoch {number + 1}")
         return total
 
-    def _update(self, theta, gradient, rate):
-        """Take a step of the optimizer from theta, whose loss is finite."""
-        state = self.state
-        state.safe_theta[:] = theta
-        state.n_updates += 1
-        t = state.n_updates - state.n_forgotten
-        self._optimizer.step(theta, gradient, state.slots, t, rate, self.objective.penalized)
-        for part, limit in self._bounds:
-            theta[part] = theta[part].clip(-limit, limit)
+    def _rate(self, first, n, watched):
+        """Learning rate of the batch of an epoch of `n` sequences that begins with number `first`."""
+        state, settings = self.state, self.settings
+        middle = first + min(settings.batch_size, n - first) / 2  # a rate that rises from 0 is not 0 in the first
+        progress = (state.n_epochs + middle / n) / settings.max_iter
+        return settings.learning_rate * settings.schedule.factor(progress, watched)
 
     def range_test(self, rates):
         """Losses of a mini-batch along a run on it whose learning rate goes through `rates`, as far as they are finite.

@@ -1,6 +1,7 @@
 """Convolution over time, in front of the recurrent layers."""
 
 from ...kernels.convolution import BACKWARD, FORWARD, gather_windows
+from ...kernels.program import Instruction
 from .layer import Front
 
 
@@ -44,16 +45,15 @@ class Convolution(Front):
         """Arrays for a shard of so many steps after the convolution."""
         return {"X": (n_steps, self.n_rows), **super().buffer_shapes(n_steps, n_sequences, training)}
 
-    def forward(self, packed, buffers, X, rows, begins, lengths, plan):
-        """Fill the rows of ``Y``; X is C-contiguous."""
-        windows, starts = buffers["X"], plan.starts
-        what = X.reshape(1, -1), self.n_inputs, begins, lengths, self.width, self.stride
-        gather_windows(*what, starts, windows)
-        n_rows = starts[-1] - starts[1]
-        FORWARD[self.activation](windows, n_rows, self.n_rows, packed["W"], self.n_outputs, buffers["Y"])
+    def forward(self, packed, buffers, X, rows, plan):
+        """Instructions that fill the rows of ``Y`` from the values."""
+        windows, where = buffers["X"], (plan.begins, plan.lengths, self.width, self.stride, plan.starts)
+        yield Instruction("convolution: windows", gather_windows, (plan.numbers, self.n_inputs, *where, windows))
+        what = windows, plan.n_live, self.n_rows, packed["W"], self.n_outputs, buffers["Y"]
+        yield Instruction("convolution: product", FORWARD[self.activation], what)
 
     def backward(self, packed, buffers, plan, gradient, dX):
-        """Turn ``dY`` into the gradient of the pre-activations, and fill `gradient`."""
+        """Instructions that turn ``dY`` into the gradient of the pre-activations, and fill `gradient`."""
         X, Y, dY = (buffers[name] for name in ("X", "Y", "dY"))
-        n_rows = plan.starts[-1] - plan.starts[1]
-        BACKWARD[self.activation](X, n_rows, self.n_rows, self.n_outputs, Y, dY, gradient["dW"])
+        what = X, plan.n_live, self.n_rows, self.n_outputs, Y, dY, gradient["dW"]
+        yield Instruction("convolution: back", BACKWARD[self.activation], what)

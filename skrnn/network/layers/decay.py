@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...kernels.fronts import copy_channels, decay_backward, decay_forward
+from ...kernels.program import Instruction
 from .layer import Front
 
 
@@ -50,9 +51,12 @@ class Decay(Front):
         """The inputs in live rows, and what all fronts have."""
         return {"X": (n_steps, 3 * self.n_variables), **super().buffer_shapes(n_steps, n_sequences, training)}
 
-    def forward(self, packed, buffers, X, rows, begins, lengths, plan):
-        decay_forward(X, rows, len(rows), self.n_variables, packed["p"], buffers["X"], buffers["Y"])
-        copy_channels(X, rows, len(rows), self.others, buffers["Y"], 2 * self.n_variables)
+    def forward(self, packed, buffers, X, rows, plan):
+        what = X, rows, plan.n_live, self.n_variables, packed["p"], buffers["X"], buffers["Y"]
+        yield Instruction("decay: forward", decay_forward, what)
+        others = X, rows, plan.n_live, self.others, buffers["Y"], 2 * self.n_variables
+        yield Instruction("decay: other channels", copy_channels, others)
 
     def backward(self, packed, buffers, plan, gradient, dX):
-        decay_backward(buffers["X"], len(plan.rows), self.n_variables, packed["p"], buffers["dY"], gradient["dp"])
+        what = buffers["X"], plan.n_live, self.n_variables, packed["p"], buffers["dY"], gradient["dp"]
+        yield Instruction("decay: back", decay_backward, what)

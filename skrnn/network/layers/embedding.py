@@ -3,6 +3,7 @@
 import numpy as np
 
 from ...kernels.fronts import add_up, copy_channels, look_up, spread_channels
+from ...kernels.program import Instruction
 from .layer import Front
 
 # Up to so many codes their vectors start with variance 1, like standardised channels. The more there are, the rarer is
@@ -64,18 +65,21 @@ class Embedding(Front):
         """The codes of each live row, and what all fronts have."""
         return {"codes": (n_steps, self.n_coded), **super().buffer_shapes(n_steps, n_sequences, training)}
 
-    def forward(self, packed, buffers, X, rows, begins, lengths, plan):
-        Y, codes, n_rows = buffers["Y"], buffers["codes"], len(plan.rows)
-        copy_channels(X, rows, n_rows, self.plain, Y, 0)
-        copy_channels(X, rows, n_rows, self.coded, codes, 0)
+    def forward(self, packed, buffers, X, rows, plan):
+        Y, codes, n_rows = buffers["Y"], buffers["codes"], plan.n_live
+        yield Instruction("embedding: plain channels", copy_channels, (X, rows, n_rows, self.plain, Y, 0))
+        yield Instruction("embedding: codes", copy_channels, (X, rows, n_rows, self.coded, codes, 0))
         for k, (name, n_dims, column) in enumerate(self._columns()):
-            look_up(codes, k, n_rows, packed[name], n_dims, Y, column)
+            what = codes, k, n_rows, packed[name], n_dims, Y, column
+            yield Instruction(f"embedding.{name}: look up", look_up, what)
 
     def backward(self, packed, buffers, plan, gradient, dX):
         if dX is not None:
-            spread_channels(buffers["dY"], len(plan.rows), self.plain, dX)
+            what = buffers["dY"], plan.n_live, self.plain, dX
+            yield Instruction("embedding: back to plain channels", spread_channels, what)
         for k, (name, n_dims, column) in enumerate(self._columns()):
-            add_up(buffers["codes"], k, len(plan.rows), buffers["dY"], column, n_dims, gradient[name])
+            what = buffers["codes"], k, plan.n_live, buffers["dY"], column, n_dims, gradient[name]
+            yield Instruction(f"embedding.{name}: add up", add_up, what)
 
     def _columns(self):
         """For each table its name, its width and its first column of Y."""

@@ -49,14 +49,14 @@ class Front(Layer):
         """Arrays for a shard of so many steps behind the front."""
         return dict.fromkeys(("Y", "dY")[: 1 + training], (n_steps, self.n_outputs))
 
-    def forward(self, packed, buffers, X, rows, begins, lengths, plan):
-        """Fill the live rows of ``Y``.
+    def forward(self, packed, buffers, X, rows, plan):
+        """Instructions that fill the live rows of ``Y``.
 
         X : all steps of all sequences, or what another front made of those of the shard; rows : the row of X for each
-        live row, if steps are kept; begins, lengths : where the sequences of the shard lie in X, if it is the first.
+        live row, if steps are kept.
         """
         raise NotImplementedError
 
     def backward(self, packed, buffers, plan, gradient, dX):
-        """Fill `gradient`, and dX if it is not None, from ``dY``, which may be overwritten."""
+        """Instructions that fill `gradient`, and dX if it is not None, from ``dY``, which may be overwritten."""
         raise NotImplementedError

@@ -1,7 +1,9 @@
 """A level of a stack: recurrent layers in one direction or both, then normalisation and the residual sum."""
 
 from ...kernels.batches import add_rows, load_rows
-from ...kernels.masks import dropout_mask, zoneout_mask
+from ...kernels.masks import draw_dropout, draw_zoneout, threshold_of
+from ...kernels.program import Instruction
+from ...kernels.rows import add_to_rows, copy_rows, fill_rows
 from .normalization import Normalization
 from .recurrent import Recurrent
 
@@ -85,52 +87,60 @@ class Level:
         return self._group(buffers, "output")["dY"]
 
     # ---------------------------------------------------------------------------------------------------- a shard
-    def forward(self, packed, buffers, X, rows, plan, mode, noise, initial):
-        """Run a shard; its outputs are kept if it or the mode `keeps_outputs`.
+    def forward(self, shard, X, rows, given):
+        """Instructions for a shard; its outputs are kept if it or the mode `keeps_outputs`.
 
-        X, rows: for each direction, what it reads, and the row of it for each live row. initial: for each direction,
-        the states to start from.
+        X, rows: what it reads, and for each direction the row of it for each live row. given: arena of states to start
+        from.
         """
-        starts = plan.starts
+        packed, buffers, plan, mode = shard.packed, shard.buffers, shard.plan, shard.mode
         Y = self.outputs(buffers) if self.keeps_outputs or mode.keeps_outputs else None
-        has_mask = noise is not None and self.dropout > 0
+        has_mask = mode.noisy and self.dropout > 0
         mask = self._group(buffers, "input")["M"] if has_mask else X  # any array of the right type will do
-        self._draw_masks(buffers, starts, noise, plan.segment.first_steps)
+        yield from self._draw_masks(shard)
         for name, layer in self.directions.items():
             weights, arrays = self._group(packed, name), self._group(buffers, name)
-            Z, S, H = arrays["Z"], arrays["S"], layer.n_state
-            load_rows(X, rows[name], self.n_inputs, mask, has_mask, starts, Z, S, H, layer.n_states)
-            layer.start(arrays, starts[1], initial and initial[name])
-            layer.forward(weights, arrays, starts, Y, plan.order[name], self.columns[name], training=mode.training)
-        n_steps = starts[-1] - starts[1]
+            what = X, rows[name], self.n_inputs, mask, has_mask, plan.starts
+            yield self._named(name, Instruction("load rows", load_rows, (*what, *_start_of(layer, arrays))))
+            yield from self._all_named(name, layer.start(arrays, given.arrays[self._names[name]], plan))
+            steps = layer.forward(
+                weights, arrays, plan, Y, plan.order[name], self.columns[name], training=mode.training
+            )
+            yield from self._all_named(name, steps)
         if self.normalization:
-            self.normalization.forward(self._group(packed, "norm"), self._group(buffers, "norm"), Y, n_steps)
+            arrays = self._group(buffers, "norm")
+            steps = self.normalization.forward(self._group(packed, "norm"), arrays, Y, plan.n_live)
+            yield from self._all_named("output", steps)
         if self.residual:
-            Y[:n_steps, : self.n_outputs] += X[:n_steps, : self.n_outputs]
+            what = X, 0, plan.n_live, self.n_outputs, Y
+            yield self._named("output", Instruction("residual", add_to_rows, what))
 
-    def backward(self, packed, buffers, plan, gradient, mode, dX, has_dY):
-        """Gradients of a shard: from those of the outputs if `has_dY`, and from those of final states.
+    def backward(self, shard, dX, has_dY):
+        """Instructions for gradients of a shard: from those of the outputs if `has_dY`, and those of final states.
 
         dX: where the gradients of what was read go, in live rows; None: nowhere.
         """
-        starts = plan.starts
-        n_steps = starts[-1] - starts[1]
+        packed, buffers, plan, mode = shard.packed, shard.buffers, shard.plan, shard.mode
         dY = self.output_gradients(buffers) if has_dY else None
         accumulate = self.residual
         if self.residual:
-            dX[:n_steps, : self.n_outputs] = dY[:n_steps, : self.n_outputs]
+            what = dY, 0, 0, plan.n_live, self.n_outputs, dX
+            yield self._named("output", Instruction("residual back", copy_rows, what))
         if self.normalization:
-            weights, arrays, slopes = (self._group(arena, "norm") for arena in (packed, buffers, gradient))
-            self.normalization.backward(weights, arrays, dY, n_steps, slopes)
+            weights, arrays, slopes = (self._group(arena, "norm") for arena in (packed, buffers, shard.gradient))
+            steps = self.normalization.backward(weights, arrays, dY, plan.n_live, slopes)
+            yield from self._all_named("output", steps)
         scratch = None if dX is None else self._group(buffers, "input")["dX"]
         mask = self._group(buffers, "input").get("M", scratch)
         for name, layer in self.directions.items():
-            weights, arrays, slopes = (self._group(arena, name) for arena in (packed, buffers, gradient))
+            weights, arrays, slopes = (self._group(arena, name) for arena in (packed, buffers, shard.gradient))
             order, column = plan.order[name], self.columns[name]
-            layer.backward(weights, arrays, starts, dY, order, column, mode.keeps_outputs, scratch, slopes)
+            steps = layer.backward(weights, arrays, plan, dY, order, column, mode.keeps_outputs, scratch, slopes)
+            yield from self._all_named(name, steps)
             if dX is not None:
                 has_mask = mode.noisy and self.dropout > 0
-                add_rows(scratch, plan.order[name], self.n_inputs, mask, has_mask, starts, dX, accumulate)
+                what = scratch, plan.order[name], self.n_inputs, mask, has_mask, plan.starts, dX, accumulate
+                yield self._named(name, Instruction("add rows", add_rows, what))
                 accumulate = True
 
     def final_outputs(self, buffers):
@@ -138,25 +148,48 @@ class Level:
         for name, layer in self.directions.items():
             yield self._group(buffers, name)[layer.output], layer.n_state, self.columns[name]
 
-    def final_states(self, buffers, starts):
-        """For each direction the states after each sequence's last step, (1 + n_states, n_sequences, n_units)."""
-        return {name: layer.final(self._group(buffers, name), starts) for name, layer in self.directions.items()}
-
-    def start_backward(self, buffers, n_sequences, d_last=None, n_known=0):
-        """Set the gradients of the final states to those of the outputs there, or to 0; the first `n_known` stand."""
+    def final_states(self, shard, final):
+        """Instructions that bring the states after each sequence's last step into the arena `final`."""
         for name, layer in self.directions.items():
-            layer.start_backward(self._group(buffers, name), n_sequences, d_last, self.columns[name], n_known)
+            steps = layer.final(self._group(shard.buffers, name), final.arrays[self._names[name]], shard.plan)
+            yield from self._all_named(name, steps)
 
-    def _draw_masks(self, buffers, starts, noise, first_steps):
-        """Draw the masks of a shard, or without `noise` set the expectations of those of states."""
+    def start_backward(self, shard, d_last=None):
+        """Instructions that set the gradients of final states to those of the outputs there, or to 0."""
+        for name, layer in self.directions.items():
+            steps = layer.start_backward(self._group(shard.buffers, name), shard.plan, d_last, self.columns[name])
+            yield from self._all_named(name, steps)
+
+    def _draw_masks(self, shard):
+        """Instructions that draw the masks of a shard, or set the expectations of those of states."""
+        plan, keys, noisy = shard.plan, shard.keys, shard.mode.noisy
         for k, (name, layer) in enumerate(self.directions.items()):
-            arrays, width = self._group(buffers, name), (1 + layer.n_states) * layer.n_state
-            if layer.noisy and noise is None:
-                arrays["M"][: starts[1]], arrays["K"][:] = 1, layer.zoneout
+            arrays = self._group(shard.buffers, name)
+            if layer.noisy and not noisy:
+                yield self._named(name, Instruction("no mask", fill_rows, (arrays["M"], 0, plan.n_sequences, 1.0)))
+                n_rows = plan.n_live if shard.mode.training else 1
+                yield self._named(name, Instruction("mean mask", fill_rows, (arrays["K"], 0, n_rows, layer.zoneout)))
             elif layer.noisy:
-                keys = noise.key(self.number, STATE, k), noise.key(self.number, KEPT, k)
-                dropout_mask(keys[0], noise.identities, layer.recurrent_dropout, layer.n_state, arrays["M"])
-                zoneout_mask(keys[1], noise.identities, layer.zoneout, width, starts, arrays["K"], first_steps)
-        if noise is not None and self.dropout:
-            mask = self._group(buffers, "input")["M"]
-            dropout_mask(noise.key(self.number, INPUT), noise.identities, self.dropout, self.n_inputs, mask)
+                out, threshold = arrays["M"], threshold_of(layer.recurrent_dropout)
+                what = *keys.of(self.number, STATE, k), plan.sequences, threshold
+                rest = 1 / (1 - layer.recurrent_dropout), layer.n_state, out
+                yield self._named(name, Instruction("dropout mask", draw_dropout, (*what, *rest)))
+                what = *keys.of(self.number, KEPT, k), plan.sequences, threshold_of(layer.zoneout)
+                width = (1 + layer.n_states) * layer.n_state
+                rest = width, plan.starts, plan.segment.first_steps, arrays["K"]
+                yield self._named(name, Instruction("zoneout mask", draw_zoneout, (*what, *rest)))
+        if noisy and self.dropout:
+            what = *keys.of(self.number, INPUT), plan.sequences, threshold_of(self.dropout), 1 / (1 - self.dropout)
+            mask = self._group(shard.buffers, "input")["M"]
+            yield self._named("input", Instruction("dropout mask", draw_dropout, (*what, self.n_inputs, mask)))
+
+    def _named(self, name, instruction):
+        return instruction._replace(name=f"{self._names[name]}: {instruction.name}")
+
+    def _all_named(self, name, instructions):
+        return (self._named(name, each) for each in instructions)
+
+
+def _start_of(layer, arrays):
+    """The last arguments of `load_rows`."""
+    return arrays["Z"], arrays["S"], layer.n_state, layer.n_states

@@ -1,6 +1,7 @@
 """Layer normalisation: the units of a step by their own mean and variance."""
 
 from ...kernels.normalization import normalize, normalize_backward
+from ...kernels.program import Instruction
 from .layer import Layer
 
 
@@ -35,12 +36,14 @@ class Normalization(Layer):
         return {"x_hat": (n_steps, self.n_units), "inverse_sigma": (1, n_steps)} if training else {}
 
     def forward(self, packed, buffers, Y, n_rows):
-        """Normalise the first `n_rows` rows of Y."""
+        """Instructions that normalise the first `n_rows` rows of Y."""
         keep = "x_hat" in buffers
         kept = (buffers["x_hat"], buffers["inverse_sigma"]) if keep else (Y, Y)  # not touched unless `keep`
-        normalize(Y, n_rows, self.n_units, packed["affine"], *kept, keep)
+        what = Y, n_rows, self.n_units, packed["affine"], *kept, keep
+        yield Instruction("norm: forward", normalize, what)
 
     def backward(self, packed, buffers, dY, n_rows, gradient):
-        """Turn the gradient of the output in dY into that of the input, and fill `gradient`."""
+        """Instructions that turn the gradient of the output in dY into that of the input, and fill `gradient`."""
         kept = buffers["x_hat"], buffers["inverse_sigma"]
-        normalize_backward(dY, n_rows, self.n_units, packed["affine"], *kept, gradient["d_affine"])
+        what = dY, n_rows, self.n_units, packed["affine"], *kept, gradient["d_affine"]
+        yield Instruction("norm: back", normalize_backward, what)

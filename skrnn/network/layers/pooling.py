@@ -1,23 +1,9 @@
 """From the steps of a sequence to one vector. `POOLINGS` gives the ways by name."""
 
-from typing import NamedTuple
-
-import numpy as np
-
 from ...kernels import pooling as kernels
+from ...kernels.program import Instruction
+from ...kernels.rows import copy_rows, mask_rows
 from .layer import Layer
-
-
-class Segment(NamedTuple):
-    """Which steps of its sequences a shard holds.
-
-    first_steps : the first step, for each sequence; n_on : how many sequences, the first ones, go on behind the last;
-    n_steps : steps of each sequence as a whole.
-    """
-
-    first_steps: np.ndarray
-    n_on: int
-    n_steps: np.ndarray
 
 
 class Pooling(Layer):
@@ -47,42 +33,45 @@ class Pooling(Layer):
         """Arrays for a shard of so many steps and sequences."""
         return {}
 
-    def n_rows(self, starts):
+    def n_rows(self, plan):
         """Rows of `pooled` for a shard."""
-        return starts[1]
+        return plan.n_sequences
 
-    def mask(self, pooled, M, starts):
-        """Multiply the rows of each sequence n by row n of M."""
-        N, H = starts[1], self.n_units
-        pooled[:N, :H] *= M[:N, :H]
+    def mask(self, pooled, M, plan):
+        """Instructions that multiply the rows of each sequence n by row n of M."""
+        yield Instruction("pooling: mask", mask_rows, (pooled, M, 0, plan.n_sequences, self.n_units))
 
-    def forward(self, packed, buffers, Y, starts, pooled, segment):
-        """Fill ``pooled[n, :n_units]`` from the rows Y of the shard, or go on from the segment before."""
+    def forward(self, packed, buffers, Y, plan, pooled):
+        """Instructions that fill ``pooled[n, :n_units]`` from the rows Y of the shard, or go on from the segment before."""
         raise NotImplementedError
 
-    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment):
-        """Overwrite all rows of dY with the gradient of Y, and `gradient` with those of the weights."""
+    def backward(self, packed, buffers, plan, Y, d_pooled, dY, gradient):
+        """Instructions that overwrite all rows of dY with the gradient of Y, and `gradient` with those of the weights."""
         raise NotImplementedError
 
 
 class Last(Pooling):
     """The state of each direction after its own last step, which for the backward one is the first step."""
 
-    def forward(self, packed, buffers, Y, starts, pooled, segment):
-        kernels.last_forward(Y, starts, segment.n_on, self.n_units, self.n_backward, pooled)
+    def forward(self, packed, buffers, Y, plan, pooled):
+        what = Y, plan.starts, plan.segment.n_on, self.n_units, self.n_backward, pooled
+        yield Instruction("pooling: last", kernels.last_forward, what)
 
-    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment):
-        kernels.last_backward(starts, segment.n_on, self.n_units, self.n_backward, d_pooled, dY)
+    def backward(self, packed, buffers, plan, Y, d_pooled, dY, gradient):
+        what = plan.starts, plan.segment.n_on, self.n_units, self.n_backward, d_pooled, dY
+        yield Instruction("pooling: last back", kernels.last_backward, what)
 
 
 class Mean(Pooling):
     """The mean over the steps of each sequence."""
 
-    def forward(self, packed, buffers, Y, starts, pooled, segment):
-        kernels.mean_forward(Y, starts, segment.first_steps, segment.n_on, self.n_units, pooled)
+    def forward(self, packed, buffers, Y, plan, pooled):
+        what = Y, plan.starts, plan.segment.first_steps, plan.segment.n_on, self.n_units, pooled
+        yield Instruction("pooling: mean", kernels.mean_forward, what)
 
-    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment):
-        kernels.mean_backward(starts, segment.n_steps, self.n_units, d_pooled, dY)
+    def backward(self, packed, buffers, plan, Y, d_pooled, dY, gradient):
+        what = plan.starts, plan.segment.n_steps, self.n_units, d_pooled, dY
+        yield Instruction("pooling: mean back", kernels.mean_backward, what)
 
 
 class Max(Pooling):
@@ -91,11 +80,13 @@ class Max(Pooling):
     def buffer_shapes(self, n_steps, n_sequences, training):
         return {"argmax": (n_sequences, self.n_units)}
 
-    def forward(self, packed, buffers, Y, starts, pooled, segment):
-        kernels.max_forward(Y, starts, segment.first_steps, self.n_units, pooled, buffers["argmax"])
+    def forward(self, packed, buffers, Y, plan, pooled):
+        what = Y, plan.starts, plan.segment.first_steps, self.n_units, pooled, buffers["argmax"]
+        yield Instruction("pooling: max", kernels.max_forward, what)
 
-    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment):
-        kernels.max_backward(starts, segment.first_steps, self.n_units, buffers["argmax"], d_pooled, dY)
+    def backward(self, packed, buffers, plan, Y, d_pooled, dY, gradient):
+        what = plan.starts, plan.segment.first_steps, self.n_units, buffers["argmax"], d_pooled, dY
+        yield Instruction("pooling: max back", kernels.max_backward, what)
 
 
 class Attention(Pooling):
@@ -143,14 +134,16 @@ class Attention(Pooling):
             "alpha": (n_steps, 1),
         }
 
-    def forward(self, packed, buffers, Y, starts, pooled, segment):
+    def forward(self, packed, buffers, Y, plan, pooled):
         arrays, weights = buffers.of(kernels.AttentionArrays), packed.of(kernels.AttentionWeights)
-        kernels.attention_forward(arrays, weights, Y, starts, self.n_units, pooled)
+        what = arrays, weights, Y, plan.starts, self.n_units, pooled
+        yield Instruction("pooling: attention", kernels.attention_forward, what)
 
-    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment):
+    def backward(self, packed, buffers, plan, Y, d_pooled, dY, gradient):
         arrays, weights = buffers.of(kernels.AttentionArrays), packed.of(kernels.AttentionWeights)
         slopes = gradient.of(kernels.AttentionGradient)
-        kernels.attention_backward(arrays, weights, slopes, Y, starts, self.n_units, d_pooled, dY)
+        what = arrays, weights, slopes, Y, plan.starts, self.n_units, d_pooled, dY
+        yield Instruction("pooling: attention back", kernels.attention_backward, what)
 
 
 class Steps(Pooling):
@@ -158,19 +151,17 @@ class Steps(Pooling):
 
     keeps_steps = True
 
-    def n_rows(self, starts):
-        return starts[-1] - starts[1]
+    def n_rows(self, plan):
+        return plan.n_live
 
-    def mask(self, pooled, M, starts):
-        kernels.mask_steps(pooled, M, starts, self.n_units)
+    def mask(self, pooled, M, plan):
+        yield Instruction("pooling: mask", kernels.mask_steps, (pooled, M, plan.starts, self.n_units))
 
-    def forward(self, packed, buffers, Y, starts, pooled, segment):
-        n_rows, H = self.n_rows(starts), self.n_units
-        pooled[:n_rows, :H] = Y[:n_rows, :H]
+    def forward(self, packed, buffers, Y, plan, pooled):
+        yield Instruction("pooling: steps", copy_rows, (Y, 0, 0, plan.n_live, self.n_units, pooled))
 
-    def backward(self, packed, buffers, Y, starts, pooled, d_pooled, dY, gradient, segment):
-        n_rows, H = self.n_rows(starts), self.n_units
-        dY[:n_rows, :H] = d_pooled[:n_rows, :H]
+    def backward(self, packed, buffers, plan, Y, d_pooled, dY, gradient):
+        yield Instruction("pooling: steps back", copy_rows, (d_pooled, 0, 0, plan.n_live, self.n_units, dY))
 
 
 POOLINGS = {"last": Last, "mean": Mean, "max": Max, "attention": Attention}

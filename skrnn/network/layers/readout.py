@@ -1,6 +1,7 @@
 """Affine readout: from one vector per sequence to its raw predictions."""
 
 from ...kernels.gemm import product, product_t
+from ...kernels.program import Instruction
 from .layer import Layer
 
 
@@ -39,11 +40,14 @@ class Readout(Layer):
         yield packed_gradient["dW"][H, :K], gradients["b"]
 
     def forward(self, packed, pooled, raw, n_rows):
-        """Fill `raw`."""
-        product((raw, 0), (pooled, 0), (packed["W"], 0), n_rows, self.n_outputs, self.n_inputs + 1, False)
+        """Instructions that fill `raw`."""
+        what = (raw, 0), (pooled, 0), (packed["W"], 0), n_rows, self.n_outputs, self.n_inputs + 1, False
+        yield Instruction("readout: product", product, what)
 
     def backward(self, packed, pooled, d_raw, d_pooled, gradient, n_rows):
-        """Fill `d_pooled` and the gradient."""
+        """Instructions that fill `d_pooled` and the gradient."""
         H, K = self.n_inputs, self.n_outputs
-        product_t((gradient["dW"], 0), (pooled, 0), (d_raw, 0), H + 1, K, n_rows, False)
-        product((d_pooled, 0), (d_raw, 0), (packed["W_T"], 0), n_rows, H, K, False)
+        what = (gradient["dW"], 0), (pooled, 0), (d_raw, 0), H + 1, K, n_rows, False
+        yield Instruction("readout: gradient", product_t, what)
+        what = (d_pooled, 0), (d_raw, 0), (packed["W_T"], 0), n_rows, H, K, False
+        yield Instruction("readout: back", product, what)

@@ -9,6 +9,8 @@ from ...kernels import recurrence
 from ...kernels._jit import bind, bind_stage, kernel
 from ...kernels.batches import last_states
 from ...kernels.lanes import zeros_like
+from ...kernels.program import Instruction
+from ...kernels.rows import clear_rows, copy_rows, start_states
 from .layer import Layer
 
 _BOUND = {}
@@ -168,68 +170,65 @@ class Recurrent(Layer):
                 shapes["dz"] = N, H
         return shapes
 
-    def start(self, buffers, n_sequences, initial=None):
-        """Set the state before the first step, which is 0 so far, to `initial`, a tuple of h and the other states."""
+    def start(self, buffers, given, plan):
+        """Instructions that set the states before the first step, which are 0 so far, to those `given`."""
+        Z, S = buffers["Z"], buffers["S"]
+        M, R = (buffers["M"], buffers["R"]) if self.noisy else (Z, Z)
+        what = given, plan.n_given, plan.n_sequences, self.n_state, self.n_states, M, self.noisy, Z, S, R
+        yield Instruction("start", start_states, what)
+
+    def final(self, buffers, final, plan):
+        """Instructions that fill `final` with the states after each sequence's last step, as `start` takes them."""
         H = self.n_state
-        if self.noisy:
-            buffers["R"][:n_sequences, :H] = 0 if initial is None else initial[0]
-        if initial is not None:
-            buffers["Z"][:n_sequences, :H] = initial[0]
-            if self.noisy:
-                buffers["Z"][:n_sequences, :H] *= buffers["M"][:n_sequences, :H]
-            for k, state in enumerate(initial[1:]):
-                buffers["S"][:n_sequences, k * H : (k + 1) * H] = state
+        h = buffers["R" if self.noisy else "Z"]
+        yield Instruction("final h", last_states, (h, plan.starts, H, final, 0))
+        if self.n_states:
+            what = buffers["S"], plan.starts, self.n_states * H, final, H
+            yield Instruction("final states", last_states, what)
 
-    def final(self, buffers, starts):
-        """The states after each sequence's last step, as `start` takes them."""
-        H, h = self.n_state, buffers["R" if self.noisy else "Z"]
-        last = np.empty((starts[1], (1 + self.n_states) * H), h.dtype)
-        last_states(h, starts, H, last, 0)
-        last_states(buffers["S"], starts, self.n_states * H, last, H)
-        return last.reshape(len(last), -1, H).swapaxes(0, 1)
-
-    def forward(self, packed, buffers, starts, Y, rows, column, *, training):
-        """Run the time loop over a shard whose inputs stand in ``buffers["Z"]``; put out into Y unless it is None.
+    def forward(self, packed, buffers, plan, Y, rows, column, *, training):
+        """Instructions for the time loop over inputs that stand in ``buffers["Z"]``; put out into Y unless it is None.
 
         rows: for each live row, the row of Y that belongs to it; column: where in Y the output begins.
         """
         outputs = buffers["Z"] if Y is None else Y, rows, column, Y is not None
         arrays, weights = buffers.of(recurrence.Arrays), packed.of(recurrence.Weights)
-        self.kernels[0](arrays, weights, self._size, starts, outputs, training)
+        yield Instruction("forward", self.kernels[0], (arrays, weights, self._size, plan.starts, outputs, training))
 
-    def start_backward(self, buffers, n_sequences, d_last, column, n_known=0):
-        """Set the gradients of the final states: those of the outputs to columns of `d_last` (None: 0), others to 0.
+    def start_backward(self, buffers, plan, d_last, column):
+        """Instructions that set gradients of final states: of the output to columns of `d_last` (None: 0), others to 0.
 
-        Those of the first `n_known` sequences are left as they stand: `backward` has put them there, as the gradients
-        of the initial states of the segment behind.
+        Those of the first ``plan.n_known`` sequences are left as they stand: `backward` has put them there, as the
+        gradients of the initial states of the segment behind.
         """
-        H, output, ended = self.n_state, "ds" if self.raw else "dh", slice(n_known, n_sequences)
-        buffers[output][ended, :H] = 0 if d_last is None else d_last[ended, column : column + H]
-        if self.raw:
-            buffers["dh"][ended] = 0
-        elif self.n_states:
-            buffers["ds"][ended] = 0
-        if self.noisy:
-            buffers["dz"][ended] = 0
+        output, ended = "ds" if self.raw else "dh", (plan.n_known, plan.n_sequences)
+        for name in ("dh", *(["ds"] if self.n_states else []), *(["dz"] if self.noisy else [])):
+            if name == output and d_last is not None:
+                yield Instruction(
+                    f"start {name}", copy_rows, (d_last, column, *ended, self.n_state, buffers[name])
+                )
+            else:
+                yield Instruction(f"start {name}", clear_rows, (buffers[name], *ended))
 
-    def backward(self, packed, buffers, starts, dY, rows, column, keep_dh, dX, gradient):
-        """Back-propagate through time from dY, unless it is None, and from ``buffers["dh"]``, ``buffers["ds"]``.
+    def backward(self, packed, buffers, plan, dY, rows, column, keep_dh, dX, gradient):
+        """Instructions for back-propagation through time from dY, unless it is None, and ``buffers["dh"]``, ``["ds"]``.
 
         Fills `gradient`, and dX with the gradients of the inputs unless it is None. Afterwards ``buffers["dh"]``,
         ``buffers["ds"]`` and for noise ``buffers["dz"]`` hold the gradients of the states before the first step.
         """
         if self.cell.vectors:
-            gradient["dp"][:] = 0
+            yield Instruction("clear dp", clear_rows, (gradient["dp"], 0, 1))
         any_array = buffers["Z"]
-        self.kernels[1](
+        what = (
             buffers.of(recurrence.Arrays),
             buffers.of(recurrence.Slopes),
             packed.of(recurrence.Weights),
             gradient.of(recurrence.Gradient),
             self._size,
-            starts,
+            plan.starts,
             (any_array if dY is None else dY, rows, column, dY is not None),
             keep_dh,
             any_array if dX is None else dX,
             dX is not None,
         )
+        yield Instruction("back", self.kernels[1], what)

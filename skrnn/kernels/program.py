@@ -1,0 +1,214 @@
+"""Programs: lists of kernels with their arguments, laid out in memory once and run many times without Python.
+
+An argument is an array, a number, or one of these:
+
+    Number   a number that stands in memory, where another kernel writes it
+    View     an array whose place or number of rows stands in memory
+
+and tuples of them. So what differs from shard to shard, such as the number of its sequences, is read when an
+instruction runs.
+"""
+
+import ctypes
+import struct
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba.core import config
+
+from ._native import address_of, caller_of
+from .driver import execute
+
+IS_COMPILED = not config.DISABLE_JIT
+
+
+class Number:
+    """The number ``words[k]``, of an array of int64 or float64 that stays where it is."""
+
+    __slots__ = ("_words", "_k", "address")
+
+    def __init__(self, words, k=0):
+        self._words, self._k, self.address = words, k, _address(words) + 8 * k
+
+    @property
+    def letter(self):
+        """How `_native` describes it."""
+        return "Q" if self._words.dtype.kind == "i" else "D"
+
+    @property
+    def value(self):
+        """The number that stands there now."""
+        return self._words[self._k].item()
+
+    @value.setter
+    def value(self, value):
+        self._words[self._k] = value
+
+
+class View(NamedTuple):
+    """A C-contiguous array at an `address`; that, or an entry of `shape`, may be a `Number`.
+
+    owner : what has to live as long; None where somebody else sees to that.
+    """
+
+    address: Any
+    shape: tuple
+    dtype: np.dtype
+    owner: Any = None
+
+    @classmethod
+    def first(cls, array, n):
+        """The first rows of an array, n of them, a `Number`."""
+        return cls(_address(array), (n, *array.shape[1:]), array.dtype, array)
+
+    def resolve(self):
+        """The array as it is now."""
+        shape = tuple(_resolved(n) for n in self.shape)
+        size = int(np.prod(shape)) * self.dtype.itemsize
+        if not size:
+            return np.empty(shape, self.dtype)
+        return np.frombuffer((ctypes.c_char * size).from_address(_resolved(self.address)), self.dtype).reshape(shape)
+
+
+class Instruction(NamedTuple):
+    """A kernel with its arguments, and where its result goes.
+
+    name : for readers; result : a `Number`, or None where there is none. A function that is no kernel runs in Python.
+    """
+
+    name: str
+    kernel: Any
+    arguments: tuple
+    result: Number | None = None
+
+    @property
+    def is_compiled(self):
+        return hasattr(self.kernel, "overloads")
+
+    def run_in_python(self):
+        """Call the kernel from Python."""
+        value = self.kernel(*map(_resolved, self.arguments))
+        if self.result is not None:
+            self.result.value = value
+
+
+def _resolved(argument):
+    if isinstance(argument, Number):
+        return argument.value
+    if isinstance(argument, View):
+        return argument.resolve()
+    return tuple(map(_resolved, argument)) if isinstance(argument, tuple) else argument
+
+
+class Program:
+    """Instructions, laid out in memory to be run one after the other.
+
+    Parameters
+    ----------
+    instructions : iterable of Instruction
+
+    Attributes
+    ----------
+    is_compiled : bool
+        Whether all of it is compiled, so that a driver may run it.
+    address : int
+        Where drivers find it, if it is compiled: [number of instructions, (caller, frame) of each].
+    """
+
+    def __init__(self, instructions):
+        self.instructions = list(instructions)
+        self.is_compiled = all(each.is_compiled for each in self.instructions)
+        if self.is_compiled:
+            self._set_pairs(*_lay_out(self.instructions))
+
+    def _set_pairs(self, pairs, *frames):
+        self._pairs, self._frames = pairs, frames
+        self._text = np.array([len(pairs) // 2, *pairs], np.int64)
+        self.address = _address(self._text)
+
+    @classmethod
+    def joined(cls, *programs):
+        """One program of several, which it runs one after the other; their frames are shared."""
+        made = cls.__new__(cls)
+        made.instructions = [each for program in programs for each in program.instructions]
+        made.is_compiled = all(program.is_compiled for program in programs)
+        if made.is_compiled:
+            made._set_pairs([word for program in programs for word in program._pairs], *programs)
+        return made
+
+    def run(self):
+        """Run all instructions.
+
+        Raises
+        ------
+        Exception
+            What a kernel has raised (`NUMBA_BOUNDSCHECK`).
+        """
+        if not self.is_compiled:
+            for instruction in self.instructions:
+                instruction.run_in_python()
+        elif failed := execute(self.address):
+            self.explain(failed)
+
+    def explain(self, failed):
+        """Raise what instruction `failed`, counted from 1, has raised, by running it from Python."""
+        instruction = self.instructions[failed - 1]
+        instruction.run_in_python()
+        raise RuntimeError(f"The instruction {instruction.name!r} has failed.")
+
+    def __str__(self):
+        """A listing: number, name and kernel of each instruction."""
+        names = [getattr(each.kernel, "__name__", "") for each in self.instructions]
+        width = max((len(each.name) for each in self.instructions), default=0)
+        lines = [
+            f"{k:3d}  {each.name:{width}}  {name}"
+            for k, (each, name) in enumerate(zip(self.instructions, names, strict=True))
+        ]
+        return "\n".join(lines)
+
+
+def _address(array):
+    return array.__array_interface__["data"][0]
+
+
+def _lay_out(instructions):
+    """Pairs (caller, frame) of instructions, and the memory of the frames."""
+    words, described = [0], []  # the first word takes results that nobody wants
+    for instruction in instructions:
+        begin = len(words)
+        words += [0, 0 if instruction.result is None else instruction.result.address]
+        signature = tuple(_describe(argument, words) for argument in instruction.arguments)
+        described.append((begin, signature, address_of(instruction.kernel, signature)))
+    frames = np.array(words, np.int64)
+    base, pairs = _address(frames), []
+    for begin, signature, kernel in described:
+        frames[begin] = kernel
+        frames[begin + 1] = frames[begin + 1] or base
+        pairs += [caller_of(signature), base + 8 * begin]
+    return pairs, frames
+
+
+def _describe(argument, words):
+    """Append the words of an argument; returns its description for `_native`."""
+    if isinstance(argument, np.ndarray):
+        if not argument.flags.c_contiguous:
+            raise TypeError("kernels take C-contiguous arrays")
+        words.append(_address(argument))
+        words += argument.shape
+        return "array", argument.dtype.name, "q", ("q",) * argument.ndim
+    if isinstance(argument, (bool, np.bool_)):
+        words.append(int(argument))
+        return "b"
+    if isinstance(argument, View):
+        data = _describe(argument.address, words)
+        return "array", argument.dtype.name, data, tuple(_describe(n, words) for n in argument.shape)
+    if isinstance(argument, Number):
+        words.append(argument.address)
+        return argument.letter
+    if isinstance(argument, tuple):
+        return ("tuple", *(_describe(part, words) for part in argument))
+    if isinstance(argument, float):
+        words.append(struct.unpack("q", struct.pack("d", argument))[0])
+        return "d"
+    words.append(int(argument))
+    return "q"

@@ -1,0 +1,65 @@
+"""Copying, adding and clearing the rows ``first .. last - 1`` of matrices."""
+
+from ._jit import VECTOR_BYTES, kernel
+from .lanes import load, store
+
+
+@kernel
+def clear_rows(array, first, last):
+    """Set rows to 0."""
+    for n in range(first, last):
+        for j in range(array.shape[1]):
+            array[n, j] = 0
+
+
+@kernel
+def fill_rows(array, first, last, value):
+    """Set rows to a value."""
+    for n in range(first, last):
+        for j in range(array.shape[1]):
+            array[n, j] = value
+
+
+@kernel
+def copy_rows(source, column, first, last, width, target):
+    """target[n, :width] = source[n, column : column + width]."""
+    lanes = VECTOR_BYTES // target.itemsize
+    for n in range(first, last):
+        for j in range(0, width, lanes):
+            store(target, n, j, width - j, load(source, n, column + j, width - j))
+
+
+@kernel
+def add_to_rows(source, first, last, width, target):
+    """target[n, :width] += source[n, :width]."""
+    lanes = VECTOR_BYTES // target.itemsize
+    for n in range(first, last):
+        for j in range(0, width, lanes):
+            store(target, n, j, width - j, load(target, n, j, width - j) + load(source, n, j, width - j))
+
+
+@kernel
+def mask_rows(target, M, first, last, width):
+    """target[n, :width] *= M[n, :width]."""
+    lanes = VECTOR_BYTES // target.itemsize
+    for n in range(first, last):
+        for j in range(0, width, lanes):
+            store(target, n, j, width - j, load(target, n, j, width - j) * load(M, n, j, width - j))
+
+
+@kernel
+def start_states(given, n_given, n_sequences, H, n_states, M, noisy, Z, S, R):
+    """Set the states of the first `n_given` sequences before the first step, which are 0, to rows of [h, others].
+
+    If `noisy`, R holds h, of all sequences, and Z the product of it with the mask M.
+    """
+    for n in range(n_sequences):
+        for j in range(H):
+            h = given[n, j] if n < n_given else 0.0
+            if noisy:
+                R[n, j] = h
+            if n < n_given:
+                Z[n, j] = h * M[n, j] if noisy else h
+        if n < n_given:
+            for j in range(H * n_states):
+                S[n, j] = given[n, H + j]
