@@ -26,7 +26,7 @@ SPINS = 2000  # pauses before a waiting thread begins to give its core away
 PATIENCE = 20_000  # looks for work, most of them with the core given away, before a thread stops to look
 
 # Words of a driver. Those that several threads write have cache lines of their own.
-(N_SHARDS, HAS_WEIGHT, IS_OVER, STATUS, FAILED, LEFT, BUDGET, BATCH, GROUP, GATHER, JUDGE, UPDATE, N_WORKERS) = range(13)
+N_SHARDS, HAS_WEIGHT, IS_OVER, STATUS, FAILED, LEFT, BUDGET, BATCH, GROUP, GATHER, JUDGE, UPDATE, SHARDS = range(13)
 NEXT, DONE, HALT, WORKERS, N_WORDS = 16, 24, 32, 40, 48  # WORKERS: address of (program, place for a shard's number)
 IS_X86 = cpu_target.target_context.codegen().magic_tuple()[0].startswith(("x86_64", "i686"))
 
@@ -156,7 +156,7 @@ def _take_shards(words, worker):
         failed = execute(load_word(place))
         if failed:
             store_word(words + 8 * FAILED, failed)
-            atomic_store(words + 8 * STATUS, N_WORKERS)
+            atomic_store(words + 8 * STATUS, SHARDS)
         atomic_add(words + 8 * DONE, 1)
 
 

@@ -25,7 +25,7 @@ IS_COMPILED = not config.DISABLE_JIT
 class Number:
     """The number ``words[k]``, of an array of int64 or float64 that stays where it is."""
 
-    __slots__ = ("_words", "_k", "address")
+    __slots__ = ("_k", "_words", "address")
 
     def __init__(self, words, k=0):
         self._words, self._k, self.address = words, k, _address(words) + 8 * k

@@ -15,8 +15,8 @@ class ShardTask(NamedTuple):
     """Sequences that go through the network together, longest first.
 
     number : place in the sum; begin, end : which of their steps, end None: all; n_tail : through how many of the last
-    steps the gradient flows back, None: all; seed : what noise is drawn from, None for none; carry : the states to start from, None for 0; wants_carry : whether the states behind
-    the last step are wanted.
+    steps the gradient flows back, None: all; seed : what noise is drawn from, None for none; carry : the states to
+    start from, None for 0; wants_carry : whether the states behind the last step are wanted.
     """
 
     sequences: np.ndarray

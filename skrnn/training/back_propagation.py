@@ -138,6 +138,7 @@ class BackPropagation:
         for k in reversed(range(len(segments))):
             if k + 1 < len(segments):  # it is not what the buffers hold from the way there
                 total = gradient.copy() if total is None else np.add(total, gradient, out=total)
+                gradient[:] = 0  # that of the readout comes once
                 self._forward(programs, segments[k], carries[k], n_known=len(segments[k + 1].sequences))
             if steps:
                 programs.pool.run()

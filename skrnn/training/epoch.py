@@ -109,7 +109,7 @@ class Epochs:
         pairs = [(each.address, plan.count(SHARD).address) for each, plan in zip(shards, plans, strict=True)]
         self._workers = np.array(pairs, np.int64)
         words[driver.WORKERS] = self._workers.ctypes.data
-        return programs | {driver.N_WORKERS: shards[0], "shards": shards}
+        return programs | {driver.SHARDS: shards[0], "shards": shards}
 
     def _drive(self, n_workers):
         """Run the driver, slice by slice."""

@@ -7,7 +7,7 @@ from scipy.signal import correlate
 from sklearn.base import clone
 
 from skrnn.convolution import Conv
-from skrnn.kernels.batches import plan_steps
+from skrnn.kernels.batches import N_COUNTS, plan_steps
 from skrnn.network.arena import Arena
 from skrnn.network.layers.convolution import Convolution
 from skrnn.network.plan import Plan
@@ -29,7 +29,7 @@ class Shard:
         self.lengths = np.array(lengths)
         self.new_lengths = conv.n_steps(self.lengths)
         self.starts = np.empty(self.new_lengths[0] + 2, np.int64)
-        plan_steps(self.new_lengths, self.starts)
+        plan_steps(self.new_lengths, self.starts, np.zeros(N_COUNTS, np.int64))
         self.n_rows = self.new_lengths.sum()
         # One step that belongs to no sequence after each of them, and the first one last in memory.
         self.begins = (self.lengths + 1)[::-1].cumsum()[::-1] - self.lengths

@@ -10,8 +10,8 @@ import pytest
 from numba.core import config
 from numpy.testing import assert_array_equal
 
-from skrnn.kernels.batches import plan_steps
-from skrnn.kernels.masks import dropout_mask, mix, zoneout_mask
+from skrnn.kernels.batches import N_COUNTS, plan_steps
+from skrnn.kernels.masks import draw_dropout, draw_zoneout, mix, threshold_of, words_of
 
 GUARD = -77.0
 KEY = 0x0123456789ABCDEF
@@ -21,7 +21,7 @@ each_dtype = pytest.mark.parametrize("dtype", DTYPES, ids=["float32", "float64"]
 
 def dropout(identities, rate, n_columns, key=KEY, dtype=np.float32, gap=3):
     out = np.full((len(identities) + 1, n_columns + gap), GUARD, dtype)
-    dropout_mask(key, np.asarray(identities), rate, n_columns, out)
+    draw_dropout(*words_of(key), np.asarray(identities), threshold_of(rate), 1 / (1 - rate), n_columns, out)
     assert (out[len(identities) :] == GUARD).all()
     assert (out[:, n_columns:] == GUARD).all()
     return out[: len(identities), :n_columns]
@@ -30,9 +30,11 @@ def dropout(identities, rate, n_columns, key=KEY, dtype=np.float32, gap=3):
 def zoneout(identities, lengths, rate, n_columns, key=KEY, dtype=np.float32, gap=3):
     """The mask of each sequence, (steps, columns)."""
     starts = np.empty(max(lengths) + 2, np.int64)
-    plan_steps(np.array(lengths), starts)
+    plan_steps(np.array(lengths), starts, np.zeros(N_COUNTS, np.int64))
     out = np.full((sum(lengths) + 1, n_columns + gap), GUARD, dtype)
-    zoneout_mask(key, np.asarray(identities), rate, n_columns, starts, out)
+    first_steps = np.zeros(len(identities), np.int64)
+    what = np.asarray(identities), threshold_of(rate), n_columns, starts, first_steps, out
+    draw_zoneout(*words_of(key), *what)
     assert (out[sum(lengths) :] == GUARD).all()
     assert (out[:, n_columns:] == GUARD).all()
     return [out[starts[1 : T + 1] - starts[1] + n, :n_columns] for n, T in enumerate(lengths)]
@@ -173,13 +175,14 @@ def test_groups_of_bits_are_uniform():
 def test_same_bits_without_the_compiler():
     """A trained network can be repeated on any machine, with or without vector registers."""
     program = (
-        "import numpy as np, zlib; from skrnn.kernels.masks import dropout_mask, zoneout_mask\n"
+        "import numpy as np, zlib; from skrnn.kernels.masks import draw_dropout, draw_zoneout, threshold_of, words_of\n"
+        "key, identities, threshold = words_of(2**64 - 59), np.array([-3, 5, 2**50]), threshold_of(0.3)\n"
         "out, starts = np.zeros((9, 37)), np.array([0, 3, 6, 8, 9])\n"
         "for dtype in (np.float32, np.float64):\n"
         "    out = np.zeros((6, 37), dtype)\n"
-        "    dropout_mask(2**64 - 59, np.array([-3, 5, 2**50]), 0.3, 35, out)\n"
+        "    draw_dropout(*key, identities, threshold, 1 / 0.7, 35, out)\n"
         "    zone = np.zeros((6, 37), dtype)\n"
-        "    zoneout_mask(2**64 - 59, np.array([-3, 5, 2**50]), 0.3, 35, starts, zone)\n"
+        "    draw_zoneout(*key, identities, threshold, 35, starts, np.zeros(3, np.int64), zone)\n"
         "    print(zlib.crc32(out.tobytes()), zlib.crc32(zone.tobytes()))\n"
     )
     runs = [

@@ -1,13 +1,17 @@
 """Pooling against plain NumPy on ragged sequences: values, slopes, what lies around, and the other sequences."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from skrnn.kernels.batches import plan_steps
+from skrnn.kernels.batches import N_COUNTS, plan_steps
 from skrnn.kernels.pooling import BLOCK
+from skrnn.kernels.program import Program
 from skrnn.network.arena import Arena
-from skrnn.network.layers.pooling import POOLINGS, Segment, get_pooling
+from skrnn.network.layers.pooling import POOLINGS, get_pooling
+from skrnn.network.plan import Segment
 
 LENGTHS = {
     "ragged": [9, 7, 7, 4, 1, 1],
@@ -29,9 +33,10 @@ class Shard:
         rng = np.random.default_rng(seed)
         self.lengths, self.H, self.dtype = lengths, H, np.dtype(dtype)
         self.starts = np.empty(max(lengths) + 2, np.int64)
-        plan_steps(np.array(lengths), self.starts)
+        plan_steps(np.array(lengths), self.starts, np.zeros(N_COUNTS, np.int64))
         self.n_rows = sum(lengths)
-        self.segment = Segment(np.zeros(len(lengths), np.int64), 0, np.array(lengths))
+        segment = Segment(np.zeros(len(lengths), np.int64), 0, np.array(lengths))
+        self.plan = SimpleNamespace(starts=self.starts, segment=segment)
         self.layer = get_pooling(name, H, H_backward)
         self.weights = {n: (scale * rng.normal(size=shape)).astype(dtype) for n, shape in self.layer.shapes.items()}
         self.packed = self.allocate(self.layer.packed_shapes())
@@ -53,7 +58,7 @@ class Shard:
 
     def forward(self):
         pooled = self.allocate({"pooled": (len(self.lengths) + 1, self.H + 1)})["pooled"]
-        self.layer.forward(self.packed, self.buffers, self.Y, self.starts, pooled, self.segment)
+        Program(self.layer.forward(self.packed, self.buffers, self.Y, self.plan, pooled)).run()
         assert np.isnan(pooled[len(self.lengths) :]).all()
         assert np.isnan(pooled[:, self.H :]).all()
         self.pooled = pooled
@@ -64,8 +69,8 @@ class Shard:
         H, slopes = self.H, self.allocate({"slopes": (len(d_pooled), self.H), "dY": (self.n_rows + 2, self.H)})
         slopes["slopes"][:, :H] = d_pooled
         gradient, dY = self.allocate(self.layer.gradient_shapes()), slopes["dY"]
-        arguments = self.Y, self.starts, self.pooled, slopes["slopes"], dY, gradient, self.segment
-        self.layer.backward(self.packed, self.buffers, *arguments)
+        what = self.packed, self.buffers, self.plan, self.Y, slopes["slopes"], dY, gradient
+        Program(self.layer.backward(*what)).run()
         assert np.isnan(dY[self.n_rows :]).all()
         assert np.isnan(dY[:, H:]).all()
         named = {name: np.full(shape, np.nan, self.dtype) for name, shape in self.layer.shapes.items()}

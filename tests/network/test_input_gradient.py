@@ -3,27 +3,29 @@
 import numpy as np
 import pytest
 import reference as ref
-from networks import as_data, predict, random_network, random_sequences
+from networks import predict, random_network, random_sequences, run_shard
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skrnn.convolution import Conv
+from skrnn.kernels.copies import copy_all
 from skrnn.network.plan import Mode
 
 LENGTHS = [7, 4, 4, 1]
 
 
 def gradients(network, theta, sequences, direction, mode):
-    """Gradients of ``sum(raw * direction)`` by theta, and by what the lowest level reads, in live rows; the plan."""
-    data, memory = as_data(sequences), network.memory
-    buffers, gradient = memory.allocate_buffers(sum(LENGTHS), len(LENGTHS), mode), memory.allocate_gradient()
-    packed = network.pack(theta, memory.allocate_packed())
-    plan = network.forward(packed, buffers, data.values, data.begins, data.lengths, mode)
-    rows = network.head.pooling.n_rows(plan.starts)
+    """Gradients of ``sum(raw * direction)`` by theta, and by what the lowest level reads, in live rows; their rows."""
+    programs = run_shard(network, theta, sequences, mode)
+    plan, buffers = programs.plan, programs.memory.buffers
+    rows = plan.rows["forward"].resolve()
     if network.head.pooling.keeps_steps:
-        direction = direction[plan.rows]
-    buffers.group("pooled")["d_raw"][:rows, : network.n_outputs] = direction
-    network.backward(packed, buffers, plan, gradient, mode)
-    return network.unpack_gradient(gradient), network.stack.input_gradients(buffers), plan
+        direction = direction[rows]
+    buffers.group("pooled")["d_raw"][: len(direction), : network.n_outputs] = direction
+    programs.backward_read_out.run()
+    programs.backward.run()
+    first, gradient = programs.shard.gradient.gradients.first, np.empty_like(theta)
+    copy_all(first.memory, gradient, network.unpack_table(first, gradient))
+    return gradient, network.stack.input_gradients(buffers), rows
 
 
 PLAIN, BOTH = {}, {"bidirectional": True, "pooling": "max"}
@@ -51,9 +53,9 @@ def test_gradient_by_inputs_equals_central_differences(cell, options):
         return (predict(network, theta, np.split(x.reshape(-1, 3), np.cumsum(LENGTHS)[:-1])) * direction).sum()
 
     expected = ref.central_difference(value, np.concatenate(sequences).ravel()).reshape(-1, 3)
-    by_theta, by_input, plan = gradients(network, theta, sequences, direction, Mode(True, input_gradient=True))
+    by_theta, by_input, rows = gradients(network, theta, sequences, direction, Mode(True, input_gradient=True))
     found = np.empty_like(expected)
-    found[plan.rows] = by_input[: len(expected), :3]
+    found[rows] = by_input[: len(expected), :3]
     assert_allclose(found, expected, rtol=1e-6, atol=1e-8)
     assert_array_equal(by_theta, gradients(network, theta, sequences, direction, Mode(True))[0])
 
@@ -70,7 +72,7 @@ def test_behind_a_front_it_is_by_what_the_lowest_level_reads():
     _, behind, _ = gradients(network, theta, sequences, direction, mode)
     _, expected, _ = gradients(alone, its_theta, read, direction, mode)
     # Its way back has turned them into the gradients of what stands before the activation.
-    slope = 1 - np.concatenate(read)[gradients(alone, its_theta, read, direction, mode)[2].rows] ** 2
+    slope = 1 - np.concatenate(read)[gradients(alone, its_theta, read, direction, mode)[2]] ** 2
     assert_allclose(behind[: len(slope), :5], expected[: len(slope), :5] * slope, rtol=1e-9, atol=1e-12)
 
 

@@ -13,6 +13,7 @@ from networks import (
     oracle_options,
     predict,
     problem,
+    run_shard,
     value_and_gradient,
 )
 from numba.core import config
@@ -22,7 +23,7 @@ import skrnn.network.head
 import skrnn.network.layers.level
 import skrnn.network.shards
 from skrnn.losses import SquaredError
-from skrnn.network.plan import Mode, Noise
+from skrnn.network.plan import Mode
 from skrnn.optimizers import SGD
 from skrnn.training.objective import Objective
 from skrnn.training.run import Training
@@ -39,22 +40,20 @@ each_way = pytest.mark.parametrize("bidirectional", [False, True])
 
 def run(network, theta, sequences, identities=None, seed=SEED, training=True):
     """Order, raw predictions, plan and buffers of one shard with noise; identities are those of the longest first."""
-    data, everyone = as_data(sequences), np.arange(len(sequences))
-    order = data.by_length(everyone)
+    everyone = np.arange(len(sequences))
+    order = as_data(sequences).by_length(everyone)
     identities = everyone if identities is None else np.asarray(identities)
-    packed = network.pack(theta, network.memory.allocate_packed())
-    noise, mode = None if seed is None else Noise(seed, identities[order]), Mode(training, seed is not None)
-    buffers = network.memory.allocate_buffers(len(data.values), len(sequences), mode)
-    shard = data.begins[order], data.lengths[order]
-    plan = network.forward(packed, buffers, data.values, *shard, mode, noise=noise)
+    mode = Mode(training, seed is not None)
+    programs = run_shard(network, theta, sequences, mode, order, seed, identities[order])
+    buffers = programs.memory.buffers
     raw = np.empty((len(sequences), network.n_outputs), network.dtype)
     raw[order] = buffers.group("pooled")["raw"][: len(order), : network.n_outputs]
-    return order, raw, plan, buffers
+    return order, raw, programs.plan, buffers
 
 
 def masks_of(network, order, plan, buffers):
     """For each sequence the masks that a shard drew, under the oracle's names."""
-    masks, structure, starts = [{} for _ in order], network.structure, plan.starts
+    masks, structure, starts = [{} for _ in order], network.structure, plan.starts.resolve()
     lengths = [np.sum(np.diff(starts[1:]) > n) for n in range(len(order))]
     for row, i in enumerate(order):
         rows = starts[1 : lengths[row] + 1] - starts[1] + row
@@ -235,9 +234,9 @@ def no_masks(monkeypatch):
         raise AssertionError("a mask was drawn")
 
     for module, name in [
-        (skrnn.network.layers.level, "dropout_mask"),
-        (skrnn.network.layers.level, "zoneout_mask"),
-        (skrnn.network.head, "dropout_mask"),
+        (skrnn.network.layers.level, "draw_dropout"),
+        (skrnn.network.layers.level, "draw_zoneout"),
+        (skrnn.network.head, "draw_dropout"),
     ]:
         monkeypatch.setattr(module, name, refuse)
 

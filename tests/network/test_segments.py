@@ -312,7 +312,9 @@ def test_memory_of_a_pass_back(monkeypatch):
     sizes = []
     run = BackPropagation.run
     monkeypatch.setattr(
-        BackPropagation, "run", lambda self, *a, **k: sizes.append(self.buffers.memory.nbytes) or run(self, *a, **k)
+        BackPropagation,
+        "run",
+        lambda self, *a, **k: sizes.append(self.memory.buffers.memory.nbytes) or run(self, *a, **k),
     )
     evaluate(network, theta, data, max_bytes=10 * 2**20)
     assert 0 < max(sizes) < 10 * 2**20 / 4

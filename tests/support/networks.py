@@ -6,9 +6,12 @@ import reference as ref
 from skrnn.cells import GRU, LSTM, MGU, Elman, IndRNN, Jordan
 from skrnn.convolution import Conv
 from skrnn.losses import SquaredError
+from skrnn.network.arena import MovingArena
 from skrnn.network.data import Data
 from skrnn.network.inference import Predictor
 from skrnn.network.network import Network
+from skrnn.network.plan import Keys, Mode, Stretch
+from skrnn.network.programs import ShardPrograms
 from skrnn.network.shards import ThreadExecutor
 from skrnn.network.structure import Structure
 from skrnn.training.objective import Objective
@@ -111,3 +114,29 @@ def assert_derivatives(f, network, theta, gradient, rng, rtol=1e-10, atol=1e-12)
     for name, (v, expected) in ref.directional_derivatives(f, weights, rng).items():
         error, part = (v * gradients[name]).sum() - expected, gradients[name]
         assert abs(error) <= (np.abs(v) * (rtol * np.abs(part) + atol)).sum(), (name, error, network.structure)
+
+
+PREDICTION = Mode()
+
+
+def run_shard(network, theta, sequences, mode=PREDICTION, order=None, seed=None, identities=None):
+    """Take sequences through a network as one shard; returns the programs, which have run up to raw predictions.
+
+    order : numbers of the sequences, longest first; identities : what their masks are drawn for.
+    """
+    data = as_data(sequences)
+    order = np.arange(len(sequences)) if order is None else order
+    packed = network.pack(theta, network.memory.allocate_packed())
+    thread = network.memory.allocate_thread(len(data.values), len(sequences), mode)
+    gradient = MovingArena(network.memory.allocate_gradients(1)) if mode.training else None
+    keys = Keys(5 * len(network.stack.levels) + 1)
+    if seed is not None:
+        keys.draw(seed)
+    programs = ShardPrograms(network.stack, network.head, packed, thread, mode, keys, gradient)
+    stretch = Stretch.whole(data, order)
+    programs.start(data, stretch)
+    if identities is not None:
+        thread.plan.set(stretch._replace(sequences=identities), stretch.begins)
+    for program in (programs.forward, programs.pool, programs.read_out):
+        program.run()
+    return programs

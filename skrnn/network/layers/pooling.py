@@ -42,11 +42,11 @@ class Pooling(Layer):
         yield Instruction("pooling: mask", mask_rows, (pooled, M, 0, plan.n_sequences, self.n_units))
 
     def forward(self, packed, buffers, Y, plan, pooled):
-        """Instructions that fill ``pooled[n, :n_units]`` from the rows Y of the shard, or go on from the segment before."""
+        """Instructions that fill ``pooled[n, :n_units]`` from the rows Y, or go on from the segment before."""
         raise NotImplementedError
 
     def backward(self, packed, buffers, plan, Y, d_pooled, dY, gradient):
-        """Instructions that overwrite all rows of dY with the gradient of Y, and `gradient` with those of the weights."""
+        """Instructions that overwrite dY with the gradient of Y, and `gradient` with those of the weights."""
         raise NotImplementedError
 
 

@@ -204,9 +204,7 @@ class Recurrent(Layer):
         output, ended = "ds" if self.raw else "dh", (plan.n_known, plan.n_sequences)
         for name in ("dh", *(["ds"] if self.n_states else []), *(["dz"] if self.noisy else [])):
             if name == output and d_last is not None:
-                yield Instruction(
-                    f"start {name}", copy_rows, (d_last, column, *ended, self.n_state, buffers[name])
-                )
+                yield Instruction(f"start {name}", copy_rows, (d_last, column, *ended, self.n_state, buffers[name]))
             else:
                 yield Instruction(f"start {name}", clear_rows, (buffers[name], *ended))
 
