@@ -227,6 +227,11 @@ def _compiled(function, **options):
     return dispatcher
 
 
+def stage(function):
+    """Like `kernel`, for a function that only kernels call: the code by which Python enters takes long to compile."""
+    return _compiled(function, no_cpython_wrapper=True)
+
+
 def bind(function, name, **bound):
     """A kernel from `function` with the global names in `bound` replaced, e.g. ``forward`` by a cell's own.
 
@@ -236,11 +241,8 @@ def bind(function, name, **bound):
 
 
 def bind_stage(function, name, **bound):
-    """Like `bind`, for a function that only kernels call: the code by which Python enters takes long to compile.
-
-    The result must not be called from Python.
-    """
-    return _compiled(_copy(function, name, bound), no_cpython_wrapper=True)
+    """Like `bind`, for a function that only kernels call. The result must not be called from Python."""
+    return stage(_copy(function, name, bound))
 
 
 def _copy(function, name, bound):

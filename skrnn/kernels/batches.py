@@ -8,9 +8,9 @@ from .lanes import load, store
 # a stride leaves.
 SEQUENCES, BEGINS, LENGTHS, FIRST_STEPS, WHOLE_LENGTHS, TARGET_BEGINS, STEPS, N_OF_SEQUENCES = range(8)
 # Words of the counts of a plan: sequences of the shard, entries of `starts`, live rows; which shard of its group it is;
-# how many sequences go on behind the segment, start from states that are given, have gradients of their final states
+# how many sequences go on behind the segment, have gradients of their final states
 # that are known; address, rows and numbers of the values.
-(N_SEQUENCES, N_STARTS, N_LIVE, SHARD, N_ON, N_GIVEN, N_KNOWN, VALUES, N_VALUES, N_NUMBERS, N_COUNTS) = range(11)
+(N_SEQUENCES, N_STARTS, N_LIVE, SHARD, N_ON, N_KNOWN, VALUES, N_VALUES, N_NUMBERS, N_COUNTS) = range(10)
 
 
 @kernel

@@ -17,7 +17,7 @@ from numba.core import cgutils, config, types
 from numba.core.registry import cpu_target
 from numba.extending import intrinsic
 
-from ._jit import kernel
+from ._jit import kernel, stage
 
 I32, I64 = ir.IntType(32), ir.IntType(64)
 VOID = ir.PointerType()
@@ -130,7 +130,7 @@ def execute(program):
     return 0
 
 
-@kernel
+@stage
 def _run(words, number):
     """Run one of the leader's programs; returns whether it ended well."""
     failed = execute(load_word(words + 8 * number))
@@ -140,7 +140,7 @@ def _run(words, number):
     return failed == 0
 
 
-@kernel
+@stage
 def _take_shards(words, worker):
     """Take shards of the group until there are none; returns how many."""
     n_taken, place = 0, load_word(words + 8 * WORKERS) + 16 * worker
@@ -160,7 +160,7 @@ def _take_shards(words, worker):
         atomic_add(words + 8 * DONE, 1)
 
 
-@kernel
+@stage
 def _run_group(words, n_shards):
     """Run a group of shards, with those who help; returns whether all ended well."""
     atomic_store(words + 8 * DONE, 0)
@@ -176,7 +176,7 @@ def _run_group(words, n_shards):
     return atomic_load(words + 8 * STATUS) == 0
 
 
-@kernel
+@stage
 def _run_batch(words):
     """One mini-batch; returns whether the next may follow."""
     if not _run(words, BATCH):

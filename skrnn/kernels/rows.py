@@ -48,18 +48,16 @@ def mask_rows(target, M, first, last, width):
 
 
 @kernel
-def start_states(given, n_given, n_sequences, H, n_states, M, noisy, Z, S, R):
-    """Set the states of the first `n_given` sequences before the first step, which are 0, to rows of [h, others].
+def start_states(given, n_sequences, H, n_states, M, noisy, Z, S, R):
+    """Set the states before the first step to rows of [h, others].
 
-    If `noisy`, R holds h, of all sequences, and Z the product of it with the mask M.
+    If `noisy`, R holds h, and Z the product of it with the mask M.
     """
     for n in range(n_sequences):
         for j in range(H):
-            h = given[n, j] if n < n_given else 0.0
+            h = given[n, j]
+            Z[n, j] = h * M[n, j] if noisy else h
             if noisy:
                 R[n, j] = h
-            if n < n_given:
-                Z[n, j] = h * M[n, j] if noisy else h
-        if n < n_given:
-            for j in range(H * n_states):
-                S[n, j] = given[n, H + j]
+        for j in range(H * n_states):
+            S[n, j] = given[n, H + j]

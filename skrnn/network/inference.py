@@ -142,8 +142,7 @@ class _ForwardPass:
         segments, carry, final = stretch.cut(self.capacity), task.carry, None
         rows, begins = self.start(stretch)
         for k, segment in enumerate(segments):
-            self.programs.start(self.data, segment, carry)
-            self.programs.forward.run()
+            self.programs.run_forward(self.data, segment, carry)
             self.read(segment, begins, rows)
             if task.wants_carry or k + 1 < len(segments):
                 carry = self.programs.carry(len(segment.sequences))

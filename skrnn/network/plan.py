@@ -110,8 +110,8 @@ class Plan:
     rows : dict of str to View
         For each direction, the row of the values for each live row; none where the network has other steps.
     segment : Segment
-    n_sequences, n_live, n_given, n_known : Number
-        Sequences; live rows; sequences with given initial states; those with known gradients of their final states.
+    n_sequences, n_live, n_known : Number
+        Sequences; live rows; sequences with known gradients of their final states.
     values, numbers : View
         Steps of all sequences, as the network reads them, and the same in a single row.
     """
@@ -119,7 +119,7 @@ class Plan:
     def __init__(self, structure, n_steps, n_sequences):
         self.structure, self.n_steps, self.counts = structure, n_steps, np.zeros(batches.N_COUNTS, np.int64)
         self.n_sequences, self.n_live = self.count(batches.N_SEQUENCES), self.count(batches.N_LIVE)
-        self.n_given, self.n_known = self.count(batches.N_GIVEN), self.count(batches.N_KNOWN)
+        self.n_known = self.count(batches.N_KNOWN)
         self.of_sequences = np.zeros((batches.N_OF_SEQUENCES, n_sequences), np.int64)
         of_sequences = [View.first(row, self.n_sequences) for row in self.of_sequences]
         self.sequences, self.begins, self.lengths = of_sequences[: batches.LENGTHS + 1]
@@ -168,8 +168,8 @@ class Plan:
         yield Instruction("take shard", batches.take_shard, what)
 
     def take_all_steps(self):
-        """Prepare for `take`: no segment, no given states."""
-        self.counts[[batches.N_ON, batches.N_GIVEN, batches.N_KNOWN]] = 0
+        """Prepare for `take`: no segment."""
+        self.counts[[batches.N_ON, batches.N_KNOWN]] = 0
         self.of_sequences[batches.FIRST_STEPS] = 0
 
     def set_values(self, values):
@@ -179,10 +179,10 @@ class Plan:
         self.counts[batches.VALUES] = values.__array_interface__["data"][0]
         self.counts[batches.N_VALUES], self.counts[batches.N_NUMBERS] = len(values), values.size
 
-    def set(self, stretch, begins, n_given=0, n_known=0):
+    def set(self, stretch, begins, n_known=0):
         """Say which steps of which sequences are next.
 
-        stretch : Stretch; begins : rows of the values where they begin; n_given, n_known : see the class.
+        stretch : Stretch; begins : rows of the values where they begin; n_known : see the class.
         """
         n = len(stretch.sequences)
         if stretch.lengths.sum() > self.n_steps or n > self.of_sequences.shape[1]:
@@ -191,7 +191,7 @@ class Plan:
         for room, values in zip(self.of_sequences, given, strict=False):
             room[:n] = values
         self.counts[batches.N_SEQUENCES], self.counts[batches.N_ON] = n, stretch.n_on
-        self.counts[batches.N_GIVEN], self.counts[batches.N_KNOWN] = n_given, n_known
+        self.counts[batches.N_KNOWN] = n_known
 
 
 class Stretch(NamedTuple):

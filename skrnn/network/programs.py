@@ -31,9 +31,17 @@ class ShardPrograms:
 
     @cached_property
     def forward(self):
-        """Find where the steps lie, and run them up to the outputs of the top level."""
+        """Find where the steps lie, and run them from states of 0 up to the outputs of the top level."""
+        return self._forward(None)
+
+    @cached_property
+    def forward_from_given(self):
+        """The same, from states that are given."""
+        return self._forward(self.memory.given)
+
+    def _forward(self, given):
         place = [] if self.shard.gradient is None else self.shard.gradient.place(self.plan.counts)
-        return Program([*self.plan.lay_out(), *place, *self.stack.forward(self.shard, self.memory.given)])
+        return Program([*self.plan.lay_out(), *place, *self.stack.forward(self.shard, given)])
 
     @cached_property
     def pool(self):
@@ -61,8 +69,8 @@ class ShardPrograms:
         d_last = self.head.d_last(self.shard.buffers)
         return Program([*self.head.backward_pool(self.shard), *self.stack.backward(self.shard, d_last)])
 
-    def start(self, data, segment, carry=None, n_known=0):
-        """Say what goes through next: a stretch of the sequences of `data`, from the states of a carry (None: 0).
+    def run_forward(self, data, segment, carry=None, n_known=0):
+        """Run a stretch of the sequences of `data` forward, from the states of a carry (None: 0).
 
         n_known : for how many sequences, the first ones, the gradients of the states behind the segment stand in the
         buffers, because that segment was the last one that went back through them.
@@ -70,9 +78,12 @@ class ShardPrograms:
         self._values, begins = data.read(segment)  # kept, as kernels know the address only
         n = len(segment.sequences)
         self.plan.set_values(self._values)
-        self.plan.set(segment, begins, n_given=0 if carry is None else n, n_known=n_known)
-        if carry is not None:
+        self.plan.set(segment, begins, n_known=n_known)
+        if carry is None:
+            self.forward.run()
+        else:
             self.stack.from_carry(carry, self.memory.given, n)
+            self.forward_from_given.run()
 
     def carry(self, n_sequences):
         """The states behind the last steps, of the first sequences."""

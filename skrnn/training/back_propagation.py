@@ -128,7 +128,7 @@ class BackPropagation:
         segments, carries = stretch.cut(self._capacity), [initial]
         programs.plan.counts[SHARD] = task.number
         for k, segment in enumerate(segments):
-            self._forward(programs, segment, carries[k])
+            programs.run_forward(self.data, segment, carries[k])
             if not steps:
                 programs.pool.run()
             if k + 1 < len(segments) or task.wants_carry:
@@ -139,7 +139,8 @@ class BackPropagation:
             if k + 1 < len(segments):  # it is not what the buffers hold from the way there
                 total = gradient.copy() if total is None else np.add(total, gradient, out=total)
                 gradient[:] = 0  # that of the readout comes once
-                self._forward(programs, segments[k], carries[k], n_known=len(segments[k + 1].sequences))
+                n_known = len(segments[k + 1].sequences)
+                programs.run_forward(self.data, segments[k], carries[k], n_known)
             if steps:
                 programs.pool.run()
                 value += programs.read_out_and_back()
@@ -164,15 +165,11 @@ class BackPropagation:
             return tails, None
         carry, initial = None, None
         for segment in heads.cut(self._capacity):
-            self._forward(programs, segment, carry)
+            programs.run_forward(self.data, segment, carry)
             final = programs.carry(len(segment.sequences))
             initial = (initial or final.zeros_like(len(tails.sequences))).update(final)
             carry = final.first(segment.n_on)
         return tails, initial
-
-    def _forward(self, programs, segment, carry, n_known=0):
-        programs.start(self.data, segment, carry, n_known)
-        programs.forward.run()
 
     @staticmethod
     def _read_out_and_back(programs, stretch, segment):

@@ -108,9 +108,10 @@ def test_a_checkpoint_is_the_estimator_of_its_epoch(n_epochs, tmp_path):
 
 @pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_in_the_middle_of_an_epoch_does_not_spoil_the_checkpoint(tmp_path, monkeypatch):
+    from skrnn.training.epoch import Epochs
     from skrnn.training.objective import Objective
 
-    path, evaluate, calls = tmp_path / "run.skrnn", Objective.value_and_gradient, []
+    path, evaluate, calls = tmp_path / "run.skrnn", Objective.run, []
 
     def interrupted(self, *arguments):
         calls.append(1)
@@ -119,7 +120,8 @@ def test_ctrl_c_in_the_middle_of_an_epoch_does_not_spoil_the_checkpoint(tmp_path
         return evaluate(self, *arguments)
 
     with monkeypatch.context() as patched:
-        patched.setattr(Objective, "value_and_gradient", interrupted)
+        patched.setattr(Epochs, "_can_be_driven", lambda self: False)
+        patched.setattr(Objective, "run", interrupted)
         reg = RNNRegressor(**SHORT).set_callbacks(Checkpoint(path)).fit(X, Y)
     assert reg.n_iter_ == 2
     resumed = RNNRegressor(**SHORT).set_callbacks(Checkpoint(path, resume=True)).fit(X, Y)

@@ -18,7 +18,7 @@ from sklearn.base import clone
 from skrnn import RNNClassifier, RNNRegressor
 from skrnn.estimators import _base
 from skrnn.network import shards
-from skrnn.training.objective import Objective
+from skrnn.training.epoch import Epochs
 
 pytestmark = pytest.mark.filterwarnings("ignore:Maximum number of iterations")
 can_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
@@ -78,14 +78,14 @@ def test_two_threads_that_fit_the_same_object(monkeypatch):
     X, y = cube(), targets(cube())
     expected = bits(RNNRegressor(**QUICK).fit(X, y))
     model, inside, go_on = RNNRegressor(**QUICK), threading.Event(), threading.Event()
-    original = Objective.value_and_gradient
+    original = Epochs.run
 
     def slow(self, *args):
         inside.set()
         assert go_on.wait(PATIENCE)
         return original(self, *args)
 
-    monkeypatch.setattr(Objective, "value_and_gradient", slow)
+    monkeypatch.setattr(Epochs, "run", slow)
     with ThreadPoolExecutor(1) as pool:
         first = pool.submit(model.fit, X, y)
         assert inside.wait(PATIENCE)

@@ -1,5 +1,7 @@
 """Convolution over time against plain NumPy and SciPy, at the edges of ragged sequences above all."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -8,9 +10,9 @@ from sklearn.base import clone
 
 from skrnn.convolution import Conv
 from skrnn.kernels.batches import N_COUNTS, plan_steps
+from skrnn.kernels.program import Program
 from skrnn.network.arena import Arena
 from skrnn.network.layers.convolution import Convolution
-from skrnn.network.plan import Plan
 
 LENGTHS = [9, 8, 8, 5, 3, 2, 1, 1]
 ACTIVATIONS = {"relu": lambda a: np.maximum(a, 0), "tanh": np.tanh, "identity": lambda a: a}
@@ -61,10 +63,11 @@ class Shard:
 
     @property
     def plan(self):
-        return Plan(self.starts, {}, None, None)
+        numbers, where = self.values.reshape(1, -1), {"begins": self.begins, "lengths": self.lengths}
+        return SimpleNamespace(starts=self.starts, numbers=numbers, n_live=self.n_rows, **where)
 
     def forward(self):
-        self.layer.forward(self.packed, self.buffers, self.values, None, self.begins, self.lengths, self.plan)
+        Program(self.layer.forward(self.packed, self.buffers, self.values, None, self.plan)).run()
         return self.by_sequence(self.buffers["Y"])
 
     def backward(self, dy):
@@ -72,7 +75,7 @@ class Shard:
         dY, gradient = self.buffers["dY"], self.allocate(self.layer.gradient_shapes())
         for n, d in enumerate(dy):
             dY[self.rows(n), : self.conv.n_channels] = d
-        self.layer.backward(self.packed, self.buffers, self.plan, gradient, None)
+        Program(self.layer.backward(self.packed, self.buffers, self.plan, gradient, None)).run()
         named = {name: np.full(shape, np.nan, self.dtype) for name, shape in self.layer.shapes.items()}
         for view, target in self.layer.unpacking(gradient, named):
             target[...] = view

@@ -134,9 +134,7 @@ def run_shard(network, theta, sequences, mode=PREDICTION, order=None, seed=None,
         keys.draw(seed)
     programs = ShardPrograms(network.stack, network.head, packed, thread, mode, keys, gradient)
     stretch = Stretch.whole(data, order)
-    programs.start(data, stretch)
-    if identities is not None:
-        thread.plan.set(stretch._replace(sequences=identities), stretch.begins)
-    for program in (programs.forward, programs.pool, programs.read_out):
-        program.run()
+    programs.run_forward(data, stretch if identities is None else stretch._replace(sequences=identities))
+    programs.pool.run()
+    programs.read_out.run()
     return programs

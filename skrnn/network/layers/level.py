@@ -102,7 +102,8 @@ class Level:
             weights, arrays = self._group(packed, name), self._group(buffers, name)
             what = X, rows[name], self.n_inputs, mask, has_mask, plan.starts
             yield self._named(name, Instruction("load rows", load_rows, (*what, *_start_of(layer, arrays))))
-            yield from self._all_named(name, layer.start(arrays, given.arrays[self._names[name]], plan))
+            states = None if given is None else given.arrays[self._names[name]]
+            yield from self._all_named(name, layer.start(arrays, states, plan))
             steps = layer.forward(
                 weights, arrays, plan, Y, plan.order[name], self.columns[name], training=mode.training
             )

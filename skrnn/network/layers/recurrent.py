@@ -171,11 +171,14 @@ class Recurrent(Layer):
         return shapes
 
     def start(self, buffers, given, plan):
-        """Instructions that set the states before the first step, which are 0 so far, to those `given`."""
-        Z, S = buffers["Z"], buffers["S"]
-        M, R = (buffers["M"], buffers["R"]) if self.noisy else (Z, Z)
-        what = given, plan.n_given, plan.n_sequences, self.n_state, self.n_states, M, self.noisy, Z, S, R
-        yield Instruction("start", start_states, what)
+        """Instructions that set the states before the first step, which are 0 so far, to those `given` (None: 0)."""
+        if given is not None:
+            Z, S = buffers["Z"], buffers["S"]
+            M, R = (buffers["M"], buffers["R"]) if self.noisy else (Z, Z)
+            what = given, plan.n_sequences, self.n_state, self.n_states, M, self.noisy, Z, S, R
+            yield Instruction("start", start_states, what)
+        elif self.noisy:
+            yield Instruction("start", clear_rows, (buffers["R"], 0, plan.n_sequences))
 
     def final(self, buffers, final, plan):
         """Instructions that fill `final` with the states after each sequence's last step, as `start` takes them."""
