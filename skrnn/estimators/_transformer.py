@@ -258,8 +258,9 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             Outputs of all units of the last layer, of both directions side by side, for each way of `pooling`, in the
             dtype of the network. A row does not depend on the other sequences.
         """
-        check_is_fitted(self)
-        with self._predictor(X) as predictor:
+        self._check_is_fitted()
+        predictor = self._predictor(X)
+        with predictor.executor:
             features = predictor.pooled(self._poolings())
         return warn_if_not_finite(features, predictor.data.offsets, "features")
 
