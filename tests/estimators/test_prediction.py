@@ -31,6 +31,7 @@ ESTIMATORS = {
     "labels": RNNClassifier(**SMALL).fit(A, np.column_stack([Y > 1, Y < 1]).astype(int)),
     "steps": RNNClassifier(**SMALL).fit(A, list(A[:, :, 0] > 0)),
     "named": RNNClassifier(**SMALL).fit(FRAMES, Y),
+    "large scales": RNNClassifier(**SMALL).fit(10 * A, Y),
     "numbers": RNNRegressor(**SMALL, dtype="float64").fit(A, A[:, 0]),
     "features": SequenceTransformer(**SMALL).fit(A),
     "mask": RNNClassifier(**SMALL, missing="mask").fit(A, Y),
@@ -94,6 +95,7 @@ LONG = {
     "infinite": with_value(np.inf),
     "both infinities": np.where(np.abs(A) < 0.1, np.inf * np.sign(A), A),
     "too large for float32": with_value(1e39, "float64"),
+    "a little too large for float32": with_value(3.5e38, "float64"),
     "large": np.full((2, 6, 3), 3e38, "float32"),
     "two channels": A[:, :, :2],
     "no step": A[:, :0],
@@ -101,6 +103,7 @@ LONG = {
     "no list": [],
     "empty sequence": [A[0], A[1, :0]],
     "list of integers": list((A * 9).astype("int8")),
+    "list of complex": list(A + 0j),
     "list of masked": [np.ma.array(A[0], mask=A[0] > 1), A[1]],
     "list of wrong channels": [A[0], A[1, :, :2]],
     "list of two channels": list(A[:, :, :2]),
@@ -114,10 +117,13 @@ LONG = {
     "names": container(names=["a", "b", "c"]),
     "other names": container(names=["a", "b", "d"]),
     "empty sequence in a container": container(offsets=np.array([0, 6, 6, 72])),
+    "no sequence in a container": container(np.zeros((0, 3)), np.array([0])),
     "container of NaN": container(with_value(np.nan, at=(5, -1)).reshape(-1, 3)),
     "replaced by integers": edited(values=(A * 9).astype(int).reshape(-1, 3)),
+    "replaced by complex": edited(values=STEPS + 0j),
     "replaced by a list": edited(values=STEPS.tolist()),
     "fewer steps than offsets say": edited(values=STEPS[:40]),
+    "offsets from 3 on": edited(offsets=np.append(3, OFFSETS[1:])),
     "falling offsets": edited(offsets=np.array([0, 12, 6, 72])),
     "tokens": [list("abc"), list("ba")],
 }
@@ -257,6 +263,11 @@ def test_predictions_follow_other_attributes():
     classifier.structure_.cell.set_params(activation="relu")
     assert not np.array_equal(classifier.predict_proba(F4), between)
     assert_array_equal(classifier.predict_proba(F4), anew(classifier))
+    convolving = RNNClassifier(**SMALL, convolution=Conv(4)).fit(A, Y)
+    before = convolving.predict_proba(F4)
+    convolving.structure_.convolution.set_params(activation="tanh")
+    assert not np.array_equal(convolving.predict_proba(F4), before)
+    assert_array_equal(convolving.predict_proba(F4), anew(convolving))
 
 
 def test_theta_is_the_same_object_until_a_weight_changes():
