@@ -19,6 +19,7 @@ from ..sequences._vocabulary import encode_tokens, learn_vocabulary
 
 LARGEST_EMBEDDING = 64
 # Where squares may underflow, a spread is measured once more, on values magnified by a power of 2, without rounding.
+LARGEST_SINGLE = float(np.finfo(np.float32).max)
 TINY_SCALE, TINY_MEAN, MAGNIFICATION = 1e-140, 1e-120, 2.0**600
 
 
@@ -121,9 +122,9 @@ class InputEncoder(InputColumns):
         """What `encode` gives for some steps, where `only_scales`; None if a number is not finite in `dtype`."""
         encoded = np.empty(values.shape, dtype)
         if values.itemsize > encoded.itemsize:  # else one that is not finite is seen in what comes of it
-            with np.errstate(over="ignore"):
-                if not are_finite(values.astype(dtype)):
-                    return None
+            least, most = np.minimum.reduce(values, axis=None), np.maximum.reduce(values, axis=None)
+            if not -LARGEST_SINGLE <= least <= most <= LARGEST_SINGLE:
+                return None
         _standardize(values, self.mean, self.scale, encoded)
         return encoded if are_finite(encoded) else None
 
