@@ -15,16 +15,16 @@ def quick_steps(estimator, X):
     The caller must go there as well if a number is not finite: trailing steps of NaN are padding in a 3-D array.
     """
     read = _READERS.get(type(X))  # of subclasses nothing is known
-    found = read and read(X, estimator.n_channels_)
+    found = read and read(X, estimator)
     return found if found and _are_names_alike(estimator, getattr(X, "channel_names", None)) else None
 
 
-def _of_container(X, n_channels):
+def _of_container(X, estimator):
     steps, offsets = X.values, X.offsets  # which anyone may have replaced
     fits = (
         type(steps) is type(offsets) is np.ndarray
         and steps.ndim == 2
-        and steps.shape[1] == n_channels
+        and steps.shape[1] == estimator.n_channels_
         and steps.dtype in FLOATS
         and steps.size <= MOST_NUMBERS
         and offsets.dtype == np.int64
@@ -36,14 +36,18 @@ def _of_container(X, n_channels):
     return (steps, offsets) if fits else None
 
 
-def _of_array(X, n_channels):
-    if X.ndim != 3 or X.dtype not in FLOATS or not 0 < X.size <= MOST_NUMBERS:
+def _of_array(X, estimator):
+    n_channels = estimator.n_channels_
+    if X.ndim == 2 and n_channels == 1 and X.shape[1] == estimator.n_features_in_:  # a table
+        X = X[:, :, np.newaxis]
+    if X.ndim != 3 or X.shape[2] != n_channels or X.dtype not in FLOATS or not 0 < X.size <= MOST_NUMBERS:
         return None
     n, T, C = X.shape
-    return (X.reshape(n * T, C), np.arange(0, n * T + 1, T, np.int64)) if n_channels == C else None
+    return X.reshape(n * T, C), np.arange(0, n * T + 1, T, np.int64)
 
 
-def _of_arrays(X, n_channels):
+def _of_arrays(X, estimator):
+    n_channels = estimator.n_channels_
     if set(map(type, X)) != {np.ndarray} or not {array.dtype for array in X} <= FLOATS:
         return None
     try:
@@ -53,6 +57,8 @@ def _of_arrays(X, n_channels):
         steps = np.concatenate(X)
     except (TypeError, ValueError):  # arrays without dimensions, or of different ones
         return None
+    if steps.ndim == n_channels == 1:
+        steps = steps[:, np.newaxis]
     return (steps, offsets_of(lengths)) if steps.shape[1:] == (n_channels,) else None
 
 

@@ -38,6 +38,8 @@ ESTIMATORS = {
     "codes": RNNClassifier(**SMALL, categorical_features=[2]).fit(np.floor(np.abs(A)), Y),
     "convolution": RNNClassifier(**SMALL, convolution=Conv(4)).fit(A, Y),
     "univariate": RNNClassifier(**SMALL).fit(A[:, :, :1], Y),
+    "tables": RNNClassifier(**SMALL).fit(A[:, :, 0], Y),
+    "named tables": RNNClassifier(**SMALL).fit(pd.DataFrame(A[:, :, 0], columns=list("abcdef")), Y),
     "no memory": RNNClassifier(**SMALL).fit(A, Y).set_params(max_memory=1e-7),
     "streamed": RNNClassifier(**SMALL, max_memory=5e-5).fit(A, Y),
 }
@@ -82,13 +84,25 @@ QUICK = {
     "part of a container": container()[3:7],
     "container in Fortran": container(np.asfortranarray(STEPS)),
 }
+QUICK_OF_ONE_CHANNEL = {
+    "one channel": A[:, :, :1],
+    "list of one channel": list(F4[:, :, :1]),
+    "list without channels": list(F4[:, :, 0]),
+    "unequal without channels": [F4[0, :, 0], A[1, :3, 0]],
+}
 LONG = {
+    "table of five steps": A[:, :5, 0],
+    "table of one step": A[:, :1, 0],
+    "table of NaN": with_value(np.nan)[:, :, 1],
+    "table of integers": (A[:, :, 0] * 9).astype(int),
+    "lists of numbers": A[:, :, 0].tolist(),
     "integers": (A * 9).astype(int),
     "big endian": F4.astype(">f4"),
     "half": A.astype("float16"),
     "complex": A + 0j,
     "objects": A.astype(object),
     "two dimensions": A[0],
+    "table of arrays": A[:, :, 0],
     "one dimension": A[0, 0],
     "padded": with_value(np.nan, at=(5, slice(3, None))),
     "NaN": with_value(np.nan),
@@ -107,7 +121,6 @@ LONG = {
     "list of masked": [np.ma.array(A[0], mask=A[0] > 1), A[1]],
     "list of wrong channels": [A[0], A[1, :, :2]],
     "list of two channels": list(A[:, :, :2]),
-    "list of univariate": list(A[:, :, 0]),
     "list of numbers": [np.array(1.0), np.array(2.0)],
     "list of batches": [A, A],
     "list of NaN": list(with_value(np.nan)),
@@ -127,6 +140,7 @@ LONG = {
     "falling offsets": edited(offsets=np.array([0, 12, 6, 72])),
     "tokens": [list("abc"), list("ba")],
 }
+ALL = QUICK | QUICK_OF_ONE_CHANNEL | LONG
 
 
 def method_of(estimator):
@@ -165,9 +179,9 @@ def refuse(*args, **kwargs):
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_the_short_way_gives_what_the_long_way_gives(name, monkeypatch):
     """Results, errors and warnings."""
-    found = {what: outcome(ESTIMATORS[name], X) for what, X in (QUICK | LONG).items()}
+    found = {what: outcome(ESTIMATORS[name], X) for what, X in ALL.items()}
     monkeypatch.setattr(_prediction, "quick_steps", lambda estimator, X: None)
-    for what, X in (QUICK | LONG).items():
+    for what, X in ALL.items():
         assert_same(found[what], outcome(ESTIMATORS[name], X))
 
 
@@ -176,6 +190,18 @@ def test_the_short_way_gives_what_the_long_way_gives(name, monkeypatch):
 def test_common_inputs_go_the_short_way(name, what, monkeypatch):
     monkeypatch.setattr(_prediction, "validate_inputs", refuse)
     method_of(ESTIMATORS[name])(QUICK[what])
+
+
+@pytest.mark.parametrize("what", QUICK_OF_ONE_CHANNEL)
+@pytest.mark.parametrize("name", ["univariate", "tables"])
+def test_common_inputs_of_one_channel_go_the_short_way(name, what, monkeypatch):
+    monkeypatch.setattr(_prediction, "validate_inputs", refuse)
+    ESTIMATORS[name].predict_proba(QUICK_OF_ONE_CHANNEL[what])
+
+
+def test_tables_go_the_short_way(monkeypatch):
+    monkeypatch.setattr(_prediction, "validate_inputs", refuse)
+    ESTIMATORS["tables"].predict_proba(LONG["table of arrays"])
 
 
 def test_containers_with_the_names_of_the_fit_go_the_short_way(monkeypatch):
