@@ -1,7 +1,7 @@
 """What all estimators share: parameters, fit, and running the network."""
 
 from abc import ABCMeta, abstractmethod
-from functools import partial
+from functools import cache, partial
 from numbers import Integral, Real
 from types import SimpleNamespace
 
@@ -189,6 +189,12 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
 
     def _predictor(self, X):
         """What the network makes of the sequences in X, as long as its executor is open."""
-        from ._prediction import predictor_of  # noqa: PLC0415 (brings the compiler)
+        return _way_of_prediction()(self, X)
 
-        return predictor_of(self, X)
+
+@cache
+def _way_of_prediction():
+    """The function, found once: an import takes longer than its call looks at X."""
+    from ._prediction import predictor_of  # noqa: PLC0415 (brings the compiler)
+
+    return predictor_of

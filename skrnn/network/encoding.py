@@ -375,29 +375,29 @@ def _moments(parts, channels, switch="standardize"):
 
 def _mean_and_deviation(parts, n_channels):
     """Weighted mean and standard deviation of columns, and the precision of the values."""
-    kernels = _kernels()
     total, lost, mean, lost_squares, variance = np.zeros((5, n_channels))
     with np.errstate(over="ignore", invalid="ignore"):
         for values, weight in parts():
-            kernels.add_values(_laid_out(values), _laid_out(weight), total, lost, mean)
+            _kernel("add_values")(_laid_out(values), _laid_out(weight), total, lost, mean)
         mean /= np.where(total > 0, total, 1.0)
         for values, weight in parts():
-            kernels.add_squares(_laid_out(values), _laid_out(weight), mean, lost_squares, variance)
+            _kernel("add_squares")(_laid_out(values), _laid_out(weight), mean, lost_squares, variance)
         variance /= np.where(total > 0, total, 1.0)
     return mean, np.sqrt(variance), np.finfo(values.dtype).eps
 
 
 def _standardize(values, mean, scale, out):
     """out = (values - mean) / scale."""
-    with np.errstate(over="ignore"):  # what is too large is refused when all is encoded
-        _kernels().standardize(_laid_out(values), _laid_out(mean), _laid_out(scale), out)
+    _kernel("standardize")(_laid_out(values), _laid_out(mean), _laid_out(scale), out)
 
 
 @functools.cache
-def _kernels():
-    from ..kernels import statistics  # noqa: PLC0415 (brings the compiler; an import for each call would take longer)
+def _kernel(name):
+    """A kernel that does not warn of overflow: what is too large is refused when all is measured or encoded."""
+    from ..kernels import statistics  # noqa: PLC0415 (brings the compiler)
 
-    return statistics
+    kernel = getattr(statistics, name)
+    return kernel if hasattr(kernel, "py_func") else np.errstate(over="ignore", invalid="ignore")(kernel)
 
 
 def _laid_out(array):
