@@ -50,6 +50,8 @@ def _of_arrays(X, estimator):
     n_channels = estimator.n_channels_
     if set(map(type, X)) != {np.ndarray} or not {array.dtype for array in X} <= FLOATS:
         return None
+    if len(X) == 1 and X[0].ndim == 2:  # in half of the time
+        return _of_array(X[0][np.newaxis], estimator)
     try:
         lengths = list(map(len, X))
         if 0 in lengths or sum(lengths) * n_channels > MOST_NUMBERS:
