@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numba.core import config
 from numpy.testing import assert_allclose, assert_array_equal
-from scipy.special import expit, log_softmax
+from scipy.special import expit, log_softmax, softmax
 from sklearn.base import clone
 
 from skrnn.losses import (
@@ -219,6 +219,17 @@ def test_predict(dtype):
     assert np.isfinite(Poisson().predict(raw)).all()
     for loss, _ in LOSSES.values():
         assert loss.predict(raw).dtype == dtype
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1, 3), (40, 3), (7, 20), (2, 300)])
+def test_probabilities_are_those_of_scipy(shape, dtype):
+    """Bit for bit, of any layout."""
+    raw = 20 * np.random.default_rng(0).normal(size=shape).astype(dtype)
+    for array in (raw, np.asfortranarray(raw), raw[:, ::-1], raw * 1e30):
+        found, expected = MultinomialLogLoss().predict(array), softmax(array, axis=1)
+        assert found.dtype == dtype
+        assert_array_equal(found, expected)
 
 
 @ALL

@@ -111,8 +111,12 @@ class BaseCell(PlainEstimator):
         dict of str to callable or None
             ``forward``, ``backward``, and those of the inner stage, with the prefix ``cell_``.
         """
-        names = ("forward", "backward", "inner_forward", "inner_backward")
-        return {f"cell_{name}": getattr(self, name) for name in names}
+        return {
+            "cell_forward": self.forward,
+            "cell_backward": self.backward,
+            "cell_inner_forward": self.inner_forward,
+            "cell_inner_backward": self.inner_backward,
+        }
 
     # --------------------------------------------------------------------------------------------- names and shapes
     def shapes(self, sizes):

@@ -1,12 +1,10 @@
 """What all estimators share: parameters, fit, and running the network."""
 
 from abc import ABCMeta, abstractmethod
-from contextlib import contextmanager
-from functools import partial
+from functools import cache, partial
 from numbers import Integral, Real
 from types import SimpleNamespace
 
-from joblib import effective_n_jobs
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -30,7 +28,6 @@ from ._fit import FitSpec, prepare, start
 from ._fitted import NAMES, OF_TARGETS
 from ._given import read_given
 from ._settings import Auto, max_bytes
-from ._validation import validate_inputs
 
 FEATURE_POOLINGS = ("last", "mean", "max")  # those without weights
 
@@ -180,21 +177,24 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
             sequence, or of its convolution, and includes normalisation and residual sum. The outputs of the last layer
             of a Jordan network are its raw predictions.
         """
-        check_is_fitted(self)
-        with self._predictor(X) as predictor:
+        self._check_is_fitted()
+        predictor = self._predictor(X)
+        with predictor.executor:
             return predictor.hidden_states()
 
-    @contextmanager
-    def _predictor(self, X):
-        """What the network makes of the sequences in X, as long as its threads live."""
-        from ..network.data import Data  # noqa: PLC0415 (brings the compiler)
-        from ..network.inference import Predictor  # noqa: PLC0415
-        from ..network.network import network_of  # noqa: PLC0415
-        from ..network.shards import ThreadExecutor  # noqa: PLC0415
+    def _check_is_fitted(self):
+        """As scikit-learn does, which takes longer to see that the estimator is."""
+        if "weights_" not in vars(self) or hasattr(self, "__sklearn_is_fitted__"):
+            check_is_fitted(self)
 
-        network = network_of(self.structure_)
-        theta = network.flatten(self.weights_)
-        sequences = validate_inputs(self, X, network.dtype, missing=self.inputs_.missing, text=self.inputs_.is_text)
-        data = Data.of(sequences, self.inputs_, network.dtype, max_bytes=self._max_bytes)
-        with ThreadExecutor(effective_n_jobs(usable(self, "n_jobs"))) as executor:
-            yield Predictor(network, theta, data, executor, self._max_bytes)
+    def _predictor(self, X):
+        """What the network makes of the sequences in X, as long as its executor is open."""
+        return _way_of_prediction()(self, X)
+
+
+@cache
+def _way_of_prediction():
+    """The function, found once: an import takes longer than its call looks at X."""
+    from ._prediction import predictor_of  # noqa: PLC0415 (brings the compiler)
+
+    return predictor_of

@@ -110,13 +110,14 @@ class BaseSupervised(BaseRNN):
         ValueError
             If the network was not trained with ``pooling="attention"``.
         """
-        check_is_fitted(self)
+        self._check_is_fitted()
         if self.structure_.pooling != "attention":
             raise ValueError(
                 f'attention_weights needs a network with pooling="attention"; this one was trained with '
                 f"pooling={self.structure_.pooling!r}."
             )
-        with self._predictor(X) as predictor:
+        predictor = self._predictor(X)
+        with predictor.executor:
             return predictor.attention()
 
     def gradient_norms(self, X, y):
@@ -143,7 +144,8 @@ class BaseSupervised(BaseRNN):
         self._check_target_names(y)
         y = items_of(y, "y")
         check_container(y, "y")
-        with self._predictor(X) as predictor:
+        predictor = self._predictor(X)
+        with predictor.executor:
             data = predictor.data
             check_consistent_length(data.lengths, y)
             of_steps = self.per_step_
@@ -156,9 +158,9 @@ class BaseSupervised(BaseRNN):
 
     def _predict(self, X, what):
         """Predictions of the kind that the task calls `what`; where steps have them, one array for each sequence."""
-        check_is_fitted(self)
-        decode = getattr(self._restored_task(), what)
-        with self._predictor(X) as predictor:
+        self._check_is_fitted()
+        decode, predictor = getattr(self._restored_task(), what), self._predictor(X)
+        with predictor.executor:
             raw, offsets = predictor.predict_raw(), predictor.data.offsets
         rows = decode(warn_if_not_finite(raw, offsets, "predictions"))
         return split_steps(rows, offsets) if self.per_step_ else rows

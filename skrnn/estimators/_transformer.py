@@ -258,8 +258,9 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             Outputs of all units of the last layer, of both directions side by side, for each way of `pooling`, in the
             dtype of the network. A row does not depend on the other sequences.
         """
-        check_is_fitted(self)
-        with self._predictor(X) as predictor:
+        self._check_is_fitted()
+        predictor = self._predictor(X)
+        with predictor.executor:
             features = predictor.pooled(self._poolings())
         return warn_if_not_finite(features, predictor.data.offsets, "features")
 
@@ -282,14 +283,14 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         """
         check_is_fitted(self)
         from ..network.inference import read_out  # noqa: PLC0415
-        from ..network.network import network_of  # noqa: PLC0415
+        from ._prediction import network_and_theta  # noqa: PLC0415
 
-        network, poolings = network_of(self.structure_), self._poolings()
+        (network, theta), poolings = network_and_theta(self), self._poolings()
         features = check_array(X, dtype=network.dtype, input_name="X")
         if features.shape[1] != self._n_features_out:
             raise ValueError(f"X has {features.shape[1]} features, but transform gives {self._n_features_out}.")
         first = poolings.index("last") * network.stack.n_top_units
-        raw = read_out(network, network.flatten(self.weights_), features[:, first : first + network.stack.n_top_units])
+        raw = read_out(network, theta, features[:, first : first + network.stack.n_top_units])
         n_channels = len(self.reconstruction_mean_)
         values = raw.reshape(-1, n_channels) * self.reconstruction_scale_ + self.reconstruction_mean_
         names = getattr(self, "channel_names_", None)

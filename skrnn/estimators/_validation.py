@@ -8,7 +8,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 from .._core.warn import warn_user
 from ..sequences._convert import check_values
 from ..sequences._layout import place
-from ..sequences._steps import is_text
+from ..sequences._steps import are_finite, is_text
 from ..sequences._validate import validate_sequences
 
 
@@ -31,8 +31,8 @@ def warn_if_not_finite(rows, offsets, what):
 
     Called by what runs the network in a method that users call.
     """
-    finite = np.isfinite(rows).all(axis=1)
-    if not finite.all():
+    if not are_finite(rows):
+        finite = np.isfinite(rows).all(axis=1)
         row = int(finite.argmin())
         i = place(offsets, row)[0] if len(rows) > len(offsets) - 1 else row
         warn_user(

@@ -44,7 +44,8 @@ class Data:
         self.set_target(target, weight)
 
     def _set(self, values, offsets, dtype):
-        self.values, self.offsets, self.begins, self.lengths = values, offsets, offsets[:-1], np.diff(offsets)
+        self.values, self.offsets, self.begins = values, offsets, offsets[:-1]
+        self.lengths = offsets[1:] - self.begins  # in a third of the time of np.diff
         self.dtype = np.dtype(dtype)
 
     @staticmethod

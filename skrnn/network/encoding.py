@@ -4,6 +4,7 @@
 `InputEncoder` adds means and scales, and encodes. This file alone knows in which order the columns come.
 """
 
+import functools
 from collections import Counter
 from inspect import signature
 
@@ -13,11 +14,12 @@ from ..sequences import SequenceArray
 from ..sequences._chunks import chunks
 from ..sequences._convert import check_values
 from ..sequences._layout import place
-from ..sequences._steps import is_text
+from ..sequences._steps import are_finite, is_text
 from ..sequences._vocabulary import encode_tokens, learn_vocabulary
 
 LARGEST_EMBEDDING = 64
 # Where squares may underflow, a spread is measured once more, on values magnified by a power of 2, without rounding.
+LARGEST_SINGLE = float(np.finfo(np.float32).max)
 TINY_SCALE, TINY_MEAN, MAGNIFICATION = 1e-140, 1e-120, 2.0**600
 
 
@@ -84,6 +86,11 @@ class InputColumns:
         """Whether the columns of a step depend on nothing but the step."""
         return self.missing == "error" and self.time_channel is None
 
+    @property
+    def only_scales(self):
+        """Whether the columns are the channels, standardised, and nothing else."""
+        return not self.categories and self.sees_one_step
+
 
 class InputEncoder(InputColumns):
     """Encoding of channels as the columns that a network reads, with the numbers standardised.
@@ -111,6 +118,16 @@ class InputEncoder(InputColumns):
             row += len(chunk.values)
         return encoded
 
+    def encode_finite(self, values, dtype):
+        """What `encode` gives for some steps, where `only_scales`; None if a number is not finite in `dtype`."""
+        encoded = np.empty(values.shape, dtype)
+        if values.itemsize > encoded.itemsize:  # else one that is not finite is seen in what comes of it
+            least, most = np.minimum.reduce(values, axis=None), np.maximum.reduce(values, axis=None)
+            if not -LARGEST_SINGLE <= least <= most <= LARGEST_SINGLE:
+                return None
+        _standardize(values, self.mean, self.scale, encoded)
+        return encoded if are_finite(encoded) else None
+
     def check(self, sequences, dtype):
         """Raise the ValueError that `encode` would raise, without memory for all that it returns.
 
@@ -125,7 +142,7 @@ class InputEncoder(InputColumns):
 
     def _encode(self, sequences, out):
         """Fill `out` with the columns of some of the sequences."""
-        if not self.categories and self.sees_one_step:
+        if self.only_scales:
             _standardize(sequences.values, self.mean, self.scale, out)
         else:
             with np.errstate(over="ignore"):
@@ -358,29 +375,35 @@ def _moments(parts, channels, switch="standardize"):
 
 def _mean_and_deviation(parts, n_channels):
     """Weighted mean and standard deviation of columns, and the precision of the values."""
-    from ..kernels.statistics import add_squares, add_values  # noqa: PLC0415 (brings the compiler)
-
     total, lost, mean, lost_squares, variance = np.zeros((5, n_channels))
     with np.errstate(over="ignore", invalid="ignore"):
         for values, weight in parts():
-            add_values(_laid_out(values), _laid_out(weight), total, lost, mean)
+            _kernel("add_values")(_laid_out(values), _laid_out(weight), total, lost, mean)
         mean /= np.where(total > 0, total, 1.0)
         for values, weight in parts():
-            add_squares(_laid_out(values), _laid_out(weight), mean, lost_squares, variance)
+            _kernel("add_squares")(_laid_out(values), _laid_out(weight), mean, lost_squares, variance)
         variance /= np.where(total > 0, total, 1.0)
     return mean, np.sqrt(variance), np.finfo(values.dtype).eps
 
 
 def _standardize(values, mean, scale, out):
     """out = (values - mean) / scale."""
-    from ..kernels.statistics import standardize  # noqa: PLC0415 (brings the compiler)
+    _kernel("standardize")(_laid_out(values), _laid_out(mean), _laid_out(scale), out)
 
-    with np.errstate(over="ignore"):  # what is too large is refused when all is encoded
-        standardize(_laid_out(values), _laid_out(mean), _laid_out(scale), out)
+
+@functools.cache
+def _kernel(name):
+    """A kernel that does not warn of overflow: what is too large is refused when all is measured or encoded."""
+    from ..kernels import statistics  # noqa: PLC0415 (brings the compiler)
+
+    kernel = getattr(statistics, name)
+    return kernel if hasattr(kernel, "py_func") else np.errstate(over="ignore", invalid="ignore")(kernel)
 
 
 def _laid_out(array):
     """The array in the one layout that kernels are compiled for."""
+    if type(array) is np.ndarray and array.flags.carray:
+        return array
     return np.require(array, requirements=["C", "A", "W"])
 
 

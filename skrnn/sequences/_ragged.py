@@ -1,5 +1,7 @@
 """Targets of steps: which y contains them, packing them into one array, and splitting it by sequence."""
 
+import itertools
+
 import numpy as np
 
 from ._array import SequenceArray
@@ -159,8 +161,8 @@ def ragged_array(y):
 def split_steps(values, offsets):
     """Object array of shape (n,) of one view of `values` per sequence."""
     cells = np.empty(len(offsets) - 1, dtype=object)
-    for i in range(len(cells)):
-        cells[i] = values[offsets[i] : offsets[i + 1]]
+    for i, (begin, end) in enumerate(itertools.pairwise(offsets.tolist())):
+        cells[i] = values[begin:end]
     return cells
 
 

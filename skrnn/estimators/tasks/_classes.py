@@ -222,7 +222,7 @@ def _check_numbers_of_labels(fitted, classes):
 
 def _with_opposite(raw_prediction):
     """Raw predictions with a column for each class: of two classes, the first has the opposite sign."""
-    return raw_prediction if raw_prediction.shape[1] > 1 else np.hstack([-raw_prediction, raw_prediction])
+    return raw_prediction if raw_prediction.shape[1] > 1 else np.concatenate((-raw_prediction, raw_prediction), axis=1)
 
 
 def _decide(raw_prediction):

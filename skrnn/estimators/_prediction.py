@@ -1,0 +1,105 @@
+"""From a fitted estimator and X to a `Predictor`. A network of usual size takes 30 microseconds for a sequence, so what
+depends on the estimator alone is kept from call to call, and X is validated at length only where it has to be.
+"""
+
+from typing import NamedTuple
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from joblib import effective_n_jobs
+
+from .._core.parameters import usable
+from ..network.data import SHARES, Data
+from ..network.inference import Predictor
+from ..network.network import Network, network_of
+from ..network.shards import ThreadExecutor
+from ..sequences._quick import quick_steps
+from ._validation import validate_inputs
+
+SMALL_WORK = 1e6  # parameters times steps that no second thread is ever woken for
+
+
+class Kept(NamedTuple):
+    """A network with the key of its structure, and theta with what weights are that make the same: `_has_become`."""
+
+    key: tuple
+    network: Network
+    theta: np.ndarray
+    arrays: list
+    bytes: bytes
+
+
+# By the encoder, which each fit and each copy has anew. Estimators of users may be no keys, and what is kept knows the
+# structure, so that as a key it would stay for ever. Pickles and copies see nothing of it.
+_KEPT = WeakKeyDictionary()
+
+
+def predictor_of(estimator, X):
+    """The `Predictor` of the sequences in X, to be used while its executor is open."""
+    network, theta = network_and_theta(estimator)
+    encoder, dtype = estimator.inputs_, network.dtype
+    encoded, offsets = _quickly_encoded(estimator, X, dtype)
+    max_bytes = None if encoded is None else estimator._max_bytes
+    if encoded is None or SHARES * encoded.nbytes > max_bytes:
+        sequences = validate_inputs(estimator, X, dtype, missing=encoder.missing, text=encoder.is_text)
+        max_bytes = estimator._max_bytes  # a parameter that is not allowed is refused after X
+        data = Data.of(sequences, encoder, dtype, max_bytes=max_bytes)
+    else:
+        data = Data(encoded, offsets)
+    executor = ThreadExecutor(_n_workers(estimator, theta.size * int(data.offsets[-1])))
+    return Predictor(network, theta, data, executor, max_bytes)
+
+
+def network_and_theta(estimator):
+    """The network that the structure of a fitted estimator describes, and its weights as theta, not to be written to.
+
+    Both are the same objects as at the last call if neither the structure nor any weight has changed.
+    """
+    structure, weights, encoder = estimator.structure_, estimator.weights_, estimator.inputs_
+    key, kept = _key(structure), _KEPT.get(encoder)
+    if key is None or kept is None or kept.key != key:
+        network = network_of(structure)
+    elif _has_become(weights, kept):
+        return kept.network, kept.theta
+    else:
+        network = kept.network
+    theta = network.flatten(weights)
+    if key is not None:
+        arrays = [(name, shape, network.dtype) for name, shape in network.layout.shapes.items()]
+        _KEPT[encoder] = Kept(key, network, theta, arrays, theta.tobytes())
+    return network, theta
+
+
+def _key(structure):
+    """What a network depends on, if that can be compared, else None; cells can be changed by their parameters."""
+    cell, convolution = structure.cell, structure.convolution
+    key = *vars(structure).values(), *vars(cell).items(), *cell.equations().values()
+    if convolution is not None:
+        key += tuple(vars(convolution).items())
+    try:
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
+def _has_become(weights, kept):
+    """Whether weights are known to be those that became the theta that is kept: the same bytes in the same arrays."""
+    try:
+        arrays = [(name, array.shape, array.dtype) for name, array in weights.items()]
+        return arrays == kept.arrays and b"".join(weights.values()) == kept.bytes
+    except (AttributeError, TypeError):  # lists, for example, or arrays that are not contiguous
+        return False
+
+
+def _quickly_encoded(estimator, X, dtype):
+    """Encoded steps and offsets of an X that neither needs a conversion nor gives an error or a warning; else Nones."""
+    encoder = estimator.inputs_
+    found = quick_steps(estimator, X) if encoder.only_scales else None
+    return (None, None) if found is None else (encoder.encode_finite(found[0], dtype), found[1])
+
+
+def _n_workers(estimator, work):
+    """The number of threads that may predict; to ask joblib for it takes a fifth of a small prediction."""
+    n_jobs = usable(estimator, "n_jobs")
+    return 1 if n_jobs is None and work < SMALL_WORK else effective_n_jobs(n_jobs)
