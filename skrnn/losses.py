@@ -93,8 +93,14 @@ class BaseLoss(PlainEstimator):
 
         Parameters
         ----------
-        raw, K, y, weight, d_raw
+        raw : ndarray of shape (>= N, >= K)
+            As for `value_and_gradient`.
+        K : int
+            Number of raw predictions per sample.
+        y, weight : ndarrays of shape (N, K) and (N,)
             As for `value_and_gradient`; or arrays of which the kernel will read how many rows they have.
+        d_raw : ndarray of shape (>= N, >= K)
+            As for `value_and_gradient`.
 
         Returns
         -------

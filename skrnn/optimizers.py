@@ -116,8 +116,14 @@ class BaseOptimizer(PlainEstimator):
 
         Parameters
         ----------
-        theta, gradient, state, t, learning_rate, decay_mask
+        theta, gradient : ndarrays of shape (n_parameters,)
+            As for `step`.
+        state : list of ndarrays
+            As for `step`.
+        t, learning_rate : int and float
             As for `step`; or numbers that will be read when the kernel runs.
+        decay_mask : ndarray of shape (n_parameters,)
+            As for `step`.
 
         Returns
         -------
