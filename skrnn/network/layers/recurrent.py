@@ -92,6 +92,10 @@ class Recurrent(Layer):
         return "S" if self.raw else "R" if self.noisy else "Z"
 
     @cached_property
+    def _pieces(self):
+        return list(self.cell.public_pieces(self.sizes))
+
+    @cached_property
     def kernels(self):
         return bound_to(self.cell, self.raw, self.noisy)
 
@@ -99,7 +103,7 @@ class Recurrent(Layer):
     def initialize(self, weights, rng, scheme):
         H, cell = self.n_state, self.cell
         for gate in cell.gates:
-            for public, piece in cell.public_pieces(self.sizes):
+            for public, piece in self._pieces:
                 if piece.gate != gate:
                     continue
                 view = weights[piece.name][..., public]
@@ -125,7 +129,7 @@ class Recurrent(Layer):
 
     def packing(self, weights, packed):
         starts = {"W_hT": self.fed[0], "W_xT": self.fed[2], "W_uT": 0}
-        for public, piece in self.cell.public_pieces(self.sizes):
+        for public, piece in self._pieces:
             view = np.atleast_2d(weights[piece.name])[:, public]
             yield view, packed[piece.matrix][piece.rows, piece.columns]
             transposed = f"{piece.matrix}T" if piece.matrix == "W_u" else f"{piece.name}T"
@@ -135,7 +139,7 @@ class Recurrent(Layer):
         yield from self._vectors(weights, packed["p"])
 
     def unpacking(self, packed_gradient, gradients):
-        for public, piece in self.cell.public_pieces(self.sizes):
+        for public, piece in self._pieces:
             view = np.atleast_2d(gradients[piece.name])[:, public]
             yield packed_gradient[f"d{piece.matrix}"][piece.rows, piece.columns], view
         for view, packed in self._vectors(gradients, packed_gradient["dp"]):
