@@ -15,6 +15,7 @@ from numba.extending import lower_builtin, type_callable
 
 from ._jit import N_VECTOR_REGISTERS, VECTOR_BYTES, bind, bind_stage
 from .lanes import (
+    I32,
     I64,
     data_pointer,
     intrinsic,
@@ -33,7 +34,7 @@ from .lanes import (
 TILES = (
     {"many": ((8, 3), (8, 2)), "few": ((4, 4), (4, 2)), "one": ((1, 8), (1, 4))}
     if N_VECTOR_REGISTERS == 32
-    else {"many": ((4, 3), (4, 2)), "few": ((2, 4), (2, 2)), "one": ((1, 6), (1, 3))}
+    else {"many": ((4, 3), (4, 2)), "few": ((2, 4), (2, 2)), "one": ((1, 12), (1, 4))}
 )
 K_BLOCK = {"plain": 512, "transposed": 128}  # inner steps per pass over C, so that a panel of B stays in the cache
 
@@ -104,6 +105,11 @@ class _TileCode:
                     for v in self.vectors:
                         builder.store(self.load(c_rows[m], v, masks), sums[m][v])
             with start:
+                # Else each store of the tile waits for its cache line, one after the other.
+                for pointer in (
+                    self.at(row, self.constant(v * self.vector.count)) for row in c_rows for v in self.vectors
+                ):
+                    _prefetch_to_write(builder, pointer)
                 for slot in (slot for row in sums for slot in row):
                     builder.store(ir.Constant(self.vector, None), slot)
         a_rows = [self.a if self.transposed else self.at(self.a, self.times(self.lda, m)) for m in self.rows]
@@ -145,6 +151,13 @@ class _TileCode:
         return ir.Constant(I64, value)
 
 
+def _prefetch_to_write(builder, pointer):
+    """Fetch the cache line at `pointer` for a store to come; no address is an error."""
+    flags = [ir.Constant(I32, flag) for flag in (1, 3, 1)]  # to write, into all caches, data
+    function_type = ir.FunctionType(ir.VoidType(), [pointer.type, *(flag.type for flag in flags)])
+    builder.call(cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0"), [pointer, *flags])
+
+
 def _place(context, builder, place_type, place):
     """Pointer to the first element of a matrix, and its row stride."""
     array, offset = (builder.extract_value(place, k) for k in range(2))
@@ -168,7 +181,7 @@ def _sweep(C, A, B, M, N, K, accumulate):
     n = 0
     while n < N:
         vectors = (N - n + lanes - 1) // lanes
-        use_narrow = vectors < WIDE or vectors == WIDE + 1  # 4 = 2 + 2 is better than 3 + 1
+        use_narrow = vectors < WIDE or WIDE < vectors <= 2 * NARROW  # 4 = 2 + 2 is better than 3 + 1
         for m in range(0, whole, ROWS):
             if use_narrow:
                 narrow((c, c0 + m * c_row + n), (a, a0 + m * a_row), (b, b0 + n), K, N - n, accumulate)
