@@ -105,16 +105,16 @@ class _TileCode:
                     for v in self.vectors:
                         builder.store(self.load(c_rows[m], v, masks), sums[m][v])
             with start:
-                # Else each store of the tile waits for its cache line, one after the other.
-                for pointer in (
-                    self.at(row, self.constant(v * self.vector.count)) for row in c_rows for v in self.vectors
-                ):
-                    _prefetch_to_write(builder, pointer)
+                if masks[0] is None:
+                    self.prefetch(c_rows)
                 for slot in (slot for row in sums for slot in row):
                     builder.store(ir.Constant(self.vector, None), slot)
         a_rows = [self.a if self.transposed else self.at(self.a, self.times(self.lda, m)) for m in self.rows]
         with cgutils.for_range(builder, inner) as loop:
             self.multiply_add(loop.index, a_rows, masks, sums)
+            back = builder.basic_block
+        if masks[0] is not None:
+            _keep_rolled(builder.module, back.terminator)
         for m in self.rows:
             for v in self.vectors:
                 pointer = self.at(c_rows[m], self.constant(v * self.vector.count))
@@ -137,6 +137,15 @@ class _TileCode:
                 )
                 builder.store(total, sums[m][v])
 
+    def prefetch(self, c_rows):
+        """Fetch the lines of the tile; else its stores in the end wait for one after the other."""
+        flags = [ir.Constant(I32, flag) for flag in (1, 3, 1)]  # to write, into all caches, data
+        function_type = ir.FunctionType(ir.VoidType(), [ir.PointerType(), *(flag.type for flag in flags)])
+        function = cgutils.get_or_insert_function(self.builder.module, function_type, "llvm.prefetch.p0")
+        for row in c_rows:
+            for v in self.vectors:
+                self.builder.call(function, [self.at(row, self.constant(v * self.vector.count)), *flags])
+
     def at(self, pointer, offset):
         return self.builder.gep(pointer, [offset], source_etype=self.vector.element)
 
@@ -151,11 +160,12 @@ class _TileCode:
         return ir.Constant(I64, value)
 
 
-def _prefetch_to_write(builder, pointer):
-    """Fetch the cache line at `pointer` for a store to come; no address is an error."""
-    flags = [ir.Constant(I32, flag) for flag in (1, 3, 1)]  # to write, into all caches, data
-    function_type = ir.FunctionType(ir.VoidType(), [pointer.type, *(flag.type for flag in flags)])
-    builder.call(cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0"), [pointer, *flags])
+def _keep_rolled(module, branch):
+    """Tell LLVM not to unroll the loop that `branch` closes: masked loops are rare, and copies take long to compile."""
+    disable = module.add_metadata(["llvm.loop.unroll.disable"])
+    loop = ir.values.MDValue(module, [disable], name=str(len(module.metadata)))
+    loop.operands = (loop, disable)  # LLVM knows the description of a loop by its reference to itself
+    branch.set_metadata("llvm.loop", loop)
 
 
 def _place(context, builder, place_type, place):
