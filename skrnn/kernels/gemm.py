@@ -15,6 +15,7 @@ from numba.extending import lower_builtin, type_callable
 
 from ._jit import N_VECTOR_REGISTERS, VECTOR_BYTES, bind, bind_stage
 from .lanes import (
+    I32,
     I64,
     data_pointer,
     intrinsic,
@@ -33,7 +34,7 @@ from .lanes import (
 TILES = (
     {"many": ((8, 3), (8, 2)), "few": ((4, 4), (4, 2)), "one": ((1, 8), (1, 4))}
     if N_VECTOR_REGISTERS == 32
-    else {"many": ((4, 3), (4, 2)), "few": ((2, 4), (2, 2)), "one": ((1, 6), (1, 3))}
+    else {"many": ((4, 3), (4, 2)), "few": ((2, 4), (2, 2)), "one": ((1, 12), (1, 4))}
 )
 K_BLOCK = {"plain": 512, "transposed": 128}  # inner steps per pass over C, so that a panel of B stays in the cache
 
@@ -104,11 +105,16 @@ class _TileCode:
                     for v in self.vectors:
                         builder.store(self.load(c_rows[m], v, masks), sums[m][v])
             with start:
+                if masks[0] is None:
+                    self.prefetch(c_rows)
                 for slot in (slot for row in sums for slot in row):
                     builder.store(ir.Constant(self.vector, None), slot)
         a_rows = [self.a if self.transposed else self.at(self.a, self.times(self.lda, m)) for m in self.rows]
         with cgutils.for_range(builder, inner) as loop:
             self.multiply_add(loop.index, a_rows, masks, sums)
+            back = builder.basic_block
+        if masks[0] is not None:
+            _keep_rolled(builder.module, back.terminator)
         for m in self.rows:
             for v in self.vectors:
                 pointer = self.at(c_rows[m], self.constant(v * self.vector.count))
@@ -131,6 +137,15 @@ class _TileCode:
                 )
                 builder.store(total, sums[m][v])
 
+    def prefetch(self, c_rows):
+        """Fetch the lines of the tile; else its stores in the end wait for one after the other."""
+        flags = [ir.Constant(I32, flag) for flag in (1, 3, 1)]  # to write, into all caches, data
+        function_type = ir.FunctionType(ir.VoidType(), [ir.PointerType(), *(flag.type for flag in flags)])
+        function = cgutils.get_or_insert_function(self.builder.module, function_type, "llvm.prefetch.p0")
+        for row in c_rows:
+            for v in self.vectors:
+                self.builder.call(function, [self.at(row, self.constant(v * self.vector.count)), *flags])
+
     def at(self, pointer, offset):
         return self.builder.gep(pointer, [offset], source_etype=self.vector.element)
 
@@ -143,6 +158,14 @@ class _TileCode:
     @staticmethod
     def constant(value):
         return ir.Constant(I64, value)
+
+
+def _keep_rolled(module, branch):
+    """Tell LLVM not to unroll the loop that `branch` closes: masked loops are rare, and copies take long to compile."""
+    disable = module.add_metadata(["llvm.loop.unroll.disable"])
+    loop = ir.values.MDValue(module, [disable], name=str(len(module.metadata)))
+    loop.operands = (loop, disable)  # LLVM knows the description of a loop by its reference to itself
+    branch.set_metadata("llvm.loop", loop)
 
 
 def _place(context, builder, place_type, place):
@@ -168,7 +191,7 @@ def _sweep(C, A, B, M, N, K, accumulate):
     n = 0
     while n < N:
         vectors = (N - n + lanes - 1) // lanes
-        use_narrow = vectors < WIDE or vectors == WIDE + 1  # 4 = 2 + 2 is better than 3 + 1
+        use_narrow = vectors < WIDE or WIDE < vectors <= 2 * NARROW  # 4 = 2 + 2 is better than 3 + 1
         for m in range(0, whole, ROWS):
             if use_narrow:
                 narrow((c, c0 + m * c_row + n), (a, a0 + m * a_row), (b, b0 + n), K, N - n, accumulate)

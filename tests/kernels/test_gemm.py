@@ -94,8 +94,9 @@ def test_equals_numpy(function, dtype, M, N, K, gaps, accumulate, seed):
 def test_every_edge(function, dtype):
     """Rows of all tiles and their remainders, columns around whole vectors, several passes over the inner length."""
     L = lanes(dtype)
+    widest = max(vectors for shapes in TILES.values() for _, vectors in shapes)
     for M in {1, 2, 3, 7, 13, *(rows for shapes in TILES.values() for rows, _ in shapes)}:
-        for N in {1, L - 1, L, L + 1, 3 * L, 4 * L + 1, 9 * L - 1}:
+        for N in {1, L - 1, L, L + 1, 3 * L, 4 * L + 1, 9 * L - 1, widest * L - 1, (widest + 1) * L + 1}:
             for K in (1, 6, K_BLOCK["transposed"] + 1):
                 A, B, C = draw(dtype, (M, K), (K, N), (M, N))
                 assert_right(multiply(function, A, B, C, (1, 2, 3)), A, B, C)
