@@ -14,6 +14,7 @@ of the number. `data` and the entries of `shape` are ``q`` or ``Q`` likewise.
 import functools
 
 import llvmlite.binding as llvm
+from llvmlite import ir
 from numba.core import types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
@@ -21,6 +22,8 @@ from numba.core.registry import cpu_target
 FIRST_ARGUMENT = 2  # word of a frame
 _SCALARS = {"q": ("i64", types.int64), "d": ("double", types.float64), "b": ("i8", types.boolean)}
 _ITEMS = {"float32": (4, types.float32), "float64": (8, types.float64), "int64": (8, types.int64)}
+# What a kernel may return where nobody wants it, and where a number of this letter does: nothing larger than a word.
+_RESULTS = {None: {types.none, types.int64, types.float64, types.boolean}, "Q": {types.int64}, "D": {types.float64}}
 _made = []  # what owns the code of callers
 
 
@@ -32,21 +35,29 @@ def numba_type(description):
     if kind == "tuple":
         return types.BaseTuple.from_types([numba_type(part) for part in rest])
     dtype, _, shape = rest
+    if dtype not in _ITEMS:
+        raise TypeError(f"programs have no arrays of {dtype}")
     return types.Array(_ITEMS[dtype][1], len(shape), "C")
 
 
 @functools.cache
-def address_of(kernel, signature):
-    """Address of the native code of a kernel for described arguments; it is compiled, or loaded, if need be."""
+def address_of(kernel, signature, result=None):
+    """Address of the native code of a kernel for described arguments; it is compiled, or loaded, if need be.
+
+    result : letter of the number that the kernel returns, None if nobody wants it.
+    """
     arguments = tuple(map(numba_type, signature))
     if arguments not in kernel.overloads:
         kernel.compile(arguments)
     compiled = kernel.overloads[arguments]
-    convention = cpu_target.target_context.call_conv
-    expected = convention.get_function_type(compiled.signature.return_type, arguments).args[2:]
-    code = _CallerCode(signature)
-    if len(expected) != len(code.arguments):
-        raise TypeError(f"Numba passes {len(expected)} words to {kernel}, not {len(code.arguments)}")
+    returned = compiled.signature.return_type
+    if returned not in _RESULTS[result]:
+        raise TypeError(f"{kernel} returns {returned}, for which there is no place")
+    expected = cpu_target.target_context.call_conv.get_function_type(returned, arguments).args[2:]
+    expected = ["ptr" if isinstance(each, ir.PointerType) else str(each) for each in expected]
+    passed = [each.split()[0] for each in _CallerCode(signature).arguments]
+    if expected != passed:
+        raise TypeError(f"Numba passes {expected} to {kernel}, not {passed}")
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
 
 

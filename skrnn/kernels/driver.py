@@ -25,7 +25,8 @@ LOW = 0xFFFFFFFF
 SPINS = 2000  # pauses before a waiting thread begins to give its core away
 PATIENCE = 20_000  # looks for work, most of them with the core given away, before a thread stops to look
 
-# Words of a driver. Those that several threads write have cache lines of their own.
+# Words of a driver. Those that several threads write have cache lines of their own. FAILED holds the number of the
+# instruction that has failed, counted from 1, and in its upper half the worker whose shard it was.
 N_SHARDS, HAS_WEIGHT, IS_OVER, STATUS, FAILED, LEFT, BUDGET, BATCH, GROUP, GATHER, JUDGE, UPDATE, SHARDS = range(13)
 NEXT, DONE, HALT, WORKERS, N_WORDS = 16, 24, 32, 40, 48  # WORKERS: address of (program, place for a shard's number)
 IS_X86 = cpu_target.target_context.codegen().magic_tuple()[0].startswith(("x86_64", "i686"))
@@ -152,11 +153,12 @@ def _take_shards(words, worker):
         if claim & LOW >= claim >> 32:
             return n_taken
         n_taken += 1
-        store_word(load_word(place + 8), claim & LOW)
-        failed = execute(load_word(place))
-        if failed:
-            store_word(words + 8 * FAILED, failed)
-            atomic_store(words + 8 * STATUS, SHARDS)
+        if atomic_load(words + 8 * STATUS) == 0:  # else memory stays as it is, to say what has failed
+            store_word(load_word(place + 8), claim & LOW)
+            failed = execute(load_word(place))
+            if failed:
+                store_word(words + 8 * FAILED, worker << 32 | failed)
+                atomic_store(words + 8 * STATUS, SHARDS)
         atomic_add(words + 8 * DONE, 1)
 
 

@@ -20,14 +20,17 @@ from ._native import address_of, caller_of
 from .driver import execute
 
 IS_COMPILED = not config.DISABLE_JIT
+WORD_TYPES = np.dtype(np.int64), np.dtype(np.float64)
 
 
 class Number:
-    """The number ``words[k]``, of an array of int64 or float64 that stays where it is."""
+    """The number ``words[k]``, of a vector of int64 or float64 that stays where it is."""
 
     __slots__ = ("_k", "_words", "address")
 
     def __init__(self, words, k=0):
+        if not (words.dtype in WORD_TYPES and words.ndim == 1 and words.flags.c_contiguous and 0 <= k < len(words)):
+            raise TypeError(f"no word {k} of 8 bytes in an array of {words.dtype} and shape {words.shape}")
         self._words, self._k, self.address = words, k, _address(words) + 8 * k
 
     @property
@@ -59,6 +62,7 @@ class View(NamedTuple):
     @classmethod
     def first(cls, array, n):
         """The first rows of an array, n of them, a `Number`."""
+        _check_layout(array)
         return cls(_address(array), (n, *array.shape[1:]), array.dtype, array)
 
     def resolve(self):
@@ -117,7 +121,7 @@ class Program:
 
     def __init__(self, instructions):
         self.instructions = list(instructions)
-        self.is_compiled = all(each.is_compiled for each in self.instructions)
+        self.is_compiled = IS_COMPILED and all(each.is_compiled for each in self.instructions)
         if self.is_compiled:
             self._set_pairs(*_lay_out(self.instructions))
 
@@ -178,7 +182,8 @@ def _lay_out(instructions):
         begin = len(words)
         words += [0, 0 if instruction.result is None else instruction.result.address]
         signature = tuple(_describe(argument, words) for argument in instruction.arguments)
-        described.append((begin, signature, address_of(instruction.kernel, signature)))
+        result = None if instruction.result is None else instruction.result.letter
+        described.append((begin, signature, address_of(instruction.kernel, signature, result)))
     frames = np.array(words, np.int64)
     base, pairs = _address(frames), []
     for begin, signature, kernel in described:
@@ -188,20 +193,32 @@ def _lay_out(instructions):
     return pairs, frames
 
 
+def _check_layout(array):
+    if not (array.flags.c_contiguous and array.flags.aligned):
+        raise TypeError("kernels take C-contiguous, aligned arrays")
+
+
+def _name_of(dtype):
+    if not dtype.isnative:  # it has the same name
+        raise TypeError("kernels take arrays in the byte order of the machine")
+    return dtype.name
+
+
 def _describe(argument, words):
     """Append the words of an argument; returns its description for `_native`."""
     if isinstance(argument, np.ndarray):
-        if not argument.flags.c_contiguous:
-            raise TypeError("kernels take C-contiguous arrays")
+        _check_layout(argument)
         words.append(_address(argument))
         words += argument.shape
-        return "array", argument.dtype.name, "q", ("q",) * argument.ndim
+        return "array", _name_of(argument.dtype), "q", ("q",) * argument.ndim
     if isinstance(argument, (bool, np.bool_)):
         words.append(int(argument))
         return "b"
     if isinstance(argument, View):
-        data = _describe(argument.address, words)
-        return "array", argument.dtype.name, data, tuple(_describe(n, words) for n in argument.shape)
+        data, *shape = [_describe(each, words) for each in (argument.address, *argument.shape)]
+        if not {data, *shape} <= {"q", "Q"}:
+            raise TypeError("address and shape of a View are whole numbers")
+        return "array", _name_of(argument.dtype), data, tuple(shape)
     if isinstance(argument, Number):
         words.append(argument.address)
         return argument.letter
@@ -210,5 +227,7 @@ def _describe(argument, words):
     if isinstance(argument, float):
         words.append(struct.unpack("q", struct.pack("d", argument))[0])
         return "d"
-    words.append(int(argument))
-    return "q"
+    if isinstance(argument, (int, np.integer)):
+        words.append(int(argument))
+        return "q"
+    raise TypeError(f"programs have no arguments of type {type(argument).__name__}")

@@ -109,7 +109,7 @@ class Epochs:
         pairs = [(each.address, plan.count(SHARD).address) for each, plan in zip(shards, plans, strict=True)]
         self._workers = np.array(pairs, np.int64)
         words[driver.WORKERS] = self._workers.ctypes.data
-        return programs | {driver.SHARDS: shards[0], "shards": shards}
+        return programs | {driver.SHARDS: shards}
 
     def _drive(self, n_workers):
         """Run the driver, slice by slice."""
@@ -125,9 +125,16 @@ class Epochs:
             words[driver.BUDGET], words[driver.HALT], start = self._budget, 0, time.perf_counter()
             self.objective.executor.together(work, n_workers)
             if words[driver.STATUS]:
-                self._programs[int(words[driver.STATUS])].explain(int(words[driver.FAILED]))
+                self._explain(int(words[driver.STATUS]), int(words[driver.FAILED]))
             seconds = time.perf_counter() - start
             self._budget = max(1, min(2 * self._budget, int(self._budget * SLICE / seconds)))
+
+    def _explain(self, number, failed):
+        """Raise what an instruction of the driver's program `number` has raised."""
+        program = self._programs[number]
+        if number == driver.SHARDS:
+            program, failed = program[failed >> 32], failed & driver.LOW
+        program.explain(failed)
 
     # ----------------------------------------------------------------------------------------------------- an epoch
     def run(self, order, rates, seed):

@@ -126,7 +126,9 @@ class Objective:
 
     def total_weight(self, piece):
         """The weight by which the loss of a piece is divided."""
-        return piece.total if isinstance(piece, Piece) else self.data.weight[piece].sum()
+        if isinstance(piece, Piece):
+            return piece.total
+        return np.cumsum(self.data.weight[piece])[-1]  # in the order in which the kernel adds them
 
     def value_and_gradient(self, theta, piece, seed=None):
         """Value and gradient at theta on a piece, or on all of the sequences whose numbers are given.
