@@ -228,8 +228,11 @@ def _compiled(function, **options):
 
 
 def stage(function):
-    """Like `kernel`, for a function that only kernels call: the code by which Python enters takes long to compile."""
-    return _compiled(function, no_cpython_wrapper=True)
+    """Like `kernel`, for a function that kernels and programs call: code by which Python enters takes long to compile.
+
+    It exists all the same where kernels may fail, so that Python can say how.
+    """
+    return _compiled(function, no_cpython_wrapper=not config.BOUNDSCHECK)
 
 
 def bind(function, name, **bound):
@@ -241,7 +244,7 @@ def bind(function, name, **bound):
 
 
 def bind_stage(function, name, **bound):
-    """Like `bind`, for a function that only kernels call. The result must not be called from Python."""
+    """Like `bind`, for a function that kernels and programs call. Python must not call the result."""
     return stage(_copy(function, name, bound))
 
 

@@ -1,6 +1,6 @@
 """Where the steps of a shard lie (see `recurrence`), and moving them between the arrays of neighbouring layers."""
 
-from ._jit import VECTOR_BYTES, kernel
+from ._jit import VECTOR_BYTES, kernel, stage
 from .lanes import load, store
 
 # Rows of what a plan knows of its sequences: their numbers; the rows of the values where they begin; their steps; the
@@ -75,7 +75,7 @@ def plan_mirror(starts, lengths, mirror):
             mirror[starts[t + 1] - starts[1] + n] = starts[lengths[n] - t] - starts[1] + n
 
 
-@kernel
+@stage
 def load_rows(X, rows, D, M, has_M, starts, Z, S, H, n_states):
     """[1, x_t] into Z for all steps, and 0 for the states before the first.
 
@@ -98,7 +98,7 @@ def load_rows(X, rows, D, M, has_M, starts, Z, S, H, n_states):
                 store(Z, now + n, H + 1 + j, D - j, x)
 
 
-@kernel
+@stage
 def add_rows(dX, rows, D, M, has_M, starts, dY, accumulate):
     """The way back of `load_rows`: dX, in the rows of Z, into dY, the gradient of what was loaded."""
     lanes = VECTOR_BYTES // dX.itemsize
@@ -126,7 +126,7 @@ def store_rows(Y, column, width, starts, begins, out):
                 store(out, begins[n] + t, j, m, load(Y, starts[t + 1] - starts[1] + n, column + j, m))
 
 
-@kernel
+@stage
 def last_states(Z, starts, H, last, column):
     """last[n, column : column + H] = state after the last step of sequence n."""
     n_steps = starts.shape[0] - 2

@@ -5,14 +5,14 @@ C channels come in, K go out. The rows of outputs lie as in `pooling`: step t of
 """
 # ruff: noqa: F821 (`activation` and `slope` are bound below)
 
-from ._jit import VECTOR_BYTES, bind, kernel
+from ._jit import VECTOR_BYTES, bind_stage, kernel, stage
 from .activations import relu, tanh
 from .denormals import flush_denormals, restore_denormals
 from .gemm import product, product_t
 from .lanes import load, store, where_positive
 
 
-@kernel
+@stage
 def gather_windows(values, C, begins, lengths, width, stride, starts, X):
     """X[t, n] = [x_(t * stride - left), ... (width steps), 1], with 0 for steps outside of the sequence.
 
@@ -79,5 +79,5 @@ def _backward(X, n_rows, n_columns, K, Y, dY, dW):
 
 
 _FUNCTIONS = {"identity": (_identity, _identity_slope), "relu": (relu, _relu_slope), "tanh": (tanh, _tanh_slope)}
-FORWARD = {name: bind(_forward, name, activation=function) for name, (function, _) in _FUNCTIONS.items()}
-BACKWARD = {name: bind(_backward, name, slope=function) for name, (_, function) in _FUNCTIONS.items()}
+FORWARD = {name: bind_stage(_forward, name, activation=function) for name, (function, _) in _FUNCTIONS.items()}
+BACKWARD = {name: bind_stage(_backward, name, slope=function) for name, (_, function) in _FUNCTIONS.items()}

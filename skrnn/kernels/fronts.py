@@ -3,12 +3,12 @@
 Rows of Y are live rows (see `recurrence`); rows[q] is the row of `values` of live row q.
 """
 
-from ._jit import VECTOR_BYTES, kernel
+from ._jit import VECTOR_BYTES, stage
 from .activations import exp
 from .lanes import if_positive, load, store
 
 
-@kernel
+@stage
 def copy_channels(values, rows, n_rows, channels, Y, column):
     """Y[q, column + k] = values[rows[q], channels[k]]."""
     for q in range(n_rows):
@@ -16,7 +16,7 @@ def copy_channels(values, rows, n_rows, channels, Y, column):
             Y[q, column + k] = values[rows[q], channels[k]]
 
 
-@kernel
+@stage
 def spread_channels(dY, n_rows, channels, dX):
     """The way back of `copy_channels` to columns that were read where they are: dX[q, channels[k]] = dY[q, k]."""
     for q in range(n_rows):
@@ -24,7 +24,7 @@ def spread_channels(dY, n_rows, channels, dX):
             dX[q, channels[k]] = dY[q, k]
 
 
-@kernel
+@stage
 def look_up(codes, k, n_rows, E, D, Y, column):
     """Y[q, column : column + D] = E[code of row q], the code being codes[q, k]."""
     lanes = VECTOR_BYTES // Y.itemsize
@@ -34,7 +34,7 @@ def look_up(codes, k, n_rows, E, D, Y, column):
             store(Y, q, column + j, D - j, load(E, code, j, D - j))
 
 
-@kernel
+@stage
 def add_up(codes, k, n_rows, dY, column, D, dE):
     """The way back of `look_up`: dE[code] is the sum of the gradients of the rows with that code, in their order."""
     lanes = VECTOR_BYTES // dY.itemsize
@@ -48,7 +48,7 @@ def add_up(codes, k, n_rows, dY, column, D, dE):
             store(dE, code, j, m, load(dE, code, j, m) + load(dY, q, column + j, m))
 
 
-@kernel
+@stage
 def decay_forward(values, rows, n_rows, C, p, X, Y):
     """Y = [x (m + (1 - m) g), m] with g = exp(-max(0, w d + b)); values are [x, m, d], p is [w; b].
 
@@ -67,7 +67,7 @@ def decay_forward(values, rows, n_rows, C, p, X, Y):
             store(Y, q, C + j, n, m)
 
 
-@kernel
+@stage
 def decay_backward(X, n_rows, C, p, dY, dp):
     """Gradients dp of [w; b], summed over the rows in their order."""
     lanes = VECTOR_BYTES // dY.itemsize

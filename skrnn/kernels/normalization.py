@@ -7,7 +7,7 @@ H is the number of columns that count. `affine` (2, H) holds the gain in row 0, 
 
 import math
 
-from ._jit import VECTOR_BYTES, kernel
+from ._jit import VECTOR_BYTES, stage
 from .denormals import flush_denormals, restore_denormals
 from .lanes import first_lanes, load, store, sum_lanes, sum_of_squares, zeros_like
 
@@ -15,7 +15,7 @@ EPSILON = 1e-5
 BLOCK = 32  # rows whose sums over columns are taken while they are in the inner cache
 
 
-@kernel
+@stage
 def normalize(Y, n_rows, H, affine, x_hat, inverse_sigma, keep):
     """Turn x in Y into y; x_hat and 1 / sqrt(variance + EPSILON) (1, n_rows) are filled if `keep`."""
     lanes = VECTOR_BYTES // Y.itemsize
@@ -38,7 +38,7 @@ def normalize(Y, n_rows, H, affine, x_hat, inverse_sigma, keep):
     restore_denormals(mode)
 
 
-@kernel
+@stage
 def normalize_backward(dY, n_rows, H, affine, x_hat, inverse_sigma, d_affine):
     """Turn the gradient of y in dY into that of x."""
     mode = flush_denormals()
@@ -49,7 +49,7 @@ def normalize_backward(dY, n_rows, H, affine, x_hat, inverse_sigma, d_affine):
     restore_denormals(mode)
 
 
-@kernel
+@stage
 def _column_sums(dY, row, last, H, x_hat, d_affine):
     lanes = VECTOR_BYTES // dY.itemsize
     for j in range(0, H, lanes):
@@ -64,7 +64,7 @@ def _column_sums(dY, row, last, H, x_hat, d_affine):
         store(d_affine, 1, j, H - j, b)
 
 
-@kernel
+@stage
 def _input_gradient(dY, row, last, H, affine, x_hat, inverse_sigma):
     """dx = (d - mean(d) - x_hat * mean(d * x_hat)) / sigma, with d = dy * gain."""
     lanes = VECTOR_BYTES // dY.itemsize

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ._jit import VECTOR_BYTES, kernel
+from ._jit import VECTOR_BYTES, kernel, stage
 from .activations import exp, tanh
 from .denormals import flush_denormals, restore_denormals
 from .gemm import product, product_t
@@ -42,7 +42,7 @@ def _running(starts, t):
 
 
 # ------------------------------------------------------------------------------------------------------ all steps
-@kernel
+@stage
 def mask_steps(Y, M, starts, H):
     """Multiply the rows of sequence n by row n of M."""
     lanes = VECTOR_BYTES // Y.itemsize
@@ -54,7 +54,7 @@ def mask_steps(Y, M, starts, H):
 
 
 # ------------------------------------------------------------------------------------------------------ last step
-@kernel
+@stage
 def last_forward(Y, starts, n_on, H, H_backward, pooled):
     """The last step of each sequence, but the last `H_backward` of the H columns from its first step."""
     lanes = VECTOR_BYTES // Y.itemsize
@@ -69,7 +69,7 @@ def last_forward(Y, starts, n_on, H, H_backward, pooled):
             store(pooled, n, j, H - j, load(Y, n, j, H - j))
 
 
-@kernel
+@stage
 def last_backward(starts, n_on, H, H_backward, d_pooled, dY):
     lanes = VECTOR_BYTES // dY.itemsize
     H_forward = H - H_backward
@@ -85,7 +85,7 @@ def last_backward(starts, n_on, H, H_backward, d_pooled, dY):
 
 
 # ----------------------------------------------------------------------------------------------------------- mean
-@kernel
+@stage
 def mean_forward(Y, starts, first_steps, n_on, H, pooled):
     lanes = VECTOR_BYTES // Y.itemsize
     mode = flush_denormals()
@@ -103,7 +103,7 @@ def mean_forward(Y, starts, first_steps, n_on, H, pooled):
     restore_denormals(mode)
 
 
-@kernel
+@stage
 def mean_backward(starts, n_steps, H, d_pooled, dY):
     """n_steps: of each sequence as a whole."""
     lanes = VECTOR_BYTES // dY.itemsize
@@ -120,7 +120,7 @@ def mean_backward(starts, n_steps, H, d_pooled, dY):
 
 
 # -------------------------------------------------------------------------------------------------------- maximum
-@kernel
+@stage
 def max_forward(Y, starts, first_steps, H, pooled, argmax):
     """Also the step of each maximum, the first of equal ones; exact in float32 up to 2^24 steps. NaN is the largest."""
     lanes = VECTOR_BYTES // Y.itemsize
@@ -139,7 +139,7 @@ def max_forward(Y, starts, first_steps, H, pooled, argmax):
                     store(argmax, n, j, H - j, if_larger(y, top, step, load(argmax, n, j, H - j)))
 
 
-@kernel
+@stage
 def max_backward(starts, first_steps, H, argmax, d_pooled, dY):
     lanes = VECTOR_BYTES // dY.itemsize
     for t in range(starts.shape[0] - 2):
@@ -177,7 +177,7 @@ class AttentionGradient(NamedTuple):
     dv: np.ndarray
 
 
-@kernel
+@stage
 def attention_forward(arrays, weights, Y, starts, H, pooled):
     """pooled = sum_t alpha_t y_t, alpha = softmax over the steps of a sequence of e_t = tanh(y_t W + b) . v.
 
@@ -234,7 +234,7 @@ def _exponentials(starts, scores, sums):
             store(sums, 1, n, N - n, load(sums, 1, n, N - n) + p if t > 0 else p)
 
 
-@kernel
+@stage
 def attention_backward(arrays, weights, gradient, Y, starts, H, d_pooled, dY):
     """U is used up: it becomes the gradient of y W + b. gradient: fields of `AttentionGradient`, as a plain tuple."""
     a, w, g = AttentionArrays(*arrays), AttentionWeights(*weights), AttentionGradient(*gradient)

@@ -89,8 +89,8 @@ class Instruction(NamedTuple):
     def is_compiled(self):
         return hasattr(self.kernel, "overloads")
 
-    def run_in_python(self):
-        """Call the kernel from Python."""
+    def run(self):
+        """Call the kernel, or the function, from Python."""
         value = self.kernel(*map(_resolved, self.arguments))
         if self.result is not None:
             self.result.value = value
@@ -124,6 +124,10 @@ class Program:
         self.is_compiled = IS_COMPILED and all(each.is_compiled for each in self.instructions)
         if self.is_compiled:
             self._set_pairs(*_lay_out(self.instructions))
+        elif IS_COMPILED:  # a function of the user's stands among kernels
+            self._parts = [Program([each]) if each.is_compiled else each for each in self.instructions]
+        else:
+            self._parts = self.instructions
 
     def _set_pairs(self, pairs, *frames):
         self._pairs, self._frames = pairs, frames
@@ -138,6 +142,8 @@ class Program:
         made.is_compiled = all(program.is_compiled for program in programs)
         if made.is_compiled:
             made._set_pairs([word for program in programs for word in program._pairs], *programs)
+        else:
+            made._parts = programs
         return made
 
     def run(self):
@@ -149,15 +155,15 @@ class Program:
             What a kernel has raised (`NUMBA_BOUNDSCHECK`).
         """
         if not self.is_compiled:
-            for instruction in self.instructions:
-                instruction.run_in_python()
+            for part in self._parts:
+                part.run()
         elif failed := execute(self.address):
             self.explain(failed)
 
     def explain(self, failed):
         """Raise what instruction `failed`, counted from 1, has raised, by running it from Python."""
         instruction = self.instructions[failed - 1]
-        instruction.run_in_python()
+        instruction.run()
         raise RuntimeError(f"The instruction {instruction.name!r} has failed.")
 
     def __str__(self):

@@ -386,10 +386,10 @@ def test_a_listing_has_a_line_for_each_instruction_which_can_be_run():
     assert lines[1].split("  ")[1:] == ["1", "something longer", "fill_rows"]
     assert len({line.index(name) for line, name in zip(lines, ("clear_", "fill_", "max"), strict=True)}) == 1
     for each, expected in zip(program.instructions, ([0, 0, 1, 1], [3, 3, 1, 1]), strict=False):
-        each.run_in_python()
+        each.run()
         assert_array_equal(out[:, 0], expected)
     n[0] = 3
-    program.instructions[1].run_in_python()
+    program.instructions[1].run()
     assert_array_equal(out[:, 0], [3, 3, 3, 1])
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ...cells._base import Sizes
 from ...kernels import recurrence
-from ...kernels._jit import bind, bind_stage, kernel
+from ...kernels._jit import bind_stage, kernel
 from ...kernels.batches import last_states
 from ...kernels.lanes import zeros_like
 from ...kernels.program import Instruction
@@ -49,7 +49,7 @@ def bound_to(cell, raw=False, noisy=False):
         bound = equations | numbers
         for stage in ("inner_forward", "outer_forward", "inner_backward", "outer_backward"):
             bound[stage] = bind_stage(getattr(recurrence, stage), name, **equations, **numbers)
-        _BOUND[key] = tuple(bind(loop, name, **bound) for loop in (recurrence.forward, recurrence.backward))
+        _BOUND[key] = tuple(bind_stage(loop, name, **bound) for loop in (recurrence.forward, recurrence.backward))
     return _BOUND[key]
 
 
