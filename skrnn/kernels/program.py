@@ -168,13 +168,17 @@ class Program:
 
     def __str__(self):
         """A listing: number, name and kernel of each instruction."""
-        names = [getattr(each.kernel, "__name__", "") for each in self.instructions]
+        names = [_shown(each.kernel) for each in self.instructions]
         width = max((len(each.name) for each in self.instructions), default=0)
         lines = [
             f"{k:3d}  {each.name:{width}}  {name}"
             for k, (each, name) in enumerate(zip(self.instructions, names, strict=True))
         ]
         return "\n".join(lines)
+
+
+def _shown(kernel):
+    return f"{kernel.__module__.rpartition('.')[2]}.{kernel.__name__.lstrip('_')}"
 
 
 def _address(array):
