@@ -203,11 +203,11 @@ def _check_weights(weight, trained):
 def _network(parameters, structure, lengths):
     """The network; refuses truncation that does not go with it, and sequences that memory has no room for."""
     from ..network.memory import check_memory  # noqa: PLC0415 (brings the compiler)
-    from ..network.network import Network  # noqa: PLC0415
+    from ..network.network import network_of  # noqa: PLC0415
     from ..training.objective import check_truncation  # noqa: PLC0415
 
     check_truncation(structure, parameters.truncation)
-    network = Network(structure)
+    network = network_of(structure)
     check_memory(network, lengths, max_bytes(parameters), parameters.truncation)
     return network
 

@@ -21,6 +21,7 @@ from .driver import execute
 
 IS_COMPILED = not config.DISABLE_JIT
 WORD_TYPES = np.dtype(np.int64), np.dtype(np.float64)
+NAMES = {np.dtype(name): name for name in ("float32", "float64", "int64")}  # of another byte order they are others
 
 
 class Number:
@@ -209,9 +210,10 @@ def _check_layout(array):
 
 
 def _name_of(dtype):
-    if not dtype.isnative:  # it has the same name
-        raise TypeError("kernels take arrays in the byte order of the machine")
-    return dtype.name
+    try:
+        return NAMES[dtype]
+    except KeyError:
+        raise TypeError(f"programs have no arrays of {dtype!r}") from None
 
 
 def _describe(argument, words):

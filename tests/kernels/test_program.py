@@ -382,9 +382,15 @@ def test_a_listing_has_a_line_for_each_instruction_which_can_be_run():
     ]
     program = Program(names)
     lines = str(program).splitlines()
-    assert [line.split() for line in lines[::2]] == [["0", "clear", "clear_rows"], ["2", "user's", "own", "max"]]
-    assert lines[1].split("  ")[1:] == ["1", "something longer", "fill_rows"]
-    assert len({line.index(name) for line, name in zip(lines, ("clear_", "fill_", "max"), strict=True)}) == 1
+    assert [line.split() for line in lines[::2]] == [
+        ["0", "clear", "rows.clear_rows"],
+        ["2", "user's", "own", "builtins.max"],
+    ]
+    assert lines[1].split("  ")[1:] == ["1", "something longer", "rows.fill_rows"]
+    assert (
+        len({line.index(name) for line, name in zip(lines, ("rows.clear_", "rows.fill_", "builtins"), strict=True)})
+        == 1
+    )
     for each, expected in zip(program.instructions, ([0, 0, 1, 1], [3, 3, 1, 1]), strict=False):
         each.run()
         assert_array_equal(out[:, 0], expected)

@@ -44,8 +44,10 @@ def test_rows(kernel, dtype, seed):
 @each_case
 def test_whole_rows(dtype, seed):
     _, _, target, rows, _ = case(dtype, seed)
-    for value, fill in ((0, lambda: clear_rows(target, rows.start, rows.stop)),) + tuple(
-        (value, lambda value=value: fill_rows(target, rows.start, rows.stop, value)) for value in (2.5, np.nan)
+    for value, fill in (
+        (0, lambda: clear_rows(target, rows.start, rows.stop)),
+        (2.5, lambda: fill_rows(target, rows.start, rows.stop, 2.5)),
+        (np.nan, lambda: fill_rows(target, rows.start, rows.stop, np.nan)),
     ):
         expected = target.copy()
         expected[rows] = value
