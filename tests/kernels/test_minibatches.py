@@ -1,6 +1,7 @@
 """The kernels of a mini-batch, beside NumPy: who is in it, its shards, targets, gradients, the end of an update."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def test_shards_are_those_that_python_cuts(seed, in_segments):
     n_steps = rng.integers(lengths[0], lengths[0] * n_sequences + 2)  # the longest sequence always fits
     bounds = np.full(len(rows) + 2, GUARD)
     n_shards = minibatches.cut_shards(rows, len(rows), of_rows, n_sequences, 0 if in_segments else n_steps, bounds)
-    found = [rows[begin:end] for begin, end in zip(bounds[:n_shards], bounds[1 : n_shards + 1], strict=True)]
+    found = [rows[begin:end] for begin, end in pairwise(bounds[: n_shards + 1])]
     expected = Room(n_sequences, n_steps, 0).shards(rows, of_rows, in_segments)
     assert len(found) == len(expected)
     for one, other in zip(found, expected, strict=True):
@@ -67,7 +68,7 @@ def test_a_sequence_that_is_longer_than_a_shard_is_one():
 
 @each_seed
 def test_an_epoch_is_worked_off_batch_by_batch_and_group_by_group(seed):
-    """All sequences once, in the order of the epoch; groups that have room; weights; nobody where there is no weight."""
+    """All sequences once, in the order of the epoch; groups that have room; nobody where there is no weight."""
     rng, lengths, order, _, _ = random_batch(seed)
     order = order[: rng.integers(1, len(order) + 1)]
     size, n_sequences, n_group = rng.integers(1, len(lengths) + 9), rng.integers(1, 9), rng.integers(1, 5)
@@ -75,12 +76,11 @@ def test_an_epoch_is_worked_off_batch_by_batch_and_group_by_group(seed):
     words, numbers = np.full(N_EPOCH_WORDS, GUARD), np.full(N_NUMBERS, float(GUARD))
     words[[minibatches.N_ORDER, minibatches.FIRST, minibatches.N_BATCHES]] = len(order), 0, 0
     counts, rows = np.zeros(lengths.max() + 1, np.int64), np.zeros(len(lengths), np.int64)
-    bounds, group_bounds, n_batches = np.zeros(len(lengths) + 1, np.int64), np.zeros(n_group + 1, np.int64), 0
-    for first in range(0, len(order), size):
+    bounds, group_bounds = np.zeros(len(lengths) + 1, np.int64), np.zeros(n_group + 1, np.int64)
+    for n_batches, first in enumerate(range(0, len(order), size), start=1):
         batch = order[first : first + size]
         what = order, size, lengths, weights, n_sequences, 0, counts, rows, bounds
         minibatches.next_batch(words, numbers, *what)
-        n_batches += 1
         assert words[minibatches.N_BATCHES] == n_batches
         assert words[driver.LEFT] == len(order) - first - len(batch)
         assert words[driver.HAS_WEIGHT] == (weights[batch] > 0).any()
