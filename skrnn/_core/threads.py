@@ -43,7 +43,8 @@ class ShardPool:
         for _ in self._threads:
             self._calls.put(None)
         for thread in self._threads:
-            thread.join()
+            if thread.is_alive():  # Ctrl-C may have come before it was started
+                thread.join()
 
     def run(self, task, n_tasks, n_threads):
         """Call ``task(i, worker)`` for i in 0 .. n_tasks - 1; `worker` numbers the thread. Returns when all are done.
@@ -75,8 +76,8 @@ class ShardPool:
     def _start(self, n_others):
         while len(self._threads) < n_others:
             thread = Thread(target=self._serve, daemon=True)
+            self._threads.append(thread)  # first, so that it is told of the end if Ctrl-C comes while it is started
             thread.start()
-            self._threads.append(thread)
 
     def _serve(self):
         for call in iter(self._calls.get, None):
