@@ -59,7 +59,7 @@ class AfterEpoch(BaseCallback):
 
 
 # ----------------------------------------------------------------------------------------------------- users' code
-class BreakingLoss(SquaredError):
+class BrokenError(SquaredError):
     """A user's own loss, which raises in the call `n_calls` of its life."""
 
     def __init__(self, error=None, n_calls=0):
@@ -80,7 +80,7 @@ def test_what_a_loss_raises_is_what_fit_raises(error, n_calls, n_jobs):
     """On whatever thread; the estimator is as it was, and can be fitted."""
     model = RNNRegressor(**SETTINGS, n_jobs=n_jobs).fit(X, Y)
     before, fitted = bits(model), model.predict(X)
-    loss = BreakingLoss(error, n_calls)
+    loss = BrokenError(error, n_calls)
     model.set_params(loss=loss)
     with pytest.raises(error, match="a broken loss"):
         model.fit(X, Y)
@@ -93,7 +93,7 @@ def test_a_loss_of_the_users_own_trains_as_the_kernel_does():
     """It runs from Python, with the same bits for any number of threads."""
     expected = RNNRegressor(**SETTINGS).fit(X, Y)
     for n_jobs in (1, 2, 3):
-        model = RNNRegressor(**SETTINGS, n_jobs=n_jobs, loss=BreakingLoss()).fit(X, Y)
+        model = RNNRegressor(**SETTINGS, n_jobs=n_jobs, loss=BrokenError()).fit(X, Y)
         assert bits(model) == bits(expected)
         assert model.loss_curve_ == expected.loss_curve_
 
