@@ -7,8 +7,20 @@ which is one fit or predict, so nothing is left behind and nothing is shared bet
 import functools
 import itertools
 import os
+from collections.abc import Callable
 from queue import SimpleQueue
 from threading import Lock, Thread
+from typing import NamedTuple
+
+
+class _Call(NamedTuple):
+    """A thread's part in a run; `outcome` gets its error, or None, before `ended` gets a word of it."""
+
+    work: Callable
+    worker: int
+    claim: Lock
+    ended: SimpleQueue
+    outcome: list
 
 
 class ShardPool:
@@ -31,49 +43,67 @@ class ShardPool:
         for _ in self._threads:
             self._calls.put(None)
         for thread in self._threads:
-            thread.join()
+            if thread.is_alive():  # Ctrl-C may have come before it was started
+                thread.join()
 
     def run(self, task, n_tasks, n_threads):
         """Call ``task(i, worker)`` for i in 0 .. n_tasks - 1; `worker` numbers the thread. Returns when all are done.
 
         No more than `n_threads` take part, for tasks too short to be worth waking the others.
         """
-        numbers = itertools.count()
+        numbers = iter(range(n_tasks))
 
         def work(worker):
-            for i in iter(numbers.__next__, None):
-                if i >= n_tasks:
-                    return
+            for i in numbers:
                 task(i, worker)
 
         # Whoever acquires a call's claim first has it: a thread, to run it, or the caller, who has done all in the
         # meantime and need not wait until that thread is awake.
-        calls = [(work, w, Lock(), SimpleQueue()) for w in range(1, min(self.n_threads, n_threads, n_tasks))]
-        self._start(len(calls))
-        for call in calls:
-            self._calls.put(call)
+        calls = [_Call(work, w, Lock(), SimpleQueue(), []) for w in range(1, min(self.n_threads, n_threads, n_tasks))]
         try:
+            self._start(len(calls))
+            for call in calls:
+                self._calls.put(call)
             work(0)
         finally:
-            errors = [result.get() for _, _, claim, result in calls if not claim.acquire(blocking=False)]
-        for error in filter(None, errors):
-            raise error
+            for _ in numbers:  # after an error here, nobody begins another task
+                pass
+            _wait_for([call for call in calls if not call.claim.acquire(blocking=False)])
+        for error in itertools.chain.from_iterable(call.outcome for call in calls):
+            if error is not None:
+                raise error
 
     def _start(self, n_others):
         while len(self._threads) < n_others:
             thread = Thread(target=self._serve, daemon=True)
+            self._threads.append(thread)  # first, so that it is told of the end if Ctrl-C comes while it is started
             thread.start()
-            self._threads.append(thread)
 
     def _serve(self):
-        for work, worker, claim, result in iter(self._calls.get, None):
-            if not claim.acquire(blocking=False):
+        for call in iter(self._calls.get, None):
+            if not call.claim.acquire(blocking=False):
                 continue
             try:
-                work(worker)
-                result.put(None)
+                call.work(call.worker)
+                call.outcome.append(None)
             except BaseException as error:
-                result.put(error)
+                call.outcome.append(error)
+            call.ended.put(None)
+
+
+def _wait_for(calls):
+    """Wait until calls have ended, after Ctrl-C too, as they write to memory that others go on with."""
+    interrupt = None
+    while True:
+        try:
+            for call in calls:
+                while not call.outcome:
+                    call.ended.get()
+            break
+        except KeyboardInterrupt as error:
+            interrupt = error
+    if interrupt is not None:
+        raise interrupt
 
 
 @functools.cache

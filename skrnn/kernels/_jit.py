@@ -21,7 +21,7 @@ from numba.core import config
 from numba.core import types as numba_types
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, _CacheLocator
 from numba.core.compiler_lock import global_compiler_lock
-from numba.core.registry import cpu_target
+from numba.core.registry import CPUDispatcher, cpu_target
 
 from .._core.version import __version__
 
@@ -232,7 +232,16 @@ def stage(function):
 
     It exists all the same where kernels may fail, so that Python can say how.
     """
-    return _compiled(function, no_cpython_wrapper=not config.BOUNDSCHECK)
+    if config.DISABLE_JIT or config.BOUNDSCHECK:
+        return _compiled(function)
+    dispatcher = _compiled(function, no_cpython_wrapper=True)
+    dispatcher.__class__ = _Stage  # Numba would jump to where there is nothing
+    return dispatcher
+
+
+class _Stage(CPUDispatcher):
+    def __call__(self, *_, **__):
+        raise TypeError(f"{self.__name__} is called by kernels and programs only: make a Program of an Instruction.")
 
 
 def bind(function, name, **bound):

@@ -13,7 +13,7 @@ SEQUENCES, BEGINS, LENGTHS, FIRST_STEPS, WHOLE_LENGTHS, TARGET_BEGINS, STEPS, N_
 (N_SEQUENCES, N_STARTS, N_LIVE, SHARD, N_ON, N_KNOWN, VALUES, N_VALUES, N_NUMBERS, N_COUNTS) = range(10)
 
 
-@kernel
+@stage
 def take_shard(counts, bounds, sorted_rows, lengths, begins, of_sequences):
     """Tell a plan of shard ``counts[SHARD]``: sequences ``bounds[s] .. bounds[s + 1] - 1``, all of their steps."""
     first = bounds[counts[SHARD]]
@@ -26,14 +26,14 @@ def take_shard(counts, bounds, sorted_rows, lengths, begins, of_sequences):
         of_sequences[LENGTHS, i] = of_sequences[WHOLE_LENGTHS, i] = lengths[row]
 
 
-@kernel
+@stage
 def place_arrays(addresses, offsets, base, row_bytes, row):
     """Addresses of arrays that lie at `offsets` in a row of memory."""
     for k in range(addresses.shape[0]):
         addresses[k] = base + row * row_bytes + offsets[k]
 
 
-@kernel
+@stage
 def count_steps(lengths, stride, steps):
     """Steps that are left of `lengths` if every `stride`-th is kept."""
     for n in range(lengths.shape[0]):
@@ -52,7 +52,7 @@ def plan_steps(lengths, starts, counts):
     counts[N_STARTS], counts[N_LIVE] = n_steps + 2, starts[n_steps + 1] - starts[1]
 
 
-@kernel
+@stage
 def follow_rows(rows, order, out):
     """out[q] = rows[order[q]]."""
     for q in range(order.shape[0]):
@@ -67,7 +67,7 @@ def plan_rows(starts, begins, rows):
             rows[starts[t + 1] - starts[1] + n] = begins[n] + t
 
 
-@kernel
+@stage
 def plan_mirror(starts, lengths, mirror):
     """For each live row, the live row of the same sequence as far from its end as this one is from its start."""
     for t in range(starts.shape[0] - 2):

@@ -5,7 +5,7 @@ An epoch has words (int64) and numbers (float64), which these kernels share; the
 
 import math
 
-from ._jit import VECTOR_BYTES, kernel
+from ._jit import VECTOR_BYTES, stage
 from .driver import HAS_WEIGHT, IS_OVER, LEFT, N_SHARDS, N_WORDS
 from .lanes import load, store
 
@@ -18,7 +18,7 @@ N_EPOCH_WORDS = N_WORDS + 8
 (VALUE, TOTAL, NORM, RATE, LOSS, N_NUMBERS) = range(6)
 
 
-@kernel
+@stage
 def sort_by_length(order, first, n, lengths, counts, sorted_rows):
     """Fill `sorted_rows` with ``order[first : first + n]``, longest first; those of equal length keep their order."""
     longest = 0
@@ -38,7 +38,7 @@ def sort_by_length(order, first, n, lengths, counts, sorted_rows):
         counts[c] += 1
 
 
-@kernel
+@stage
 def cut_shards(sorted_rows, n, lengths, n_sequences, n_steps, bounds):
     """Fill `bounds` with the first place of each shard, and the end of the last; returns the number of shards.
 
@@ -58,7 +58,7 @@ def cut_shards(sorted_rows, n, lengths, n_sequences, n_steps, bounds):
     return n_shards
 
 
-@kernel
+@stage
 def next_batch(words, numbers, order, size, lengths, weights, n_sequences, n_steps, counts, sorted_rows, bounds):
     """Take the next sequences of an epoch, longest first; cut them into shards; add up the weight of their targets."""
     first = words[FIRST]
@@ -74,7 +74,7 @@ def next_batch(words, numbers, order, size, lengths, weights, n_sequences, n_ste
     numbers[TOTAL] = total
 
 
-@kernel
+@stage
 def next_group(words, bounds, group_bounds):
     """Hand out the next shards of the batch, as many as there are gradients for; none if its targets have no weight."""
     first = words[N_HANDED_OUT]
@@ -84,7 +84,7 @@ def next_group(words, bounds, group_bounds):
     words[N_SHARDS], words[N_HANDED_OUT] = n, first + n
 
 
-@kernel
+@stage
 def gather_targets(rows, target, weights, total, y, weight):
     """Targets of the `rows`, and their shares in the loss."""
     for i in range(rows.shape[0]):
@@ -93,13 +93,13 @@ def gather_targets(rows, target, weights, total, y, weight):
         weight[i] = weights[rows[i]] / total
 
 
-@kernel
+@stage
 def keep_loss(value, shard, losses):
     """The loss of a shard, where that of the batch is added up."""
     losses[shard] = value
 
 
-@kernel
+@stage
 def start_gradient(theta, pull, gradient, numbers):
     """Gradient of the penalty, and its value; pull holds the share of each parameter that pulls it to 0."""
     value = 0.0
@@ -109,7 +109,7 @@ def start_gradient(theta, pull, gradient, numbers):
     numbers[VALUE] = 0.5 * value
 
 
-@kernel
+@stage
 def sum_shards(rows, n_shards, losses, numbers):
     """Add the gradients of shards in their order, into the first row; add their losses to the value."""
     lanes = VECTOR_BYTES // rows.itemsize
@@ -123,21 +123,21 @@ def sum_shards(rows, n_shards, losses, numbers):
     numbers[VALUE] += total
 
 
-@kernel
+@stage
 def add_vector(summand, total):
     """Total += summand."""
     for j in range(total.shape[0]):
         total[j] += summand[j]
 
 
-@kernel
+@stage
 def judge(words, numbers):
     """Say that training is over if loss or gradient is not finite."""
     if not math.isfinite(numbers[VALUE] + numbers[NORM]):
         words[IS_OVER] = 1
 
 
-@kernel
+@stage
 def begin_update(words, numbers, rates, norms, theta, safe_theta):
     """Remember what is known to be good; the next learning rate."""
     for j in range(theta.shape[0]):
@@ -149,7 +149,7 @@ def begin_update(words, numbers, rates, norms, theta, safe_theta):
     numbers[LOSS] += numbers[VALUE] * numbers[TOTAL]
 
 
-@kernel
+@stage
 def clip_values(theta, begin, end, limit):
     """Bring parameters between -limit and limit; NaN stays NaN."""
     for j in range(begin, end):

@@ -91,6 +91,10 @@ class Instruction(NamedTuple):
         return hasattr(self.kernel, "overloads")
 
     def run(self):
+        """Run it alone."""
+        Program([self]).run()
+
+    def call(self):
         """Call the kernel, or the function, from Python."""
         value = self.kernel(*map(_resolved, self.arguments))
         if self.result is not None:
@@ -126,9 +130,9 @@ class Program:
         if self.is_compiled:
             self._set_pairs(*_lay_out(self.instructions))
         elif IS_COMPILED:  # a function of the user's stands among kernels
-            self._parts = [Program([each]) if each.is_compiled else each for each in self.instructions]
+            self._parts = [Program([each]).run if each.is_compiled else each.call for each in self.instructions]
         else:
-            self._parts = self.instructions
+            self._parts = [each.call for each in self.instructions]
 
     def _set_pairs(self, pairs, *frames):
         self._pairs, self._frames = pairs, frames
@@ -144,7 +148,7 @@ class Program:
         if made.is_compiled:
             made._set_pairs([word for program in programs for word in program._pairs], *programs)
         else:
-            made._parts = programs
+            made._parts = [program.run for program in programs]
         return made
 
     def run(self):
@@ -156,15 +160,15 @@ class Program:
             What a kernel has raised (`NUMBA_BOUNDSCHECK`).
         """
         if not self.is_compiled:
-            for part in self._parts:
-                part.run()
+            for run in self._parts:
+                run()
         elif failed := execute(self.address):
             self.explain(failed)
 
     def explain(self, failed):
         """Raise what instruction `failed`, counted from 1, has raised, by running it from Python."""
         instruction = self.instructions[failed - 1]
-        instruction.run()
+        instruction.call()
         raise RuntimeError(f"The instruction {instruction.name!r} has failed.")
 
     def __str__(self):

@@ -1,10 +1,10 @@
 """Copying, adding and clearing the rows ``first .. last - 1`` of matrices."""
 
-from ._jit import VECTOR_BYTES, kernel
+from ._jit import VECTOR_BYTES, stage
 from .lanes import load, store
 
 
-@kernel
+@stage
 def clear_rows(array, first, last):
     """Set rows to 0."""
     for n in range(first, last):
@@ -12,7 +12,7 @@ def clear_rows(array, first, last):
             array[n, j] = 0
 
 
-@kernel
+@stage
 def fill_rows(array, first, last, value):
     """Set rows to a value."""
     for n in range(first, last):
@@ -20,7 +20,7 @@ def fill_rows(array, first, last, value):
             array[n, j] = value
 
 
-@kernel
+@stage
 def copy_rows(source, column, first, last, width, target):
     """target[n, :width] = source[n, column : column + width]."""
     lanes = VECTOR_BYTES // target.itemsize
@@ -29,7 +29,7 @@ def copy_rows(source, column, first, last, width, target):
             store(target, n, j, width - j, load(source, n, column + j, width - j))
 
 
-@kernel
+@stage
 def add_to_rows(source, first, last, width, target):
     """target[n, :width] += source[n, :width]."""
     lanes = VECTOR_BYTES // target.itemsize
@@ -38,7 +38,7 @@ def add_to_rows(source, first, last, width, target):
             store(target, n, j, width - j, load(target, n, j, width - j) + load(source, n, j, width - j))
 
 
-@kernel
+@stage
 def mask_rows(target, M, first, last, width):
     """target[n, :width] *= M[n, :width]."""
     lanes = VECTOR_BYTES // target.itemsize
@@ -47,7 +47,7 @@ def mask_rows(target, M, first, last, width):
             store(target, n, j, width - j, load(target, n, j, width - j) * load(M, n, j, width - j))
 
 
-@kernel
+@stage
 def start_states(given, n_sequences, H, n_states, M, noisy, Z, S, R):
     """Set the states before the first step to rows of [h, others].
 

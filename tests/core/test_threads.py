@@ -1,5 +1,6 @@
 """The package's own threads: every task once, exceptions, nesting, nothing left behind."""
 
+import signal
 import subprocess
 import sys
 import threading
@@ -103,6 +104,34 @@ def test_no_task_runs_after_an_exception_was_raised():
         with pytest.raises(ZeroDivisionError):
             pool.run(task, 3, 3)
         assert not running
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_waits_for_what_others_have_begun_and_begins_nothing():
+    """They write to memory that the caller goes on with."""
+    running, begun = set(), []
+
+    def task(i, worker):
+        begun.append(i)
+        if worker == 0:
+            time.sleep(0.001)
+            return
+        running.add(i)
+        time.sleep(0.05)
+        signal.raise_signal(signal.SIGINT)  # the main thread waits for this one, or takes the next task
+        time.sleep(0.2)
+        running.discard(i)
+
+    with ShardPool(2) as pool:
+        for _ in range(5):
+            begun.clear()
+            with pytest.raises(KeyboardInterrupt):
+                pool.run(task, 10**5, 2)
+            assert not running
+            assert len(begun) < 10**5
+        begun.clear()
+        pool.run(lambda i, worker: begun.append(i), 10, 2)
+    assert sorted(begun) == list(range(10))
 
 
 @pytest.mark.parametrize("n_threads", [1, 2, 3])

@@ -180,7 +180,7 @@ def test_a_leader_halts_when_its_budget_is_spent_and_goes_on_later(budget):
     while toy.words[driver.LEFT]:
         parts.append(toy.lead(budget))
         assert parts[-1].count(B) == min(budget, len(PLAN) - sum(part.count(B) for part in parts[:-1]))
-    assert [each for part in parts for each in part] == expected(PLAN)
+    assert [what for part in parts for what in part] == expected(PLAN)
     assert toy.lead(0) == []
 
 

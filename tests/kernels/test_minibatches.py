@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from kernels import call
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skrnn.kernels import batches, driver, minibatches
@@ -31,7 +32,7 @@ def random_batch(seed):
 def test_sequences_are_sorted_as_a_stable_sort_does(seed):
     _, lengths, order, first, n = random_batch(seed)
     counts, found = np.full(lengths.max() + 3, GUARD), np.full(n + 2, GUARD)
-    minibatches.sort_by_length(order, first, n, lengths, counts, found)
+    call(minibatches.sort_by_length, order, first, n, lengths, counts, found)
     batch = order[first : first + n]
     assert_array_equal(found[:n], batch[np.argsort(-lengths[batch], kind="stable")])
     assert_array_equal(found[n:], [GUARD] * 2)
@@ -51,7 +52,8 @@ def test_shards_are_those_that_python_cuts(seed, in_segments):
     n_sequences = rng.integers(1, 20)
     n_steps = rng.integers(lengths[0], lengths[0] * n_sequences + 2)  # the longest sequence always fits
     bounds = np.full(len(rows) + 2, GUARD)
-    n_shards = minibatches.cut_shards(rows, len(rows), of_rows, n_sequences, 0 if in_segments else n_steps, bounds)
+    what = rows, len(rows), of_rows, n_sequences, 0 if in_segments else n_steps, bounds
+    n_shards = call(minibatches.cut_shards, *what, returns=np.int64)
     found = [rows[begin:end] for begin, end in pairwise(bounds[: n_shards + 1])]
     expected = Room(n_sequences, n_steps, 0).shards(rows, of_rows, in_segments)
     assert len(found) == len(expected)
@@ -62,7 +64,8 @@ def test_shards_are_those_that_python_cuts(seed, in_segments):
 
 def test_a_sequence_that_is_longer_than_a_shard_is_one():
     bounds = np.zeros(5, np.int64)
-    assert minibatches.cut_shards(np.arange(4), 4, np.array([9, 9, 3, 3]), 4, 6, bounds) == 3
+    what = np.arange(4), 4, np.array([9, 9, 3, 3]), 4, 6, bounds
+    assert call(minibatches.cut_shards, *what, returns=np.int64) == 3
     assert_array_equal(bounds[:4], [0, 1, 2, 4])
 
 
@@ -80,14 +83,14 @@ def test_an_epoch_is_worked_off_batch_by_batch_and_group_by_group(seed):
     for n_batches, first in enumerate(range(0, len(order), size), start=1):
         batch = order[first : first + size]
         what = order, size, lengths, weights, n_sequences, 0, counts, rows, bounds
-        minibatches.next_batch(words, numbers, *what)
+        call(minibatches.next_batch, words, numbers, *what)
         assert words[minibatches.N_BATCHES] == n_batches
         assert words[driver.LEFT] == len(order) - first - len(batch)
         assert words[driver.HAS_WEIGHT] == (weights[batch] > 0).any()
         assert numbers[minibatches.TOTAL] == np.cumsum(weights[batch])[-1]
         handed_out, groups = [], 0
         while True:
-            minibatches.next_group(words, bounds, group_bounds)
+            call(minibatches.next_group, words, bounds, group_bounds)
             if words[driver.N_SHARDS] == 0:
                 break
             assert words[driver.N_SHARDS] <= n_group
@@ -109,7 +112,7 @@ def test_targets(dtype, seed):
     n, K = rng.integers(1, 9, size=2)
     target, weights = rng.normal(size=(12, K)).astype(dtype), rng.uniform(size=12)
     rows, y, weight = rng.integers(0, 12, size=n), np.full((n, K), GUARD, dtype), np.full(n, GUARD, dtype)
-    minibatches.gather_targets(rows, target, weights, weights.sum(), y, weight)
+    call(minibatches.gather_targets, rows, target, weights, weights.sum(), y, weight)
     assert_array_equal(y, target[rows])
     assert_array_equal(weight, (weights[rows] / weights.sum()).astype(dtype))
 
@@ -121,7 +124,7 @@ def test_gradients_begin_with_the_penalty_and_shards_are_added_in_their_order(dt
     P, n, n_shards = rng.integers(1, 70), rng.integers(1, 90), rng.integers(1, 6)
     theta, pull = rng.normal(size=P).astype(dtype), (0.1 * rng.integers(0, 2, size=P)).astype(dtype)
     gradient, numbers = np.full(P, GUARD, dtype), np.full(N_NUMBERS, float(GUARD))
-    minibatches.start_gradient(theta, pull, gradient, numbers)
+    call(minibatches.start_gradient, theta, pull, gradient, numbers)
     assert_array_equal(gradient, pull * theta)
     penalty = 0.5 * (pull * theta.astype(float) ** 2).sum()
     assert_allclose(numbers[minibatches.VALUE], penalty, rtol=1e-5)
@@ -131,14 +134,14 @@ def test_gradients_begin_with_the_penalty_and_shards_are_added_in_their_order(dt
     for row in rows[1:n_shards]:
         expected += row
     before = numbers[minibatches.VALUE]
-    minibatches.sum_shards(rows, n_shards, losses, numbers)
+    call(minibatches.sum_shards, rows, n_shards, losses, numbers)
     assert_array_equal(rows[0], expected)
     assert_array_equal(rows[1:], others)
     assert numbers[minibatches.VALUE] == before + np.cumsum(losses[:n_shards])[-1]
     total = gradient.copy()
-    minibatches.add_vector(gradient, total)
+    call(minibatches.add_vector, gradient, total)
     assert_array_equal(total, 2 * gradient)
-    minibatches.keep_loss(2.5, n_shards, losses)
+    call(minibatches.keep_loss, 2.5, n_shards, losses)
     assert losses[n_shards] == 2.5
     assert set(np.delete(numbers, minibatches.VALUE)) == {GUARD}
 
@@ -148,7 +151,7 @@ def test_gradients_begin_with_the_penalty_and_shards_are_added_in_their_order(dt
 def test_what_is_not_finite_ends_training(value, norm):
     words, numbers = np.zeros(N_EPOCH_WORDS, np.int64), np.zeros(N_NUMBERS)
     numbers[[minibatches.VALUE, minibatches.NORM]] = value, norm
-    minibatches.judge(words, numbers)
+    call(minibatches.judge, words, numbers)
     assert words[driver.IS_OVER] == (not (math.isfinite(value) and math.isfinite(norm)))
     assert np.flatnonzero(words).tolist() == [driver.IS_OVER] * words[driver.IS_OVER]
 
@@ -161,7 +164,7 @@ def test_an_update_begins(dtype):
     words[[minibatches.N_UPDATES, minibatches.N_BATCHES, minibatches.N_NORMS]] = 40, 3, 1
     numbers[[minibatches.VALUE, minibatches.TOTAL, minibatches.NORM, minibatches.LOSS]] = 2, 0.25, 7, 10
     norms = np.full(4, float(GUARD))
-    minibatches.begin_update(words, numbers, np.array([0.1, 0.2, 0.3, 0.4]), norms, theta, safe)
+    call(minibatches.begin_update, words, numbers, np.array([0.1, 0.2, 0.3, 0.4]), norms, theta, safe)
     assert_array_equal(safe, theta)
     assert_array_equal(norms, [GUARD, 7, GUARD, GUARD])
     expected = (41, 3, 2)
@@ -179,7 +182,7 @@ def test_parameters_are_brought_between_bounds(dtype, seed):
     begin, end = np.sort(rng.integers(0, len(theta) + 1, size=2))
     expected = theta.copy()
     expected[begin:end] = np.clip(theta[begin:end], dtype(-limit), dtype(limit))
-    minibatches.clip_values(theta, begin, end, float(dtype(limit)))
+    call(minibatches.clip_values, theta, begin, end, float(dtype(limit)))
     assert_array_equal(theta, expected)
 
 
@@ -193,7 +196,7 @@ def test_a_plan_takes_a_shard_of_the_batch(seed):
     counts, of_sequences = np.full(batches.N_COUNTS, GUARD), np.full((batches.N_OF_SEQUENCES, n), GUARD)
     for s in range(n_shards):
         of_sequences[:], counts[batches.SHARD] = GUARD, s
-        batches.take_shard(counts, bounds, rows, lengths, begins, of_sequences)
+        call(batches.take_shard, counts, bounds, rows, lengths, begins, of_sequences)
         shard = rows[bounds[s] : bounds[s + 1]]
         assert counts[batches.N_SEQUENCES] == len(shard)
         expected = np.full_like(of_sequences, GUARD)
@@ -211,7 +214,7 @@ def test_where_the_steps_lie(seed):
     lengths = -np.sort(-rng.integers(1, 9, size=rng.integers(1, 12)))
     n_steps, n_live, n = lengths[0], lengths.sum(), len(lengths)
     starts, counts = np.full(n_steps + 4, GUARD), np.full(batches.N_COUNTS, GUARD)
-    batches.plan_steps(lengths, starts, counts)
+    call(batches.plan_steps, lengths, starts, counts)
     expected = [0, *np.cumsum([n, *((lengths > t).sum() for t in range(n_steps))])]
     assert_array_equal(starts, [*expected, GUARD, GUARD])
     assert counts[batches.N_STARTS] == n_steps + 2
@@ -220,19 +223,19 @@ def test_where_the_steps_lie(seed):
     live = [(t, i) for t in range(n_steps) for i in range(n) if t < lengths[i]]  # step and sequence of each row
     starts, begins = starts[:-2], rng.integers(0, 99, size=n)
     rows, mirror, out = (np.full(n_live + 1, GUARD) for _ in range(3))
-    batches.plan_rows(starts, begins, rows)
+    call(batches.plan_rows, starts, begins, rows)
     assert_array_equal(rows, [*(begins[i] + t for t, i in live), GUARD])
-    batches.plan_mirror(starts, lengths, mirror)
+    call(batches.plan_mirror, starts, lengths, mirror)
     assert_array_equal(mirror, [*(live.index((lengths[i] - 1 - t, i)) for t, i in live), GUARD])
-    batches.follow_rows(rows, mirror[:-1], out)
+    call(batches.follow_rows, rows, mirror[:-1], out)
     assert_array_equal(out, [*rows[mirror[:-1]], GUARD])
     stride = int(rng.integers(1, 5))
     steps = np.full(n, GUARD)
-    batches.count_steps(lengths, stride, steps)
+    call(batches.count_steps, lengths, stride, steps)
     assert_array_equal(steps, [len(range(0, length, stride)) for length in lengths])
 
 
 def test_addresses_of_the_arrays_in_a_row():
     addresses = np.full(3, GUARD)
-    batches.place_arrays(addresses, np.array([0, 64, 192]), 10_000, 256, 3)
+    call(batches.place_arrays, addresses, np.array([0, 64, 192]), 10_000, 256, 3)
     assert_array_equal(addresses, [10_768, 10_832, 10_960])

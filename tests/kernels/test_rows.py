@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from kernels import call
 from numpy.testing import assert_array_equal
 
 from skrnn.kernels.rows import add_to_rows, clear_rows, copy_rows, fill_rows, mask_rows, start_states
@@ -30,13 +31,13 @@ def test_rows(kernel, dtype, seed):
     with np.errstate(invalid="ignore"):
         if kernel is copy_rows:
             expected[rows, :width] = source[rows, column : column + width]
-            kernel(source, column, rows.start, rows.stop, width, target)
+            call(kernel, source, column, rows.start, rows.stop, width, target)
         elif kernel is add_to_rows:
             expected[rows, :width] += source[rows, :width]
-            kernel(source, rows.start, rows.stop, width, target)
+            call(kernel, source, rows.start, rows.stop, width, target)
         else:
             expected[rows, :width] *= source[rows, :width]
-            kernel(target, source, rows.start, rows.stop, width)
+            call(kernel, target, source, rows.start, rows.stop, width)
     assert_array_equal(target, expected)
     assert_array_equal(np.signbit(target[target == 0]), np.signbit(expected[expected == 0]))
 
@@ -44,34 +45,30 @@ def test_rows(kernel, dtype, seed):
 @each_case
 def test_whole_rows(dtype, seed):
     _, _, target, rows, _ = case(dtype, seed)
-    for value, fill in (
-        (0, lambda: clear_rows(target, rows.start, rows.stop)),
-        (2.5, lambda: fill_rows(target, rows.start, rows.stop, 2.5)),
-        (np.nan, lambda: fill_rows(target, rows.start, rows.stop, np.nan)),
-    ):
+    for value in (0, 2.5, np.nan):
         expected = target.copy()
         expected[rows] = value
-        fill()
+        if value == 0:
+            call(clear_rows, target, rows.start, rows.stop)
+        else:
+            call(fill_rows, target, rows.start, rows.stop, value)
         assert_array_equal(target, expected)
 
 
 @each_case
 @pytest.mark.parametrize("noisy", [False, True])
 def test_states_before_the_first_step(noisy, dtype, seed):
-    """h of those with given states, the others; 0 stays where nothing is given; R has all h where h is masked."""
+    """h, through its mask if there is one, which R then has without; and the other states."""
     rng = np.random.default_rng(seed)
     n, H, n_states = rng.integers(1, 7), rng.integers(1, 9), rng.integers(0, 3)
-    n_given = rng.integers(0, n + 1)
     given = rng.normal(size=(n + 1, H * (1 + n_states) + 3)).astype(dtype)
     M = rng.integers(0, 2, size=(n, H + 2)).astype(dtype) * dtype(1.25)
     Z, S, R = (np.full((n + 1, H * max(1, n_states) + 4), GUARD, dtype) for _ in range(3))
     expected = [array.copy() for array in (Z, S, R)]
-    h, others = given[:n_given, :H], given[:n_given, H : H * (1 + n_states)]
-    expected[0][:n_given, :H] = h * M[:n_given, :H] if noisy else h
-    expected[1][:n_given, : H * n_states] = others
+    expected[0][:n, :H] = given[:n, :H] * M[:, :H] if noisy else given[:n, :H]
+    expected[1][:n, : H * n_states] = given[:n, H : H * (1 + n_states)]
     if noisy:
-        expected[2][:n, :H] = 0
-        expected[2][:n_given, :H] = h
-    start_states(given, n_given, n, H, n_states, M, noisy, Z, S, R)
+        expected[2][:n, :H] = given[:n, :H]
+    call(start_states, given, n, H, n_states, M, noisy, Z, S, R)
     for found, wanted in zip((Z, S, R), expected, strict=True):
         assert_array_equal(found, wanted)

@@ -13,6 +13,7 @@ import pytest
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer
 from skrnn.network import shards
+from skrnn.training import epoch
 
 PACKAGE = Path(__file__).resolve().parents[2] / "skrnn"
 PATIENCE = 1200  # seconds after which a program hangs, on a slow machine that does much else and compiles
@@ -101,7 +102,7 @@ class MeasuredClassifier(RNNClassifier):
     """Wakes threads for the smallest network, and counts those of the package in this process while it is fitted."""
 
     def fit(self, X, y):
-        shards.WORK_PER_THREAD = 1
+        shards.WORK_PER_THREAD = epoch.WORK_PER_WORKER = 1
         self.n_threads_, done = 0, threading.Event()
 
         def look():
