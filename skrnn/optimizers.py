@@ -167,7 +167,7 @@ class BaseOptimizer(PlainEstimator):
         now : int
             Updates that there have been.
         scales : ndarray of shape (n_updates, 2)
-            What the kernel of `keep_call` has kept of each update.
+            What the kernels of `keep_calls` have kept of each update.
 
         Returns
         -------
@@ -181,8 +181,8 @@ class BaseOptimizer(PlainEstimator):
         n_each = 2**62 if fading >= 1 else math.ceil(n_bits / -math.log2(max(fading, 2.0**-n_bits)))
         return _kernel_of_tables(name), (*arrays, last, codes, now, n_each, *rest)
 
-    def keep_call(self, t, n_updates, learning_rate, scales):
-        """Give the kernel that keeps what missed steps need of update t, and what it is called with; or None.
+    def keep_calls(self, t, n_updates, learning_rate, scales):
+        """Give kernels that keep what missed steps need of update t, and what they are called with; there may be none.
 
         Parameters
         ----------
@@ -195,10 +195,10 @@ class BaseOptimizer(PlainEstimator):
 
         Returns
         -------
-        tuple or None
-            The kernel and its arguments.
+        list of (callable, tuple)
+            Kernels and their arguments.
         """
-        return None
+        return []
 
     def _make_up(self, scales):
         """Name of the kernel; by what factor steps fade, each to the next; arguments behind the common ones."""
@@ -345,9 +345,9 @@ class Adam(BaseOptimizer):
     def _update(self, t, learning_rate, decay_mask):
         return "adam", (t, learning_rate, float(self.beta_1), float(self.beta_2), float(self.epsilon), 0.0, decay_mask)
 
-    def keep_call(self, t, n_updates, learning_rate, scales):
+    def keep_calls(self, t, n_updates, learning_rate, scales):
         what = t, n_updates, learning_rate, scales, float(self.beta_1), float(self.beta_2)
-        return _kernel_of_tables("keep_scales"), what
+        return [(_kernel_of_tables("keep_scales"), what)]
 
     def _make_up(self, scales):
         constants = float(self.beta_1), float(self.beta_2), float(self.epsilon)
@@ -397,9 +397,9 @@ class AdamW(BaseOptimizer):
         constants = float(self.beta_1), float(self.beta_2), float(self.epsilon), float(self.weight_decay)
         return "adam", (t, learning_rate, *constants, decay_mask)
 
-    def keep_call(self, t, n_updates, learning_rate, scales):
+    def keep_calls(self, t, n_updates, learning_rate, scales):
         what = t, n_updates, learning_rate, scales, float(self.beta_1), float(self.beta_2)
-        return _kernel_of_tables("keep_scales"), what
+        return [(_kernel_of_tables("keep_scales"), what)]
 
     def _make_up(self, scales):
         constants = float(self.beta_1), float(self.beta_2), float(self.epsilon)

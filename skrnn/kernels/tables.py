@@ -32,17 +32,19 @@ def collect_codes(rows, begins, lengths, values, channel, slots, codes, count):
 @kernel
 def take_rows(table, codes, held):
     """held[i] = table[codes[i]]."""
+    lanes, D = VECTOR_BYTES // table.itemsize, table.shape[1]
     for i in range(codes.shape[0]):
-        for j in range(table.shape[1]):
-            held[i, j] = table[codes[i], j]
+        for j in range(0, D, lanes):
+            store(held, i, j, D - j, load(table, codes[i], j, D - j))
 
 
 @kernel
 def put_rows(held, codes, table):
     """table[codes[i]] = held[i]."""
+    lanes, D = VECTOR_BYTES // table.itemsize, table.shape[1]
     for i in range(codes.shape[0]):
-        for j in range(table.shape[1]):
-            table[codes[i], j] = held[i, j]
+        for j in range(0, D, lanes):
+            store(table, codes[i], j, D - j, load(held, i, j, D - j))
 
 
 @kernel

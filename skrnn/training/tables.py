@@ -1,9 +1,9 @@
 """Tables of codes in training: a batch works with the rows that it reads, and all others wait.
 
 The work of an update is to depend on the batch, not on how many codes there are. So mini-batches train a network of few
-rows, `Tables.network_of`, and before each batch these become the rows that it reads: those of the batch before go back
-to where all rows are, and those that are taken first make up for the updates that they have missed. Whoever else looks
-finds all rows as they would be had they never waited.
+rows. Before each batch these become the rows that it reads: those of the batch before go back to where all rows are,
+and those that are taken make up for the updates that they have missed (see `BaseOptimizer.make_up_call`). At the end of
+an epoch all rows do, so that whoever looks finds them as if they had never waited, bit for bit but for what has faded.
 """
 
 import numpy as np
@@ -11,10 +11,9 @@ import numpy as np
 from ..kernels import tables as kernels
 from ..kernels.program import Instruction, Number, Program, View
 from ..network.data import StreamedData
-from ..network.network import Network
 from ..network.plan import Stretch
 
-WORTHWHILE = 2  # times as many numbers in all tables as in the rows of a batch pay for moving rows about
+WORTHWHILE = 4  # times as many numbers in all tables as in the rows of a batch pay for moving rows about
 
 
 def rows_of_batches(structure, lengths, batch_size):
@@ -123,8 +122,8 @@ class Tables:
             arrays = [of[name] for of in whole], [of[name] for of in held], packed[f"slots_{channel}"]
             self._tables.append(Table(int(channel), *arrays))
         self._put_back = Program(self._each(lambda table: table.put_back(now)))
-        what = optimizer, self._until, self._scales
-        self._make_up_all = Program(self._each(lambda table: table.make_up(what[0], table.everything, *what[1:])))
+        until, scales = self._until, self._scales
+        self._make_up_all = Program(self._each(lambda table: table.make_up(optimizer, table.everything, until, scales)))
 
     @property
     def _held(self):
@@ -169,8 +168,7 @@ class Tables:
     def keep(self, t, rate):
         """Instructions that remember what is held, and the update that is about to come."""
         yield from self._each(Table.keep)
-        call = self._optimizer.keep_call(t, self._n_updates, rate, self._scales)
-        if call is not None:
+        for call in self._optimizer.keep_calls(t, self._n_updates, rate, self._scales):
             yield Instruction("tables: keep scales", *call)
 
     # ----------------------------------------------------------------------------------------------- around an epoch

@@ -33,14 +33,14 @@ SOLVERS = {
 each_solver = pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)
 
 
-class OwnLoss(SquaredError):
+class UserLoss(SquaredError):
     """A loss that is the user's own, which Python runs."""
 
     def value_and_gradient(self, *arguments):
         return super().value_and_gradient(*arguments)
 
 
-class OwnSolver(Adam):
+class UserSolver(Adam):
     """A solver that is the user's own."""
 
     def step(self, theta, gradient, state, t, learning_rate, decay_mask=None):
@@ -125,7 +125,7 @@ KINDS = {
     "targets per step": ({"per_step": True}, {"pooling": "steps"}),
     "pieces": ({"per_step": True}, {"pooling": "steps", "truncation": 2}),
     "last steps": ({}, {"truncation": 2}),
-    "own loss": ({}, {"loss": OwnLoss()}),
+    "own loss": ({}, {"loss": UserLoss()}),
     "streamed": ({"streamed": True}, {}),
     "streamed pieces": ({"streamed": True, "per_step": True}, {"pooling": "steps", "truncation": 2}),
     "one table of two is large": ({}, {"tables": ((1, 3000, 5), (2, 91, 3))}),
@@ -187,7 +187,7 @@ def test_memory_of_a_batch_does_not_depend_on_how_many_codes_there_are():
     assert len(sizes) == 1
 
 
-@pytest.mark.parametrize(("tables", "solver"), [(((1, 130, 5), (2, 91, 3)), Adam()), (TABLES, OwnSolver())])
+@pytest.mark.parametrize(("tables", "solver"), [(((1, 130, 5), (2, 91, 3)), Adam()), (TABLES, UserSolver())])
 def test_small_tables_and_solvers_of_users_have_all_rows(tables, solver):
     training = make_training(make_data(), tables=tables, batch_size=40)
     epochs(training, solver, 1)
@@ -216,7 +216,7 @@ def interrupted(monkeypatch, after, error):
 
     with monkeypatch.context() as context:
         context.setattr(skrnn.training.objective.Objective, "run", run_or_stop)
-        training = make_training(make_data(), loss=OwnLoss())
+        training = make_training(make_data(), loss=UserLoss())
         with pytest.raises(type(error)):
             epochs(training, Adam())
     return training.state
