@@ -79,15 +79,15 @@ def make_up_sgd(table, velocity, last, codes, now, n_each, momentum, nesterov):
     mode = flush_denormals()
     for i in range(codes.shape[0]):
         row = codes[i]
-        n = max(0, min(now - last[row], n_each))
-        rest = now - last[row] - n
+        n_missed = now - int(last[row])
+        n = max(0, min(n_missed, n_each))
         for j in range(0, D, lanes):
             x, v = load(table, row, j, D - j), load(velocity, row, j, D - j)
             g = x - x
             for _ in range(n):
                 x, v = sgd_step(x, v, g, 0.0, momentum, nesterov)
-            if rest > 0:
-                v = momentum**rest * v
+            if n_missed > n:
+                v = momentum ** (n_missed - n) * v
             store(table, row, j, D - j, x)
             store(velocity, row, j, D - j, v)
         last[row] = max(last[row], now)
@@ -101,14 +101,14 @@ def make_up_rmsprop(table, square, last, codes, now, n_each, rho):
     mode = flush_denormals()
     for i in range(codes.shape[0]):
         row = codes[i]
-        n = max(0, min(now - last[row], n_each))
-        rest = now - last[row] - n
+        n_missed = now - int(last[row])
+        n = max(0, min(n_missed, n_each))
         for j in range(0, D, lanes):
             v = load(square, row, j, D - j)
             for _ in range(n):
                 v = rho * v
-            if rest > 0:
-                v = rho**rest * v
+            if n_missed > n:
+                v = rho ** (n_missed - n) * v
             store(square, row, j, D - j, v)
         last[row] = max(last[row], now)
     restore_denormals(mode)
@@ -121,13 +121,14 @@ def make_up_adam(table, mean, square, last, codes, now, n_each, scales, beta_1, 
     mode = flush_denormals()
     for i in range(codes.shape[0]):
         row = codes[i]
-        first = last[row]
+        first = int(last[row])
         for j in range(0, D, lanes):
             x, average, v = load(table, row, j, D - j), load(mean, row, j, D - j), load(square, row, j, D - j)
             end = min(now, first + n_each) if max_lanes(abs(average)) > 0 else first
             g = x - x
             for k in range(first, end):
-                x, average, v = adam_step(x, average, v, g, (scales[k, 0], scales[k, 1]), beta_1, beta_2, epsilon)
+                of_step = float(scales[k, 0]), float(scales[k, 1])
+                x, average, v = adam_step(x, average, v, g, of_step, beta_1, beta_2, epsilon)
             if now > end:
                 average, v = beta_1 ** (now - end) * average, beta_2 ** (now - end) * v
             store(table, row, j, D - j, x)

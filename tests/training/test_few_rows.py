@@ -33,7 +33,7 @@ SOLVERS = {
 each_solver = pytest.mark.parametrize("solver", SOLVERS.values(), ids=SOLVERS)
 
 
-class UserLoss(SquaredError):
+class OwnError(SquaredError):
     """A loss that is the user's own, which Python runs."""
 
     def value_and_gradient(self, *arguments):
@@ -125,7 +125,7 @@ KINDS = {
     "targets per step": ({"per_step": True}, {"pooling": "steps"}),
     "pieces": ({"per_step": True}, {"pooling": "steps", "truncation": 2}),
     "last steps": ({}, {"truncation": 2}),
-    "own loss": ({}, {"loss": UserLoss()}),
+    "own loss": ({}, {"loss": OwnError()}),
     "streamed": ({"streamed": True}, {}),
     "streamed pieces": ({"streamed": True, "per_step": True}, {"pooling": "steps", "truncation": 2}),
     "one table of two is large": ({}, {"tables": ((1, 3000, 5), (2, 91, 3))}),
@@ -216,7 +216,7 @@ def interrupted(monkeypatch, after, error):
 
     with monkeypatch.context() as context:
         context.setattr(skrnn.training.objective.Objective, "run", run_or_stop)
-        training = make_training(make_data(), loss=UserLoss())
+        training = make_training(make_data(), loss=OwnError())
         with pytest.raises(type(error)):
             epochs(training, Adam())
     return training.state
