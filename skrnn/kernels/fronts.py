@@ -25,6 +25,13 @@ def spread_channels(dY, n_rows, channels, dX):
 
 
 @stage
+def translate(codes, k, n_rows, slots):
+    """Replace each code c in codes[q, k] by slots[0, c], the row of a table of which only some rows are held."""
+    for q in range(n_rows):
+        codes[q, k] = slots[0, int(codes[q, k])]
+
+
+@stage
 def look_up(codes, k, n_rows, E, D, Y, column):
     """Y[q, column : column + D] = E[code of row q], the code being codes[q, k]."""
     lanes = VECTOR_BYTES // Y.itemsize

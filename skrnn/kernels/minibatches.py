@@ -10,8 +10,8 @@ from .driver import HAS_WEIGHT, IS_OVER, LEFT, N_SHARDS, N_WORDS
 from .lanes import load, store
 
 # Words of an epoch: sequences in it, how many have had their turn, batches begun, shards of the batch, how many of them
-# have been handed out, updates made that the optimizer remembers, updates of this epoch.
-(N_ORDER, FIRST, N_BATCHES, N_BATCH_SHARDS, N_HANDED_OUT, N_UPDATES, N_NORMS) = range(N_WORDS, N_WORDS + 7)
+# have been handed out, updates made that the optimizer remembers, updates of this epoch, sequences of the batch.
+(N_ORDER, FIRST, N_BATCHES, N_BATCH_SHARDS, N_HANDED_OUT, N_UPDATES, N_NORMS, N_BATCH) = range(N_WORDS, N_WORDS + 8)
 N_EPOCH_WORDS = N_WORDS + 8
 # Numbers of an epoch: loss and penalty of the batch, weight of its targets, norm of its gradient, learning rate, sum of
 # the weighted losses.
@@ -70,6 +70,7 @@ def next_batch(words, numbers, order, size, lengths, weights, n_sequences, n_ste
     words[N_BATCH_SHARDS] = cut_shards(sorted_rows, n, lengths, n_sequences, n_steps, bounds)
     words[N_HANDED_OUT], words[FIRST], words[LEFT] = 0, first + n, words[N_ORDER] - first - n
     words[N_BATCHES] += 1
+    words[N_BATCH] = n
     words[HAS_WEIGHT] = 1 if total > 0 else 0
     numbers[TOTAL] = total
 

@@ -14,18 +14,41 @@ from .lanes import load, square_root, store, sum_of_squares
 
 
 @kernel
+def sgd_step(x, v, g, learning_rate, momentum, nesterov):
+    """Parameters x and velocities v after a step with gradients g."""
+    descent = learning_rate * g
+    v = momentum * v - descent
+    moved = v
+    if nesterov:
+        moved = momentum * v - descent
+    return x + moved, v
+
+
+@kernel
+def adam_scales(t, learning_rate, beta_1, beta_2):
+    """Factors of step t: of the step, which corrects the bias of the mean, and of the mean square."""
+    return learning_rate * (1 / (1 - beta_1**t)), 1 / (1 - beta_2**t)
+
+
+@kernel
+def adam_step(x, average, v, g, scales, beta_1, beta_2, epsilon):
+    """Parameters x, means and mean squares v after a step with gradients g."""
+    average = beta_1 * average + (1 - beta_1) * g
+    v = beta_2 * v + (1 - beta_2) * g * g
+    return x - scales[0] * (average / (square_root(scales[1] * v) + epsilon)), average, v
+
+
+@kernel
 def sgd(theta, gradient, velocity, learning_rate, momentum, nesterov):
     """Step of `SGD`."""
     lanes, P = VECTOR_BYTES // theta.itemsize, theta.shape[1]
     mode = flush_denormals()
     for j in range(0, P, lanes):
         m = P - j
-        descent = learning_rate * load(gradient, 0, j, m)
-        v = momentum * load(velocity, 0, j, m) - descent
+        x, v, g = load(theta, 0, j, m), load(velocity, 0, j, m), load(gradient, 0, j, m)
+        x, v = sgd_step(x, v, g, learning_rate, momentum, nesterov)
         store(velocity, 0, j, m, v)
-        if nesterov:
-            v = momentum * v - descent
-        store(theta, 0, j, m, load(theta, 0, j, m) + v)
+        store(theta, 0, j, m, x)
     restore_denormals(mode)
 
 
@@ -48,20 +71,17 @@ def adam(theta, gradient, mean, square, t, learning_rate, beta_1, beta_2, epsilo
     """Step of `Adam`, and of `AdamW` if weight_decay > 0; decay_mask is read only then."""
     lanes, P = VECTOR_BYTES // theta.itemsize, theta.shape[1]
     decay = learning_rate * weight_decay
-    unbias_1, unbias_2 = 1 / (1 - beta_1**t), 1 / (1 - beta_2**t)
+    scales = adam_scales(t, learning_rate, beta_1, beta_2)
     mode = flush_denormals()
     for j in range(0, P, lanes):
         m = P - j
-        g = load(gradient, 0, j, m)
-        average = beta_1 * load(mean, 0, j, m) + (1 - beta_1) * g
-        v = beta_2 * load(square, 0, j, m) + (1 - beta_2) * g * g
-        store(mean, 0, j, m, average)
-        store(square, 0, j, m, v)
-        x = load(theta, 0, j, m)
+        x, average, v = load(theta, 0, j, m), load(mean, 0, j, m), load(square, 0, j, m)
         if decay > 0:
             x = x - decay * load(decay_mask, 0, j, m) * x
-        step = learning_rate * unbias_1 * (average / (square_root(unbias_2 * v) + epsilon))
-        store(theta, 0, j, m, x - step)
+        x, average, v = adam_step(x, average, v, load(gradient, 0, j, m), scales, beta_1, beta_2, epsilon)
+        store(mean, 0, j, m, average)
+        store(square, 0, j, m, v)
+        store(theta, 0, j, m, x)
     restore_denormals(mode)
 
 

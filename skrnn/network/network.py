@@ -53,6 +53,8 @@ class Network:
     Parameters
     ----------
     structure : Structure
+    n_held : tuple of int, default=None
+        Rows of each table of codes that there is room for, if only those that a batch reads are held.
 
     Attributes
     ----------
@@ -65,9 +67,9 @@ class Network:
     memory : Memory
     """
 
-    def __init__(self, structure):
+    def __init__(self, structure, n_held=None):
         self.structure, self.dtype, self.n_outputs = structure, np.dtype(structure.dtype), structure.n_outputs
-        self.stack = Stack(structure)
+        self.stack = Stack(structure, n_held)
         self.head = head_of(structure, self.stack)
         self.layers = self.stack.layers | self.head.layers
         self.memory = Memory(self.stack, self.head, self.dtype)

@@ -14,6 +14,8 @@ class Stack:
     Parameters
     ----------
     structure : Structure
+    n_held : tuple of int, default=None
+        See `Embedding`.
 
     Attributes
     ----------
@@ -28,9 +30,9 @@ class Stack:
         Whether sequences may come in segments of steps, each from the states that the one before has left.
     """
 
-    def __init__(self, structure):
+    def __init__(self, structure, n_held=None):
         self.structure = structure
-        self.fronts, n_below = _fronts(structure)
+        self.fronts, n_below = _fronts(structure, n_held)
         self.layers, self.levels = dict(self.fronts), []
         for number in range(len(structure.hidden_layer_sizes)):
             level = Level(structure, number, n_below)
@@ -123,7 +125,7 @@ class Stack:
             yield from self.fronts[name].backward(*groups, shard.plan, gradient.group(name), dX)
 
 
-def _fronts(structure):
+def _fronts(structure, n_held):
     """What the sequences go through before the first layer, by name and in order; and the columns that come out."""
     n_columns, fronts = structure.n_inputs, {}
     if structure.convolution is not None:
@@ -132,5 +134,5 @@ def _fronts(structure):
         fronts["decay"] = Decay(n_columns, len(structure.embeddings))
     if structure.embeddings:
         n_read = fronts["decay"].n_outputs if structure.decay else n_columns
-        fronts["embedding"] = Embedding(structure.embeddings, n_read, n_columns - n_read)
+        fronts["embedding"] = Embedding(structure.embeddings, n_read, n_columns - n_read, n_held)
     return fronts, fronts[next(reversed(fronts))].n_outputs if fronts else n_columns

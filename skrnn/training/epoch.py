@@ -11,6 +11,7 @@ from ..kernels.updates import clip_by_norm
 from ..network.arena import aligned
 from ..network.data import StreamedData
 from ..optimizers import BaseOptimizer
+from .tables import Tables
 
 SLICE = 0.02  # seconds that compiled code runs before Python may look: at Ctrl-C, for example
 WORK_PER_WORKER = 2e5  # parameters times steps of a batch that pay for a thread which is awake
@@ -21,7 +22,7 @@ class DivergenceError(Exception):
 
 
 class Epochs:
-    """Runs epochs over an objective, from the parameters that stand in ``objective.theta``.
+    """Runs epochs over an objective, from the parameters of a state.
 
     An update is made by two programs, ``judge`` (norm of the gradient, clipping, is it finite) and ``update`` (remember
     the parameters, step of the optimizer, bounds). Where everything is compiled and fits into memory, a driver runs
@@ -35,9 +36,16 @@ class Epochs:
     settings : Settings
     bounds : list of (slice, float)
         Of parameters.
+    network : Network, default=None
+        The network with all rows of its tables, if that of the objective holds those of a batch only.
+
+    Attributes
+    ----------
+    theta : ndarray
+        All parameters, which an epoch changes.
     """
 
-    def __init__(self, objective, optimizer, state, settings, bounds):
+    def __init__(self, objective, optimizer, state, settings, bounds, network=None):
         self.objective, self.state, self.settings = objective, state, settings
         data, self._numbers = objective.data, objective.batch.numbers
         self._words = aligned(minibatches.N_EPOCH_WORDS, np.int64)
@@ -45,6 +53,13 @@ class Epochs:
         n_batches = -(-len(data.lengths) // settings.batch_size)
         n_pieces = 1 if objective.truncation is None else -(-int(data.lengths.max()) // objective.truncation)
         self._rates, self._norms = np.zeros(n_batches), np.zeros(n_batches * n_pieces)
+        if network is None:
+            objective.theta[:] = state.theta
+            self.theta, self._changed = objective.theta, state
+        else:
+            now, n_rows = Number(self._words, minibatches.N_NORMS), Number(self._words, minibatches.N_BATCH)
+            tables = Tables(network, objective, optimizer, state, len(self._norms), now, n_rows)
+            objective.tables, self.theta, self._changed = tables, tables.theta, tables
         gradient = objective.gradient[np.newaxis]
         norm = Number(self._numbers, minibatches.NORM)
         self.judge = Program(
@@ -57,11 +72,13 @@ class Epochs:
         self._programs, self._budget = self._for_driver() if self._can_be_driven() else None, 1
 
     def _update(self, optimizer, bounds):
-        objective, state = self.objective, self.state
-        theta, gradient, slots, mask = objective.theta, objective.gradient, state.slots, objective.penalized
-        what = self._words, self._numbers, self._rates, self._norms, theta, state.safe_theta
+        objective, slots, safe_theta = self.objective, self._changed.slots, self._changed.safe_theta
+        theta, gradient, mask = objective.theta, objective.gradient, objective.penalized
+        what = self._words, self._numbers, self._rates, self._norms, theta, safe_theta
         yield Instruction("begin update", minibatches.begin_update, what)
         numbers = Number(self._words, minibatches.N_UPDATES), Number(self._numbers, minibatches.RATE)
+        if objective.tables:
+            yield from objective.tables.keep(*numbers)
         if type(optimizer).step is BaseOptimizer.step:
             kernel, arguments = optimizer.kernel_call(theta, gradient, slots, *numbers, mask)
         else:
@@ -92,7 +109,8 @@ class Epochs:
         objective, words, data = self.objective, self._words, self.objective.data
         network, room, size = objective.network, objective.room, self.settings.batch_size
         size, n_group = min(size, len(data.lengths)), len(objective.batch.losses)
-        sorted_rows, bounds = np.zeros(size, np.int64), np.zeros(size + 1, np.int64)
+        sorted_rows = objective.tables.rows if objective.tables else np.zeros(size, np.int64)
+        bounds = np.zeros(size + 1, np.int64)
         group_bounds, counts = np.zeros(n_group + 1, np.int64), np.zeros(int(data.lengths.max()) + 2, np.int64)
         most_steps = 0 if network.in_segments else room.n_steps
         what = size, data.lengths, np.ascontiguousarray(data.weight, np.float64), room.n_sequences, most_steps
@@ -153,12 +171,16 @@ class Epochs:
         words[minibatches.N_UPDATES], numbers[minibatches.LOSS] = state.n_updates - state.n_forgotten, 0
         if seed is not None:
             objective.batch.keys.draw(seed)
+        if objective.tables:
+            objective.tables.begin()
         try:
             if self._programs is not None:
                 self._drive(self._n_workers(order[:size]))
             else:
                 self._run_in_python(order, seed)
         finally:
+            if objective.tables:
+                objective.tables.end()
             n = int(words[minibatches.N_NORMS])
             state.n_updates += n
             state.gradient_norms += self._norms[:n].tolist()

@@ -79,15 +79,17 @@ class Objective:
         self.batch, self._n_shards = Batch.of(network, n_shards), np.zeros(1, np.int64)
         self.workers = [BackPropagation(network, data, loss, self.batch, room) for _ in range(n_workers)]
         self._crew = Crew(lambda theta: None, self.workers)  # the program `start` has packed the parameters
+        self.tables = None  # `Tables`, where the network holds the rows of a batch only
 
     @cached_property
     def start(self):
-        """The program that begins with `theta`: packed parameters, and the penalty with its gradient."""
+        """The program that begins with `theta`: the rows of the batch, packed parameters, penalty and its gradient."""
         packed, pull = self.batch.packed, self.alpha * self.penalized
         table = self.network.pack_table(self.theta, packed)
         what = self.theta, pull, self.gradient, self.batch.numbers
         return Program(
             [
+                *(self.tables.choose() if self.tables else []),
                 Instruction("pack", copy_all, (self.theta, packed.memory, table)),
                 Instruction("penalty", start_gradient, what),
             ]
@@ -141,10 +143,13 @@ class Objective:
 
     def run(self, piece, seed=None):
         """`value_and_gradient` at ``self.theta``, into `gradient` and the numbers of `batch`."""
-        self.start.run()
-        total = self.batch.numbers[TOTAL] = self.total_weight(piece)
+        total = self.total_weight(piece)
         if not isinstance(piece, Piece):
             piece = Piece(self.data.by_length(piece), 0, None, total, [], None)
+        if self.tables:
+            self.tables.name(piece.sequences)
+        self.start.run()
+        self.batch.numbers[TOTAL] = total
         if total == 0:
             if piece.after is None:
                 return

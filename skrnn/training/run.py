@@ -4,12 +4,14 @@ import numpy as np
 
 from .._core.streams import epoch_seed, shuffled
 from ..network.inference import Predictor
+from ..network.network import Network
 from ..network.shards import ThreadExecutor
 from ..optimizers import clip_by_norm
 from .epoch import DivergenceError, Epochs
 from .objective import Objective
 from .stability import gives_finite_loss
 from .state import Monitor, Observer
+from .tables import rows_of_batches
 
 TOL_OF_ALL_DATA = 1e-4  # largest element of the gradient at which a solver of all data ends, as in scikit-learn
 
@@ -112,10 +114,9 @@ class Training:
         for name in ("older_theta", "first_theta"):
             if getattr(self.state, name) is None:
                 setattr(self.state, name, self.state.theta.copy())
-        self._bounds = list(self.network.bounds(self.network.n_steps(data.longest(rows))))
-        max_batch = settings.batch_size if optimizer.stochastic else len(rows)
-        bounds = {"max_bytes": settings.max_bytes, "truncation": settings.truncation}
-        self.objective = Objective(self.network, data, self.loss, settings.alpha, executor, max_batch, **bounds)
+        network = self._network_of_batches()
+        self._bounds = list(network.bounds(network.n_steps(data.longest(rows))))
+        self.objective = self._objective(network, executor)
         validate = None
         if len(held_out):
             target_rows = data.target_rows(held_out)
@@ -126,6 +127,21 @@ class Training:
                 return self.score(raw, target, weight) if np.isfinite(raw).all() else -np.inf
 
         self.monitor = Monitor(self.state, settings.tol, settings.n_iter_no_change, validate, settings.verbose)
+
+    def _network_of_batches(self):
+        """The network that is trained: one that holds the rows of a batch only, where that pays, of large tables."""
+        n_held, network = None, self.network
+        if self._optimizer.stochastic and self._optimizer.can_wait:
+            lengths = self.data.lengths[self._rows]
+            n_held = rows_of_batches(network.structure, lengths, self.settings.batch_size)
+        self._all_of_it = None if n_held is None else network
+        return network if n_held is None else Network(network.structure, n_held)
+
+    def _objective(self, network, executor):
+        settings = self.settings
+        max_batch = settings.batch_size if self._optimizer.stochastic else len(self._rows)
+        bounds = {"max_bytes": settings.max_bytes, "truncation": settings.truncation}
+        return Objective(network, self.data, self.loss, settings.alpha, executor, max_batch, **bounds)
 
     def epochs(self):
         """Train by mini-batches, epoch after epoch; an iterator that gives the loss of each when it is over."""
@@ -140,9 +156,8 @@ class Training:
             state.slots = self._optimizer.start(state.theta)
         if state.safe_theta is None:
             state.safe_theta = state.theta.copy()
-        self.objective.theta[:] = state.theta
-        self._epochs = Epochs(self.objective, self._optimizer, state, self.settings, self._bounds)
-        return self.objective.theta
+        self._epochs = Epochs(self.objective, self._optimizer, state, self.settings, self._bounds, self._all_of_it)
+        return self._epochs.theta
 
     @property
     def _has_epochs(self):
@@ -201,6 +216,8 @@ class Training:
         this one stands, and leaves it as it is. It ends early where the loss has risen by more than it fell before.
         """
         theta, losses, objective = self.state.theta.copy(), [], self.objective
+        if objective.network is not self.network:
+            objective = self._objective(self.network, objective.executor)
         slots, batch = self._optimizer.start(theta), shuffled(self._rows, self.state.seed, 2**63)
         batch = batch[: self.settings.batch_size]
         for update, rate in enumerate(rates, start=1):

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ...kernels.fronts import add_up, copy_channels, look_up, spread_channels
+from ...kernels.fronts import add_up, copy_channels, look_up, spread_channels, translate
 from ...kernels.program import Instruction
 from .layer import Front
 
@@ -31,14 +31,22 @@ class Embedding(Front):
         Columns that are read.
     shift : int, default=0
         How many columns to the left of their numbers the channels of codes are.
+    n_held : tuple of int, default=None
+        Rows of each table that there is room for, if only those that a batch reads are held. Which row a code has there
+        stands in packed form, in ``slots_{channel}``.
     """
 
-    def __init__(self, embeddings, n_inputs, shift=0):
+    def __init__(self, embeddings, n_inputs, shift=0, n_held=None):
         coded = np.array([channel - shift for channel, _, _ in embeddings], np.int64)
         self.n_coded, self.n_plain = len(coded), n_inputs - len(coded)
         self.plain, self.coded = np.setdiff1d(np.arange(n_inputs), coded), coded
         self.n_outputs = self.n_plain + sum(n_dims for _, _, n_dims in embeddings)
         self.shapes = {str(channel): (n_codes, n_dims) for channel, n_codes, n_dims in embeddings}
+        self.slots = {}
+        if n_held is not None:
+            self.slots = {f"slots_{name}": (1, n_codes) for name, (n_codes, _) in self.shapes.items()}
+            held = zip(self.shapes.items(), n_held, strict=True)
+            self.shapes = {name: (n, n_dims) for (name, (_, n_dims)), n in held}
 
     def initialize(self, weights, rng, scheme):
         for table in weights.values():
@@ -46,8 +54,8 @@ class Embedding(Front):
             table[0] = 0
 
     def packed_shapes(self):
-        """The tables."""
-        return dict(self.shapes)
+        """The tables, and where in them the codes are."""
+        return self.shapes | self.slots
 
     def packing(self, weights, packed):
         for name, (n_codes, n_dims) in self.shapes.items():
@@ -69,6 +77,8 @@ class Embedding(Front):
         Y, codes, n_rows = buffers["Y"], buffers["codes"], plan.n_live
         yield Instruction("embedding: plain channels", copy_channels, (X, rows, n_rows, self.plain, Y, 0))
         yield Instruction("embedding: codes", copy_channels, (X, rows, n_rows, self.coded, codes, 0))
+        for k, name in enumerate(self.slots):
+            yield Instruction(f"embedding: {name}", translate, (codes, k, n_rows, packed[name]))
         for k, (name, n_dims, column) in enumerate(self._columns()):
             what = codes, k, n_rows, packed[name], n_dims, Y, column
             yield Instruction(f"embedding.{name}: look up", look_up, what)
