@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from kernels import call
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skrnn.kernels import tables
@@ -38,7 +39,7 @@ def test_collect_and_move(dtype, D):
     assert codes[:n].tolist() == expected
     assert (codes[n:] == 7).all()
     of_steps = np.column_stack([np.full(7, 8), read]).astype(dtype)
-    translate(of_steps, 1, 7, slots)
+    call(translate, of_steps, 1, 7, slots)
     assert_array_equal(codes[of_steps[:, 1].astype(int)], read)
     assert_array_equal(of_steps[:, 0], 8)
 
