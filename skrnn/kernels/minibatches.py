@@ -134,7 +134,7 @@ def add_vector(summand, total):
 @stage
 def judge(words, numbers):
     """Say that training is over if loss or gradient is not finite."""
-    if not math.isfinite(numbers[VALUE] + numbers[NORM]):
+    if not (math.isfinite(numbers[VALUE]) and math.isfinite(numbers[NORM])):
         words[IS_OVER] = 1
 
 
