@@ -126,9 +126,9 @@ def test_ctrl_c_waits_for_what_others_have_begun_and_begins_nothing():
         for _ in range(5):
             begun.clear()
             with pytest.raises(KeyboardInterrupt):
-                pool.run(task, 10**5, 2)
+                pool.run(task, 300, 2)
             assert not running
-            assert len(begun) < 10**5
+            assert len(begun) < 300
         begun.clear()
         pool.run(lambda i, worker: begun.append(i), 10, 2)
     assert sorted(begun) == list(range(10))
