@@ -141,11 +141,13 @@ class Epochs:
 
         while words[driver.LEFT] > 0 and not words[driver.IS_OVER]:
             words[driver.BUDGET], words[driver.HALT], start = self._budget, 0, time.perf_counter()
+            n_before = int(words[minibatches.N_BATCHES])
             self.objective.executor.together(work, n_workers)
             if words[driver.STATUS]:
                 self._explain(int(words[driver.STATUS]), int(words[driver.FAILED]))
             seconds = time.perf_counter() - start
-            self._budget = max(1, min(2 * self._budget, int(self._budget * SLICE / seconds)))
+            n_batches = int(words[minibatches.N_BATCHES]) - n_before  # fewer than the budget where the epoch ends
+            self._budget = max(1, min(2 * self._budget, int(n_batches * SLICE / seconds)))
 
     def _explain(self, number, failed):
         """Raise what an instruction of the driver's program `number` has raised."""

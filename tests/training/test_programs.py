@@ -7,7 +7,7 @@ import pytest
 from networks import CELLS, EVERYTHING, as_data, random_network
 from numba.core import config
 
-from skrnn import losses, optimizers
+from skrnn import RNNRegressor, losses, optimizers
 from skrnn.convolution import Conv
 from skrnn.network import shards
 from skrnn.training import epoch, objective
@@ -159,3 +159,12 @@ def test_what_python_controls_has_the_same_bits_for_any_number_of_threads(kind, 
     for n_threads in (2, 3, 8):
         assert trained(kind, options, n_threads) == expected
     assert driven == []
+
+
+@pytest.mark.filterwarnings("ignore:Maximum number of iterations")
+def test_slices_do_not_grow_from_epoch_to_epoch(monkeypatch):
+    """Epochs that are shorter than a slice say nothing of longer ones: 2^64 batches would fit into no word."""
+    monkeypatch.setattr(epoch, "SLICE", 1000.0)
+    settings = {"hidden_layer_sizes": 3, "cell": "elman", "max_iter": 80, "n_iter_no_change": 100, "random_state": 0}
+    reg = RNNRegressor(**settings).fit(np.ones((8, 2, 1)) * np.arange(8.0)[:, np.newaxis, np.newaxis], np.arange(8))
+    assert reg.n_iter_ == 80
