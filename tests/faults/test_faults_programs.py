@@ -170,6 +170,7 @@ def test_estimators_that_are_deleted_while_others_are_fitted(n_jobs):
         assert [result.result() for result in results] == [{expected}] * 4
 
 
+LONGER = [pytest.param(n_jobs, seconds, marks=pytest.mark.long) for n_jobs in (1, 2, 3) for seconds in (0.02, 0.002)]
 INTERRUPTED = """
 import random, signal, sys, threading, time, warnings
 import numpy as np
@@ -216,7 +217,7 @@ for _ in range(20):
 """
 
 
-@pytest.mark.parametrize(("n_jobs", "seconds"), [(1, 0.02), (2, 0.02), (2, 0.0001), (3, 0.002)])
+@pytest.mark.parametrize(("n_jobs", "seconds"), [(2, 0.02), (3, 0.0001), *LONGER])
 def test_ctrl_c_while_helpers_run(n_jobs, seconds):
     """At any moment, with short and long slices: the warning, weights that predict, no thread left, no hang."""
     assert run_program(INTERRUPTED, n_jobs, seconds) == ["interrupted"] * 20
@@ -269,7 +270,7 @@ print(found == expected, *(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) fo
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are not forked here")
-@each_number
+@pytest.mark.parametrize("n_jobs", [2, *(pytest.param(n, marks=pytest.mark.long) for n in (1, 3))])
 def test_a_fork_in_the_middle_of_a_fit(n_jobs):
     """The child fits and predicts, or goes on with the fit that it is in, without the threads of its parent."""
     assert run_program(FORKED, n_jobs, PATIENCE // 4) == [f"True{' 0' * 8}"]
