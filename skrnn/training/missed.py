@@ -1,9 +1,9 @@
 """Updates that rows of a table have missed: what makes up for them, for each optimizer that lets rows wait.
 
 A row whose code is not in a batch has gradient 0. Its steps may wait until somebody asks for the row. They are made one
-by one then, with the bits of `BaseOptimizer.step`, until what the optimizer remembers has faded: until a step is smaller
-than the first that was missed by the bits of the significand and 16 more (at learning rates that are equal). From there
-on nothing moves, and what is remembered is multiplied by powers of its decay rates; so the work of a row is bounded.
+by one then, with the bits of `BaseOptimizer.step`, until what the optimizer remembers has faded: until a step is, at
+equal learning rates, smaller than the first that was missed by the bits of the significand and 16 more. From there on
+nothing moves, and what is remembered is multiplied by powers of its decay rates; so the work of a row is bounded.
 """
 
 import math

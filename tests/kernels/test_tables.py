@@ -48,10 +48,10 @@ def test_collect_and_move(dtype, D):
     assert codes[: count[0]].tolist() == list(dict.fromkeys([*expected, int(values[3, 1])]))
 
     table, held = rng.normal(size=(9, D)).astype(dtype), np.zeros((5, D), dtype)
-    tables.take_rows(table, codes[:3], held)
+    call(tables.take_rows, table, codes[:3], held)
     assert_array_equal(held, np.concatenate([table[codes[:3]], np.zeros((2, D))]))
     before = table.copy()
-    tables.put_rows(-held, codes[:3], table)
+    call(tables.put_rows, -held, codes[:3], table)
     assert_array_equal(table[codes[:3]], -before[codes[:3]])
     assert_array_equal(np.delete(table, codes[:3], 0), np.delete(before, codes[:3], 0))
 
@@ -68,7 +68,7 @@ def test_missed_updates(dtype, solver, missed):
     scales = np.zeros((len(rates), 2))
     for t, rate in enumerate(rates, start=1):
         for kernel, arguments in keep_calls(solver, t, t, rate, scales):
-            kernel(*arguments)
+            call(kernel, *arguments)
 
     def step(t, gradient):
         flat = [array.reshape(-1) for array in arrays]
@@ -83,7 +83,7 @@ def test_missed_updates(dtype, solver, missed):
     last, codes = np.full(4, n_seen), np.array([2, 0])
     kernel, arguments = make_up_call(solver, given, last, codes, n_seen + missed, scales)
     before, n_each = [array.copy() for array in given], arguments[len(given) + 3]
-    kernel(*arguments)
+    call(kernel, *arguments)
     assert_array_equal(last, [n_seen + missed, n_seen, n_seen + missed, n_seen])
     for array, was, expected in zip(given, before, arrays, strict=True):
         assert_array_equal(array[[1, 3]], was[[1, 3]])
@@ -98,7 +98,7 @@ def test_missed_updates(dtype, solver, missed):
 def test_rows_that_are_ahead_wait():
     solver, given, last = SGD(), [np.ones((1, 3)), np.ones((1, 3))], np.array([5])
     kernel, arguments = make_up_call(solver, given, last, np.array([0]), 4, np.zeros((9, 2)))
-    kernel(*arguments)
+    call(kernel, *arguments)
     assert_array_equal(given, np.ones((2, 1, 3)))
     assert last[0] == 5
 
