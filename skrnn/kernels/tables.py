@@ -123,8 +123,11 @@ def make_up_adam(table, mean, square, last, codes, now, n_each, scales, beta_1, 
         row = codes[i]
         first = int(last[row])
         for j in range(0, D, lanes):
-            x, average, v = load(table, row, j, D - j), load(mean, row, j, D - j), load(square, row, j, D - j)
-            end = min(now, first + n_each) if max_lanes(abs(average)) > 0 else first
+            average, v = load(mean, row, j, D - j), load(square, row, j, D - j)
+            moves = max_lanes(abs(average)) > 0
+            if not moves and max_lanes(v) == 0:  # most rows, where most codes are rare
+                continue
+            x, end = load(table, row, j, D - j), min(now, first + n_each) if moves else first
             g = x - x
             for k in range(first, end):
                 of_step = float(scales[k, 0]), float(scales[k, 1])
