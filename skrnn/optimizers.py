@@ -5,7 +5,6 @@ only contains hyper-parameters; the caller stores its state.
 """
 
 import functools
-import math
 from numbers import Integral, Real
 
 import numpy as np
@@ -25,13 +24,6 @@ def _kernel(name):
     from .kernels import updates  # noqa: PLC0415 (Numba is imported when the first network is trained, not before)
 
     return getattr(updates, name)
-
-
-@functools.cache
-def _kernel_of_tables(name):
-    from .kernels import tables  # noqa: PLC0415
-
-    return getattr(tables, name)
 
 
 def clip_by_norm(gradient, limit):
@@ -148,68 +140,6 @@ class BaseOptimizer(PlainEstimator):
         """Name of the kernel, and its arguments behind the arrays."""
         raise NotImplementedError
 
-    # Most rows of a large table have no code in a batch, and gradients of 0. Their steps may wait until somebody asks
-    # for the parameters: a batch that reads them, or whoever looks at an epoch.
-    @property
-    def can_wait(self):
-        """Whether missed steps can be made up for; not where a step is the user's own."""
-        return type(self) in OPTIMIZERS.values()
-
-    def make_up_call(self, arrays, last, codes, now, scales):
-        """Give the kernel that makes up for the steps that rows of a table have missed, and what it is called with.
-
-        They are made one by one, with the bits of `step` for a gradient of 0, until what is remembered has faded: until
-        a step is smaller than the first by the bits of the significand and 16 more. From there on nothing moves, and
-        what is remembered is multiplied by powers of its decay rates.
-
-        Parameters
-        ----------
-        arrays : list of `1 + n_slots` ndarrays of shape (n_rows, n_columns)
-            Parameters and state.
-        last : ndarray of shape (n_rows,)
-            Updates that each row has seen.
-        codes : ndarray
-            Numbers of the rows that are asked for.
-        now : int
-            Updates that there have been.
-        scales : ndarray of shape (n_updates, 2)
-            What the kernels of `keep_calls` have kept of each update.
-
-        Returns
-        -------
-        kernel : callable
-            The kernel.
-        arguments : tuple
-            Its arguments.
-        """
-        name, fading, rest = self._make_up(scales)
-        n_bits = np.finfo(arrays[0].dtype).nmant + 17
-        n_each = 2**62 if fading >= 1 else math.ceil(n_bits / -math.log2(max(fading, 2.0**-n_bits)))
-        return _kernel_of_tables(name), (*arrays, last, codes, now, n_each, *rest)
-
-    def keep_calls(self, t, n_updates, learning_rate, scales):
-        """Give kernels that keep what missed steps need of update t, and what they are called with; there may be none.
-
-        Parameters
-        ----------
-        t, learning_rate
-            As for `step`; or numbers that will be read when the kernel runs.
-        n_updates : int
-            Number of the update among those that `scales` is for, from 1.
-        scales : ndarray of shape (n_updates, 2)
-            Where it is kept.
-
-        Returns
-        -------
-        list of (callable, tuple)
-            Kernels and their arguments.
-        """
-        return []
-
-    def _make_up(self, scales):
-        """Name of the kernel; by what factor steps fade, each to the next; arguments behind the common ones."""
-        raise NotImplementedError
-
 
 class SGD(BaseOptimizer):
     r"""Stochastic gradient descent with momentum [1]_, by default Nesterov's in the form of [2]_.
@@ -255,10 +185,6 @@ class SGD(BaseOptimizer):
     def _update(self, t, learning_rate, decay_mask):
         return "sgd", (learning_rate, float(self.momentum), bool(self.nesterov))
 
-    def _make_up(self, scales):
-        momentum = float(self.momentum)
-        return "make_up_sgd", momentum, (momentum, bool(self.nesterov))
-
 
 class RMSprop(BaseOptimizer):
     r"""Gradient divided by its moving root mean square [1]_.
@@ -301,14 +227,6 @@ class RMSprop(BaseOptimizer):
     def _update(self, t, learning_rate, decay_mask):
         return "rmsprop", (learning_rate, float(self.rho), float(self.epsilon))
 
-    def _make_up(self, scales):
-        return "make_up_rmsprop", float(self.rho), (float(self.rho),)
-
-
-def _fading(beta_1, beta_2):
-    """By what factor steps of Adam fade at most where gradients are 0, each to the next."""
-    return beta_1 / math.sqrt(beta_2) if beta_2 > beta_1**2 else 1.0
-
 
 class Adam(BaseOptimizer):
     r"""Momentum divided by the root mean square of the gradient, both with bias correction [1]_.
@@ -350,14 +268,6 @@ class Adam(BaseOptimizer):
 
     def _update(self, t, learning_rate, decay_mask):
         return "adam", (t, learning_rate, float(self.beta_1), float(self.beta_2), float(self.epsilon), 0.0, decay_mask)
-
-    def keep_calls(self, t, n_updates, learning_rate, scales):
-        what = t, n_updates, learning_rate, scales, float(self.beta_1), float(self.beta_2)
-        return [(_kernel_of_tables("keep_scales"), what)]
-
-    def _make_up(self, scales):
-        constants = float(self.beta_1), float(self.beta_2), float(self.epsilon)
-        return "make_up_adam", _fading(self.beta_1, self.beta_2), (scales, *constants)
 
 
 class AdamW(BaseOptimizer):
@@ -402,14 +312,6 @@ class AdamW(BaseOptimizer):
     def _update(self, t, learning_rate, decay_mask):
         constants = float(self.beta_1), float(self.beta_2), float(self.epsilon), float(self.weight_decay)
         return "adam", (t, learning_rate, *constants, decay_mask)
-
-    def keep_calls(self, t, n_updates, learning_rate, scales):
-        what = t, n_updates, learning_rate, scales, float(self.beta_1), float(self.beta_2)
-        return [(_kernel_of_tables("keep_scales"), what)]
-
-    def _make_up(self, scales):
-        constants = float(self.beta_1), float(self.beta_2), float(self.epsilon)
-        return "make_up_adam", _fading(self.beta_1, self.beta_2), (scales, *constants)
 
 
 class LBFGS(BaseOptimizer):

@@ -4,7 +4,7 @@ A row whose code is not in a batch has gradient 0. A solver moves it all the sam
 of it depends on nobody else, so it may wait. What has been missed is made up for row by row, in registers.
 """
 
-from ._jit import VECTOR_BYTES, kernel
+from ._jit import VECTOR_BYTES, kernel, stage
 from .denormals import flush_denormals, restore_denormals
 from .lanes import load, max_lanes, store
 from .updates import adam_scales, adam_step, sgd_step
@@ -29,7 +29,7 @@ def collect_codes(rows, begins, lengths, values, channel, slots, codes, count):
     count[0] = n
 
 
-@kernel
+@stage
 def take_rows(table, codes, held):
     """held[i] = table[codes[i]]."""
     lanes, D = VECTOR_BYTES // table.itemsize, table.shape[1]
@@ -38,7 +38,7 @@ def take_rows(table, codes, held):
             store(held, i, j, D - j, load(table, codes[i], j, D - j))
 
 
-@kernel
+@stage
 def put_rows(held, codes, table):
     """table[codes[i]] = held[i]."""
     lanes, D = VECTOR_BYTES // table.itemsize, table.shape[1]
@@ -47,7 +47,7 @@ def put_rows(held, codes, table):
             store(table, codes[i], j, D - j, load(held, i, j, D - j))
 
 
-@kernel
+@stage
 def let_wait(codes, last, now, count):
     """The rows of `codes` are as they should be after `now` updates, and no longer held."""
     for i in range(codes.shape[0]):
@@ -55,7 +55,7 @@ def let_wait(codes, last, now, count):
     count[0] = 0
 
 
-@kernel
+@stage
 def keep_codes(codes, kept, n_kept):
     """Remember the rows that are held."""
     for i in range(codes.shape[0]):
@@ -66,13 +66,13 @@ def keep_codes(codes, kept, n_kept):
 # -------------------------------------------------------------------------------------------------- missed updates
 # last[c] is the number of updates that row c has seen, of `now`. The first `n_each` of the others are made one by one,
 # with the bits of a step for a gradient of 0; of what is left, only the decays, as powers.
-@kernel
+@stage
 def keep_scales(t, n_updates, learning_rate, scales, beta_1, beta_2):
     """Remember the factors of step t, which is the last of `n_updates`."""
     scales[n_updates - 1, 0], scales[n_updates - 1, 1] = adam_scales(t, learning_rate, beta_1, beta_2)
 
 
-@kernel
+@stage
 def make_up_sgd(table, velocity, last, codes, now, n_each, momentum, nesterov):
     """Missed steps of `SGD`."""
     lanes, D = VECTOR_BYTES // table.itemsize, table.shape[1]
@@ -94,7 +94,7 @@ def make_up_sgd(table, velocity, last, codes, now, n_each, momentum, nesterov):
     restore_denormals(mode)
 
 
-@kernel
+@stage
 def make_up_rmsprop(table, square, last, codes, now, n_each, rho):
     """Missed steps of `RMSprop`, which moves nothing where the gradient is 0."""
     lanes, D = VECTOR_BYTES // table.itemsize, table.shape[1]
@@ -114,7 +114,7 @@ def make_up_rmsprop(table, square, last, codes, now, n_each, rho):
     restore_denormals(mode)
 
 
-@kernel
+@stage
 def make_up_adam(table, mean, square, last, codes, now, n_each, scales, beta_1, beta_2, epsilon):
     """Missed steps of `Adam`, with the `scales` of each; a mean of 0 moves nothing."""
     lanes, D = VECTOR_BYTES // table.itemsize, table.shape[1]
@@ -123,8 +123,11 @@ def make_up_adam(table, mean, square, last, codes, now, n_each, scales, beta_1, 
         row = codes[i]
         first = int(last[row])
         for j in range(0, D, lanes):
-            x, average, v = load(table, row, j, D - j), load(mean, row, j, D - j), load(square, row, j, D - j)
-            end = min(now, first + n_each) if max_lanes(abs(average)) > 0 else first
+            average, v = load(mean, row, j, D - j), load(square, row, j, D - j)
+            moves = max_lanes(abs(average)) > 0
+            if not moves and max_lanes(v) == 0:  # most rows, where most codes are rare
+                continue
+            x, end = load(table, row, j, D - j), min(now, first + n_each) if moves else first
             g = x - x
             for k in range(first, end):
                 of_step = float(scales[k, 0]), float(scales[k, 1])

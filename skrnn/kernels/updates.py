@@ -8,12 +8,12 @@ where a step takes thirty times as long; hence the mode of `denormals`.
 
 import math
 
-from ._jit import VECTOR_BYTES, kernel
+from ._jit import VECTOR_BYTES, kernel, stage
 from .denormals import flush_denormals, restore_denormals
 from .lanes import load, square_root, store, sum_of_squares
 
 
-@kernel
+@stage
 def sgd_step(x, v, g, learning_rate, momentum, nesterov):
     """Parameters x and velocities v after a step with gradients g."""
     descent = learning_rate * g
@@ -24,13 +24,13 @@ def sgd_step(x, v, g, learning_rate, momentum, nesterov):
     return x + moved, v
 
 
-@kernel
+@stage
 def adam_scales(t, learning_rate, beta_1, beta_2):
     """Factors of step t: of the step, which corrects the bias of the mean, and of the mean square."""
     return learning_rate * (1 / (1 - beta_1**t)), 1 / (1 - beta_2**t)
 
 
-@kernel
+@stage
 def adam_step(x, average, v, g, scales, beta_1, beta_2, epsilon):
     """Parameters x, means and mean squares v after a step with gradients g."""
     average = beta_1 * average + (1 - beta_1) * g

@@ -8,6 +8,7 @@ from ..network.network import Network
 from ..network.shards import ThreadExecutor
 from ..optimizers import clip_by_norm
 from .epoch import DivergenceError, Epochs
+from .missed import can_wait
 from .objective import Objective
 from .stability import gives_finite_loss
 from .state import Monitor, Observer
@@ -131,7 +132,7 @@ class Training:
     def _network_of_batches(self):
         """The network that is trained: one that holds the rows of a batch only, where that pays, of large tables."""
         n_held, network = None, self.network
-        if self._optimizer.stochastic and self._optimizer.can_wait:
+        if can_wait(self._optimizer):
             lengths = self.data.lengths[self._rows]
             n_held = rows_of_batches(network.structure, lengths, self.settings.batch_size)
         self._all_of_it = None if n_held is None else network

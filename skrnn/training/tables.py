@@ -2,7 +2,7 @@
 
 The work of an update is to depend on the batch, not on how many codes there are. So mini-batches train a network of few
 rows. Before each batch these become the rows that it reads: those of the batch before go back to where all rows are,
-and those that are taken make up for the updates that they have missed (see `BaseOptimizer.make_up_call`). At the end of
+and those that are taken make up for the updates that they have missed (see `training.missed`). At the end of
 an epoch all rows do, so that whoever looks finds them as if they had never waited, bit for bit but for what has faded.
 """
 
@@ -12,6 +12,7 @@ from ..kernels import tables as kernels
 from ..kernels.program import Instruction, Number, Program, View
 from ..network.data import StreamedData
 from ..network.plan import Stretch
+from .missed import keep_calls, make_up_call
 
 WORTHWHILE = 4  # times as many numbers in all tables as in the rows of a batch pay for moving rows about
 
@@ -66,7 +67,7 @@ class Table:
 
     def make_up(self, optimizer, codes, now, scales):
         """Instructions that make up for missed updates of rows."""
-        call = optimizer.make_up_call(self.whole, self.last, codes, now, scales)
+        call = make_up_call(optimizer, self.whole, self.last, codes, now, scales)
         yield Instruction(f"table {self.channel}: make up", *call)
 
     def keep(self):
@@ -168,7 +169,7 @@ class Tables:
     def keep(self, t, rate):
         """Instructions that remember what is held, and the update that is about to come."""
         yield from self._each(Table.keep)
-        for call in self._optimizer.keep_calls(t, self._n_updates, rate, self._scales):
+        for call in keep_calls(self._optimizer, t, self._n_updates, rate, self._scales):
             yield Instruction("tables: keep scales", *call)
 
     # ----------------------------------------------------------------------------------------------- around an epoch

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skrnn.kernels import tables
 from skrnn.kernels.fronts import translate
 from skrnn.optimizers import SGD, Adam, AdamW, RMSprop
+from skrnn.training.missed import can_wait, keep_calls, make_up_call
 
 SOLVERS = {
     "adam": Adam(),
@@ -47,10 +48,10 @@ def test_collect_and_move(dtype, D):
     assert codes[: count[0]].tolist() == list(dict.fromkeys([*expected, int(values[3, 1])]))
 
     table, held = rng.normal(size=(9, D)).astype(dtype), np.zeros((5, D), dtype)
-    tables.take_rows(table, codes[:3], held)
+    call(tables.take_rows, table, codes[:3], held)
     assert_array_equal(held, np.concatenate([table[codes[:3]], np.zeros((2, D))]))
     before = table.copy()
-    tables.put_rows(-held, codes[:3], table)
+    call(tables.put_rows, -held, codes[:3], table)
     assert_array_equal(table[codes[:3]], -before[codes[:3]])
     assert_array_equal(np.delete(table, codes[:3], 0), np.delete(before, codes[:3], 0))
 
@@ -66,8 +67,8 @@ def test_missed_updates(dtype, solver, missed):
     arrays[1:] = [np.zeros((4, D), dtype) for _ in arrays[1:]]
     scales = np.zeros((len(rates), 2))
     for t, rate in enumerate(rates, start=1):
-        for kernel, arguments in solver.keep_calls(t, t, rate, scales):
-            kernel(*arguments)
+        for kernel, arguments in keep_calls(solver, t, t, rate, scales):
+            call(kernel, *arguments)
 
     def step(t, gradient):
         flat = [array.reshape(-1) for array in arrays]
@@ -80,9 +81,9 @@ def test_missed_updates(dtype, solver, missed):
         step(t, np.zeros(4 * D, dtype))
 
     last, codes = np.full(4, n_seen), np.array([2, 0])
-    kernel, arguments = solver.make_up_call(given, last, codes, n_seen + missed, scales)
+    kernel, arguments = make_up_call(solver, given, last, codes, n_seen + missed, scales)
     before, n_each = [array.copy() for array in given], arguments[len(given) + 3]
-    kernel(*arguments)
+    call(kernel, *arguments)
     assert_array_equal(last, [n_seen + missed, n_seen, n_seen + missed, n_seen])
     for array, was, expected in zip(given, before, arrays, strict=True):
         assert_array_equal(array[[1, 3]], was[[1, 3]])
@@ -96,8 +97,8 @@ def test_missed_updates(dtype, solver, missed):
 
 def test_rows_that_are_ahead_wait():
     solver, given, last = SGD(), [np.ones((1, 3)), np.ones((1, 3))], np.array([5])
-    kernel, arguments = solver.make_up_call(given, last, np.array([0]), 4, np.zeros((9, 2)))
-    kernel(*arguments)
+    kernel, arguments = make_up_call(solver, given, last, np.array([0]), 4, np.zeros((9, 2)))
+    call(kernel, *arguments)
     assert_array_equal(given, np.ones((2, 1, 3)))
     assert last[0] == 5
 
@@ -107,5 +108,5 @@ def test_who_can_wait():
         def step(self, theta, gradient, state, t, learning_rate, decay_mask=None):
             theta -= learning_rate * gradient
 
-    assert all(solver.can_wait for solver in SOLVERS.values())
-    assert not Own().can_wait
+    assert all(can_wait(solver) for solver in SOLVERS.values())
+    assert not can_wait(Own())

@@ -47,14 +47,14 @@ class UserSolver(Adam):
         super().step(theta, gradient, state, t, learning_rate, decay_mask)
 
 
-def make_data(dtype=np.float32, *, streamed=False, per_step=False, n=60):
+def make_data(dtype=np.float32, *, streamed=False, per_step=False, n=60, **encoding):
     """Sequences of a number and two codes, the first of which is rare."""
     rng = np.random.default_rng(0)
     lengths = rng.integers(1, 5, n)
     n_steps = lengths.sum()
     codes = [rng.integers(0, 120, n_steps), rng.zipf(1.3, n_steps) % 90]
     X = SequenceArray(np.column_stack([rng.normal(size=n_steps), *codes]), np.cumsum([0, *lengths]))
-    encoder = fit_inputs(X, np.ones(n), categorical=[1, 2])
+    encoder = fit_inputs(X, np.ones(n), categorical=[1, 2], **encoding)
     n_rows = n_steps if per_step else n
     weight = rng.uniform(0.5, 2, n_rows) * (np.arange(n_rows) % 20 < 19)
     given = ((X[:20], X[20:]), 1) if streamed else (X, 2**30)
@@ -70,7 +70,8 @@ def make_training(data, state=None, loss=None, *, schedule=None, n_threads=1, ta
     rest = {"max_iter": n_epochs, "shuffle": True, "tol": None, "n_iter_no_change": 10, "verbose": False}
     rest |= {"n_threads": n_threads, "schedule": schedule or Cosine()}
     rng = np.random.default_rng(1)
-    network, theta = random_network(rng, "gru", 3, (4,), 1, data.dtype, embeddings=tables, **options)
+    n_inputs = 1 + max(channel for channel, *_ in tables)
+    network, theta = random_network(rng, "gru", n_inputs, (4,), 1, data.dtype, embeddings=tables, **options)
     state = state or TrainingState(theta, 7)
     return Training(network, state, data, loss or SquaredError(), None, Settings(**settings, **rest))
 
@@ -128,6 +129,7 @@ KINDS = {
     "own loss": ({}, {"loss": OwnError()}),
     "streamed": ({"streamed": True}, {}),
     "streamed pieces": ({"streamed": True, "per_step": True}, {"pooling": "steps", "truncation": 2}),
+    "decay": ({"missing": "decay"}, {"decay": True, "tables": ((3, 300, 5), (4, 200, 3))}),
     "one table of two is large": ({}, {"tables": ((1, 3000, 5), (2, 91, 3))}),
 }
 
