@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._jit import kernel
+from ._jit import kernel, stage
 
 BLOCK = 4096  # numbers that are compared before the result is looked at, which compares a vector at a time
 
@@ -27,7 +27,7 @@ def copy_all(source, target, table):
                     target[to_0 + i * to_row + j * to_column] = source[from_0 + i * from_row + j * from_column]
 
 
-@kernel
+@stage
 def copy_if_new(source, known, target, table):
     """`copy_all`, unless `source` has the bits of `known`, from which the last copy was made; then `known` has them.
 

@@ -3,16 +3,17 @@
 import numpy as np
 
 from ..kernels.batches import N_SEQUENCES
-from ..kernels.program import IS_COMPILED, Program
+from ..kernels.copies import copy_all
+from ..kernels.program import IS_COMPILED, Instruction, Program
 from .carry import Carry
 from .data import MAX_BYTES, Data, StreamedData
-from .memory import room_of_prediction
+from .memory import bytes_of_thread, room_of_prediction
 from .network import Network
 from .plan import Stretch
 from .results import Pooled, Raw, States, Weights
 from .shards import FORWARD_SHARE, Crew, ShardResult, ShardTask, ThreadExecutor, workers_for, worthwhile_workers
 from .structure import Structure
-from .workspace import give_back, take_workspace
+from .workspace import Workspace, give_back, spare_workspace
 
 PREDICTION_ROWS = 32  # sequences that go through the network together in prediction
 RAW, STATES, WEIGHTS = Raw(), States(), Weights()
@@ -76,29 +77,42 @@ class Predictor:
         """The result of a `kind` for some sequences, and of an `initial` carry what comes of it, shard by shard."""
         network, data = self.network, self.data
         lengths = data.lengths if indices is None else data.lengths[indices]
-        longest, rows = int(lengths.max()), None
-        n_rows, n_workers = self._shards(lengths, longest)
-        room, n_workers = room_of_prediction(
-            network, lengths, n_rows, n_workers, self.max_bytes, kind.mode, data.step_bytes
-        )
-        n_out = len(lengths)
+        n, rows = len(lengths), None
+        longest = int(lengths[0] if n == 1 else lengths.max())  # a single sequence is to be quick
+        workspace, n_rows, n_workers = self._workspace(kind, lengths, longest)
         if kind.by_step(network):
-            ends = np.cumsum(network.n_steps(lengths))
-            rows, n_out = ends - network.n_steps(lengths), ends[-1]
-        out = np.empty((n_out, kind.n_columns(network)), network.dtype)
-        workspace = take_workspace(network, kind, room, n_workers)
+            n_steps = network.n_steps(lengths)
+            ends = np.cumsum(n_steps)
+            rows, n = ends - n_steps, int(ends[-1])
+        out = np.empty((n, kind.n_columns(network)), network.dtype)
         workspace.set_theta(np.ascontiguousarray(self.theta, network.dtype))
         workspace.set_out(out)
-        if initial is None and self._is_driven(room, lengths, longest):
-            begins = data.begins if indices is None else data.begins[indices]
-            workspace.set_sequences(lengths, begins, rows, longest)
-            most_steps = 0 if network.in_segments else room.n_steps
-            workspace.run(data.values, room.n_sequences, most_steps, self.executor, n_workers)
+        if initial is None and self._is_driven(workspace.room.n_steps, n_rows, lengths, longest):
+            workspace.set_sequences(lengths, data.begins if indices is None else data.begins[indices], rows, longest)
+            workspace.run(data.values, n_rows, not network.in_segments, self.executor, n_workers)
             carries = None
         else:
-            carries = self._run_in_python(workspace, room, n_workers, indices, lengths, rows, initial)
+            room = workspace.room._replace(n_sequences=n_rows)
+            shards = room.shards(np.argsort(-lengths, kind="stable"), lengths, network.in_segments)
+            workers = [_Pass(data, each, room.n_steps, indices, rows) for each in workspace.threads[:n_workers]]
+            carries = self._run_in_python(workspace, shards, workers, initial)
         give_back(network, workspace)
         return out, carries
+
+    def _workspace(self, kind, lengths, longest):
+        """A workspace, and the sequences of a shard and threads that it has room for."""
+        network, data = self.network, self.data
+        n_rows, n_workers = self._shards(lengths, longest)
+        if data.step_bytes == 0:
+            workspace = spare_workspace(network, kind, n_rows, n_rows * longest)
+            if workspace and workspace.room.n_bytes <= bytes_of_thread(network, self.max_bytes, n_workers):
+                workspace.add_threads(network, n_workers)
+                return workspace, n_rows, n_workers
+        sizes = n_rows, n_workers, self.max_bytes, kind.mode, data.step_bytes
+        room, n_workers = room_of_prediction(network, lengths, *sizes)
+        workspace = Workspace(network, kind, room)
+        workspace.add_threads(network, n_workers)
+        return workspace, room.n_sequences, n_workers
 
     def _shards(self, lengths, longest):
         """Sequences of a shard, and threads. Rows do not influence each other, so shards are cut for the threads."""
@@ -110,31 +124,28 @@ class Predictor:
         n_shards = n_workers * -(-n // (n_workers * PREDICTION_ROWS))
         return min(n, 8 * -(-n // (8 * n_shards))), n_workers
 
-    def _is_driven(self, room, lengths, longest):
+    def _is_driven(self, n_steps, n_rows, lengths, longest):
         """Whether compiled code does it all: steps are at hand, and all those of a shard have room."""
         if not IS_COMPILED or isinstance(self.data, StreamedData):
             return False
-        n, n_steps = room.n_sequences, room.n_steps
-        return not self.network.in_segments or n * longest <= n_steps or np.partition(lengths, -n)[-n:].sum() <= n_steps
+        if not self.network.in_segments or n_rows * longest <= n_steps:
+            return True
+        return np.partition(lengths, -n_rows)[-n_rows:].sum() <= n_steps
 
-    def _run_in_python(self, workspace, room, n_workers, indices, lengths, rows, initial):
+    def _run_in_python(self, workspace, shards, workers, initial):
         """What the driver does, for segments, steps that are encoded when they are read, and initial states."""
-        order = np.argsort(-lengths, kind="stable")
-        shards = room.shards(order, lengths, self.network.in_segments)
         tasks = [ShardTask(shard) for shard in shards]
         if initial is not None:
             tasks = [task._replace(carry=initial.take(task.sequences), wants_carry=True) for task in tasks]
-        n_workers = min(n_workers, len(tasks))
-        workers = [_Pass(self.data, each, room.n_steps, indices, rows) for each in workspace.threads[:n_workers]]
         crew = Crew(lambda theta: workspace.pack.run(), workers)
-        results = self.executor.run(crew, self.theta, tasks, n_workers)
+        results = self.executor.run(crew, self.theta, tasks, min(len(workers), len(tasks)))
         for worker in workers:
             worker.programs.plan.take_all_steps()  # as the driver wants to find it
         return [(task.sequences, result.carry) for task, result in zip(tasks, results, strict=True)]
 
 
 class _Pass:
-    """A worker that takes shards forward, segment by segment; tasks name sequences by their places in `indices`.
+    """A worker that takes shards forward, segment by segment; its tasks name sequences by their places in `indices`.
 
     Parameters
     ----------
@@ -158,9 +169,8 @@ class _Pass:
         segments, carry, final = stretch.cut(self.capacity), task.carry, None
         for k, segment in enumerate(segments):
             n = len(segment.sequences)
-            programs.start(self.data, segment, carry)
+            programs.run_forward(self.data, segment, carry)
             programs.set_rows(places if self.rows is None else self.rows[places[:n]] + segment.first_steps)
-            programs.forward.run()
             programs.during.run()
             if task.wants_carry or k + 1 < len(segments):
                 carry = programs.carry(n)
@@ -178,8 +188,9 @@ def read_out(network, theta, pooled):
     N, H = pooled.shape
     with_one, raw = np.ones((N, H + 1), network.dtype), np.empty((N, network.n_outputs), network.dtype)
     with_one[:, :H] = pooled
-    packed = network.pack(theta, network.memory.allocate_packed())
-    Program(network.head.readout.forward(packed.group("readout"), with_one, raw, N)).run()
+    packed = network.memory.allocate_packed()
+    pack = Instruction("pack", copy_all, (theta, packed.memory, network.pack_table(theta, packed)))
+    Program([pack, *network.head.readout.forward(packed.group("readout"), with_one, raw, N)]).run()
     return raw
 
 

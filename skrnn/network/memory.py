@@ -154,17 +154,20 @@ def find_room(network, lengths, n_sequences, n_bytes, mode, step_bytes=0):
     return None
 
 
+def bytes_of_thread(network, max_bytes, n_threads):
+    """Bytes that each of so many threads may take in a prediction."""
+    return max(0, max_bytes - max_bytes // SHARES - network.memory.packed_bytes) // n_threads
+
+
 def room_of_prediction(network, lengths, n_rows, n_threads, max_bytes, mode, step_bytes):
     """Room for the shards of a prediction, and the number of threads that may have so much; or a MemoryError."""
-    free = max_bytes - max_bytes // SHARES - network.memory.packed_bytes
-    # To look at the longest is quick; and sequences that are a little longer next time find the same room.
+    # If that is little, so much that sequences which are a little longer next time find the same room.
     n_steps = 1 << (n_rows * int(lengths.max()) - 1).bit_length()
     n_bytes = network.memory.buffer_bytes(n_steps, n_rows, mode) + n_steps * step_bytes
-    if n_bytes <= min(LARGEST_SPARE, free // n_threads):
+    if n_bytes <= min(LARGEST_SPARE, bytes_of_thread(network, max_bytes, n_threads)):
         return Room(n_rows, n_steps, n_bytes), n_threads
     for n in dict.fromkeys((n_threads, 1)):
-        n_bytes = max(0, free) // n
-        room = find_room(network, lengths, n_rows, n_bytes, mode, step_bytes)
+        room = find_room(network, lengths, n_rows, bytes_of_thread(network, max_bytes, n), mode, step_bytes)
         if room is not None:
             return room, n
     longest = int(max(lengths))

@@ -13,7 +13,7 @@ import numpy as np
 from ..kernels import driver, minibatches
 from ..kernels.batches import SHARD, TARGET_BEGINS, follow_rows
 from ..kernels.copies import copy_if_new
-from ..kernels.program import IS_COMPILED, Instruction, Number, Program, View
+from ..kernels.program import IS_COMPILED, Instruction, Number, Program, View, place_of
 from .arena import aligned
 from .memory import LARGEST_SPARE
 from .programs import ShardPrograms
@@ -96,19 +96,22 @@ class Workspace:
         The result.
     vectors : list of View
     threads : list of PredictionPrograms
+    n_bytes : int
+        Of memory, about.
     """
 
     def __init__(self, network, kind, room):
         self.kind, self.room, self.threads = kind, room, []
-        self.packed, self._theta, self._known = network.memory.allocate_packed(), None, None
+        self.packed, self._fixed = network.memory.allocate_packed(), None
         self._words = words = aligned(N_WORDS, np.int64)
-        self._address = words.ctypes.data
+        self._address = place_of(words)
         words[[driver.LEFT, driver.BUDGET, driver.HAS_WEIGHT]] = 1
         self.out = View(Number(words, OUT), (Number(words, N_OUT), kind.n_columns(network)), network.dtype)
         sizes = [Number(words, LONGEST if k == COUNTS else CAPACITY) for k in range(N_WORDS - VECTORS)]
         self.vectors = [View(Number(words, VECTORS + k), (n,), np.dtype(np.int64)) for k, n in enumerate(sizes)]
         self.pack = Program([self._pack(network)])
         self._programs = self._for_driver()
+        self._table, self._counts = np.zeros((COUNTS, 0), np.int64), np.zeros(0, np.int64)
         self._make_room(1, 0)
 
     # ------------------------------------------------------------------------------------------------------ programs
@@ -135,38 +138,34 @@ class Workspace:
 
     def add_threads(self, network, n_threads):
         """Make memory and programs for so many threads, where there are fewer."""
+        if len(self.threads) >= n_threads:
+            return
         while len(self.threads) < n_threads:
             memory = network.memory.allocate_thread(self.room.n_steps, self.room.n_sequences, self.kind.mode)
             self.threads.append(PredictionPrograms(network, memory, self))
             if IS_COMPILED:
                 pairs = [(each.whole.address, each.plan.count(SHARD).address) for each in self.threads]
                 self._workers = np.array(pairs, np.int64)
-                self._words[driver.WORKERS] = self._workers.ctypes.data
-
-    @property
-    def n_bytes(self):
-        """Bytes of all that is large."""
-        buffers = sum(each.memory.buffers.memory.nbytes for each in self.threads)
-        return self.packed.memory.nbytes + self._table.nbytes + self._counts.nbytes + buffers
+                self._words[driver.WORKERS] = place_of(self._workers)
+        self._count_bytes()
 
     # ---------------------------------------------------------------------------------------------------- a prediction
     def set_theta(self, theta):
         """Say with which parameters; they are packed if their numbers are new.
 
-        They are looked at unless they are the array of the last time and nobody can write to it.
+        They are looked at, unless they are the array of the last time and nobody could write to it.
         """
-        words = self._words
-        if self._theta is None:  # no bit is that of the parameters, so they are new
-            np.invert(theta.view(np.uint8), out=self._known.view(np.uint8))
-        if theta is self._theta and not theta.flags.writeable:
+        words, is_fixed = self._words, theta.flags.owndata and not theta.flags.writeable
+        if theta is self._fixed and is_fixed:
             words[N_THETA] = 0
-        else:
-            self._theta = theta
-            words[THETA], words[N_THETA] = _address(theta), len(theta)
+            return
+        if words[THETA] == 0:  # what is known must not look like the first that come
+            np.invert(theta.view(np.uint8), out=self._known.view(np.uint8))
+        words[THETA], words[N_THETA], self._fixed = place_of(theta), len(theta), theta if is_fixed else None
 
     def set_out(self, out):
         """Say where the result goes; it has to live as long as the prediction."""
-        self._words[OUT], self._words[N_OUT] = _address(out), len(out)
+        self._words[OUT], self._words[N_OUT] = place_of(out), len(out)
 
     def set_sequences(self, lengths, begins, rows, longest):
         """Say which sequences: their steps, the rows of the values and of the result where they begin.
@@ -174,43 +173,50 @@ class Workspace:
         rows : None for 0, 1, ...; longest : the longest of the lengths
         """
         words, n = self._words, len(lengths)
-        if n >= words[CAPACITY] or longest + 2 > words[LONGEST]:
+        if n >= self._table.shape[1] or longest + 2 > len(self._counts):
             self._make_room(n, longest)
         table = self._table
         words[N], table[LENGTHS, :n], table[BEGINS, :n] = n, lengths, begins
-        words[VECTORS + ROWS] = words[VECTORS + ORDER]
+        words[VECTORS + ROWS] = self._places[ORDER if rows is None else ROWS]
         if rows is not None:
             table[ROWS, :n] = rows
-            words[VECTORS + ROWS] += ROWS * table.strides[0]
 
     def _make_room(self, n, longest):
         """Room for more sequences, or longer ones."""
-        words = self._words
-        capacity, longest = max(int(words[CAPACITY]), 2 * n), max(int(words[LONGEST]), 2 * (longest + 2))
+        capacity, longest = max(self._table.shape[1], 2 * n), max(len(self._counts), 2 * longest + 4)
         self._table, self._counts = np.zeros((COUNTS, capacity), np.int64), np.zeros(longest, np.int64)
         self._table[ORDER] = np.arange(capacity)
-        words[CAPACITY], words[LONGEST] = self._table.shape[1], len(self._counts)
-        for k in range(COUNTS):
-            words[VECTORS + k] = self._table[k].ctypes.data
-        words[VECTORS + COUNTS] = self._counts.ctypes.data
+        self._words[CAPACITY], self._words[LONGEST] = capacity, longest
+        self._places = [place_of(row) for row in (*self._table, self._counts)]
+        self._words[VECTORS:] = self._places
+        self._count_bytes()
 
-    def run(self, values, n_rows, most_steps, executor, n_workers):
-        """Run the compiled driver over steps of all sequences.
+    def _count_bytes(self):
+        """Bytes of all that is large."""
+        buffers = sum(each.memory.buffers.memory.nbytes for each in self.threads)
+        self.n_bytes = self.packed.memory.nbytes + self._table.nbytes + self._counts.nbytes + buffers
 
-        n_rows, most_steps : how many sequences, and how many of their steps (0: any number), a shard may have.
+    def run(self, values, n_rows, keep_to_room, executor, n_workers):
+        """Run the compiled driver over the steps of all sequences, whose `values` have to live as long.
+
+        n_rows : most sequences of a shard; keep_to_room : whether it has to have fewer where their steps are too many.
         """
         words = self._words
         for each in self.threads[:n_workers]:
             each.plan.set_values(values)
-        words[SHARD_ROWS], words[SHARD_STEPS] = n_rows, most_steps
+        words[SHARD_ROWS], words[SHARD_STEPS] = n_rows, self.room.n_steps if keep_to_room else 0
         words[minibatches.N_HANDED_OUT] = words[driver.HALT] = 0
         if n_workers == 1:
             driver.lead(self._address)
         else:
             executor.together(self._work, n_workers)
         if words[driver.STATUS]:
-            failed = self._programs.get(int(words[driver.STATUS]), self.threads[0].whole)
-            failed.explain(int(words[driver.FAILED]))
+            self._explain(int(words[driver.STATUS]), int(words[driver.FAILED]))
+
+    def _explain(self, number, failed):
+        """Raise what an instruction of the driver's program `number` has raised."""
+        program = self.threads[failed >> 32].whole if number == driver.SHARDS else self._programs[number]
+        program.explain(failed & driver.LOW)
 
     def _work(self, number, worker):
         """What a thread does; a method, so that the memory lives as long as the thread is at it."""
@@ -220,28 +226,21 @@ class Workspace:
             driver.help_out(self._address, number)
 
 
-def take_workspace(network, kind, room, n_threads):
-    """A workspace for a prediction, to be given back after use.
+def spare_workspace(network, kind, n_sequences, n_steps):
+    """A workspace that predictions have left, with room for shards of so many sequences and steps, or None.
 
-    A small one is kept for the next prediction: for a single sequence, new memory costs more than its use. One in which
-    an error was raised is not given back.
+    Small ones are kept: for a single sequence, new memory costs more than its use. They are to be given back after use;
+    one in which an error was raised is not.
     """
-    spare = network.memory.spare.setdefault(kind, deque(maxlen=2))  # its methods are atomic
     try:
-        workspace = spare.pop()
-    except IndexError:
-        workspace = None
-    if workspace is None or workspace.room.n_sequences < room.n_sequences or workspace.room.n_steps < room.n_steps:
-        workspace = Workspace(network, kind, room)
-    workspace.add_threads(network, n_threads)
-    return workspace
+        workspace = network.memory.spare[kind].pop()
+    except (KeyError, IndexError):
+        return None
+    room = workspace.room
+    return workspace if room.n_sequences >= n_sequences and room.n_steps >= n_steps else None
 
 
 def give_back(network, workspace):
-    """Keep a workspace for the next `take_workspace`, unless it is large."""
+    """Keep a workspace for predictions to come, unless it is large."""
     if workspace.n_bytes <= LARGEST_SPARE:
-        network.memory.spare[workspace.kind].append(workspace)
-
-
-def _address(array):
-    return array.__array_interface__["data"][0]
+        network.memory.spare.setdefault(workspace.kind, deque(maxlen=2)).append(workspace)  # its methods are atomic
