@@ -4,6 +4,7 @@ A compiled driver takes a prediction for one mini-batch of which nothing is to b
 differs from prediction to prediction stands in the words of the workspace.
 """
 
+import weakref
 from collections import deque
 from functools import cached_property
 from typing import NamedTuple
@@ -102,7 +103,7 @@ class Workspace:
 
     def __init__(self, network, kind, room):
         self.kind, self.room, self.threads = kind, room, []
-        self.packed, self._fixed = network.memory.allocate_packed(), None
+        self.packed, self._fixed = network.memory.allocate_packed(), _nothing
         self._words = words = aligned(N_WORDS, np.int64)
         self._address = place_of(words)
         words[[driver.LEFT, driver.BUDGET, driver.HAS_WEIGHT]] = 1
@@ -156,12 +157,13 @@ class Workspace:
         They are looked at, unless they are the array of the last time and nobody could write to it.
         """
         words, is_fixed = self._words, theta.flags.owndata and not theta.flags.writeable
-        if theta is self._fixed and is_fixed:
+        if is_fixed and self._fixed() is theta:
             words[N_THETA] = 0
             return
         if words[THETA] == 0:  # what is known must not look like the first that come
             np.invert(theta.view(np.uint8), out=self._known.view(np.uint8))
-        words[THETA], words[N_THETA], self._fixed = place_of(theta), len(theta), theta if is_fixed else None
+        words[THETA], words[N_THETA] = place_of(theta), len(theta)
+        self._fixed = weakref.ref(theta) if is_fixed else _nothing
 
     def set_out(self, out):
         """Say where the result goes; it has to live as long as the prediction."""
@@ -224,6 +226,10 @@ class Workspace:
             driver.lead(self._address)
         else:
             driver.help_out(self._address, number)
+
+
+def _nothing():
+    """A reference to no array."""
 
 
 def spare_workspace(network, kind, n_sequences, n_steps):
