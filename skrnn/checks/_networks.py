@@ -10,7 +10,7 @@ from ..losses import SquaredError
 from ..network.data import Data
 from ..network.inference import Predictor
 from ..network.network import Network
-from ..network.shards import ThreadExecutor, worthwhile_workers
+from ..network.shards import FORWARD_SHARE, ThreadExecutor, worthwhile_workers
 from ..network.structure import Structure
 from ..training.objective import Objective
 from ._contract import about, require
@@ -157,7 +157,7 @@ def check_determinism(cell):
     """The same bits twice in a row, and with one thread and two."""
     lengths, rng = [1], np.random.default_rng(0)
     theta = Problem(cell, lengths, 8, (24,)).theta
-    while len(lengths) < 64 or worthwhile_workers(theta, np.array(lengths)) < 2:
+    while len(lengths) < 64 or worthwhile_workers(theta, np.array(lengths), FORWARD_SHARE) < 2:
         lengths += rng.integers(10, 100, 16).tolist()
     problem = Problem(cell, lengths, 8, (24,), dtype="float32")
     runs = [(problem.predict(n_threads=n), *problem.value_and_gradient(n_threads=n)) for n in (1, 1, 2)]

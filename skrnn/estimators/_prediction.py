@@ -12,11 +12,9 @@ from .._core.parameters import usable
 from ..network.data import SHARES, Data
 from ..network.inference import Predictor
 from ..network.network import Network, network_of
-from ..network.shards import ThreadExecutor
+from ..network.shards import FORWARD_SHARE, ThreadExecutor, workers_for
 from ..sequences._quick import quick_steps
 from ._validation import validate_inputs
-
-SMALL_WORK = 1e6  # parameters times steps that no second thread is ever woken for
 
 
 class Kept(NamedTuple):
@@ -64,6 +62,7 @@ def network_and_theta(estimator):
     else:
         network = kept.network
     theta = network.flatten(weights)
+    theta.flags.writeable = False  # so that predictions need not look whether its numbers have changed
     if key is not None:
         arrays = [(name, shape, network.dtype) for name, shape in network.layout.shapes.items()]
         _KEPT[encoder] = Kept(key, network, theta, arrays, theta.tobytes())
@@ -100,6 +99,6 @@ def _quickly_encoded(estimator, X, dtype):
 
 
 def _n_workers(estimator, work):
-    """The number of threads that may predict; to ask joblib for it takes a fifth of a small prediction."""
+    """The number of threads that may predict; to ask joblib for it takes as long as a small prediction, or longer."""
     n_jobs = usable(estimator, "n_jobs")
-    return 1 if n_jobs is None and work < SMALL_WORK else effective_n_jobs(n_jobs)
+    return 1 if workers_for(FORWARD_SHARE * work) == 1 else effective_n_jobs(n_jobs)

@@ -22,6 +22,15 @@ from .driver import execute
 IS_COMPILED = not config.DISABLE_JIT
 WORD_TYPES = np.dtype(np.int64), np.dtype(np.float64)
 NAMES = {np.dtype(name): name for name in ("float32", "float64", "int64")}  # of another byte order they are others
+_ANYTHING = ctypes.c_char * 0
+
+
+def place_of(array):
+    """The address of an array."""
+    try:
+        return ctypes.addressof(_ANYTHING.from_buffer(array))  # in a quarter of the time
+    except TypeError:  # it cannot be written to
+        return array.__array_interface__["data"][0]
 
 
 class Number:
@@ -32,7 +41,7 @@ class Number:
     def __init__(self, words, k=0):
         if not (words.dtype in WORD_TYPES and words.ndim == 1 and words.flags.c_contiguous and 0 <= k < len(words)):
             raise TypeError(f"no word {k} of 8 bytes in an array of {words.dtype} and shape {words.shape}")
-        self._words, self._k, self.address = words, k, _address(words) + 8 * k
+        self._words, self._k, self.address = words, k, place_of(words) + 8 * k
 
     @property
     def letter(self):
@@ -64,7 +73,7 @@ class View(NamedTuple):
     def first(cls, array, n):
         """The first rows of an array, n of them, a `Number`."""
         _check_layout(array)
-        return cls(_address(array), (n, *array.shape[1:]), array.dtype, array)
+        return cls(place_of(array), (n, *array.shape[1:]), array.dtype, array)
 
     def resolve(self):
         """The array as it is now."""
@@ -137,7 +146,7 @@ class Program:
     def _set_pairs(self, pairs, *frames):
         self._pairs, self._frames = pairs, frames
         self._text = np.array([len(pairs) // 2, *pairs], np.int64)
-        self.address = _address(self._text)
+        self.address = place_of(self._text)
 
     @classmethod
     def joined(cls, *programs):
@@ -186,10 +195,6 @@ def _shown(kernel):
     return f"{kernel.__module__.rpartition('.')[2]}.{kernel.__name__.lstrip('_')}"
 
 
-def _address(array):
-    return array.__array_interface__["data"][0]
-
-
 def _lay_out(instructions):
     """Pairs (caller, frame) of instructions, and the memory of the frames."""
     words, described = [0], []  # the first word takes results that nobody wants
@@ -200,7 +205,7 @@ def _lay_out(instructions):
         result = None if instruction.result is None else instruction.result.letter
         described.append((begin, signature, address_of(instruction.kernel, signature, result)))
     frames = np.array(words, np.int64)
-    base, pairs = _address(frames), []
+    base, pairs = place_of(frames), []
     for begin, signature, kernel in described:
         frames[begin] = kernel
         frames[begin + 1] = frames[begin + 1] or base
@@ -224,7 +229,7 @@ def _describe(argument, words):
     """Append the words of an argument; returns its description for `_native`."""
     if isinstance(argument, np.ndarray):
         _check_layout(argument)
-        words.append(_address(argument))
+        words.append(place_of(argument))
         words += argument.shape
         return "array", _name_of(argument.dtype), "q", ("q",) * argument.ndim
     if isinstance(argument, (bool, np.bool_)):

@@ -1,4 +1,4 @@
-"""Copying, adding and clearing the rows ``first .. last - 1`` of matrices."""
+"""Copying, scattering, adding and clearing the rows ``first .. last - 1`` of matrices."""
 
 from ._jit import VECTOR_BYTES, stage
 from .lanes import load, store
@@ -27,6 +27,15 @@ def copy_rows(source, column, first, last, width, target):
     for n in range(first, last):
         for j in range(0, width, lanes):
             store(target, n, j, width - j, load(source, n, column + j, width - j))
+
+
+@stage
+def scatter_rows(source, width, rows, column, target):
+    """target[rows[n], column : column + width] = source[n, :width]."""
+    lanes = VECTOR_BYTES // target.itemsize
+    for n in range(rows.shape[0]):
+        for j in range(0, width, lanes):
+            store(target, rows[n], column + j, width - j, load(source, n, j, width - j))
 
 
 @stage

@@ -2,18 +2,21 @@
 
 import numpy as np
 
-from ..kernels.batches import N_SEQUENCES, store_rows
-from ..kernels.program import Program
+from ..kernels.batches import N_SEQUENCES
+from ..kernels.copies import copy_all
+from ..kernels.program import IS_COMPILED, Instruction, Program
 from .carry import Carry
-from .data import MAX_BYTES, Data
-from .layers.pooling import get_pooling
-from .memory import room_of_prediction
+from .data import MAX_BYTES, Data, StreamedData
+from .memory import bytes_of_thread, room_of_prediction
 from .network import Network
-from .plan import Mode, Stretch
-from .shards import Crew, ShardResult, ShardTask, ThreadExecutor, worthwhile_workers
+from .plan import Stretch
+from .results import Pooled, Raw, States, Weights
+from .shards import FORWARD_SHARE, Crew, ShardResult, ShardTask, ThreadExecutor, workers_for, worthwhile_workers
 from .structure import Structure
+from .workspace import Workspace, give_back, spare_workspace
 
 PREDICTION_ROWS = 32  # sequences that go through the network together in prediction
+RAW, STATES, WEIGHTS = Raw(), States(), Weights()
 
 
 class Predictor:
@@ -23,6 +26,7 @@ class Predictor:
     ----------
     network : Network
     theta : ndarray
+        Packed once for many predictions if it is the same array each time and cannot be written to.
     data : Data
     executor : Executor
     max_bytes : int, default=2**30
@@ -32,218 +36,149 @@ class Predictor:
     def __init__(self, network, theta, data, executor, max_bytes=MAX_BYTES):
         self.network, self.theta, self.data = network, theta, data
         self.executor, self.max_bytes = executor, max_bytes
-        self._everything = np.arange(len(data.lengths))
 
     def predict_raw(self, indices=None):
-        """Raw predictions of the sequences `indices`, each named once, in their order; None: of all.
+        """Raw predictions of the sequences `indices`, in their order; None: of all.
 
         One row (K,) for each sequence, or where the network has predictions for each step, for each of their steps.
         """
-        indices = self._everything if indices is None else indices
-        if self.network.head.pooling.keeps_steps:
-            return np.concatenate(self._by_step(_RawPass, indices))
-        return self._by_sequence(_RawPass, indices)
+        return self._run(RAW, indices)[0]
 
     def hidden_states(self):
         """Outputs h_t of the top level at all steps, one array (n_steps, H) for each sequence."""
-        return self._by_step(_StatesPass, self._everything)
+        return self._split(self._run(STATES)[0])
 
     def attention(self):
         """Weights that attention gives to the steps, one array (n_steps,) for each sequence."""
-        return [weights[:, 0] for weights in self._by_step(_AttentionPass, self._everything)]
+        return self._split(self._run(WEIGHTS)[0][:, 0])
 
     def pooled(self, poolings):
         """Outputs h_t of the top level, pooled over the steps of each sequence in each of the ways named in `poolings`.
 
         One row (len(poolings) * H,) for each sequence, one way after the other.
         """
-        return self._by_sequence(_PooledPass, self._everything, poolings)
+        return self._run(Pooled(tuple(poolings)))[0]
 
     def states_from(self, initial):
         """`hidden_states` from an initial `Carry` of all sequences, and the carry behind their last steps."""
-        results = self._run(_StatesPass, self._everything, initial=initial)
+        out, carries = self._run(STATES, initial=initial)
         final = initial.zeros_like(len(self.data.lengths))
-        for task, result in results:
-            for name, array in result.carry.arrays.items():
-                final.arrays[name][task.sequences] = array
-        return self._split(results, self._everything), final
+        for places, carry in carries:
+            for name, array in carry.arrays.items():
+                final.arrays[name][places] = array
+        return self._split(out), final
 
-    def _by_sequence(self, kind, indices, *what):
-        """One row for each sequence, in the order of `indices`."""
-        results = self._run(kind, indices, *what)
-        if len(indices) == 1:  # which is to be quick
-            return results[0][1].rows
-        rows = np.empty_like(self._everything)
-        rows[indices] = np.arange(len(indices))
-        out = np.empty((len(indices), results[0][1].rows.shape[1]), self.network.dtype)
-        for task, result in results:
-            out[rows[task.sequences]] = result.rows
-        return out
+    def _split(self, out):
+        """The rows of each of all sequences, one after the other."""
+        ends = np.cumsum(self.network.n_steps(self.data.lengths)).tolist()
+        return [out[begin:end] for begin, end in zip([0, *ends], ends, strict=False)]
 
-    def _by_step(self, kind, indices):
-        """An array of a row for each step, for each sequence in the order of `indices`."""
-        return self._split(self._run(kind, indices), indices)
-
-    def _split(self, results, indices):
-        of_sequence = [None] * len(self.data.lengths)
-        for task, result in results:
-            ends = np.cumsum(self.network.n_steps(self.data.lengths[task.sequences])).tolist()
-            for number, begin, end in zip(task.sequences.tolist(), [0, *ends], ends, strict=False):
-                of_sequence[number] = result.rows[begin:end]
-        return [of_sequence[number] for number in indices.tolist()]
-
-    def _run(self, kind, indices, *what, initial=None):
-        """Pairs of a task and its result, from workers of this `kind`."""
+    def _run(self, kind, indices=None, initial=None):
+        """The result of a `kind` for some sequences, and of an `initial` carry what comes of it, shard by shard."""
         network, data = self.network, self.data
-        order = data.by_length(indices)
-        n_workers = min(self.executor.n_workers, worthwhile_workers(self.theta, data.lengths[order]))
-        # Rows do not influence each other, so shards may be cut for the workers at hand.
-        n_rows = min(PREDICTION_ROWS, 8 * -(-len(order) // (8 * n_workers)), len(order))
+        lengths = data.lengths if indices is None else data.lengths[indices]
+        n, rows = len(lengths), None
+        longest = int(lengths[0] if n == 1 else lengths.max())  # a single sequence is to be quick
+        workspace, n_rows, n_workers = self._workspace(kind, lengths, longest)
+        if kind.by_step(network):
+            n_steps = network.n_steps(lengths)
+            ends = np.cumsum(n_steps)
+            rows, n = ends - n_steps, int(ends[-1])
+        out = np.empty((n, kind.n_columns(network)), network.dtype)
+        workspace.set_theta(np.ascontiguousarray(self.theta, network.dtype))
+        workspace.set_out(out)
+        if initial is None and self._is_driven(workspace.room.n_steps, n_rows, lengths, longest):
+            workspace.set_sequences(lengths, data.begins if indices is None else data.begins[indices], rows, longest)
+            workspace.run(data.values, n_rows, not network.in_segments, self.executor, n_workers)
+            carries = None
+        else:
+            room = workspace.room._replace(n_sequences=n_rows)
+            shards = room.shards(np.argsort(-lengths, kind="stable"), lengths, network.in_segments)
+            workers = [_Pass(data, each, room.n_steps, indices, rows) for each in workspace.threads[:n_workers]]
+            carries = self._run_in_python(workspace, shards, workers, initial)
+        give_back(network, workspace)
+        return out, carries
+
+    def _workspace(self, kind, lengths, longest):
+        """A workspace, and the sequences of a shard and threads that it has room for."""
+        network, data = self.network, self.data
+        n_rows, n_workers = self._shards(lengths, longest)
+        if data.step_bytes == 0:
+            workspace = spare_workspace(network, kind, n_rows, n_rows * longest)
+            if workspace and workspace.room.n_bytes <= bytes_of_thread(network, self.max_bytes, n_workers):
+                workspace.add_threads(network, n_workers)
+                return workspace, n_rows, n_workers
         sizes = n_rows, n_workers, self.max_bytes, kind.mode, data.step_bytes
-        room, n_workers = room_of_prediction(network, data.lengths[order], *sizes)
-        shards = room.shards(order, data.lengths, network.in_segments)
+        room, n_workers = room_of_prediction(network, lengths, *sizes)
+        workspace = Workspace(network, kind, room)
+        workspace.add_threads(network, n_workers)
+        return workspace, room.n_sequences, n_workers
+
+    def _shards(self, lengths, longest):
+        """Sequences of a shard, and threads. Rows do not influence each other, so shards are cut for the threads."""
+        n, n_workers = len(lengths), self.executor.n_workers
+        if n_workers > 1:  # to look at the longest is quick, and mostly enough to know that one thread will do
+            n_workers = min(n_workers, workers_for(FORWARD_SHARE * self.theta.size * n * longest))
+        if n_workers > 1:
+            n_workers = min(n_workers, worthwhile_workers(self.theta, lengths, FORWARD_SHARE))
+        n_shards = n_workers * -(-n // (n_workers * PREDICTION_ROWS))
+        return min(n, 8 * -(-n // (8 * n_shards))), n_workers
+
+    def _is_driven(self, n_steps, n_rows, lengths, longest):
+        """Whether compiled code does it all: steps are at hand, and all those of a shard have room."""
+        if not IS_COMPILED or isinstance(self.data, StreamedData):
+            return False
+        if not self.network.in_segments or n_rows * longest <= n_steps:
+            return True
+        return np.partition(lengths, -n_rows)[-n_rows:].sum() <= n_steps
+
+    def _run_in_python(self, workspace, shards, workers, initial):
+        """What the driver does, for segments, steps that are encoded when they are read, and initial states."""
         tasks = [ShardTask(shard) for shard in shards]
         if initial is not None:
             tasks = [task._replace(carry=initial.take(task.sequences), wants_carry=True) for task in tasks]
-        n_workers = min(n_workers, len(tasks))
-        workspace = network.memory.take_workspace(room.n_steps, room.n_sequences, n_workers, kind.mode)
-        workers = [kind(network, data, programs, room.n_steps, *what) for programs in workspace.programs[:n_workers]]
-        crew = Crew(lambda theta: workspace.pack(network, theta), workers)
-        results = self.executor.run(crew, self.theta, tasks, n_workers)
-        network.memory.give_back(workspace, kind.mode)
-        return list(zip(tasks, results, strict=True))
+        crew = Crew(lambda theta: workspace.pack.run(), workers)
+        results = self.executor.run(crew, self.theta, tasks, min(len(workers), len(tasks)))
+        for worker in workers:
+            worker.programs.plan.take_all_steps()  # as the driver wants to find it
+        return [(task.sequences, result.carry) for task, result in zip(tasks, results, strict=True)]
 
 
-class _ForwardPass:
-    """A worker that takes shards forward; what of them its results have, subclasses say.
+class _Pass:
+    """A worker that takes shards forward, segment by segment; its tasks name sequences by their places in `indices`.
 
     Parameters
     ----------
-    network : Network
     data : Data
-    programs : ShardPrograms
+    programs : PredictionPrograms
     capacity : int
-        Steps that there are buffers for.
-
-    Attributes
-    ----------
-    mode : Mode
+        Steps of a segment.
+    indices : ndarray or None
+        The sequences; None: all.
+    rows : ndarray or None
+        For each, its first row in a result of a row for each step; None where there is one row for each sequence.
     """
 
-    mode = Mode(keeps_outputs=True)
-
-    def __init__(self, network, data, programs, capacity):
-        self.network, self.data, self.programs, self.capacity = network, data, programs, capacity
-        self.buffers, self.plan = programs.memory.buffers, programs.plan
+    def __init__(self, data, programs, capacity, indices, rows):
+        self.data, self.programs, self.capacity, self.indices, self.rows = data, programs, capacity, indices, rows
 
     def run(self, task):
-        """Take the shard of a task forward, segment by segment."""
-        stretch = Stretch.whole(self.data, task.sequences)
+        """Take the shard of a task forward."""
+        programs, places = self.programs, task.sequences
+        stretch = Stretch.whole(self.data, places if self.indices is None else self.indices[places])
         segments, carry, final = stretch.cut(self.capacity), task.carry, None
-        rows, begins = self.start(stretch)
         for k, segment in enumerate(segments):
-            self.programs.run_forward(self.data, segment, carry)
-            self.read(segment, begins, rows)
+            n = len(segment.sequences)
+            programs.run_forward(self.data, segment, carry)
+            programs.set_rows(places if self.rows is None else self.rows[places[:n]] + segment.first_steps)
+            programs.during.run()
             if task.wants_carry or k + 1 < len(segments):
-                carry = self.programs.carry(len(segment.sequences))
+                carry = programs.carry(n)
                 final = carry if final is None else final.update(carry)
                 carry = carry.first(segment.n_on)
-        self.end(rows)
-        return ShardResult(rows=rows, carry=final)
-
-    def start(self, stretch):
-        """Rows for what the result is to have, and the first of each sequence."""
-        raise NotImplementedError
-
-    def read(self, segment, begins, rows):
-        """Take what is wanted of a segment that has come through the stack."""
-        raise NotImplementedError
-
-    def end(self, rows):
-        """Take what is wanted of all steps."""
-
-    def _rows_of_steps(self, stretch, n_columns):
-        n_steps = self.network.n_steps(stretch.lengths)
-        return np.empty((n_steps.sum(), n_columns), self.network.dtype), np.cumsum(n_steps) - n_steps
-
-    def _rows_of_sequences(self, stretch, n_columns):
-        return np.empty((len(stretch.sequences), n_columns), self.network.dtype), None
-
-    def _store(self, array, n_columns, segment, begins, rows):
-        """Bring the live rows of a segment to the rows of their sequences."""
-        starts, first = self.plan.starts.resolve(), begins[: len(segment.lengths)] + segment.first_steps
-        store_rows(array, 0, n_columns, starts, first, rows)
-
-
-class _RawPass(_ForwardPass):
-    """Raw predictions."""
-
-    mode = Mode()
-
-    def start(self, stretch):
-        keeps_steps = self.network.head.pooling.keeps_steps
-        return (self._rows_of_steps if keeps_steps else self._rows_of_sequences)(stretch, self.network.n_outputs)
-
-    def read(self, segment, begins, rows):
-        self.programs.pool.run()
-        if self.network.head.pooling.keeps_steps:
-            self.programs.read_out.run()
-            self._store(self.buffers.group("pooled")["raw"], self.network.n_outputs, segment, begins, rows)
-
-    def end(self, rows):
-        if not self.network.head.pooling.keeps_steps:
-            self.programs.plan.counts[N_SEQUENCES] = len(rows)  # all of them, not those of the last segment
-            self.programs.read_out.run()
-            rows[:] = self.buffers.group("pooled")["raw"][: len(rows), : self.network.n_outputs]
-
-
-class _StatesPass(_ForwardPass):
-    """Outputs of the top level."""
-
-    def start(self, stretch):
-        return self._rows_of_steps(stretch, self.network.stack.n_top_units)
-
-    def read(self, segment, begins, rows):
-        stack = self.network.stack
-        self._store(stack.levels[-1].outputs(self.buffers), stack.n_top_units, segment, begins, rows)
-
-
-class _AttentionPass(_ForwardPass):
-    """Weights of the steps."""
-
-    def start(self, stretch):
-        return self._rows_of_steps(stretch, 1)
-
-    def read(self, segment, begins, rows):
-        self.programs.pool.run()
-        self._store(self.buffers.group("pooling")["alpha"], 1, segment, begins, rows)
-
-
-class _PooledPass(_ForwardPass):
-    """Outputs of the top level, pooled in several ways."""
-
-    def __init__(self, network, data, programs, capacity, poolings):
-        super().__init__(network, data, programs, capacity)
-        pooling, Y = network.head.pooling, network.stack.levels[-1].outputs(self.buffers)
-        self.ways = []  # the program of each way, and what it fills
-        for name in poolings:
-            way, n_sequences = get_pooling(name, pooling.n_units, pooling.n_backward), self.plan.of_sequences.shape[1]
-            pooled = np.empty((n_sequences, pooling.n_units), Y.dtype)
-            shapes = way.buffer_shapes(len(Y), n_sequences, training=False)
-            scratch = {name: np.empty(shape, Y.dtype) for name, shape in shapes.items()}
-            self.ways.append((Program(way.forward({}, scratch, Y, self.plan, pooled)), pooled))
-
-    def start(self, stretch):
-        return self._rows_of_sequences(stretch, len(self.ways) * self.network.stack.n_top_units)
-
-    def read(self, segment, begins, rows):
-        for program, _ in self.ways:  # each goes on from what it has left of the segment before
-            program.run()
-
-    def end(self, rows):
-        H = self.network.stack.n_top_units
-        for k, (_, pooled) in enumerate(self.ways):
-            rows[:, k * H : (k + 1) * H] = pooled[: len(rows)]
+        programs.plan.counts[N_SEQUENCES] = len(places)  # all of them, not those of the last segment
+        programs.after.run()
+        return ShardResult(carry=final)
 
 
 def read_out(network, theta, pooled):
@@ -253,8 +188,9 @@ def read_out(network, theta, pooled):
     N, H = pooled.shape
     with_one, raw = np.ones((N, H + 1), network.dtype), np.empty((N, network.n_outputs), network.dtype)
     with_one[:, :H] = pooled
-    packed = network.pack(theta, network.memory.allocate_packed())
-    Program(network.head.readout.forward(packed.group("readout"), with_one, raw, N)).run()
+    packed = network.memory.allocate_packed()
+    pack = Instruction("pack", copy_all, (theta, packed.memory, network.pack_table(theta, packed)))
+    Program([pack, *network.head.readout.forward(packed.group("readout"), with_one, raw, N)]).run()
     return raw
 
 

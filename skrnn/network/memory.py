@@ -5,7 +5,6 @@ the way back each segment runs forward once more. Where the network needs all st
 fewer sequences instead. All this depends on sizes and on the bound only, so the results do not depend on the machine.
 """
 
-from collections import deque
 from functools import cached_property
 from typing import NamedTuple
 
@@ -14,9 +13,8 @@ import numpy as np
 from .arena import Arena, Gradients, arena_bytes, prefixed
 from .data import SHARES
 from .plan import Mode, Plan
-from .programs import ShardPrograms
 
-LARGEST_SPARE = 2**23  # bytes of a workspace that is kept between predictions
+LARGEST_SPARE = 2**23  # bytes of what is kept between predictions
 PLAN_BYTES = 40  # of the plan of a shard, for each step
 STEPS_OF_LINE = 1024, 2048  # from which on the bytes of buffers grow evenly
 TRAINING = Mode(training=True)
@@ -30,34 +28,6 @@ class ThreadMemory(NamedTuple):
     plan: Plan
     given: Arena
     final: Arena
-
-
-class Workspace:
-    """What a prediction works in, kept for the next one.
-
-    Parameters
-    ----------
-    room : tuple of int
-        Most steps, sequences and threads.
-    packed : Arena
-        Packed weights.
-    programs : list of ShardPrograms
-        One for each thread.
-    """
-
-    def __init__(self, room, packed, programs):
-        self.room, self.packed, self.programs, self._theta = room, packed, programs, None
-
-    @property
-    def n_bytes(self):
-        """Bytes of packed weights and buffers."""
-        return self.packed.memory.nbytes + sum(each.memory.buffers.memory.nbytes for each in self.programs)
-
-    def pack(self, network, theta):
-        """Bring theta into its packed form, unless that is what stands there."""
-        if self._theta is None or not np.array_equal(theta, self._theta):
-            network.pack(theta, self.packed)
-            self._theta = theta.copy()
 
 
 class Memory:
@@ -74,7 +44,7 @@ class Memory:
         self.stack, self.head, self.dtype = stack, head, dtype
         self.layers = stack.layers | head.layers
         self._line = {}
-        self._spare = {}  # of each mode a deque of workspaces that predictions left; its methods are atomic
+        self.spare = {}  # what predictions have left for the next: see `workspace`
 
     # ---------------------------------------------------------------------------------------------- parameters
     def _packed_shapes(self):
@@ -134,28 +104,6 @@ class Memory:
         """Room for the gradients of so many shards."""
         return Gradients(self._gradient_shapes(), self.dtype, n_shards)
 
-    def take_workspace(self, n_steps, n_sequences, n_threads, mode):
-        """Packed weights and buffers for a prediction, to be given back after use.
-
-        A small one is kept for the next prediction: for a single sequence, new memory costs more than its use.
-        """
-        spare, room = self._spare.setdefault(mode, deque(maxlen=2)), (n_steps, n_sequences, n_threads)
-        try:
-            workspace = spare.popleft()
-        except IndexError:
-            workspace = None
-        if workspace is None or any(has < wanted for has, wanted in zip(workspace.room, room, strict=True)):
-            packed = self.allocate_packed()
-            threads = (self.allocate_thread(n_steps, n_sequences, mode) for _ in range(n_threads))
-            programs = [ShardPrograms(self.stack, self.head, packed, thread, mode) for thread in threads]
-            workspace = Workspace(room, packed, programs)
-        return workspace
-
-    def give_back(self, workspace, mode):
-        """Keep a workspace for the next `take_workspace`, unless it is large."""
-        if workspace.n_bytes <= LARGEST_SPARE:
-            self._spare[mode].append(workspace)
-
 
 class Room(NamedTuple):
     """Most sequences, and most steps of them in all, that the buffers of a thread have room for; and their bytes."""
@@ -206,12 +154,20 @@ def find_room(network, lengths, n_sequences, n_bytes, mode, step_bytes=0):
     return None
 
 
+def bytes_of_thread(network, max_bytes, n_threads):
+    """Bytes that each of so many threads may take in a prediction."""
+    return max(0, max_bytes - max_bytes // SHARES - network.memory.packed_bytes) // n_threads
+
+
 def room_of_prediction(network, lengths, n_rows, n_threads, max_bytes, mode, step_bytes):
     """Room for the shards of a prediction, and the number of threads that may have so much; or a MemoryError."""
-    free = max_bytes - max_bytes // SHARES - network.memory.packed_bytes
+    # If that is little, so much that sequences which are a little longer next time find the same room.
+    n_steps = 1 << (n_rows * int(lengths.max()) - 1).bit_length()
+    n_bytes = network.memory.buffer_bytes(n_steps, n_rows, mode) + n_steps * step_bytes
+    if n_bytes <= min(LARGEST_SPARE, bytes_of_thread(network, max_bytes, n_threads)):
+        return Room(n_rows, n_steps, n_bytes), n_threads
     for n in dict.fromkeys((n_threads, 1)):
-        n_bytes = max(0, free) // n
-        room = find_room(network, lengths, n_rows, n_bytes, mode, step_bytes)
+        room = find_room(network, lengths, n_rows, bytes_of_thread(network, max_bytes, n), mode, step_bytes)
         if room is not None:
             return room, n
     longest = int(max(lengths))

@@ -3,8 +3,8 @@
 A mini-batch is cut into shards; a shard goes through the whole network, forward and back, in one thread. Shards do not
 depend on the number of threads, and their gradients are added in their order, so neither do the results, bit for bit.
 
-Theta comes in, predictions or gradients go out; a network has no state but memory that it reuses (two workspaces of up
-to a megabyte).
+Theta comes in, predictions or gradients go out; a network has no state but memory that it reuses (for each kind of
+prediction two workspaces of up to 8 megabytes).
 """
 
 from functools import cached_property, lru_cache

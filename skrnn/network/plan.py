@@ -7,7 +7,7 @@ import numpy as np
 
 from ..kernels import batches
 from ..kernels.masks import words_of
-from ..kernels.program import Instruction, Number, View
+from ..kernels.program import Instruction, Number, View, place_of
 
 
 class Keys:
@@ -176,7 +176,7 @@ class Plan:
         """Say where the steps of all sequences lie; they have to live as long as instructions run."""
         if not (values.flags.c_contiguous and values.dtype == self.values.dtype):
             raise TypeError(f"values must be C-contiguous and of {self.values.dtype}")
-        self.counts[batches.VALUES] = values.__array_interface__["data"][0]
+        self.counts[batches.VALUES] = place_of(values)
         self.counts[batches.N_VALUES], self.counts[batches.N_NUMBERS] = len(values), values.size
 
     def set(self, stretch, begins, n_known=0):

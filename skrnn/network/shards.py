@@ -8,7 +8,10 @@ import numpy as np
 from .._core.threads import ShardPool
 from .carry import Carry
 
-WORK_PER_THREAD = 3e6  # parameters times steps of a batch that pay for waking a thread, some 20 microseconds
+# Parameters times steps of a batch, forward and back, that pay for a thread: to wake it takes 20 to 50 microseconds, to
+# start it first, as each prediction does, 130. Forward alone is a third of the work.
+WORK_PER_THREAD = 3e6
+FORWARD_SHARE = 0.3
 
 
 class ShardTask(NamedTuple):
@@ -97,6 +100,11 @@ class ThreadExecutor:
             self._pool.run(work, n_workers, n_workers)
 
 
-def worthwhile_workers(theta, lengths):
-    """Workers for which sequences of these lengths are work enough."""
-    return 1 + int(theta.size * lengths.sum() / WORK_PER_THREAD)
+def worthwhile_workers(theta, lengths, share=1.0):
+    """Workers for which sequences of these lengths are work enough; share: of their work that is done."""
+    return workers_for(share * theta.size * int(lengths.sum()))
+
+
+def workers_for(work):
+    """Workers for which so many parameters times steps are enough."""
+    return 1 + int(work / WORK_PER_THREAD)

@@ -5,7 +5,7 @@ import pytest
 from kernels import call
 from numpy.testing import assert_array_equal
 
-from skrnn.kernels.rows import add_to_rows, clear_rows, copy_rows, fill_rows, mask_rows, start_states
+from skrnn.kernels.rows import add_to_rows, clear_rows, copy_rows, fill_rows, mask_rows, scatter_rows, start_states
 
 pytestmark = pytest.mark.small
 GUARD = -77.0
@@ -40,6 +40,16 @@ def test_rows(kernel, dtype, seed):
             call(kernel, target, source, rows.start, rows.stop, width)
     assert_array_equal(target, expected)
     assert_array_equal(np.signbit(target[target == 0]), np.signbit(expected[expected == 0]))
+
+
+@each_case
+def test_scattered_rows(dtype, seed):
+    rng, source, target, rows, width = case(dtype, seed)
+    expected, column = target.copy(), rng.integers(0, source.shape[1] - width + 1)
+    places = rng.permutation(len(target))[: rows.stop - rows.start]
+    expected[places, column : column + width] = source[: len(places), :width]
+    call(scatter_rows, source, width, places, column, target)
+    assert_array_equal(target, expected)
 
 
 @each_case

@@ -170,7 +170,7 @@ def test_a_single_sequence_may_take_half_of_the_memory():
 
 
 def buffers_of(objective):
-    return [worker.buffers for worker in objective._crew.workers]
+    return [worker.memory.buffers for worker in objective._crew.workers]
 
 
 # ------------------------------------------------------------------------------------------------- bits and memory

@@ -220,7 +220,7 @@ def test_long_sequences_take_the_memory_of_a_chunk():
     network, theta, data = problem("lstm", lengths=[50_000], hidden=(16,), dtype=np.float32, pooling="steps")
     with ThreadExecutor(1) as executor:
         objective = Objective(network, data, SquaredError(), 0.0, executor, 1, truncation=100)
-        assert sum(worker.buffers.memory.nbytes for worker in objective._crew.workers) < 200_000
+        assert sum(worker.memory.buffers.memory.nbytes for worker in objective._crew.workers) < 200_000
         pieces = objective.pieces(np.arange(1))
         value, gradient = objective.value_and_gradient(theta, next(pieces))
     assert np.isfinite(value)

@@ -1,0 +1,105 @@
+"""What may be wanted of sequences that go through a network, as instructions that bring it to the rows of a result.
+
+Each kind has a `mode`, says whether there is a row for each step instead of one for each sequence (`by_step`) and of
+how many columns, and has instructions for a segment that has come through the stack, and for the end of the sequences.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ..kernels.batches import store_rows
+from ..kernels.program import Instruction
+from ..kernels.rows import scatter_rows
+from .layers.pooling import get_pooling
+from .plan import Mode
+
+
+@dataclass(frozen=True)
+class Raw:
+    """Raw predictions."""
+
+    mode = Mode()
+
+    def by_step(self, network):
+        return network.head.pooling.keeps_steps
+
+    def n_columns(self, network):
+        return network.head.n_outputs
+
+    def instructions(self, programs, rows, out):
+        """Instructions for a segment, and for the end; `rows` of `out` are those where sequences begin."""
+        head, shard = programs.head, programs.shard
+        pool, read_out = list(head.pool(shard)), list(head.read_out(shard))
+        raw, K = shard.buffers.group("pooled")["raw"], head.n_outputs
+        if head.pooling.keeps_steps:
+            return [*pool, *read_out, _store(raw, K, shard.plan, rows, out)], []
+        return pool, [*read_out, Instruction("store", scatter_rows, (raw, K, rows, 0, out))]
+
+
+@dataclass(frozen=True)
+class States:
+    """Outputs of the top level."""
+
+    mode = Mode(keeps_outputs=True)
+
+    def by_step(self, network):
+        return True
+
+    def n_columns(self, network):
+        return network.stack.n_top_units
+
+    def instructions(self, programs, rows, out):
+        shard, stack = programs.shard, programs.stack
+        outputs = stack.levels[-1].outputs(shard.buffers)
+        return [_store(outputs, stack.n_top_units, shard.plan, rows, out)], []
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Weights that attention gives to the steps."""
+
+    mode = Mode()
+
+    def by_step(self, network):
+        return True
+
+    def n_columns(self, network):
+        return 1
+
+    def instructions(self, programs, rows, out):
+        shard = programs.shard
+        alpha = shard.buffers.group("pooling")["alpha"]
+        return [*programs.head.pool(shard), _store(alpha, 1, shard.plan, rows, out)], []
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """Outputs of the top level, pooled in several ways, one beside the other."""
+
+    poolings: tuple
+
+    mode = Mode(keeps_outputs=True)
+
+    def by_step(self, network):
+        return False
+
+    def n_columns(self, network):
+        return len(self.poolings) * network.stack.n_top_units
+
+    def instructions(self, programs, rows, out):
+        shard, pooling, during, after = programs.shard, programs.head.pooling, [], []
+        Y, H = programs.stack.levels[-1].outputs(shard.buffers), pooling.n_units
+        n_sequences = shard.plan.of_sequences.shape[1]
+        for k, name in enumerate(self.poolings):
+            way, pooled = get_pooling(name, H, pooling.n_backward), np.empty((n_sequences, H), Y.dtype)
+            shapes = way.buffer_shapes(len(Y), n_sequences, training=False)
+            scratch = {name: np.empty(shape, Y.dtype) for name, shape in shapes.items()}
+            during += way.forward({}, scratch, Y, shard.plan, pooled)  # goes on from the segment before
+            after.append(Instruction("store", scatter_rows, (pooled, H, rows, k * H, out)))
+        return during, after
+
+
+def _store(array, n_columns, plan, rows, out):
+    """The instruction that brings live rows to the rows of their sequences."""
+    return Instruction("store", store_rows, (array, 0, n_columns, plan.starts, rows, out))
