@@ -43,7 +43,7 @@ def grid(points, quick):
 
 def batches_of_epoch(shape, quick=False):
     """How many batches of a shape an epoch has; few where minima are wanted, which long runs would not show."""
-    return N_BATCHES[0] if quick or typical.minima else int(np.clip(N_SEQUENCES // shape[0], *N_BATCHES))
+    return N_BATCHES[0] if quick or typical.busy else int(np.clip(N_SEQUENCES // shape[0], *N_BATCHES))
 
 
 class Problem:

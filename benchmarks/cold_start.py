@@ -8,7 +8,7 @@ of 20 steps and 4 channels, with default parameters.
 *Layout*: what a later fit takes to allocate all buffers and to write the instructions of its programs, that is, to
 construct `Objective` and `Epochs`; median of 20 fits in a process.
 
-With ``--minima``, fits are timed by the CPU time of the process, which is less than the time that one waits.
+With ``--busy``, fits are timed by the CPU time of the process, which is less than the time that one waits.
 """
 
 import json
@@ -88,7 +88,7 @@ def measure_fits(cell, directory, n_cold, n_warm):
     """Seconds of the first fit ever, the first fit in a new process and a later fit, the difference of the two, and the
     construction of `Objective` and `Epochs`.
     """
-    code = FIT.format(cell=cell, clock="process_time" if typical.minima else "perf_counter")
+    code = FIT.format(cell=cell, clock="process_time" if typical.busy else "perf_counter")
     first_ever, warm = [], []
     for k in range(n_cold):
         progress(f"{cell}, first fit ever")

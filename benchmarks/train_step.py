@@ -15,12 +15,13 @@ are the parts of a batch that threads share.
 
 *Where the time goes*: each instruction of the programs of a step, run alone by a loop in Python instead of the driver,
 on one thread; time of a run times the number of its runs in a step, without the time of calling nothing.
-*products at peak* is what the matrix products in it would take at the speed of the peak, *lost* the rest of its time.
-Both shares are of the step as the driver runs it.
+Indented: parts of the instruction above, which are the same kernel without its other parts; what remains is
+element-wise work. *at peak* is what the matrix products would take at the speed of the peak, *lost* is the rest of the
+time. *share* and *lost* are parts of the step as the driver runs it.
 """
 
 import numpy as np
-from _epochs import OwnTraining, Profile, check_same_epoch
+from _epochs import OwnTraining, check_same_epoch
 from _harness import (
     at_least,
     best,
@@ -47,6 +48,7 @@ from _models import (
     torch_contender,
     torch_step,
 )
+from _profile import Profile
 
 from skrnn.network.shards import ThreadExecutor
 
@@ -148,8 +150,7 @@ def profiles(shapes, quick):
     parts = []
     for shape in (shape for shape in PROFILED if shape in shapes):
         progress(f"where the time goes, {shape}")
-        profile = Profile(Problem("lstm", shape, n_batches=batches_of_epoch(shape, quick)))
-        profile.measure(2 if quick else 15)
+        profile = Profile(Problem("lstm", shape, n_batches=batches_of_epoch(shape, quick)), 2 if quick else 15)
         parts.append(f"where the time goes: {profile}")
     return parts
 
