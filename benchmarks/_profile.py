@@ -84,8 +84,8 @@ class Profile:
 
     def _single_out(self, epochs):
         """A program of each instruction."""
-        programs = epochs._programs
-        instructions = {word: programs[word].instructions for word in range(driver.BATCH, driver.SHARDS + 1)}
+        programs = epochs._programs | {driver.SHARDS: epochs._programs[driver.SHARDS][0]}  # of the only worker
+        instructions = {word: program.instructions for word, program in programs.items()}
         instructions[driver.SHARDS] = [*instructions[driver.SHARDS], *parts_of_loops(instructions[driver.SHARDS])]
         self._singles = {word: [(each.name, Program([each])) for each in some] for word, some in instructions.items()}
 

@@ -34,7 +34,7 @@ VOCABULARIES = 1_000, 24_000, 200_000
 N, T, N_DIMS, H = 64, 5, 64, 4  # batch, steps, numbers for a token, hidden units
 WITH_GOAL, RATIO, AIM = 24_000, 3, 6
 GROWTH = 2  # of a step from the smallest to the largest vocabulary: caches hold less of a large table
-N_BATCHES, N_CHECKED, N_QUICK = 80, 8, 16
+N_BATCHES, N_CHECKED = 80, 8
 
 
 class TokenProblem(Problem):
@@ -79,7 +79,7 @@ def measure(n_tokens, executors, quick):
     checked = TokenProblem(n_tokens, N_CHECKED)
     model = TorchTokenModel(checked)
     check_same_epoch(checked, model, torch_step(model, checked))
-    n_batches = N_QUICK if quick else max(N_BATCHES, -(-n_tokens // (N * T)))
+    n_batches = max(N_BATCHES, -(-n_tokens // (N * T)))
     return interleave(contenders_of(TokenProblem(n_tokens, n_batches), executors), quick)
 
 
