@@ -6,16 +6,13 @@ import numpy as np
 import onnx
 import onnxruntime
 import torch
-from _harness import Contender
+from _harness import Contender, typical
 
 from skrnn.cells import get_cell
 from skrnn.initializers import GlorotUniform, Orthogonal, Scheme
-from skrnn.losses import MultinomialLogLoss
 from skrnn.network.data import Data
 from skrnn.network.network import Network
 from skrnn.network.structure import Structure
-from skrnn.optimizers import Adam, clip_by_norm
-from skrnn.training.objective import Objective
 
 CELLS = ("lstm", "gru", "elman")  # those that PyTorch and ONNX Runtime have
 GRID = (  # batch, T, inputs, hidden
@@ -31,7 +28,8 @@ GRID = (  # batch, T, inputs, hidden
 N_CLASSES = 10
 SHORTEST = 10  # steps of the shortest sequence where lengths vary
 CLIP_NORM = 1.0
-LEARNING_RATE = 1e-6  # so that thousands of steps on one batch leave the weights where training has them at first
+LEARNING_RATE = 1e-6  # so that thousands of steps leave the weights where training has them at first
+N_SEQUENCES, N_BATCHES = 1024, (8, 64)  # of an epoch: about, and the bounds of the number of batches
 
 
 POINTS = range(1, len(GRID) + 1)
@@ -43,6 +41,11 @@ def grid(points, quick):
     return [shape for shape in shapes if not (quick and shape == max(GRID, key=np.prod))]
 
 
+def batches_of_epoch(shape, quick=False):
+    """How many batches of a shape an epoch has; few where minima are wanted, which long runs would not show."""
+    return N_BATCHES[0] if quick or typical.busy else int(np.clip(N_SEQUENCES // shape[0], *N_BATCHES))
+
+
 class Problem:
     """Random sequences and labels, and a network in its initial state.
 
@@ -51,27 +54,33 @@ class Problem:
     cell : str or BaseCell
         For PyTorch's own layers and ONNX, one of `CELLS`.
     shape : tuple of int
-        Number of sequences, steps, inputs, hidden units.
+        Number of sequences in a batch, steps, inputs, hidden units.
     dtype : {"float32", "float64"}
     ragged : bool, default=False
-        Lengths uniform in 10 .. T, sorted: packing then costs PyTorch least.
-    n_layers : int, default=1
-    bidirectional : bool, default=False
+        Lengths uniform in 10 .. T, sorted in each batch: packing then costs PyTorch least.
+    n_batches : int, default=1
     n_classes : int, default=10
+    structure
+        Other settings of the `Structure`.
+    n_layers : int, default=1
+
+    Attributes
+    ----------
+    x, labels, lengths : ndarray
+        Of all sequences, batch after batch; x of shape (T, n_sequences, D).
     """
 
     def __init__(
-        self, cell, shape, dtype="float32", ragged=False, *, n_layers=1, bidirectional=False, n_classes=N_CLASSES
+        self, cell, shape, dtype="float32", ragged=False, *, n_batches=1, n_classes=N_CLASSES, n_layers=1, **structure
     ):
         N, T, D, H = shape
         rng = np.random.default_rng(0)
-        self.cell, self.shape = cell, shape
-        self.lengths = -np.sort(-rng.integers(SHORTEST, T + 1, N)) if ragged else np.full(N, T)
-        self.x = rng.standard_normal((T, N, D)).astype(dtype)
-        self.labels = rng.integers(0, n_classes, N)
-        self.structure = Structure(
-            get_cell(cell), D, (H,) * n_layers, n_classes, dtype=dtype, bidirectional=bidirectional
-        )
+        self.cell, self.shape, self.n_batches, n = cell, shape, n_batches, n_batches * N
+        lengths = rng.integers(SHORTEST, T + 1, (n_batches, N)) if ragged else np.full((n_batches, N), T)
+        self.lengths = -np.sort(-lengths).ravel()
+        self.x = rng.standard_normal((T, n, D)).astype(dtype)
+        self.labels = rng.integers(0, n_classes, n)
+        self.structure = Structure(get_cell(cell), D, (H,) * n_layers, n_classes, dtype=dtype, **structure)
         self.network = Network(self.structure)
         self.theta = self.network.initialize(rng, Scheme(GlorotUniform(), Orthogonal(), None, T))
         self.weights = self.network.layout.views(self.theta)
@@ -83,7 +92,7 @@ class Problem:
         return Data(values, offsets, self.labels[:, np.newaxis], np.ones(len(self.lengths)))
 
     def flops(self):
-        """Floating-point operations of the matrix products of a training step, biases and readout not counted.
+        """Floating-point operations of the matrix products of a mean training step, without biases and readout.
 
         A product with a matrix of n weights takes 2 n operations for a step of a sequence, and as many each for the
         gradients of the weights and of what is multiplied; nothing needs those of the inputs of the first layer.
@@ -93,26 +102,14 @@ class Problem:
             layer, matrix = name.split(".")[1], name.split(".")[-1]
             if matrix in {"W_x", "W_h", "W_y"}:
                 n += array.size * (4 if (layer, matrix) == ("0", "W_x") else 6)
-        return int(self.lengths.sum()) * n
+        return int(self.lengths.sum()) * n / self.n_batches
 
-
-# -------------------------------------------------------------------------------------------------------- skrnn
-def skrnn_step(problem, executor):
-    """A training step of skrnn, as the loop of `Training` makes it."""
-    data, theta = problem.data(), problem.theta.copy()
-    objective = Objective(problem.network, data, MultinomialLogLoss(), 0.0, executor, len(data.lengths))
-    optimizer, rows, number = Adam(), np.arange(len(data.lengths)), itertools.count(1)
-    state, bounds = optimizer.start(theta), list(problem.network.bounds(problem.shape[1]))
-
-    def step():
-        value, gradient = objective.value_and_gradient(theta, rows)
-        clip_by_norm(gradient, CLIP_NORM)
-        optimizer.step(theta, gradient, state, next(number), LEARNING_RATE)
-        for part, limit in bounds:
-            theta[part] = theta[part].clip(-limit, limit)
-        return value, gradient
-
-    return step
+    def batches(self):
+        """Inputs, labels and lengths of each batch, as tensors."""
+        arrays = self.x.swapaxes(0, 1), self.labels, self.lengths
+        for first in range(0, len(self.labels), self.shape[0]):
+            x, *others = (array[first : first + self.shape[0]] for array in arrays)
+            yield torch.tensor(np.ascontiguousarray(x.swapaxes(0, 1))), *map(torch.tensor, others)
 
 
 # ------------------------------------------------------------------------------------------------------ PyTorch
@@ -132,7 +129,8 @@ class TorchModel(torch.nn.Module):
     def __init__(self, problem):
         super().__init__()
         structure = problem.structure
-        D, H, n_layers = structure.n_inputs, structure.hidden_layer_sizes[0], len(structure.hidden_layer_sizes)
+        H, n_layers = structure.hidden_layer_sizes[0], len(structure.hidden_layer_sizes)
+        D = len(problem.weights["layers.0.forward.W_x"])
         layer = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "elman": torch.nn.RNN}[problem.cell]
         dtype, self.n_directions = getattr(torch, structure.dtype), 2 if structure.bidirectional else 1
         self.rnn = layer(D, H, n_layers, bidirectional=structure.bidirectional, dtype=dtype)
@@ -164,12 +162,8 @@ class PaddedTorchModel(TorchModel):
     The fused LSTM of PyTorch, which cannot read packed batches, makes up for the steps in vain at some shapes.
     """
 
-    def __init__(self, problem):
-        super().__init__(problem)
-        self.last = torch.tensor(problem.lengths) - 1, torch.arange(len(problem.lengths))
-
-    def forward(self, x):
-        return self.readout(self.rnn(x)[0][self.last])
+    def forward(self, x, lengths):
+        return self.readout(self.rnn(x)[0][lengths - 1, torch.arange(len(lengths))])
 
 
 class IndRNNLayer(torch.nn.Module):
@@ -211,15 +205,18 @@ class TorchIndRNN(torch.nn.Module):
 
 
 def torch_step(model, problem, packed=False, bounds=()):
-    """A training step of PyTorch; `bounds`: parameters, and largest absolute values that they may have."""
-    x, labels, lengths = torch.tensor(problem.x), torch.tensor(problem.labels), torch.tensor(problem.lengths)
+    """A training step of PyTorch, each on the next batch; `bounds`: parameters, and largest absolute values of them."""
+    batches = itertools.cycle(list(problem.batches()))
     parameters = list(model.parameters())
     optimizer = torch.optim.Adam(parameters, lr=LEARNING_RATE, fused=True)
 
     def step():
+        x, labels, lengths = next(batches)
         optimizer.zero_grad(set_to_none=True)
-        batch = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=True) if packed else x
-        loss = torch.nn.functional.cross_entropy(model(batch), labels)
+        if packed:
+            x = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=True)
+        raw = model(x, lengths) if isinstance(model, PaddedTorchModel) else model(x)
+        loss = torch.nn.functional.cross_entropy(raw, labels)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(parameters, CLIP_NORM, foreach=True)
         optimizer.step()
@@ -233,19 +230,6 @@ def torch_step(model, problem, packed=False, bounds=()):
 
 def torch_contender(run, n_threads):
     return Contender(run, prepare=lambda: torch.set_num_threads(n_threads))
-
-
-def check_same_step(problem, own_step, model, step):
-    """Both sides must compute the same loss and gradient, or there is nothing to compare. Takes a step of each."""
-    value, gradient = own_step()
-    loss = step().item()
-    if not np.isclose(value, loss, rtol=1e-4):
-        raise RuntimeError(f"skrnn and PyTorch differ: loss {value} and {loss}")
-    for parameter, own in model.pairs(problem.network.layout.views(gradient)):
-        # Of length 1: the norm that clipping goes by counts both of PyTorch's biases.
-        own, other = own / np.linalg.norm(own), parameter.grad.numpy() / np.linalg.norm(parameter.grad)
-        if not np.linalg.norm(own - other) < 1e-3:
-            raise RuntimeError(f"skrnn and PyTorch differ: gradients {own} and {other}")
 
 
 # --------------------------------------------------------------------------------------------------------- ONNX

@@ -1,7 +1,8 @@
 """All cells at the speed of the LSTM, IndRNN over many steps, and both directions: training steps, float32.
 
 A training step consists of forward pass, loss, back-propagation through time, clipping and Adam, on random sequences,
-with a readout of 10 classes. Sizes are batch, T, inputs and hidden units of a layer.
+with a readout of 10 classes. skrnn runs epochs of 8 batches or more; the time of a step is that of an epoch, divided by
+the number of batches. Sizes are batch, T, inputs and hidden units of a layer.
 
 **Share of the FMA peak**: one layer, one thread. GFLOP/s only count the matrix products of the cell: per step of a
 sequence, 6 operations per weight, for the forward pass and the gradients of weights and states, but 4 per input weight,
@@ -33,8 +34,8 @@ import warnings
 
 import numpy as np
 import torch
+from _epochs import OwnTraining, check_same_epoch
 from _harness import (
-    Contender,
     at_least,
     at_most,
     best,
@@ -47,8 +48,9 @@ from _harness import (
     ratio,
     report,
     table,
+    typical,
 )
-from _models import Problem, TorchIndRNN, TorchModel, check_same_step, skrnn_step, torch_contender, torch_step
+from _models import Problem, TorchIndRNN, TorchModel, batches_of_epoch, torch_contender, torch_step
 
 from skrnn.cells import GRU, LSTM
 from skrnn.network.shards import ThreadExecutor
@@ -72,7 +74,7 @@ SECONDS = 10  # for the turns of one shape: there are many contenders
 
 LONG = (32, 1000, 16, 128)
 LONG_QUICK = (32, 100, 16, 128)
-INDRNN_RATIO = 10
+INDRNN_RATIO, N_BATCHES = 10, 8
 BIDIRECTIONAL_SHAPES = (64, 100, 16, 64), (32, 50, 8, 32)
 BIDIRECTIONAL_RATIO = 2
 
@@ -84,13 +86,13 @@ def measure_shares(cells, shape, executor, quick):
     contenders, flops = {"peak": peak}, {}
     for name in dict.fromkeys(["lstm", *cells]):
         outputs = {"n_classes": shape[3]} if name == "jordan_wide" else {}
-        problem = Problem(VARIANTS[name], shape, **outputs)
-        contenders[name], flops[name] = Contender(skrnn_step(problem, executor)), problem.flops()
+        problem = Problem(VARIANTS[name], shape, n_batches=batches_of_epoch(shape, quick), **outputs)
+        contenders[name], flops[name] = OwnTraining(problem, executor).contender, problem.flops()
     seconds = interleave(contenders, quick, SECONDS)
     shares = {name: 100 * n / peak_flops * seconds["peak"] / seconds[name] for name, n in flops.items()}
     results = {}
     for name, share in shares.items():
-        median = np.median(seconds[name])
+        median = typical(seconds[name])
         results[name] = 1e3 * median, flops[name] / median / 1e9, np.median(share), np.median(shares["lstm"] - share)
     return results, peak_flops / np.median(seconds["peak"]) / 1e9
 
@@ -118,8 +120,8 @@ def measure_all_shares(cells, quick):
 
 # ---------------------------------------------------------------------------------------------- against PyTorch
 def own_steps(problem, executors):
-    """A training step of skrnn for each number of threads, as contenders."""
-    return {f"skrnn {n}": Contender(skrnn_step(problem, executor)) for n, executor in executors.items()}
+    """Training steps of skrnn for each number of threads, as contenders."""
+    return {f"skrnn {n}": OwnTraining(problem, executor).contender for n, executor in executors.items()}
 
 
 def compare(title, contenders, quick):
@@ -130,7 +132,7 @@ def compare(title, contenders, quick):
     times_faster = ratio(seconds, names[1], names[0])
     kinds = dict.fromkeys(name.rpartition(" ")[0] for name in contenders)
     fastest = [best(seconds, kind) for kind in kinds]
-    times = [f"{1e3 * np.median(seconds[name]):.2f} ({name[-1]})" for name in fastest]
+    times = [f"{1e3 * typical(seconds[name]):.2f} ({name[-1]})" for name in fastest]
     return [title, *times, f"{times_faster:.2f}"], times_faster
 
 
@@ -143,13 +145,13 @@ def scripted(model):
 
 def measure_indrnn(executors, quick):
     """Table, and rows of goals."""
-    problem = Problem("indrnn", LONG_QUICK if quick else LONG, n_layers=2)
+    problem = Problem("indrnn", LONG_QUICK if quick else LONG, n_layers=2, n_batches=N_BATCHES)
     contenders = own_steps(problem, executors)
     bound = 2 ** (1 / problem.shape[1])
     for kind, prepared in (("loop", lambda model: model), ("script", scripted)):
         model = TorchIndRNN(problem)
         step = torch_step(prepared(model), problem, bounds=[(layer.w, bound) for layer in model.layers])
-        check_same_step(problem, skrnn_step(problem, executors[1]), model, step)
+        check_same_epoch(problem, model, step)
         contenders |= {f"torch {kind} {n}": torch_contender(step, n) for n in (1, 2)}
     title = f"indrnn {problem.shape}, 2 layers"
     row, times_faster = compare(title, contenders, quick)
@@ -162,10 +164,11 @@ def measure_bidirectional(executors, quick):
     rows, wanted = [], []
     for ragged in (False, True):
         for shape in BIDIRECTIONAL_SHAPES:
-            problem = Problem("lstm", shape, ragged=ragged, n_layers=2, bidirectional=True)
+            n_batches = batches_of_epoch(shape, quick)
+            problem = Problem("lstm", shape, ragged=ragged, n_batches=n_batches, n_layers=2, bidirectional=True)
             model = TorchModel(problem)
             step = torch_step(model, problem, packed=ragged)
-            check_same_step(problem, skrnn_step(problem, executors[1]), model, step)
+            check_same_epoch(problem, model, step)
             contenders = own_steps(problem, executors) | {f"torch {n}": torch_contender(step, n) for n in (1, 2)}
             title = f"lstm {shape}, 2 layers, both directions{', ragged' if ragged else ''}"
             row, times_faster = compare(title, contenders, quick)
