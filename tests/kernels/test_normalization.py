@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skrnn.kernels.normalization import BLOCK, EPSILON
+from skrnn.kernels.program import Program
 from skrnn.network.arena import Arena
 from skrnn.network.layers.normalization import Normalization
 
@@ -44,12 +45,12 @@ class Rows:
 
     def forward(self):
         Y = self.rows(self.x)
-        self.layer.forward(self.packed, self.buffers, Y, self.n_rows)
+        Program(self.layer.forward(self.packed, self.buffers, Y, self.n_rows)).run()
         return self.used(Y)
 
     def backward(self, dy):
         dY, gradient = self.rows(dy), self.allocate(self.layer.gradient_shapes())
-        self.layer.backward(self.packed, self.buffers, dY, self.n_rows, gradient)
+        Program(self.layer.backward(self.packed, self.buffers, dY, self.n_rows, gradient)).run()
         named = {name: np.full(self.H, np.nan, self.dtype) for name in self.layer.shapes}
         for view, target in self.layer.unpacking(gradient, named):
             target[...] = view
