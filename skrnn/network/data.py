@@ -4,7 +4,6 @@ from functools import cached_property
 
 import numpy as np
 
-from ..kernels.batches import plan_rows
 from ..sequences import SequenceArray
 from ..sequences._layout import offsets_of
 
@@ -93,12 +92,6 @@ class Data:
     def read(self, stretch):
         """Values, and where in them each part of a sequence begins that is in `stretch`."""
         return self.values, stretch.begins
-
-    def rows_of(self, plan, stretch):
-        """Rows of the steps of a `stretch` whose plan this is, in the order of its live rows."""
-        rows = np.empty(plan.starts[-1] - plan.starts[1], np.int64)
-        plan_rows(plan.starts, stretch.begins, rows)
-        return rows
 
     def target_rows(self, indices):
         """Rows of the targets of the sequences `indices`, in their order."""
