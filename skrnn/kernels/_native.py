@@ -19,7 +19,6 @@ from numba.core import types
 from numba.core.compiler_lock import global_compiler_lock
 from numba.core.registry import cpu_target
 
-FIRST_ARGUMENT = 2  # word of a frame
 _SCALARS = {"q": ("i64", types.int64), "d": ("double", types.float64), "b": ("i8", types.boolean)}
 _ITEMS = {"float32": (4, types.float32), "float64": (8, types.float64), "int64": (8, types.int64)}
 # What a kernel may return where nobody wants it, and where a number of this letter does: nothing larger than a word.

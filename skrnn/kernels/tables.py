@@ -48,11 +48,24 @@ def put_rows(held, codes, table):
 
 
 @stage
-def let_wait(codes, last, now, count):
+def let_wait(codes, last, now, counts):
     """The rows of `codes` are as they should be after `now` updates, and no longer held."""
     for i in range(codes.shape[0]):
         last[codes[i]] = now
-    count[0] = 0
+    for k in range(counts.shape[0]):
+        counts[k] = 0
+
+
+@stage
+def say_taken(counts, k):
+    """What was taken of the codes that were collected stands where ``counts[k]`` is about."""
+    counts[k] = counts[0]
+
+
+@stage
+def subtract_one(number, out):
+    """out[0] = number - 1."""
+    out[0] = number - 1
 
 
 @stage

@@ -85,7 +85,8 @@ class Predictor:
             ends = np.cumsum(n_steps)
             rows, n = ends - n_steps, int(ends[-1])
         out = np.empty((n, kind.n_columns(network)), network.dtype)
-        workspace.set_theta(np.ascontiguousarray(self.theta, network.dtype))
+        theta = np.ascontiguousarray(self.theta, network.dtype)  # lives as long as the workspace reads it
+        workspace.set_theta(theta)
         workspace.set_out(out)
         if initial is None and self._is_driven(workspace.room.n_steps, n_rows, lengths, longest):
             workspace.set_sequences(lengths, data.begins if indices is None else data.begins[indices], rows, longest)

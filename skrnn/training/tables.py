@@ -14,6 +14,7 @@ from ..network.data import StreamedData
 from ..network.plan import Stretch
 from .missed import keep_calls, make_up_call
 
+COLLECTED, BEFORE, HELD = range(3)  # counts of codes: found; with rows before the last update; with rows in hand
 WORTHWHILE = 4  # times as many numbers in all tables as in the rows of a batch pay for moving rows about
 
 
@@ -45,25 +46,34 @@ class Table:
     def __init__(self, channel, whole, held, slots):
         self.channel, self.whole, self.held, self.slots = channel, whole, held, slots
         self.last, self.everything = np.zeros(len(whole[0]), np.int64), np.arange(len(whole[0]))
-        self._codes, self.count = np.zeros(len(held[0]), np.int64), np.zeros(1, np.int64)
-        self._kept, self._n_kept = np.zeros(len(held[0]), np.int64), np.zeros(1, np.int64)
-        self.codes = View.first(self._codes, Number(self.count))
+        self._codes, self.counts = np.zeros(len(held[0]), np.int64), np.zeros(3, np.int64)
+        self._kept, self._n_kept, self._before = np.zeros(len(held[0]), np.int64), np.zeros(1, np.int64), held[0].copy()
+        # Whenever Ctrl-C comes, the counts say what stands where.
+        self.codes = View.first(self._codes, Number(self.counts, COLLECTED))
+        self._held_codes = View.first(self._codes, Number(self.counts, HELD))
 
     def put_back(self, now):
         """Instructions that put the rows back after `now` updates."""
         for held, whole in zip(self.held, self.whole, strict=True):
-            yield Instruction(f"table {self.channel}: put back", kernels.put_rows, (held, self.codes, whole))
-        what = self.codes, self.last, now, self.count
+            yield Instruction(f"table {self.channel}: put back", kernels.put_rows, (held, self._held_codes, whole))
+        what = self._held_codes, self.last, now, self.counts
         yield Instruction(f"table {self.channel}: let wait", kernels.let_wait, what)
 
     def collect(self, rows, begins, lengths, values):
         """What finds the codes of sequences."""
-        return rows, begins, lengths, values, self.channel, self.slots, self._codes, self.count
+        return rows, begins, lengths, values, self.channel, self.slots, self._codes, self.counts
 
     def take(self):
         """Instructions that take the rows of these codes."""
         for whole, held in zip(self.whole, self.held, strict=True):
             yield Instruction(f"table {self.channel}: take", kernels.take_rows, (whole, self.codes, held))
+        yield Instruction(f"table {self.channel}: taken", kernels.say_taken, (self.counts, HELD))
+
+    def take_before(self):
+        """Instructions that remember the parameters in these rows, which are those before the last update."""
+        what = self.whole[0], self.codes, self._before
+        yield Instruction(f"table {self.channel}: take before", kernels.take_rows, what)
+        yield Instruction(f"table {self.channel}: taken before", kernels.say_taken, (self.counts, BEFORE))
 
     def make_up(self, optimizer, codes, now, scales):
         """Instructions that make up for missed updates of rows."""
@@ -72,7 +82,14 @@ class Table:
 
     def keep(self):
         """Instructions that remember which rows are held."""
-        yield Instruction(f"table {self.channel}: keep", kernels.keep_codes, (self.codes, self._kept, self._n_kept))
+        yield Instruction(
+            f"table {self.channel}: keep", kernels.keep_codes, (self._held_codes, self._kept, self._n_kept)
+        )
+
+    def rows_before(self):
+        """The rows in hand, and their parameters before the last update."""
+        n = self.counts[BEFORE]
+        return self._codes[:n].copy(), self._before[:n]
 
     def put_kept(self, held, whole):
         """Put rows back to where they were when `keep` remembered them."""
@@ -114,6 +131,7 @@ class Tables:
         self.slots, self._n_updates = optimizer.start(objective.theta), now
         self.rows, self._n_rows = np.zeros(len(objective.data.lengths), np.int64), n_rows
         self._scales, self._until = np.zeros((n_updates, 2)), Number(np.zeros(1, np.int64))
+        self._before = np.zeros(1, np.int64)  # updates before the last one
         packed = objective.batch.packed.group("embedding")
         whole, held = self._views(network, [self.theta, *state.slots]), self._views(objective.network, self._held)
         self._names = [f"embedding.{name}" for name in network.stack.fronts["embedding"].shapes]
@@ -152,7 +170,10 @@ class Tables:
             what = View.first(self.rows, self._n_rows), data.begins, data.lengths, data.values
             for table in self._tables:
                 yield Instruction(f"table {table.channel}: codes", kernels.collect_codes, table.collect(*what))
+        yield Instruction("tables: before", kernels.subtract_one, (self._n_updates, self._before))
         for table in self._tables:
+            yield from table.make_up(self._optimizer, table.codes, Number(self._before), self._scales)
+            yield from table.take_before()
             yield from table.make_up(self._optimizer, table.codes, self._n_updates, self._scales)
             yield from table.take()
 
@@ -177,17 +198,20 @@ class Tables:
         """Begin an epoch: all rows are as they should be."""
         self._copy_others(self._network, [self.theta, *self._state.slots], self._objective.network, self._held)
         for table in self._tables:
-            table.last[:] = table.count[0] = 0
+            table.last[:] = 0
+            table.counts[:] = 0
 
     def end(self):
         """Bring all rows to where they should be, and ``state.safe_theta`` to before the last update."""
         n, state, few = self._n_updates.value, self._state, self._objective.network
+        in_hand = [table.rows_before() for table in self._tables]
         self._put_back.run()
         if n:
             self._make_up_until(n - 1)
             state.safe_theta[:] = self.theta
             safe, held = self._network.layout.views(state.safe_theta), few.layout.views(self.safe_theta)
-            for name, table in zip(self._names, self._tables, strict=True):
+            for name, table, (codes, rows) in zip(self._names, self._tables, in_hand, strict=True):
+                safe[name][codes] = rows
                 table.put_kept(held[name], safe[name])
             self._copy_others(few, [self.safe_theta], self._network, [state.safe_theta])
         self._make_up_until(n)

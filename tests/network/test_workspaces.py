@@ -73,6 +73,16 @@ def test_changed_weights_are_noticed(cell, lengths):
     check(theta)
 
 
+def test_weights_that_have_to_be_converted():
+    """The copy lives until they are packed."""
+    network, theta, sequences, _ = problem("gru", [5, 3], hidden=(40,))
+    expected = raw(network, theta, as_data(sequences))
+    for given in (theta.astype(np.float64), np.repeat(theta, 2)[::2], theta.astype(">f4")):
+        for _ in range(10):
+            assert_array_equal(raw(network, given, as_data(sequences)), expected)
+            assert_array_equal(raw(network, -given, as_data(sequences)), raw(network, -theta, as_data(sequences)))
+
+
 def test_weights_that_become_nan_and_finite_again():
     network, theta, sequences, _ = problem("gru", LENGTHS)
     data = as_data(sequences)

@@ -14,7 +14,7 @@ from skrnn.network.data import Data, StreamedData
 from skrnn.network.memory import Room
 from skrnn.network.shards import ThreadExecutor
 from skrnn.optimizers import SGD, Adam, AdamW, RMSprop
-from skrnn.schedules import Cosine, WarmUp
+from skrnn.schedules import Constant, Cosine, WarmUp
 from skrnn.training.run import Training
 from skrnn.training.state import Settings, TrainingState
 
@@ -206,19 +206,29 @@ def test_resumed(solver):
     assert_equal_states(expected, epochs(make_training(make_data(), state), solver, 2))
 
 
-def interrupted(monkeypatch, after, error):
-    """The state of a run whose second epoch has ended after so many updates; in Python, which stops anywhere."""
+def interrupted(monkeypatch, after, error, data=None, part=None):
+    """The state of a run whose second epoch has ended after so many updates; in Python, which stops anywhere.
+
+    part : the part of the program `start` before which it stops; None: before the first. For streamed data.
+    """
     run, calls = skrnn.training.objective.Objective.run, []
 
     def run_or_stop(self, piece, seed=None):
         calls.append(0)
-        if len(calls) == 8 + after + 1:
+        if len(calls) == 8 + after + 1 and part is None:
             raise error
+        if len(calls) == 8 + after + 1:
+            parts = self.start._parts
+
+            def stop():
+                raise error
+
+            parts[part % len(parts)] = stop
         run(self, piece, seed)
 
     with monkeypatch.context() as context:
         context.setattr(skrnn.training.objective.Objective, "run", run_or_stop)
-        training = make_training(make_data(), loss=OwnError())
+        training = make_training(make_data() if data is None else data, loss=OwnError())
         with pytest.raises(type(error)):
             epochs(training, Adam())
     return training.state
@@ -231,6 +241,31 @@ def test_interrupted(monkeypatch, after):
     monkeypatch.setattr(skrnn.training.tables, "WORTHWHILE", np.inf)
     expected = interrupted(monkeypatch, after, KeyboardInterrupt())
     assert_equal_states(expected, state)
+
+
+@pytest.mark.parametrize("part", range(28))
+def test_interrupted_while_rows_are_exchanged(monkeypatch, part):
+    """Whatever has been exchanged by then; codes of streamed data are found by Python, between kernels."""
+    data = make_data(streamed=True)
+    state = interrupted(monkeypatch, 3, KeyboardInterrupt(), data, part)
+    monkeypatch.setattr(skrnn.training.tables, "WORTHWHILE", np.inf)
+    assert_equal_states(interrupted(monkeypatch, 3, KeyboardInterrupt(), data), state)
+
+
+def test_diverged_after_rows_were_taken(monkeypatch):
+    """By the driver, in the middle of an epoch: rows of the next batch have moved on."""
+    states = []
+    for worthwhile in (2, np.inf):
+        monkeypatch.setattr(skrnn.training.tables, "WORTHWHILE", worthwhile)
+        training, rows = (
+            make_training(make_data(), schedule=Constant(), learning_rate=1e3, batch_size=4),
+            np.arange(60),
+        )
+        assert "diverged" in training.run(SGD(), rows, rows[:0])
+        assert training.state.n_updates > 1
+        states.append(training.state)
+    assert_array_equal(states[0].safe_theta, states[1].safe_theta)
+    assert_array_equal(states[0].theta, states[1].theta)
 
 
 def test_diverged(monkeypatch):
