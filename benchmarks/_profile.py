@@ -84,7 +84,7 @@ class Profile:
 
     def _single_out(self, epochs):
         """A program of each instruction."""
-        programs = epochs._programs | {driver.SHARDS: epochs._programs[driver.SHARDS][0]}  # of the only worker
+        programs = epochs._driver.programs | {driver.SHARDS: epochs._driver.shards[0]}  # of the only worker
         instructions = {word: program.instructions for word, program in programs.items()}
         instructions[driver.SHARDS] = [*instructions[driver.SHARDS], *parts_of_loops(instructions[driver.SHARDS])]
         self._singles = {word: [(each.name, Program([each])) for each in some] for word, some in instructions.items()}

@@ -94,10 +94,7 @@ class ThreadExecutor:
 
     def together(self, work, n_workers):
         """Call ``work(number, worker)`` for the numbers below `n_workers`, each in a thread if there is one."""
-        if n_workers == 1:
-            work(0, 0)
-        else:
-            self._pool.run(work, n_workers, n_workers)
+        self._pool.run(work, n_workers, n_workers)
 
 
 def worthwhile_workers(theta, lengths, share=1.0):

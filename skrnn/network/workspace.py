@@ -16,6 +16,7 @@ from ..kernels.batches import SHARD, TARGET_BEGINS, follow_rows
 from ..kernels.copies import copy_if_new
 from ..kernels.program import IS_COMPILED, Instruction, Number, Program, View, place_of
 from .arena import aligned
+from .drive import Drive
 from .memory import LARGEST_SPARE
 from .programs import ShardPrograms
 
@@ -105,13 +106,12 @@ class Workspace:
         self.kind, self.room, self.threads = kind, room, []
         self.packed, self._fixed = network.memory.allocate_packed(), _nothing
         self._words = words = aligned(N_WORDS, np.int64)
-        self._address = place_of(words)
         words[[driver.LEFT, driver.BUDGET, driver.HAS_WEIGHT]] = 1
         self.out = View(Number(words, OUT), (Number(words, N_OUT), kind.n_columns(network)), network.dtype)
         sizes = [Number(words, LONGEST if k == COUNTS else CAPACITY) for k in range(N_WORDS - VECTORS)]
         self.vectors = [View(Number(words, VECTORS + k), (n,), np.dtype(np.int64)) for k, n in enumerate(sizes)]
         self.pack = Program([self._pack(network)])
-        self._programs = self._for_driver()
+        self._driver = self._for_driver() if IS_COMPILED else None
         self._table, self._counts = np.zeros((COUNTS, 0), np.int64), np.zeros(0, np.int64)
         self._make_room(1, 0)
 
@@ -132,10 +132,7 @@ class Workspace:
         group = Instruction("next group", minibatches.next_group, (words, bounds, bounds))
         programs = {driver.BATCH: Program.joined(self.pack, Program([sort, cut])), driver.GROUP: Program([group])}
         programs |= dict.fromkeys((driver.GATHER, driver.JUDGE, driver.UPDATE), Program([]))
-        if IS_COMPILED:
-            for word, program in programs.items():
-                words[word] = program.address
-        return programs
+        return Drive(words, programs)
 
     def add_threads(self, network, n_threads):
         """Make memory and programs for so many threads, where there are fewer."""
@@ -145,9 +142,8 @@ class Workspace:
             memory = network.memory.allocate_thread(self.room.n_steps, self.room.n_sequences, self.kind.mode)
             self.threads.append(PredictionPrograms(network, memory, self))
             if IS_COMPILED:
-                pairs = [(each.whole.address, each.plan.count(SHARD).address) for each in self.threads]
-                self._workers = np.array(pairs, np.int64)
-                self._words[driver.WORKERS] = place_of(self._workers)
+                places = [each.plan.count(SHARD) for each in self.threads]
+                self._driver.set_workers([each.whole for each in self.threads], places)
         self._count_bytes()
 
     # ---------------------------------------------------------------------------------------------------- a prediction
@@ -207,25 +203,8 @@ class Workspace:
         for each in self.threads[:n_workers]:
             each.plan.set_values(values)
         words[SHARD_ROWS], words[SHARD_STEPS] = n_rows, self.room.n_steps if keep_to_room else 0
-        words[minibatches.N_HANDED_OUT] = words[driver.HALT] = 0
-        if n_workers == 1:
-            driver.lead(self._address)
-        else:
-            executor.together(self._work, n_workers)
-        if words[driver.STATUS]:
-            self._explain(int(words[driver.STATUS]), int(words[driver.FAILED]))
-
-    def _explain(self, number, failed):
-        """Raise what an instruction of the driver's program `number` has raised."""
-        program = self.threads[failed >> 32].whole if number == driver.SHARDS else self._programs[number]
-        program.explain(failed & driver.LOW)
-
-    def _work(self, number, worker):
-        """What a thread does; a method, so that the memory lives as long as the thread is at it."""
-        if number == 0:
-            driver.lead(self._address)
-        else:
-            driver.help_out(self._address, number)
+        words[minibatches.N_HANDED_OUT] = 0
+        self._driver.run(executor, n_workers)
 
 
 def _nothing():

@@ -10,6 +10,7 @@ from ..kernels.program import IS_COMPILED, Instruction, Number, Program
 from ..kernels.updates import clip_by_norm
 from ..network.arena import aligned
 from ..network.data import StreamedData
+from ..network.drive import Drive
 from ..optimizers import BaseOptimizer
 from .tables import Tables
 
@@ -69,7 +70,7 @@ class Epochs:
             ]
         )
         self.update = Program([*self._update(optimizer, bounds)])
-        self._programs, self._budget = self._for_driver() if self._can_be_driven() else None, 1
+        self._driver, self._budget = self._for_driver() if self._can_be_driven() else None, 1
 
     def _update(self, optimizer, bounds):
         objective, slots, safe_theta = self.objective, self._changed.slots, self._changed.safe_theta
@@ -105,7 +106,7 @@ class Epochs:
         return objective.workers[0].programs(noisy).loss.is_compiled
 
     def _for_driver(self):
-        """Lay out the programs of a batch, and those of each worker."""
+        """The driver with the programs of a batch, and those of each worker."""
         objective, words, data = self.objective, self._words, self.objective.data
         network, room, size = objective.network, objective.room, self.settings.batch_size
         size, n_group = min(size, len(data.lengths)), len(objective.batch.losses)
@@ -120,41 +121,26 @@ class Epochs:
         gather = Program(objective.gather_from(Number(words, driver.N_SHARDS)))
         programs = {driver.BATCH: batch, driver.GROUP: group, driver.GATHER: gather}
         programs |= {driver.JUDGE: self.judge, driver.UPDATE: self.update}
-        for word, program in programs.items():
-            words[word] = program.address
+        drive = Drive(words, programs)
         plans, noisy = [worker.memory.plan for worker in objective.workers], network.structure.is_noisy
         shards = [worker.programs(noisy).whole(group_bounds, sorted_rows) for worker in objective.workers]
-        pairs = [(each.address, plan.count(SHARD).address) for each, plan in zip(shards, plans, strict=True)]
-        self._workers = np.array(pairs, np.int64)
-        words[driver.WORKERS] = self._workers.ctypes.data
-        return programs | {driver.SHARDS: shards}
+        drive.set_workers(shards, [plan.count(SHARD) for plan in plans])
+        return drive
 
     def _drive(self, n_workers):
         """Run the driver, slice by slice."""
-        words, address = self._words, self._words.ctypes.data
+        words = self._words
         for worker in self.objective.workers:
             worker.memory.plan.take_all_steps()
             worker.memory.plan.set_values(self.objective.data.values)
 
-        def work(number, worker):
-            driver.lead(address) if number == 0 else driver.help_out(address, number)
-
         while words[driver.LEFT] > 0 and not words[driver.IS_OVER]:
-            words[driver.BUDGET], words[driver.HALT], start = self._budget, 0, time.perf_counter()
+            words[driver.BUDGET], start = self._budget, time.perf_counter()
             n_before = int(words[minibatches.N_BATCHES])
-            self.objective.executor.together(work, n_workers)
-            if words[driver.STATUS]:
-                self._explain(int(words[driver.STATUS]), int(words[driver.FAILED]))
+            self._driver.run(self.objective.executor, n_workers)
             seconds = time.perf_counter() - start
             n_batches = int(words[minibatches.N_BATCHES]) - n_before  # fewer than the budget where the epoch ends
             self._budget = max(1, min(2 * self._budget, int(n_batches * SLICE / seconds)))
-
-    def _explain(self, number, failed):
-        """Raise what an instruction of the driver's program `number` has raised."""
-        program = self._programs[number]
-        if number == driver.SHARDS:
-            program, failed = program[failed >> 32], failed & driver.LOW
-        program.explain(failed)
 
     # ----------------------------------------------------------------------------------------------------- an epoch
     def run(self, order, rates, seed):
@@ -176,7 +162,7 @@ class Epochs:
         if objective.tables:
             objective.tables.begin()
         try:
-            if self._programs is not None:
+            if self._driver is not None:
                 self._drive(self._n_workers(order[:size]))
             else:
                 self._run_in_python(order, seed)
