@@ -88,12 +88,12 @@ class Predictor:
         theta = np.ascontiguousarray(self.theta, network.dtype)  # lives as long as the workspace reads it
         workspace.set_theta(theta)
         workspace.set_out(out)
-        if initial is None and self._is_driven(workspace.room.n_steps, n_rows, lengths, longest):
+        room = workspace.room._replace(n_sequences=n_rows)
+        if initial is None and self._is_driven(room, lengths, longest):
             workspace.set_sequences(lengths, data.begins if indices is None else data.begins[indices], rows, longest)
             workspace.run(data.values, n_rows, not network.in_segments, self.executor, n_workers)
             carries = None
         else:
-            room = workspace.room._replace(n_sequences=n_rows)
             shards = room.shards(np.argsort(-lengths, kind="stable"), lengths, network.in_segments)
             workers = [_Pass(data, each, room.n_steps, indices, rows) for each in workspace.threads[:n_workers]]
             carries = self._run_in_python(workspace, shards, workers, initial)
@@ -125,13 +125,12 @@ class Predictor:
         n_shards = n_workers * -(-n // (n_workers * PREDICTION_ROWS))
         return min(n, 8 * -(-n // (8 * n_shards))), n_workers
 
-    def _is_driven(self, n_steps, n_rows, lengths, longest):
+    def _is_driven(self, room, lengths, longest):
         """Whether compiled code does it all: steps are at hand, and all those of a shard have room."""
         if not IS_COMPILED or isinstance(self.data, StreamedData):
             return False
-        if not self.network.in_segments or n_rows * longest <= n_steps:
-            return True
-        return np.partition(lengths, -n_rows)[-n_rows:].sum() <= n_steps
+        # The product is quick, and mostly small enough.
+        return room.n_sequences * longest <= room.n_steps or room.has_whole(lengths, self.network.in_segments)
 
     def _run_in_python(self, workspace, shards, workers, initial):
         """What the driver does, for segments, steps that are encoded when they are read, and initial states."""

@@ -108,6 +108,11 @@ class Memory:
 class Room(NamedTuple):
     """Most sequences, and most steps of them in all, that the buffers of a thread have room for; and their bytes."""
 
+    def has_whole(self, lengths, in_segments):
+        """Whether any shard of sequences of these `lengths` goes through at once: always, if there are no segments."""
+        n = self.n_sequences
+        return not in_segments or bool(np.partition(lengths, -n)[-n:].sum() <= self.n_steps)
+
     n_sequences: int
     n_steps: int
     n_bytes: int

@@ -99,8 +99,7 @@ class Epochs:
             return False
         if objective.truncation is not None and lengths.max() > objective.truncation:
             return False
-        n, n_steps = objective.room.n_sequences, objective.room.n_steps
-        if objective.network.in_segments and n_steps < np.partition(lengths, -n)[-n:].sum():
+        if not objective.room.has_whole(lengths, objective.network.in_segments):
             return False
         noisy = objective.network.structure.is_noisy
         return objective.workers[0].programs(noisy).loss.is_compiled
