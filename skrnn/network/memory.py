@@ -60,16 +60,12 @@ class Memory:
 
     @cached_property
     def gradient_bytes(self):
-        """Bytes of `allocate_gradient`."""
+        """Bytes of the gradient of one shard, in packed form."""
         return arena_bytes(self._gradient_shapes(), self.dtype)
 
     def allocate_packed(self):
         """Room for `Network.pack`."""
         return Arena(self._packed_shapes(), self.dtype)
-
-    def allocate_gradient(self):
-        """Room for the gradient of one shard, in packed form."""
-        return Arena(self._gradient_shapes(), self.dtype)
 
     # ------------------------------------------------------------------------------------------------- a shard
     def buffer_bytes(self, n_steps, n_sequences, mode):
@@ -108,14 +104,14 @@ class Memory:
 class Room(NamedTuple):
     """Most sequences, and most steps of them in all, that the buffers of a thread have room for; and their bytes."""
 
+    n_sequences: int
+    n_steps: int
+    n_bytes: int
+
     def has_whole(self, lengths, in_segments):
         """Whether any shard of sequences of these `lengths` goes through at once: always, if there are no segments."""
         n = self.n_sequences
         return not in_segments or bool(np.partition(lengths, -n)[-n:].sum() <= self.n_steps)
-
-    n_sequences: int
-    n_steps: int
-    n_bytes: int
 
     def shards(self, order, lengths, in_segments):
         """The sequences `order`, longest first, in shards; all of each fit at once if there are no segments."""

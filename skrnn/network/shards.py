@@ -33,11 +33,9 @@ class ShardTask(NamedTuple):
 
 
 class ShardResult(NamedTuple):
-    """What came of a task: its part of the loss with the gradient in packed form, or rows of predictions."""
+    """What came of a task but arrays that workers have written in place: its part of the loss, and its last states."""
 
     loss: float = 0.0
-    gradient: np.ndarray | None = None
-    rows: np.ndarray | None = None
     carry: Carry | None = None
 
 
@@ -82,7 +80,7 @@ class ThreadExecutor:
         self._pool.__exit__(*exception)
 
     def run(self, crew, theta, tasks, n_workers):
-        """See `Executor`; gradients are those of the workers, not copies."""
+        """See `Executor`."""
         crew.pack(theta)
         results = [None] * len(tasks)
 

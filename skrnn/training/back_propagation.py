@@ -119,7 +119,7 @@ class BackPropagation:
         return self._programs[noisy]
 
     def run(self, task, visit=None):
-        """Loss, gradient and last states of a task.
+        """Loss and last states of a task; its gradient goes to row ``task.number`` of the batch.
 
         visit : is called as ``visit(segment)`` on the way back behind each segment.
         """
@@ -149,7 +149,7 @@ class BackPropagation:
                 visit(segments[k])
         if total is not None:
             np.add(total, gradient, out=gradient)
-        return ShardResult(value, gradient, carry=carries[-1] if task.wants_carry else None)
+        return ShardResult(value, carries[-1] if task.wants_carry else None)
 
     def _begin(self, task, programs):
         """The steps that the gradient flows back through, and the states from which they start."""

@@ -159,7 +159,10 @@ def test_pack_and_unpack_are_inverse(cell, options, D, hidden, K):
     hidden = hidden[:1] * len(hidden) if options else hidden
     network, theta = random_network(np.random.default_rng(9), cell, D, hidden, K, **options)
     for _ in range(2):
-        packed, gradient = network.pack(theta, network.memory.allocate_packed()), network.memory.allocate_gradient()
+        packed, gradient = (
+            network.pack(theta, network.memory.allocate_packed()),
+            network.memory.allocate_gradients(1).first,
+        )
         for name, array in gradient.arrays.items():
             part, _, slope = name.rpartition(".")
             source = packed.group(part)[slope.removeprefix("d").removeprefix("_")]
