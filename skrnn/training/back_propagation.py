@@ -33,7 +33,7 @@ class Batch(NamedTuple):
     @classmethod
     def of(cls, network, n_shards):
         """Memory for groups of `n_shards` shards."""
-        keys = Keys(5 * len(network.stack.levels) + 1)
+        keys = Keys(5 * network.n_levels + 1)
         numbers, losses = np.zeros(minibatches.N_NUMBERS), np.zeros(n_shards)
         packed, gradients = network.memory.allocate_packed(), network.memory.allocate_gradients(n_shards)
         return cls(packed, gradients, losses, numbers, keys)
@@ -59,7 +59,7 @@ class TrainingPrograms(ShardPrograms):
     @cached_property
     def loss(self):
         """From raw predictions and targets to the loss of the shard and the gradients of raw predictions."""
-        arrays, plan, pooling = self.shard.buffers.group("pooled"), self.plan, self.head.pooling
+        arrays, plan, pooling = self.shard.buffers.group("pooled"), self.head.plan(self.shard), self.head.pooling
         n, n_most = pooling.n_rows(plan), arrays["raw"].shape[0]
         y = View.first(np.zeros((n_most, self.data.target.shape[1]), arrays["raw"].dtype), n)
         weight = View.first(np.zeros(n_most, arrays["raw"].dtype), n)
@@ -72,7 +72,7 @@ class TrainingPrograms(ShardPrograms):
         instructions.append(Instruction("targets", gather_targets, what))
         kernel, arguments = self._loss_call(arrays["raw"], self.n_outputs, y, weight, arrays["d_raw"])
         instructions.append(Instruction("loss", kernel, arguments, value))
-        instructions.append(Instruction("keep loss", keep_loss, (value, plan.count(SHARD), self._batch.losses)))
+        instructions.append(Instruction("keep loss", keep_loss, (value, self.plan.count(SHARD), self._batch.losses)))
         return Program(instructions)
 
     def _loss_call(self, *arguments):

@@ -131,7 +131,7 @@ class Epochs:
         words = self._words
         for worker in self.objective.workers:
             worker.memory.plan.take_all_steps()
-            worker.memory.plan.set_values(self.objective.data.values)
+            worker.memory.set_values(self.objective.data.values, self.objective.data)
 
         while words[driver.LEFT] > 0 and not words[driver.IS_OVER]:
             words[driver.BUDGET], start = self._budget, time.perf_counter()

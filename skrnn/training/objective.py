@@ -9,7 +9,7 @@ from ..kernels.copies import copy_all
 from ..kernels.minibatches import TOTAL, VALUE, add_vector, start_gradient, sum_shards
 from ..kernels.program import Instruction, Number, Program
 from ..network.data import MAX_BYTES, SHARES
-from ..network.memory import room_of_training
+from ..network.memory import TRAINING, room_of_training
 from ..network.plan import Stretch
 from ..network.shards import Crew, ShardTask, worthwhile_workers
 from .back_propagation import BackPropagation, Batch
@@ -69,7 +69,8 @@ class Objective:
         self.network, self.data, self.loss, self.alpha, self.executor = network, data, loss, float(alpha), executor
         self.penalized, self.truncation = network.layout.is_weight().astype(network.dtype), truncation
         lengths = data.lengths if truncation is None else np.minimum(data.lengths, truncation)
-        self.room = room = room_of_training(network, lengths, network.shard_rows(max_batch), max_bytes)
+        mode = TRAINING._replace(n_out_steps=data.n_out_steps)
+        self.room = room = room_of_training(network, lengths, network.shard_rows(max_batch), max_bytes, mode)
         n_shards = -(-max_batch // room.n_sequences)
         n_shards = min(n_shards, MAX_SHARDS, max(1, max_bytes // SHARES // network.memory.gradient_bytes))
         left = max_bytes - max_bytes // SHARES - network.memory.packed_bytes - n_shards * network.memory.gradient_bytes
@@ -77,7 +78,7 @@ class Objective:
         n_workers = max(1, min(executor.n_workers, n_shards, left // of_worker))
         self.theta, self.gradient = np.zeros(network.size, network.dtype), np.zeros(network.size, network.dtype)
         self.batch, self._n_shards = Batch.of(network, n_shards), np.zeros(1, np.int64)
-        self.workers = [BackPropagation(network, data, loss, self.batch, room) for _ in range(n_workers)]
+        self.workers = [BackPropagation(network, data, loss, self.batch, room, mode) for _ in range(n_workers)]
         self._crew = Crew(lambda theta: None, self.workers)  # the program `start` has packed the parameters
         self.tables = None  # `Tables`, where the network holds the rows of a batch only
 
@@ -184,6 +185,8 @@ def check_truncation(structure, truncation):
     if truncation is None:
         return
     conv, advice = structure.convolution, f"truncation={truncation} runs the steps of a sequence a few at a time"
+    if structure.decoder is not None:
+        raise ValueError(f"{advice}, but a decoder reads all of them: use truncation=None.")
     if structure.bidirectional:
         raise ValueError(f"{advice}, from the first on: set bidirectional=False, or truncation=None.")
     if structure.pooling not in ("last", "steps"):
