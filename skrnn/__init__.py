@@ -13,7 +13,7 @@ from importlib import import_module
 
 from ._core.version import __version__
 from .convolution import Conv
-from .estimators import RNNClassifier, RNNRegressor, SequenceTransformer
+from .estimators import RNNClassifier, RNNRegressor, Seq2SeqClassifier, SequenceTransformer
 from .persistence._estimators import load, save
 from .sequences import Sequence, SequenceArray
 
@@ -21,6 +21,7 @@ __all__ = [
     "Conv",
     "RNNClassifier",
     "RNNRegressor",
+    "Seq2SeqClassifier",
     "Sequence",
     "SequenceArray",
     "SequenceTransformer",

@@ -2,6 +2,7 @@
 
 from ._classifier import RNNClassifier
 from ._regressor import RNNRegressor
+from ._seq2seq_classifier import Seq2SeqClassifier
 from ._transformer import SequenceTransformer
 
-__all__ = ["RNNClassifier", "RNNRegressor", "SequenceTransformer"]
+__all__ = ["RNNClassifier", "RNNRegressor", "Seq2SeqClassifier", "SequenceTransformer"]

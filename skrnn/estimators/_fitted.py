@@ -14,6 +14,7 @@ OF_TARGETS = frozenset(
     {
         *("classes_", "multilabel_", "loss_function_", "target_mean_", "target_scale_", "target_shape_"),
         *("reconstruction_mean_", "reconstruction_scale_"),
+        *("max_output_length_", "n_out_steps_"),
     }
 )
 # All attributes that any fit sets; those of the fit before go when a new result is taken over.

@@ -36,7 +36,7 @@ class ThreadMemory(NamedTuple):
     def set_values(self, values, data):
         """Say where the steps of all sequences lie, and what a decoder reads for those of `data`."""
         self.plan.set_values(values)
-        if self.outputs is not None:
+        if data.outputs is not None:
             self.outputs.set_data(data.outputs)
 
 

@@ -233,6 +233,17 @@ class Outputs:
         self.plan.set_values(data.values)
         self._words[:] = place_of(data.begins), place_of(data.lengths), len(data.lengths)
 
+    def set_rows(self, sources, values):
+        """Say that the decoder runs a step of sequences of its own: for each, the number of that of the encoder.
+
+        values : what the step reads, in rows
+        """
+        n = len(sources)
+        self._data, self._rooms[1, :n] = values, sources
+        self.plan.set_values(values)
+        one = np.ones(n, np.int64)
+        self.plan.set(Stretch(np.arange(n), np.arange(n), np.zeros(n, np.int64), one, one), np.arange(n))
+
     def take(self, plan):
         """Instructions that take the sequences of a shard from the plan of the encoder, and lay out their steps."""
         own = self.plan
