@@ -13,7 +13,7 @@ from importlib import import_module
 
 from ._core.version import __version__
 from .convolution import Conv
-from .estimators import RNNClassifier, RNNRegressor, Seq2SeqClassifier, SequenceTransformer
+from .estimators import RNNClassifier, RNNRegressor, Seq2SeqClassifier, Seq2SeqRegressor, SequenceTransformer
 from .persistence._estimators import load, save
 from .sequences import Sequence, SequenceArray
 
@@ -22,6 +22,7 @@ __all__ = [
     "RNNClassifier",
     "RNNRegressor",
     "Seq2SeqClassifier",
+    "Seq2SeqRegressor",
     "Sequence",
     "SequenceArray",
     "SequenceTransformer",

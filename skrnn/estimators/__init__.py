@@ -3,6 +3,7 @@
 from ._classifier import RNNClassifier
 from ._regressor import RNNRegressor
 from ._seq2seq_classifier import Seq2SeqClassifier
+from ._seq2seq_regressor import Seq2SeqRegressor
 from ._transformer import SequenceTransformer
 
-__all__ = ["RNNClassifier", "RNNRegressor", "Seq2SeqClassifier", "SequenceTransformer"]
+__all__ = ["RNNClassifier", "RNNRegressor", "Seq2SeqClassifier", "Seq2SeqRegressor", "SequenceTransformer"]

@@ -5,7 +5,7 @@ from weakref import WeakKeyDictionary
 
 from sklearn.utils._param_validation import StrOptions
 
-from ._documentation import ARGUMENTS, FITTED, SHARED, table
+from ._documentation import FITTED, SHARED, table
 from ._settings import Auto
 from ._trained import BaseTrained
 
@@ -37,8 +37,6 @@ REFERENCES = """\
    ICLR 2015. :arxiv:`1409.0473`
 .. [6] M.-T. Luong, H. Pham, C. D. Manning, "Effective approaches to attention-based neural machine translation",
    EMNLP 2015. :arxiv:`1508.04025`"""
-
-ARGUMENTS_OF_OUTPUTS = ARGUMENTS
 
 
 class BaseSeq2Seq(BaseTrained):

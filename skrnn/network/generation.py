@@ -91,7 +91,7 @@ def log_probabilities(predictor, raw):
     return total
 
 
-def next_numbers(predictor, n_steps, n_columns):
+def next_numbers(predictor, n_steps, link, indices=None):
     """Rows of numbers that the decoder puts out, each of which it reads in the next step; 0 at the start.
 
     Parameters
@@ -99,24 +99,28 @@ def next_numbers(predictor, n_steps, n_columns):
     predictor : Predictor
     n_steps : ndarray of int of shape (n_sequences,)
         For each sequence.
-    n_columns : int
+    link : callable
+        Makes numbers of raw predictions.
+    indices : ndarray, default=None
+        Which sequences; None: all.
 
     Returns
     -------
     list of ndarray of shape (n_steps, n_columns)
     """
+    n_columns = predictor.network.n_outputs
     outputs = [np.zeros((n, n_columns)) for n in n_steps.tolist()]
 
     def continue_from(places, steps):
         read, rows = np.zeros((len(places), n_columns)), np.arange(len(places))
         parents, step = rows, 0
         while len(rows):
-            read = steps(read, parents).copy()
+            read = link(steps(read, parents))
             for row, place in zip(read, places[rows].tolist(), strict=True):
                 outputs[place][step] = row
             step += 1
             parents = np.flatnonzero(n_steps[places[rows]] > step)
             rows, read = rows[parents], read[parents]
 
-    generate(predictor, None, How(1, n_columns, as_logarithms=False), continue_from)
+    generate(predictor, indices, How(1, n_columns, as_logarithms=False), continue_from)
     return outputs
