@@ -1,9 +1,10 @@
 """What estimators share that put out a sequence of its own length for each sequence."""
 
 from abc import abstractmethod
+from numbers import Real
 from weakref import WeakKeyDictionary
 
-from sklearn.utils._param_validation import StrOptions
+from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._documentation import FITTED, SHARED, table
 from ._settings import Auto
@@ -18,6 +19,10 @@ attention : {"additive", "dot"} or None
     How each step of the decoder weighs the outputs of the encoder: by ``v . tanh(h W_q + b + E W_k)`` [5]_, by the dot
     product ``h . E W_k`` divided by the square root of the number of units [6]_, or not at all: then the decoder knows
     of X only the states in which the encoder has ended.
+teacher_forcing : float
+    Share of the steps of the decoder that read the true output before, in the last epoch of training; in the first all
+    do, and the share falls evenly. The others read what the network puts out there when it reads the true outputs, and
+    are drawn step by step [7]_. Below 1 the decoder runs twice. With `partial_fit` all steps read the true output.
 dropout : float
     Fraction of the units to drop in training, between layers and before the readout.
 warm_start : bool
@@ -36,7 +41,10 @@ REFERENCES = """\
 .. [5] D. Bahdanau, K. Cho, Y. Bengio, "Neural machine translation by jointly learning to align and translate",
    ICLR 2015. :arxiv:`1409.0473`
 .. [6] M.-T. Luong, H. Pham, C. D. Manning, "Effective approaches to attention-based neural machine translation",
-   EMNLP 2015. :arxiv:`1508.04025`"""
+   EMNLP 2015. :arxiv:`1508.04025`
+.. [7] S. Bengio et al., "Scheduled sampling for sequence prediction with recurrent neural networks", NeurIPS 2015.
+   :arxiv:`1506.03099`; for all steps at once as in T. Mihaylova, A. Martins, "Scheduled sampling for transformers",
+   ACL Student Research Workshop 2019. :arxiv:`1906.07651`"""
 
 
 class BaseSeq2Seq(BaseTrained):
@@ -45,6 +53,7 @@ class BaseSeq2Seq(BaseTrained):
     _parameter_constraints = {
         **BaseTrained._parameter_constraints,
         "attention": [StrOptions({"additive", "dot"}), None],
+        "teacher_forcing": [Interval(Real, 0, 1, closed="both")],
     }
     _auto = Auto()
     pooling, targets, truncation = "auto", "auto", None

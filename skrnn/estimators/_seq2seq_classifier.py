@@ -100,6 +100,7 @@ class Seq2SeqClassifier(EndMixin, ClassifierMixin, BaseSeq2Seq):
         cell="gru",
         *,
         attention="additive",
+        teacher_forcing=1.0,
         bidirectional="auto",
         beam_width=1,
         length_penalty=0.0,

@@ -85,6 +85,7 @@ class Seq2SeqRegressor(RegressorMixin, BaseSeq2Seq):
         *,
         loss="squared_error",
         attention="additive",
+        teacher_forcing=1.0,
         bidirectional="auto",
         categorical_features=None,
         embedding_dim="auto",
@@ -213,8 +214,8 @@ def _lengths(task, n_steps, n_sequences):
     if n_steps is None:
         if task.n_steps is None:
             raise ValueError(
-                "The outputs in training had different lengths: say how many rows to put out, by n_steps, one number or "
-                "one for each sequence."
+                "The outputs in training had different lengths: say by n_steps how many rows to put out, for all "
+                "sequences or for each."
             )
         n_steps = task.n_steps
     lengths = np.asarray(n_steps)

@@ -3,6 +3,7 @@
 from ._jit import kernel, stage
 from .activations import log_sum_exp
 from .batches import BEGINS, LENGTHS, N_KNOWN, N_SEQUENCES, SEQUENCES, TARGET_BEGINS, WHOLE_LENGTHS
+from .masks import chosen
 
 
 @stage
@@ -25,6 +26,38 @@ def take_outputs(sequences, begins, lengths, counts, of_sequences, places, sourc
         of_sequences[SEQUENCES, m] = row
         of_sequences[BEGINS, m] = of_sequences[TARGET_BEGINS, m] = begins[row]
         of_sequences[LENGTHS, m] = of_sequences[WHOLE_LENGTHS, m] = lengths[row]
+
+
+@stage
+def mix_labels(low, high, sequences, threshold, raw, K, starts, begins, values, mixed):
+    """What the decoder reads: the code of the true label before, or by chance that of the one it would have put out.
+
+    By chance, for each step with probability threshold / 2^32: a hash of the key, the sequence and the step. Of the K
+    raw predictions of a step the last is for the end, which is never read.
+
+    values : codes of all sequences, which begin at rows `begins`; mixed : those of the shard, in live rows
+    """
+    for u in range(starts.shape[0] - 2):
+        now, before = starts[u + 1] - starts[1], starts[u] - starts[1]
+        for m in range(starts[u + 2] - starts[u + 1]):
+            mixed[now + m, 0] = values[begins[m] + u, 0]
+            if u > 0 and chosen(low, high, int(sequences[m]), u, threshold):
+                best = 0
+                for k in range(1, K - 1):
+                    if raw[before + m, k] > raw[before + m, best]:
+                        best = k
+                mixed[now + m, 0] = best + 1
+
+
+@stage
+def mix_numbers(low, high, sequences, threshold, raw, K, starts, begins, values, mixed):
+    """The same for rows of K numbers, of which raw predictions are in the same units."""
+    for u in range(starts.shape[0] - 2):
+        now, before = starts[u + 1] - starts[1], starts[u] - starts[1]
+        for m in range(starts[u + 2] - starts[u + 1]):
+            is_own = u > 0 and chosen(low, high, int(sequences[m]), u, threshold)
+            for k in range(K):
+                mixed[now + m, k] = raw[before + m, k] if is_own else values[begins[m] + u, k]
 
 
 @stage

@@ -4,7 +4,9 @@ Its steps read what stands before them in these sequences: in training and for s
 put out before (see `decoding`). Its rows are live rows of its own plan, `Outputs`.
 """
 
-from ..kernels.outputs import know_all
+import numpy as np
+
+from ..kernels.outputs import know_all, mix_labels, mix_numbers
 from ..kernels.program import Instruction
 from ..kernels.rows import clear_rows
 from .arena import prefixed
@@ -14,6 +16,8 @@ from .layers.bridge import Bridge
 from .layers.pooling import get_pooling
 from .plan import Outputs
 from .stack import Stack
+
+MIXED = 1  # what a mask is for, beside dropout; part of its key
 
 
 class Decoder(ReadoutHead):
@@ -100,9 +104,26 @@ class Decoder(ReadoutHead):
             E, source = self._source(shard.buffers)
             yield from self.attention.keys(shard.packed.group("attention"), source, E, shard.plan.n_live)
 
+    def steps_again(self, shard, threshold):
+        """Instructions for `steps` once more, where the decoder reads by chance what it has put out the first time.
+
+        threshold : `Number`, of the chance in units of 2^-32
+        """
+        plan, raw = shard.outputs.plan, shard.buffers.group("pooled")["raw"]
+        n_columns = self.stack.structure.n_inputs
+        mixed = np.zeros((len(raw), n_columns), raw.dtype)
+        what = *shard.keys.of(self.number, MIXED), plan.sequences, threshold, raw, self.n_outputs
+        kernel = mix_labels if self.stack.structure.embeddings else mix_numbers
+        yield Instruction("mix inputs", kernel, (*what, plan.starts, plan.target_begins, plan.values, mixed))
+        inner = self._inner(shard)
+        yield from self._steps(shard, inner._replace(plan=inner.plan.reading(mixed)))
+
     def steps(self, shard):
         """Instructions for the steps of the decoder, from the states that are given, up to what the readout reads."""
-        inner, buffers, outputs = self._inner(shard), shard.buffers, shard.outputs
+        yield from self._steps(shard, self._inner(shard))
+
+    def _steps(self, shard, inner):
+        buffers, outputs = shard.buffers, shard.outputs
         yield from self.stack.forward(inner, outputs.given)
         Y = self.top.outputs(buffers)
         if self.attention:

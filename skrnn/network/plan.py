@@ -1,5 +1,6 @@
 """Where the steps of a shard lie: stretches of sequences, the plan that kernels follow, keys of random masks."""
 
+import copy
 from threading import Lock
 from typing import NamedTuple
 
@@ -150,6 +151,12 @@ class Plan:
 
     def _of_live(self):
         return View.first(np.zeros(self.n_steps, np.int64), self.n_live)
+
+    def reading(self, values):
+        """A plan of the same steps, for values that stand in live rows."""
+        other = copy.copy(self)
+        other.values, other.rows = values, self.order
+        return other
 
     def lay_out(self):
         """The instructions that find where the steps of the sequences lie."""

@@ -21,7 +21,8 @@ class Batch(NamedTuple):
     """What the shards of a batch have in common.
 
     packed : Arena of the parameters; gradients : Gradients, a row for each shard of a group; losses : theirs;
-    numbers : see `kernels.minibatches`; keys : Keys of random masks.
+    numbers : see `kernels.minibatches`; keys : Keys of random masks; own_share : chance, in units of 2^-32, that a step
+    of a decoder reads what it has put out itself, None where it never does.
     """
 
     packed: object
@@ -29,14 +30,15 @@ class Batch(NamedTuple):
     losses: np.ndarray
     numbers: np.ndarray
     keys: Keys
+    own_share: np.ndarray | None = None
 
     @classmethod
-    def of(cls, network, n_shards):
+    def of(cls, network, n_shards, reads_own=False):
         """Memory for groups of `n_shards` shards."""
         keys = Keys(5 * network.n_levels + 1)
         numbers, losses = np.zeros(minibatches.N_NUMBERS), np.zeros(n_shards)
         packed, gradients = network.memory.allocate_packed(), network.memory.allocate_gradients(n_shards)
-        return cls(packed, gradients, losses, numbers, keys)
+        return cls(packed, gradients, losses, numbers, keys, np.zeros(1, np.int64) if reads_own else None)
 
 
 class TrainingPrograms(ShardPrograms):
@@ -55,6 +57,15 @@ class TrainingPrograms(ShardPrograms):
         super().__init__(network.stack, network.head, batch.packed, memory, mode, batch.keys, gradient)
         self.n_outputs, self.data, self._loss, self._batch = network.n_outputs, data, loss, batch
         self._value = np.zeros(1)
+
+    @cached_property
+    def read_out(self):
+        """Raw predictions from pooled outputs; those of a decoder that also reads its own outputs, in a second run."""
+        instructions = list(self.head.read_out(self.shard))
+        if self.shard.mode.noisy and self._batch.own_share is not None:
+            instructions += self.head.steps_again(self.shard, Number(self._batch.own_share))
+            instructions += self.head.read_out(self.shard)
+        return Program(instructions)
 
     @cached_property
     def loss(self):

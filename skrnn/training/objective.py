@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.copies import copy_all
+from ..kernels.masks import threshold_of
 from ..kernels.minibatches import TOTAL, VALUE, add_vector, start_gradient, sum_shards
 from ..kernels.program import Instruction, Number, Program
 from ..network.data import MAX_BYTES, SHARES
@@ -55,6 +56,8 @@ class Objective:
     max_bytes : int, default=2**30
         Bound of the memory for buffers and gradients. What does not fit goes through the network in segments.
     truncation : int, default=None
+    reads_own : bool, default=False
+        Whether the decoder of the network reads its own outputs in training, by the chance `own_share`.
 
     Raises
     ------
@@ -64,7 +67,9 @@ class Objective:
         If the network cannot be trained with `truncation`.
     """
 
-    def __init__(self, network, data, loss, alpha, executor, max_batch, *, max_bytes=MAX_BYTES, truncation=None):
+    def __init__(
+        self, network, data, loss, alpha, executor, max_batch, *, max_bytes=MAX_BYTES, truncation=None, reads_own=False
+    ):
         check_truncation(network.structure, truncation)
         self.network, self.data, self.loss, self.alpha, self.executor = network, data, loss, float(alpha), executor
         self.penalized, self.truncation = network.layout.is_weight().astype(network.dtype), truncation
@@ -77,10 +82,16 @@ class Objective:
         of_worker = room.n_bytes + room.n_steps * data.step_bytes + network.memory.gradient_bytes
         n_workers = max(1, min(executor.n_workers, n_shards, left // of_worker))
         self.theta, self.gradient = np.zeros(network.size, network.dtype), np.zeros(network.size, network.dtype)
-        self.batch, self._n_shards = Batch.of(network, n_shards), np.zeros(1, np.int64)
+        self.batch, self._n_shards = Batch.of(network, n_shards, reads_own), np.zeros(1, np.int64)
         self.workers = [BackPropagation(network, data, loss, self.batch, room, mode) for _ in range(n_workers)]
         self._crew = Crew(lambda theta: None, self.workers)  # the program `start` has packed the parameters
+        self.is_noisy = network.structure.is_noisy or reads_own
         self.tables = None  # `Tables`, where the network holds the rows of a batch only
+
+    def set_own_share(self, share):
+        """Say by which chance a step of a decoder reads what it has put out itself."""
+        if self.batch.own_share is not None:
+            self.batch.own_share[0] = threshold_of(share)
 
     @cached_property
     def start(self):

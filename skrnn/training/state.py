@@ -13,7 +13,8 @@ from ..schedules import BaseSchedule, Constant
 class Settings:
     """How to train: see the parameters of the estimators that have these names.
 
-    `clip_norm` is infinite where nothing is clipped; `open_ended` : whether other runs will go on where this one ends.
+    `clip_norm` is infinite where nothing is clipped; `open_ended` : whether other runs will go on where this one ends;
+    `own_share` : of the steps of a decoder, those that read what it has put out itself, in the last epoch.
     """
 
     alpha: float
@@ -30,6 +31,7 @@ class Settings:
     truncation: int | None = None
     schedule: BaseSchedule = field(default_factory=Constant)
     open_ended: bool = False
+    own_share: float = 0.0
 
 
 @dataclass

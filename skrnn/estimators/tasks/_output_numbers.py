@@ -86,6 +86,11 @@ class OutputNumbersTask(OutputTask):
 
     def check(self, parameters):
         self._of_rows.check(parameters)
+        if parameters.teacher_forcing < 1 and not self._of_rows.make_loss().scales_target:
+            raise ValueError(
+                f"teacher_forcing={parameters.teacher_forcing} lets the decoder read raw predictions, but those of "
+                f"loss={parameters.loss!r} are in other units than y: use teacher_forcing=1.0."
+            )
 
     def read_outputs(self, y):
         y = items_of(y, "y")
