@@ -204,12 +204,13 @@ def room_of_training(network, lengths, n_sequences, max_bytes, mode=TRAINING):
         room = find_room(network, lengths, 1, max(0, left), mode)
     if room is None:
         longest = int(max(lengths))
-        refuse_size(
-            f"back-propagation through a sequence of {longest} steps",
-            2 * (network.memory.buffer_bytes(longest, 1, mode) + network.memory.packed_bytes),
-            max_bytes,
-            "set truncation, cut the sequences into shorter ones, or take fewer units",
-        )
+        what, advice = f"back-propagation through a sequence of {longest} steps", "cut the sequences into shorter ones"
+        if mode.n_out_steps:
+            what += f", and {mode.n_out_steps} of its output,"
+        else:
+            advice = f"set truncation, {advice}"
+        needed = 2 * (network.memory.buffer_bytes(longest, 1, mode) + network.memory.packed_bytes)
+        refuse_size(what, needed, max_bytes, f"{advice}, or take fewer units")
     return room
 
 

@@ -87,11 +87,11 @@ def log_loss(raw, labels, smoothing=0.0):
     return -(1 - smoothing) * true - smoothing * log_p.sum(axis=1) / raw.shape[1]
 
 
-def objective(weights, problem, *, smoothing=0.0, alpha=0.0, is_weight=None, **options):
-    """What training minimises, for a list of (x, read, labels, weight of each row)."""
+def objective(weights, problem, *, smoothing, alpha, is_weight, **options):
+    """What training minimises, for a list of (x, read, labels, weight of each row); `is_weight` has penalised names."""
     total, value = 0.0, 0.0
     for x, read, labels, weight in problem:
         value = value + (weight * log_loss(decode(weights, x, read, **options)[0], labels, smoothing)).sum()
         total += weight.sum()
-    penalty = sum((weights[name] ** 2).sum() for name in is_weight) if alpha else 0
+    penalty = sum((name in is_weight) * (array**2).sum() for name, array in weights.items())
     return value / total + alpha / 2 * penalty
