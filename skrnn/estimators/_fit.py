@@ -161,9 +161,10 @@ def _with_held_out(spec, request, given, target):
         check_target_names(target_names(request.y), y_val, spec.estimator)
     if len(given.held_out) < 2:
         raise ValueError("X_val has 1 sequence: a score of early stopping needs 2 at least.")
-    if np.shape(other.rows)[1:] != np.shape(target.rows)[1:]:
+    rows = [part.rows if part.offsets is None else np.concatenate(part.rows) for part in (target, other)]
+    if np.shape(rows[1])[1:] != np.shape(rows[0])[1:]:
         raise ValueError("y_val must be like y, with as many targets for each sequence or step.")
-    kinds = kind_of(target.rows), kind_of(other.rows)
+    kinds = [kind_of(part) for part in rows]
     if kinds[0] != kinds[1]:
         raise ValueError(f"y_val must be like y, which holds {kinds[0]}, but holds {kinds[1]}.")
     joined = (np.concatenate(both) for both in zip(target[:3], other[:3], strict=True))

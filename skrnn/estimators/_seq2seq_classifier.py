@@ -3,7 +3,6 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import ClassifierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
@@ -59,7 +58,7 @@ classes : array-like of shape (n_classes,)
     arguments=ARGUMENTS | OWN_ARGUMENTS,
     references=f"{SHARED_REFERENCES}\n{REFERENCES}",
 )
-class Seq2SeqClassifier(EndMixin, ClassifierMixin, BaseSeq2Seq):
+class Seq2SeqClassifier(EndMixin, BaseSeq2Seq):
     """Recurrent network that puts out a sequence of labels for each sequence, of a length of its own.
 
     An encoder reads the sequence. A decoder starts from the states in which the encoder has ended, reads the label
@@ -244,6 +243,12 @@ class Seq2SeqClassifier(EndMixin, ClassifierMixin, BaseSeq2Seq):
             Between 0 and 1.
         """
         return sequence_accuracy_score(y, self.predict(X), sample_weight=sample_weight)
+
+    def __sklearn_tags__(self):
+        """Those of no kind of estimator: of a classifier scikit-learn refuses lists of lists as y where it splits."""
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required, tags.target_tags.one_d_labels = True, False
+        return tags
 
     def _task(self):
         free_running = self.validation_scoring == "output"

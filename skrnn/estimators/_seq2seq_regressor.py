@@ -194,6 +194,7 @@ class Seq2SeqRegressor(RegressorMixin, BaseSeq2Seq):
         """
         self._check_is_fitted()
         rows = self._task().read_outputs(y)
+        self._restored_task().check_width(np.concatenate(rows))
         lengths = np.array([len(row) for row in rows])
         predicted = self.predict(X, lengths)
         weight = step_weights(items_of(sample_weight, "sample_weight"), offsets_of(lengths))

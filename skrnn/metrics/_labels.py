@@ -58,11 +58,14 @@ def _read_rows(y, name):
 
 
 def _array_of(row):
-    """An array of the labels as they are: NumPy itself would turn 1 beside "a" into a text."""
+    """An array of the labels as Python's own values: NumPy itself would turn 1 beside "a" into a text."""
     if not isinstance(row, (list, tuple)):
         return np.asarray(row)
     array = np.empty(len(row), dtype=object)
-    array[:] = row if not any(map(is_sequence, row)) else [tuple(np.ravel(label).tolist()) for label in row]
+    if any(map(is_sequence, row)):
+        array[:] = [tuple(np.ravel(label).tolist()) for label in row]
+    else:  # as the `tolist` of an array has them: dates of NumPy are not equal to those of Python
+        array[:] = [label.item() if isinstance(label, np.generic) else label for label in row]
     return array
 
 

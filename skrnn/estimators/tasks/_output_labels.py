@@ -112,10 +112,11 @@ class OutputLabelsTask(OutputTask):
         if request.one_epoch and request.classes is None:
             raise ValueError("The first call of partial_fit needs classes, all labels that there will ever be.")
         classes = given_classes(request.classes) if request.one_epoch else distinct(np.concatenate(target.rows), "y")[0]
-        longest = self.max_output_length
-        if longest == "auto":
-            longest = 2 * (int(np.diff(target.offsets).max()) - 1)
-        return OutputLabels(classes, self.label_smoothing, longest, self.free_running)
+        return OutputLabels(classes, self.label_smoothing, self._longest(), self.free_running)
+
+    def _longest(self):
+        """Most labels to put out."""
+        return 2 * int(self.lengths.max()) if self.max_output_length == "auto" else self.max_output_length
 
     def resumed(self, fitted, request):
         """The task that was fitted before, with what may be changed; refuses other `classes`."""
@@ -126,7 +127,9 @@ class OutputLabelsTask(OutputTask):
                 f"classes={given} are not those of the calls before, {known}: leave them out, or start anew with a "
                 "clone."
             )
-        longest = fitted.max_output_length if self.max_output_length == "auto" else self.max_output_length
+        longest = self._longest()
+        if self.max_output_length == "auto":
+            longest = max(longest, fitted.max_output_length)
         return replace(
             fitted, label_smoothing=self.label_smoothing, max_output_length=longest, free_running=self.free_running
         )

@@ -1,6 +1,5 @@
 """Sequences of numbers that a decoder puts out, row after row."""
 
-import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,8 +8,10 @@ from sklearn.metrics import r2_score
 from ...losses import BaseLoss
 from ...sequences._containers import items_of
 from ...sequences._ragged import ragged_values, rows_in, split_steps
+from ...sequences._steps import count
 from ._numbers import Numbers, RegressionTask, check_restored_numbers, restored_numbers
 from ._output_sequences import FittedOutputs, OutputTask
+from ._read import kind_of
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,14 @@ class OutputNumbers(FittedOutputs):
     n_columns = n_outputs
 
     def encode(self, rows):
-        return self.of_rows.encode(np.concatenate(rows))
+        rows = np.concatenate(rows)
+        self.check_width(rows)
+        return self.of_rows.encode(rows)
+
+    def check_width(self, rows):
+        """Refuse rows of another number of numbers."""
+        if (found := rows[:1].size) != self.n_outputs:
+            raise ValueError(f"y has rows of {count(found, 'number')}, but fit saw rows of {self.n_outputs}.")
 
     def attach(self, data):
         from ...network.data import Data  # noqa: PLC0415 (brings the compiler)
@@ -85,6 +93,7 @@ class OutputNumbersTask(OutputTask):
         self._of_rows = RegressionTask(owner, loss=loss, standardize_target=standardize_target)
 
     def check(self, parameters):
+        super().check(parameters)
         self._of_rows.check(parameters)
         if parameters.teacher_forcing < 1 and not self._of_rows.make_loss().scales_target:
             raise ValueError(
@@ -95,6 +104,11 @@ class OutputNumbersTask(OutputTask):
     def read_outputs(self, y):
         y = items_of(y, "y")
         values, offsets = ragged_values(y)
+        if kind_of(values) == "texts":
+            advice = "if they are labels, use Seq2SeqClassifier"
+            raise ValueError(
+                f"{self.owner} puts out numbers, but y holds texts like {str(values.flat[0])!r}: {advice}."
+            )
         rows = rows_in(y, "y")
         if values.ndim == 1 and rows is not None and np.ndim(rows[0]) == 2:
             values = values[:, np.newaxis]  # a column of its own in y, and in predictions
@@ -102,13 +116,17 @@ class OutputNumbersTask(OutputTask):
 
     def learn(self, target, trained, columns, request):
         of_all = target._replace(rows=np.concatenate(target.rows), offsets=None)
-        lengths = set(np.diff(target.offsets).tolist())
-        fitted = self._of_rows.learn(of_all, trained, columns, request)
-        return OutputNumbers(fitted, lengths.pop() if len(lengths) == 1 else None)
+        return OutputNumbers(self._of_rows.learn(of_all, trained, columns, request), self._n_steps())
+
+    def _n_steps(self):
+        """The number of rows of each output, or None if they differ."""
+        n_steps = int(self.lengths[0])
+        return n_steps if (self.lengths == n_steps).all() else None
 
     def resumed(self, fitted, request):
         """The task that was fitted before, with the loss of now."""
-        return dataclasses.replace(fitted, of_rows=self._of_rows.resumed(fitted.of_rows, request))
+        n_steps = fitted.n_steps if fitted.n_steps == self._n_steps() else None
+        return OutputNumbers(self._of_rows.resumed(fitted.of_rows, request), n_steps)
 
 
 def restored_output_numbers(attributes):

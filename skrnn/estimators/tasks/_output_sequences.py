@@ -1,10 +1,12 @@
 """What targets of their own length have in common: a decoder reads what stands before each output."""
 
+import copy
 from dataclasses import replace
 
 import numpy as np
 from sklearn.utils import check_consistent_length
 
+from ...cells import get_cell
 from ...network.structure import Structure
 from ...sequences._layout import offsets_of
 from ._read import row_weights
@@ -18,12 +20,25 @@ class OutputTask(Task):
     ----------
     owner : str
         Name of the estimator, for errors.
+
+    Attributes
+    ----------
+    lengths : ndarray of int or None
+        Of all outputs, once the target is known.
     """
 
     n_marks = 0  # that stand behind the outputs of a sequence
+    lengths = None
 
     def __init__(self, owner):
         self.owner = owner
+
+    def check(self, parameters):
+        if get_cell(parameters.cell).is_output:
+            raise ValueError(
+                f"{self.owner} starts a decoder from the states of the encoder, but those of cell={parameters.cell!r} "
+                'are predictions: use another cell, like "gru" or "lstm".'
+            )
 
     def read_outputs(self, y):
         """An array for each sequence in y, in an object array."""
@@ -37,6 +52,11 @@ class OutputTask(Task):
         weight, _ = row_weights(sample_weight, sequences.offsets, per_step=False)
         lengths = np.array([len(row) for row in rows]) + self.n_marks
         return Target(rows, np.repeat(weight, lengths), weight, False, offsets_of(lengths))
+
+    def for_target(self, target):
+        task = copy.copy(self)
+        task.lengths = np.diff(target.offsets) - self.n_marks
+        return task
 
 
 class FittedOutputs(FittedTask):
