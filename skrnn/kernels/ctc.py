@@ -6,8 +6,8 @@ sequence of labels is the sum over all paths that spell it, -log of which is the
 
 The paths of L labels go through S = 2 L + 1 states: blank, label 0, blank, label 1, ..., blank. From a state they stay,
 go to the next, or from a label to the next one, if that is another. All probabilities are logarithms in float64, so
-neither many steps nor sure predictions make a sum 0. Labels of all sequences stand one after the other in column 0 of
-`codes`, those of sequence i from offsets[i] on.
+neither many steps nor sure predictions make a sum 0. Row i of `targets` holds the labels of sequence i, and -1 behind
+the last one.
 
 A kernel works off one sequence after the other, so no bit depends on the others.
 """
@@ -63,14 +63,19 @@ def _normalize(raw, T, K, a):
 
 
 @kernel
-def _lay_out(codes, first, S, K, a):
-    """The symbol of each state, and which may be reached from the label before, over a blank."""
+def _lay_out(targets, i, K, a):
+    """The symbol of each state, and which may be reached from the label before, over a blank; returns their number."""
+    n_labels = 0
+    while n_labels < targets.shape[1] and targets[i, n_labels] >= 0:
+        n_labels += 1
+    S = 2 * n_labels + 1
     for s in range(S):
-        a.of_states[s] = int(codes[first + s // 2, 0]) if s % 2 else K - 1
+        a.of_states[s] = int(targets[i, s // 2]) if s % 2 else K - 1
         skips = s % 2 == 1 and s > 1 and a.of_states[s] != a.of_states[s - 2]
         a.states[SKIP, s] = 0.0 if skips else LOG_ZERO
     for s in range(S, S + PAD):
         a.states[SKIP, s] = LOG_ZERO
+    return S
 
 
 @kernel
@@ -153,11 +158,11 @@ def _slopes(raw, t, S, K, a, weight, d_raw):
 
 # ------------------------------------------------------------------------------------------------------------ the loss
 @stage
-def loss(raw, K, starts, sequences, codes, offsets, weights, total, scratch, d_raw):
+def loss(raw, K, starts, sequences, targets, weights, total, scratch, d_raw):
     """The sum over the sequences n of a shard of ``weights[n] / total`` times -log p, and its slopes in d_raw.
 
     raw, d_raw   (rows, at least K); step t of sequence n is row ``starts[t + 1] - starts[1] + n``
-    sequences    their numbers, by which `offsets` and `weights` are read
+    sequences    their numbers, by which `targets` and `weights` are read
     scratch      fields of `Scratch`, as a plain tuple
 
     The loss of a sequence of no path is infinite, and has slopes 0.
@@ -169,12 +174,10 @@ def loss(raw, K, starts, sequences, codes, offsets, weights, total, scratch, d_r
         while T + 2 < starts.shape[0] and starts[T + 2] - starts[T + 1] > n:
             a.rows[T] = starts[T + 1] - starts[1] + n
             T += 1
-        first, share = offsets[number], weights[number] / total
-        S = 2 * (offsets[number + 1] - first) + 1
-        log_p = 0.0
+        share, S, log_p = weights[number] / total, 1, 0.0
         if share > 0:
             _normalize(raw, T, K, a)
-            _lay_out(codes, first, S, K, a)
+            S = _lay_out(targets, number, K, a)
             _sum_forward(raw, T, S, a)
             log_p = _log_total(a, T, S)
             value -= share * log_p
@@ -195,46 +198,45 @@ def _clear(rows, T, K, d_raw):
 
 # ----------------------------------------------------------------------------- sequences whose rows are neighbours
 @kernel
-def _begin(raw, row, T, K, codes, first, S, a):
+def _begin(raw, row, T, K, targets, i, a):
     for t in range(T):
         a.rows[t] = row + t
     _normalize(raw, T, K, a)
-    _lay_out(codes, first, S, K, a)
+    return _lay_out(targets, i, K, a)
 
 
 @kernel
-def log_probabilities(raw, ends, K, codes, offsets, scratch, out):
-    """Out[n] = log p of sequence n, whose steps are rows ``ends[n] .. ends[n + 1] - 1``; -infinity without a path."""
+def log_probabilities(raw, begins, lengths, K, targets, scratch, out):
+    """Out[n] = log p of ``targets[n]`` for the lengths[n] rows of raw from begins[n] on; -infinity without a path."""
     a = Scratch(*scratch)
     for n in range(out.shape[0]):
-        T, S = ends[n + 1] - ends[n], 2 * (offsets[n + 1] - offsets[n]) + 1
-        _begin(raw, ends[n], T, K, codes, offsets[n], S, a)
+        T = lengths[n]
+        S = _begin(raw, begins[n], T, K, targets, n, a)
         _sum_forward(raw, T, S, a)
         out[n] = _log_total(a, T, S)
 
 
 @kernel
-def align(raw, ends, K, codes, offsets, scratch, out):
-    """For each label the first step at which the most probable path is in its state, or -1 if there is no path.
+def align(raw, begins, lengths, K, targets, scratch, out):
+    """out[n, i] = the first step at which the most probable path is in label i of targets[n]; -1 if there is no path.
 
-    Of equal paths it takes the one that is as far as possible at each step, seen from the end.
+    Of equal paths it takes the one that, seen from the end, stays where it is.
     """
     a = Scratch(*scratch)
-    for n in range(ends.shape[0] - 1):
-        T, first = ends[n + 1] - ends[n], offsets[n]
-        S = 2 * (offsets[n + 1] - first) + 1
-        _begin(raw, ends[n], T, K, codes, first, S, a)
+    for n in range(out.shape[0]):
+        T = lengths[n]
+        S = _begin(raw, begins[n], T, K, targets, n, a)
         _best_forward(raw, T, S, a)
         s = S - 1
         if S > 1 and a.alpha[T - 1, PAD + S - 2] > a.alpha[T - 1, PAD + S - 1]:
             s = S - 2
         if a.alpha[T - 1, PAD + s] < 0.5 * LOG_ZERO:
-            for i in range(first, offsets[n + 1]):
-                out[i] = -1
+            for i in range(S // 2):
+                out[n, i] = -1
             continue
         for t in range(T - 1, -1, -1):
             if s % 2:
-                out[first + s // 2] = t
+                out[n, s // 2] = t
             if t > 0:
                 s = _state_before(a, t, s)
 
