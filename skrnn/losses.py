@@ -421,18 +421,6 @@ class MultinomialLogLoss(LogLoss):
         return np.log(np.maximum(count / count.sum(), SMALLEST_MEAN))
 
 
-class LabelSequenceLoss:
-    """-log p of a sequence of labels that is not aligned with the steps; the last of the raw predictions is a blank.
-
-    The loss of a sequence is the sum over all paths that spell its labels (see `kernels.ctc`), not divided by their
-    number; a target is a row of codes, with -1 behind the last.
-    """
-
-    def n_raw(self, n_targets):
-        """Number of raw predictions of a step for so many symbols."""
-        return n_targets
-
-
 REGRESSION_LOSSES = {
     "squared_error": SquaredError,
     "absolute_error": AbsoluteError,

@@ -24,6 +24,7 @@ from .lanes import load, maximum, store
 
 LANES = VECTOR_BYTES // 8
 LOG_ZERO = -1e30  # logarithm of 0: what is added to it does not change it, and differences of two are numbers
+LN_2 = math.log(2)
 PAD = 2  # columns for states before the first, from which a path may not come, or behind the last
 EMITTED, SKIP, NOW, NEXT, N_ROWS = range(5)  # rows of `Scratch.states`
 
@@ -47,9 +48,18 @@ class Scratch(NamedTuple):
 
 
 @kernel
-def _add_logs(a, b):
-    """log(e^a + e^b), of lanes. NaN stays: it is in the difference."""
-    return maximum(a, b) + log1p_unit(exp(-abs(a - b)))
+def _add_logs(a, b, c):
+    """log(e^a + e^b + e^c), of lanes. NaN stays: it is in a difference.
+
+    The sum of exponentials of differences to the largest is 1 to 3, half of it less 1 in the range of the logarithm.
+    """
+    largest = maximum(maximum(a, b), c)
+    return largest + (LN_2 + log1p_unit(0.5 * (exp(a - largest) + exp(b - largest) + exp(c - largest)) - 1.0))
+
+
+@kernel
+def _largest(a, b, c):
+    return maximum(maximum(a, b), c)
 
 
 # ------------------------------------------------------------------------------------------------ parts of a sequence
@@ -99,13 +109,13 @@ def _forward(raw, T, S, a):
             continue
         for j in range(0, S, LANES):
             m = S - j
-            before = combine(load(a.alpha, t - 1, PAD + j, m), load(a.alpha, t - 1, PAD - 1 + j, m))
-            before = combine(before, load(a.alpha, t - 1, j, m) + load(a.states, SKIP, j, m))
+            skipped = load(a.alpha, t - 1, j, m) + load(a.states, SKIP, j, m)
+            before = combine(load(a.alpha, t - 1, PAD + j, m), load(a.alpha, t - 1, PAD - 1 + j, m), skipped)
             store(a.alpha, t, PAD + j, m, before + load(a.states, EMITTED, j, m))
 
 
 _sum_forward = bind(_forward, "sum", combine=_add_logs)
-_best_forward = bind(_forward, "best", combine=maximum)
+_best_forward = bind(_forward, "best", combine=_largest)
 
 
 @kernel
@@ -135,9 +145,8 @@ def _backward(raw, T, S, K, a, total, weight, d_raw):
         _slopes(raw, t, S, K, a, weight, d_raw)
         for j in range(0, S, LANES):
             m = S - j
-            then = _add_logs(load(a.states, NEXT, j, m), load(a.states, NEXT, j + 1, m))
-            then = _add_logs(then, load(a.states, NEXT, j + 2, m) + load(a.states, SKIP, j + 2, m))
-            store(a.states, NOW, j, m, then)
+            skipped = load(a.states, NEXT, j + 2, m) + load(a.states, SKIP, j + 2, m)
+            store(a.states, NOW, j, m, _add_logs(load(a.states, NEXT, j, m), load(a.states, NEXT, j + 1, m), skipped))
 
 
 @kernel
@@ -171,7 +180,7 @@ def loss(raw, K, starts, sequences, targets, weights, total, scratch, d_raw):
     mode = flush_denormals()
     for n in range(sequences.shape[0]):
         number, T = sequences[n], 0
-        while T + 2 < starts.shape[0] and starts[T + 2] - starts[T + 1] > n:
+        while starts.shape[0] > T + 2 and starts[T + 2] - starts[T + 1] > n:
             a.rows[T] = starts[T + 1] - starts[1] + n
             T += 1
         share, S, log_p = weights[number] / total, 1, 0.0

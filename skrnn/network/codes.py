@@ -1,4 +1,4 @@
-"""Sequences of labels as rows of a matrix of targets: codes, and -1 behind the last."""
+"""Sequences of labels as targets: rows of a matrix of codes, with -1 behind the last."""
 
 import numpy as np
 
@@ -19,3 +19,15 @@ def unpadded(targets):
 def count_equal_neighbours(labels):
     """How many of some labels are equal to the one before: a path needs a blank between."""
     return int((labels[1:] == labels[:-1]).sum())
+
+
+class LabelSequenceLoss:
+    """-log p of a sequence of labels that is not aligned with the steps; the last of the raw predictions is a blank.
+
+    The loss of a sequence is the sum over all paths that spell its labels (see `kernels.ctc`), not divided by their
+    number.
+    """
+
+    def n_raw(self, n_targets):
+        """Number of raw predictions of a step for so many symbols."""
+        return n_targets

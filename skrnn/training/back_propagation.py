@@ -9,8 +9,9 @@ from ..kernels import ctc, minibatches
 from ..kernels.batches import N_SEQUENCES, SHARD, plan_rows, store_rows
 from ..kernels.minibatches import gather_targets, keep_loss
 from ..kernels.program import Instruction, Number, Program, View
-from ..losses import BaseLoss, LabelSequenceLoss
+from ..losses import BaseLoss
 from ..network.arena import MovingArena
+from ..network.codes import LabelSequenceLoss
 from ..network.memory import TRAINING, room_of_training
 from ..network.plan import Keys, Mode, Stretch
 from ..network.programs import ShardPrograms

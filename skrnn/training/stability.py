@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from ..cells import GRU, LSTM, MGU, Elman, IndRNN, Jordan
-from ..losses import LabelSequenceLoss
+from ..network.codes import LabelSequenceLoss
 
 
 def gives_finite_loss(predictor, loss, indices):

@@ -5,9 +5,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from sklearn.utils import check_consistent_length
 
-from ...losses import LabelSequenceLoss
 from ...metrics import token_error_rate
-from ...network.codes import count_equal_neighbours, padded, unpadded
+from ...network.codes import LabelSequenceLoss, count_equal_neighbours, padded, unpadded
 from ...sequences._layout import offsets_of
 from ...sequences._ragged import split_steps
 from ._label_sequences import codes_of_sequences, read_label_sequences
