@@ -3,18 +3,18 @@
 from numbers import Integral
 
 import numpy as np
-from scipy.special import softmax
 from sklearn.utils import check_consistent_length
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
 from .._core.parameters import keep, usable
+from ..losses import MultinomialLogLoss
 from ..metrics import token_error_rate
 from ..network.codes import padded
 from ..persistence._estimators import saved
 from ..sequences._ragged import split_steps
-from ._documentation import ARGUMENTS, FITTED, SHARED, documented, table
+from ._documentation import ARGUMENTS, FITTED, REFERENCES, SHARED, documented, table
 from ._fit import FitRequest
 from ._settings import Auto
 from ._trained import BaseTrained, takes_steps
@@ -86,9 +86,19 @@ sample_weight : array-like of shape (n_sequences,)
 classes : array-like of shape (n_classes,)
     All labels that can occur in any call. Required in the first call.""")
 
+REFERENCES_OF_LABELS = f"""\
+{REFERENCES}
+.. [5] A. Graves, S. Fernandez, F. Gomez, J. Schmidhuber, "Connectionist temporal classification: labelling unsegmented
+   sequence data with recurrent neural networks", ICML 2006. :doi:`10.1145/1143844.1143891`"""
+
 
 @saved
-@documented(SHARED | PARAMETERS, FITTED | OWN_ATTRIBUTES | ATTRIBUTES, arguments=ARGUMENTS | ARGUMENTS_OF_LABELS)
+@documented(
+    SHARED | PARAMETERS,
+    FITTED | OWN_ATTRIBUTES | ATTRIBUTES,
+    references=REFERENCES_OF_LABELS,
+    arguments=ARGUMENTS | ARGUMENTS_OF_LABELS,
+)
 class CTCClassifier(BaseTrained):
     """Recurrent network that reads labels off sequences, without knowing at which steps they occur.
 
@@ -251,7 +261,7 @@ class CTCClassifier(BaseTrained):
         """
         self._check_is_fitted()
         raw, offsets = self._raw(X)
-        return split_steps(softmax(raw, axis=1), offsets)
+        return split_steps(MultinomialLogLoss().predict(raw), offsets)
 
     def score_samples(self, X, y):
         """Compute the log-probability of given labels: the sum over all ways to place them.
