@@ -13,7 +13,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ..sequences import SequenceArray, check_sequences
 from ..sequences._containers import items_of
-from ..sequences._ragged import TwoReadingsError, check_same_lengths, has_steps, ragged_values, step_weights
+from ..sequences._ragged import check_same_lengths, has_steps, ragged_values, step_weights
 from ..sequences._validate import pack, validate_sequences
 from ._base import BaseSequenceTransformer
 
@@ -274,18 +274,20 @@ def _fault_located(sequences):
 
 
 def _step_targets(y, offsets, required):
-    """Targets of all steps, if y has them; None if those of sequences, or if nothing tells and none are `required`."""
+    """Targets of all steps, if y has them; None if none are `required` and they are others, or nothing tells.
+
+    Others are those of sequences, or sequences of labels that are not those of the steps.
+    """
     if y is None:
         return None
     try:
         if has_steps(y, offsets):
             return _step_values(y, "y", offsets)
-        check_consistent_length(offsets[1:], items_of(y, "y"))
-        return None
-    except TwoReadingsError:
+    except ValueError:
         if required:
             raise
-        return None
+    check_consistent_length(offsets[1:], items_of(y, "y"))
+    return None
 
 
 def _step_values(values, name, offsets):

@@ -14,7 +14,7 @@ class Settings:
     """How to train: see the parameters of the estimators that have these names.
 
     `clip_norm` is infinite where nothing is clipped; `open_ended` : whether other runs will go on where this one ends;
-    `no_skill` : validation score of a network that has learned nothing yet, or None; no run stops before it is passed.
+    `no_skill` : validation score of a network that has learned nothing yet, or None; no run stops there.
     """
 
     alpha: float
@@ -154,7 +154,7 @@ class Monitor:
     verbose : bool or int
         Whether to print a line per epoch.
     no_skill : float or None
-        Score of a network that has learned nothing yet, for which patience has no end.
+        Score of a network that has learned nothing yet; epochs that end with no more do not count as idle.
     """
 
     def __init__(self, state, tol, patience, validate, verbose, no_skill=None):
@@ -180,7 +180,7 @@ class Monitor:
         if quantity > state.best:
             state.best = quantity
             state.best_theta = theta.copy() if self.validate else None
-        if self.validate and self.no_skill is not None and state.best <= self.no_skill:
+        if self.validate and self.no_skill is not None and quantity <= self.no_skill:
             state.n_idle = 0
         return state.n_idle >= self.patience
 

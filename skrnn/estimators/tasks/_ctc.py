@@ -13,6 +13,10 @@ from ._label_sequences import codes_of_sequences, read_label_sequences
 from ._read import distinct, given_classes, kind_of, row_weights
 from ._task import FittedTask, Target, Task
 
+# Probability of the blank to start from: paths that spell few labels are mostly blanks, and such a start says nothing
+# at first. Labels that a random start happens to say would count as skill.
+FIRST_BLANKS = 0.9
+
 
 @dataclass(frozen=True)
 class Unaligned(FittedTask):
@@ -46,7 +50,9 @@ class Unaligned(FittedTask):
         return replace(structure, pooling="unaligned")
 
     def raw_prediction(self, target, n_raw, dtype):
-        return np.zeros(n_raw)
+        codes = target.y[target.trained & (target.weight > 0)]
+        counts = 1.0 + np.bincount(codes[codes >= 0].astype(np.intp), minlength=n_raw - 1)
+        return np.log(np.append((1 - FIRST_BLANKS) * counts / counts.sum(), FIRST_BLANKS))
 
     def score_held_out(self, predictor, rows):
         from ...network.paths import best_paths  # noqa: PLC0415 (brings the compiler)

@@ -97,7 +97,7 @@ class FittedTask:
     is_of_X : bool
         Whether the target is numbers of X itself, whose means and scales are yet to be learned: see `standardized`.
     no_skill : float or None
-        Score of a network that has learned nothing yet, if early stopping is to wait until it is passed.
+        Score of a network that has learned nothing yet, if early stopping is not to stop there.
     """
 
     is_of_X, no_skill = False, None
