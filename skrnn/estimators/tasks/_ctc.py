@@ -50,9 +50,11 @@ class Unaligned(FittedTask):
         return replace(structure, pooling="unaligned")
 
     def raw_prediction(self, target, n_raw, dtype):
-        codes = target.y[target.trained & (target.weight > 0)]
-        counts = 1.0 + np.bincount(codes[codes >= 0].astype(np.intp), minlength=n_raw - 1)
-        return np.log(np.append((1 - FIRST_BLANKS) * counts / counts.sum(), FIRST_BLANKS))
+        codes, weight = target.y[target.trained], target.weight[target.trained]
+        of_labels = np.broadcast_to(weight[:, np.newaxis], codes.shape)[codes >= 0]
+        share = np.bincount(codes[codes >= 0].astype(np.intp), weights=of_labels, minlength=n_raw - 1)
+        share = (1 + share / share.sum()) / n_raw if share.any() else np.ones(n_raw - 1)  # also of labels to come
+        return np.log(np.append((1 - FIRST_BLANKS) * share / share.sum(), FIRST_BLANKS))
 
     def score_held_out(self, predictor, rows):
         from ...network.paths import best_paths  # noqa: PLC0415 (brings the compiler)
