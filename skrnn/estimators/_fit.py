@@ -1,6 +1,6 @@
 """A fit as data flow: a request and a specification become what is prepared, what is started, and what is fitted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -270,6 +270,7 @@ def start(prepared, verbose=False):
     rows = split.rows[data.weight[split.rows] > 0]  # as if the others were not there, in mini-batches too
     alpha = parameters.alpha / data.mean_targets(rows)
     settings = settings_of(parameters, len(rows), alpha, prepared.request.one_epoch, verbose)
+    settings = replace(settings, no_skill=task.no_skill)
     return Started(prepared, task, encoder, data, rows, settings, _state(prepared, n_steps, raw_prediction))
 
 
