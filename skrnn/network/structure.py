@@ -27,8 +27,9 @@ class Structure:
         "float32" or "float64".
     bidirectional : bool, default=False
         Whether each layer runs in both directions.
-    pooling : {"last", "mean", "max", "attention", "steps"}, default="last"
-        How the outputs of the last layer become one vector; with "steps" they do not, and each step has predictions.
+    pooling : {"last", "mean", "max", "attention", "steps", "unaligned"}, default="last"
+        How the outputs of the last layer become one vector; with "steps" they do not, and each step has predictions;
+        with "unaligned" targets are not those of the steps.
     convolution : Conv, default=None
         What the input goes through first.
     embeddings : tuple of (int, int, int), default=()
@@ -201,7 +202,7 @@ def _check_fields(values):
         "hidden_layer_sizes": lambda v: isinstance(v, tuple) and v != () and all(_is_number(n, 1) for n in v),
         "embeddings": lambda v: isinstance(v, tuple) and all(_is_embedding(e) for e in v),
         "dtype": lambda v: v in ("float32", "float64"),
-        "pooling": lambda v: v in ("last", "mean", "max", "attention", "steps"),
+        "pooling": lambda v: v in ("last", "mean", "max", "attention", "steps", "unaligned"),
         **dict.fromkeys(
             ("bidirectional", "decay", "layer_norm", "residual"), lambda v: isinstance(v, (bool, np.bool_))
         ),

@@ -29,7 +29,7 @@ class Training:
     data : Data
     loss : BaseLoss
     score : callable
-        ``score(raw, target, weight)``, higher is better: of held-out sequences.
+        ``score(predictor, rows)``, higher is better: of held-out sequences, those numbered `rows`.
     settings : Settings
     observer : Observer, default=None
     """
@@ -120,12 +120,9 @@ class Training:
         self.objective = self._objective(network, executor)
         validate = None
         if len(held_out):
-            target_rows = data.target_rows(held_out)
-            target, weight = data.target[target_rows], data.row_weight[target_rows]
 
             def validate(theta):
-                raw = self._predictor(theta).predict_raw(held_out)
-                return self.score(raw, target, weight) if np.isfinite(raw).all() else -np.inf
+                return self.score(self._predictor(theta), held_out)
 
         self.monitor = Monitor(self.state, settings.tol, settings.n_iter_no_change, validate, settings.verbose)
 
