@@ -13,7 +13,7 @@ from importlib import import_module
 
 from ._core.version import __version__
 from .convolution import Conv
-from .estimators import RNNClassifier, RNNRegressor, SequenceTransformer
+from .estimators import RNNClassifier, RNNRegressor, SequenceGenerator, SequenceTransformer
 from .persistence._estimators import load, save
 from .sequences import Sequence, SequenceArray
 
@@ -23,6 +23,7 @@ __all__ = [
     "RNNRegressor",
     "Sequence",
     "SequenceArray",
+    "SequenceGenerator",
     "SequenceTransformer",
     "__version__",
     "load",

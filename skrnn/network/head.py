@@ -6,13 +6,14 @@ from ..kernels.program import Instruction
 from ..kernels.rows import clear_rows, copy_rows
 from .arena import prefixed
 from .layers.pooling import get_pooling
-from .layers.readout import Readout
+from .layers.readout import CoupledReadout, Readout
 
 
 def head_of(structure, stack):
     """The head that a structure describes."""
-    has_readout = structure.n_outputs and not structure.puts_out_predictions
-    return ReadoutHead(structure, stack) if has_readout else Head(structure, stack)
+    if not structure.n_outputs or structure.puts_out_predictions:
+        return Head(structure, stack)
+    return CoupledHead(structure, stack) if structure.coupled else ReadoutHead(structure, stack)
 
 
 class Head:
@@ -79,6 +80,14 @@ class Head:
         arrays, n_rows = shard.buffers.group("pooled"), self.pooling.n_rows(shard.plan)
         yield Instruction("readout: copy", copy_rows, (arrays["h"], 0, 0, n_rows, self.n_outputs, arrays["raw"]))
 
+    def add_targets(self, shard, y):
+        """Instructions that bring in what raw predictions depend on of the targets y of their row: nothing."""
+        return ()
+
+    def backward_targets(self, shard, y):
+        """Instructions for the way back of `add_targets`, from ``d_raw`` to the gradients of weights."""
+        return ()
+
     def backward_read_out(self, shard):
         """Instructions for the way back of `read_out`, from ``d_raw`` to the gradients of pooled outputs."""
         arrays, n_rows = shard.buffers.group("pooled"), self.pooling.n_rows(shard.plan)
@@ -103,9 +112,11 @@ class Head:
 class ReadoutHead(Head):
     """Raw predictions are affine in the pooled outputs."""
 
+    readout_type = Readout
+
     def __init__(self, structure, stack):
         super().__init__(structure, stack)
-        self.readout = self.layers["readout"] = Readout(self.n_top_units, self.n_outputs)
+        self.readout = self.layers["readout"] = self.readout_type(self.n_top_units, self.n_outputs)
 
     def start_at(self, raw, weights):
         weights["readout.b"][...] = raw
@@ -126,3 +137,17 @@ class ReadoutHead(Head):
         yield from self.readout.backward(*groups, shard.gradient.group("readout"), self.pooling.n_rows(plan))
         if self.dropout and shard.mode.noisy:
             yield from self.pooling.mask(arrays["dh"], arrays["M"], plan)
+
+
+class CoupledHead(ReadoutHead):
+    """Raw predictions are affine in the pooled outputs and in the targets before them in their row."""
+
+    readout_type = CoupledReadout
+
+    def add_targets(self, shard, y):
+        raw, n_rows = shard.buffers.group("pooled")["raw"], self.pooling.n_rows(shard.plan)
+        return self.readout.add_targets(shard.packed.group("readout"), y, raw, n_rows)
+
+    def backward_targets(self, shard, y):
+        d_raw, n_rows = shard.buffers.group("pooled")["d_raw"], self.pooling.n_rows(shard.plan)
+        return self.readout.backward_targets(shard.gradient.group("readout"), y, d_raw, n_rows)

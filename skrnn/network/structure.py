@@ -41,6 +41,8 @@ class Structure:
         Whether outputs are normalised; whether each layer adds its output to its input.
     input_dropout, dropout, recurrent_dropout, zoneout : float, default=0.0
         Rates of what is left out at random in training.
+    coupled : bool, default=False
+        Whether each raw prediction depends on the targets before it in its row, which are 0 or 1.
 
     Raises
     ------
@@ -71,6 +73,7 @@ class Structure:
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
     zoneout: float = 0.0
+    coupled: bool = False
 
     def __post_init__(self):
         name = type(self.cell).__name__
@@ -105,6 +108,11 @@ class Structure:
             raise ValueError(
                 f"dropout={self.dropout} leaves out units between layers and before the readout, but a single {name} "
                 "layer has neither: use input_dropout or recurrent_dropout."
+            )
+        if self.coupled and self.puts_out_predictions:
+            raise ValueError(
+                f"Predictions that depend on each other are made by a readout, which a network of {name} layers has "
+                "not: use another cell."
             )
         if self.puts_out_predictions and (self.residual or self.layer_norm):
             which = "residual" if self.residual else "layer_norm"
@@ -204,7 +212,7 @@ def _check_fields(values):
         "dtype": lambda v: v in ("float32", "float64"),
         "pooling": lambda v: v in ("last", "mean", "max", "attention", "steps", "unaligned"),
         **dict.fromkeys(
-            ("bidirectional", "decay", "layer_norm", "residual"), lambda v: isinstance(v, (bool, np.bool_))
+            ("bidirectional", "decay", "layer_norm", "residual", "coupled"), lambda v: isinstance(v, (bool, np.bool_))
         ),
         **dict.fromkeys(("input_dropout", "dropout", "recurrent_dropout", "zoneout"), _is_rate),
     }

@@ -69,9 +69,9 @@ class TrainingPrograms(ShardPrograms):
             instructions.append(Instruction("rows of targets", plan_rows, (plan.starts, plan.target_begins, rows)))
         total, value = Number(self._batch.numbers, minibatches.TOTAL), Number(self._value)
         what = rows, self.data.target, self.data.row_weight, total, y, weight
-        instructions.append(Instruction("targets", gather_targets, what))
+        instructions += [Instruction("targets", gather_targets, what), *self.head.add_targets(self.shard, y)]
         kernel, arguments = self._loss_call(arrays["raw"], self.n_outputs, y, weight, arrays["d_raw"])
-        instructions.append(Instruction("loss", kernel, arguments, value))
+        instructions += [Instruction("loss", kernel, arguments, value), *self.head.backward_targets(self.shard, y)]
         instructions.append(Instruction("keep loss", keep_loss, (value, plan.count(SHARD), self._batch.losses)))
         return Program(instructions)
 

@@ -51,3 +51,47 @@ class Readout(Layer):
         yield Instruction("readout: gradient", product_t, what)
         what = (d_pooled, 0), (d_raw, 0), (packed["W_T"], 0), n_rows, H, K, False
         yield Instruction("readout: back", product, what)
+
+
+class CoupledReadout(Readout):
+    """A readout that also gives each raw prediction the targets before it: ``raw[j] += y[i] V[i, j]`` for i < j.
+
+    `forward` leaves that sum out, as targets need not be known where raw predictions are. Of V (K, K) only what is above
+    the diagonal counts; the rest stays 0.
+    """
+
+    def __init__(self, n_inputs, n_outputs):
+        super().__init__(n_inputs, n_outputs)
+        self.shapes = self.shapes | {"V": (n_outputs, n_outputs)}
+
+    def packed_shapes(self):
+        """Those of a readout, and V, 0 on the diagonal and below."""
+        return super().packed_shapes() | {"V": (self.n_outputs, self.n_outputs)}
+
+    def packing(self, weights, packed):
+        yield from super().packing(weights, packed)
+        K = self.n_outputs
+        for i in range(K - 1):
+            yield weights["V"][i, i + 1 :], packed["V"][i, i + 1 : K]
+
+    def gradient_shapes(self):
+        """Those of a readout, and that of V, of which the same part counts."""
+        return super().gradient_shapes() | {"dV": (self.n_outputs, self.n_outputs)}
+
+    def unpacking(self, packed_gradient, gradients):
+        yield from super().unpacking(packed_gradient, gradients)
+        K = self.n_outputs
+        for i in range(K - 1):
+            yield packed_gradient["dV"][i, i + 1 : K], gradients["V"][i, i + 1 :]
+
+    def add_targets(self, packed, y, raw, n_rows):
+        """Instructions that add what the targets y make of V to raw predictions."""
+        K = self.n_outputs
+        what = (raw, 0), (y, 0), (packed["V"], 0), n_rows, K, K, True
+        yield Instruction("readout: targets before", product, what)
+
+    def backward_targets(self, gradient, y, d_raw, n_rows):
+        """Instructions that fill the gradient of V."""
+        K = self.n_outputs
+        what = (gradient["dV"], 0), (y, 0), (d_raw, 0), K, K, n_rows, False
+        yield Instruction("readout: gradient of V", product_t, what)
