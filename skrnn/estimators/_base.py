@@ -87,8 +87,9 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
 
     def _spec(self):
         """The `FitSpec` that the parameters describe."""
-        # also those that the constructor of a user's subclass does not take
-        parameters = SimpleNamespace(**{name: getattr(self, name) for name in self._parameter_constraints})
+        # also those that the constructor of a class does not take, whose value is fixed
+        names = BaseRNN._parameter_constraints | self._parameter_constraints
+        parameters = SimpleNamespace(**{name: getattr(self, name) for name in names})
         return FitSpec(type(self).__name__, self.get_params(deep=False), parameters, self._task(), self._auto)
 
     def __sklearn_tags__(self):

@@ -49,6 +49,9 @@ warm_start : bool
     Whether `fit` resumes from the weights of the previous fit, with its vocabulary or the scales of its channels.
     Another network, or sequences of another content, raise an error.""")
 
+# Parameters of the other estimators that have one value here.
+FIXED = "bidirectional", "pooling", "targets", "convolution", "categorical_features", "missing", "time_channel"
+
 ATTRIBUTES = table("""\
 content_ : {"tokens", "notes", "numbers"}
     What the sequences hold.
@@ -110,7 +113,7 @@ class SequenceGenerator(DensityMixin, BaseTrained):
     """
 
     _parameter_constraints = {
-        **BaseTrained._parameter_constraints,
+        **{name: of for name, of in BaseTrained._parameter_constraints.items() if name not in FIXED},
         "notes": [StrOptions({"independent", "dependent"})],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "truncation": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), None],
@@ -118,7 +121,7 @@ class SequenceGenerator(DensityMixin, BaseTrained):
     _target_attributes = frozenset(ATTRIBUTES)
     _needed_in_files = frozenset({"content_", "has_end_"})
     _auto = Auto(dropout=0.1)
-    # what an estimator that reads its own steps has no choice of
+    # What an estimator has no choice of that reads its own steps.
     bidirectional, pooling, targets, convolution = False, "auto", "step", None
     categorical_features, missing, time_channel = None, "error", None
 

@@ -34,21 +34,24 @@ def read_prompts(estimator, prompt, n_samples):
 
 
 def _as_list(estimator, prompt):
-    """A list or container of sequences; None for no prompt."""
+    """A container of sequences, not of one; None for no prompt."""
     if prompt is None or (hasattr(prompt, "__len__") and len(prompt) == 0):
         return None
-    if isinstance(prompt, str):
-        prompt = list(prompt)
-    if isinstance(prompt, Sequence):
-        return [prompt]
     if isinstance(prompt, SequenceArray) or len(getattr(prompt, "shape", ())) == 3:
         return prompt
-    if hasattr(prompt, "columns"):  # a frame, whose rows are steps
-        return [prompt]
-    if estimator.content_ == TOKENS:
-        return list(prompt) if is_sequence(prompt[0]) and not isinstance(prompt[0], str) else [list(prompt)]
-    first = prompt[0]
-    return list(prompt) if is_sequence(first) and np.ndim(getattr(first, "values", first)) == 2 else [np.asarray(prompt)]
+    return SequenceArray.from_list(list(prompt) if _holds_sequences(estimator, prompt) else [_one(prompt)])
+
+
+def _one(prompt):
+    return list(prompt) if isinstance(prompt, str) else prompt
+
+
+def _holds_sequences(estimator, prompt):
+    """Whether a prompt is one for each sample, not one for all."""
+    if isinstance(prompt, (str, Sequence)) or hasattr(prompt, "columns") or not is_sequence(prompt[0]):
+        return False
+    # The steps of one sequence may be lists of their channels.
+    return estimator.content_ == TOKENS or np.ndim(getattr(prompt[0], "values", prompt[0])) == 2
 
 
 def _check_prompts(estimator, prompts):

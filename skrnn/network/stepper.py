@@ -3,6 +3,7 @@
 import numpy as np
 
 from ..kernels.program import Program
+from .arena import Arena
 from .plan import Mode, Stretch
 from .programs import ShardPrograms
 
@@ -40,8 +41,9 @@ class Stepper:
         self._memory.given.memory[:] = 0
 
     def start_from(self, carry):
-        """Begin with the states of a `Carry`."""
-        self._stack.from_carry(carry, self._memory.given, len(self.values))
+        """Begin with the states of a `Carry`, which may be of fewer sequences, the first ones."""
+        n = len(next(iter(carry.arrays.values())))
+        self._stack.from_carry(carry, self._memory.given, n)
 
     def step(self):
         """Read `values`."""
@@ -51,7 +53,5 @@ class Stepper:
 
 def no_carry(network, n_sequences):
     """The states before the first step."""
-    from .arena import Arena
-
     shapes = network.stack.border_shapes(n_sequences)
     return network.stack.to_carry(Arena(shapes, network.dtype), n_sequences)
