@@ -58,9 +58,9 @@ def _block(stepper, choice, start, seed, numbers):
         steps, values = choice.choose(stepper.raw[:n].astype(np.float64), uniforms(seed, numbers, t, choice.n_draws))
         ends = choice.ends(steps) & ~ended & (t < lengths)
         lengths[ends], ended = t, ended | ends
+        chosen.append(steps)  # what ended samples get is left out
         if (lengths <= t).all():
             break
-        chosen.append(steps)
         stepper.values[:n] = values
     chosen = np.array(chosen)
     return [(chosen[: lengths[i], i], ended[i]) for i in range(n)]
