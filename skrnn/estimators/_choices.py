@@ -37,8 +37,8 @@ def choice_of(task, encoder, weights, temperature, top_k, top_p):
     if task.content == TOKENS:
         return TokenChoice(task, temperature, top_k, top_p)
     if task.content == NOTES:
-        V = weights.get("readout.V")
-        return NoteChoice(task, temperature, None if V is None else np.triu(V, 1).astype(np.float64))
+        coupling = [weights[f"coupling.{name}"].astype(np.float64) for name in "WV"] if task.n_hidden else None
+        return NoteChoice(task, temperature, coupling)
     return NumberChoice(task, temperature, encoder)
 
 
@@ -101,19 +101,24 @@ class TokenChoice:
 
 
 class NoteChoice:
-    """0-1 notes, each on its own, or with `weights` (K, K) given the lower ones: see `Coupled`."""
+    """0-1 notes, each on its own, or with the weights of a `Coupling` given those before it in its step."""
 
-    def __init__(self, task, temperature, weights=None):
-        self.n_draws, self.temperature, self.weights = task.n_outputs, temperature, weights
+    def __init__(self, task, temperature, coupling=None):
+        self.n_draws, self.temperature, self.coupling = task.n_outputs, temperature, coupling
 
     def choose(self, raw, u):
-        if self.weights is None:
+        if self.coupling is None:
             notes = self._decide(raw, u)
-        else:
-            notes, raw = np.zeros(raw.shape), raw.copy()
-            for k in range(raw.shape[1]):
-                notes[:, k] = self._decide(raw[:, k], u[:, k])
-                raw[:, k + 1 :] += notes[:, k : k + 1] * self.weights[k, k + 1 :]
+            return notes, notes
+        (W, V), K = self.coupling, self.n_draws
+        notes, summed = np.zeros((len(raw), K)), raw[:, K:].copy()
+        units = expit(summed)
+        for k in range(K):
+            notes[:, k] = self._decide(raw[:, k] + (units * V[k]).sum(axis=1), u[:, k])
+            is_on = notes[:, k] > 0
+            if is_on.any():
+                summed[is_on] += W[k]
+                units[is_on] = expit(summed[is_on])
         return notes, notes
 
     def _decide(self, raw, u):

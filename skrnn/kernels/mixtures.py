@@ -34,7 +34,7 @@ def mixture_of_gaussians(raw, K, y, weight, d_raw, n_components):
     """The sum over the rows of weight[n] times the loss; see `losses`."""
     C, D, total = int(n_components), y.shape[1], 0.0
     for n in range(y.shape[0]):
-        top, top_joint = float(raw[n, 0]), -math.inf
+        w, top, top_joint = float(weight[n]), float(raw[n, 0]), -math.inf
         for c in range(C):
             top = max(top, float(raw[n, c]))
             top_joint = max(top_joint, float(raw[n, c]) + _log_density(raw, n, c, C, y))
@@ -42,14 +42,14 @@ def mixture_of_gaussians(raw, K, y, weight, d_raw, n_components):
         for c in range(C):
             rest += math.exp(float(raw[n, c]) - top)
             rest_joint += math.exp(float(raw[n, c]) + _log_density(raw, n, c, C, y) - top_joint)
-        total += weight[n] * (top + math.log(rest) - top_joint - math.log(rest_joint))
+        total += w * (top + math.log(rest) - top_joint - math.log(rest_joint))
         for c in range(C):
             share = math.exp(float(raw[n, c]) + _log_density(raw, n, c, C, y) - top_joint) / rest_joint
-            d_raw[n, c] = weight[n] * (math.exp(float(raw[n, c]) - top) / rest - share)
+            d_raw[n, c] = w * (math.exp(float(raw[n, c]) - top) / rest - share)
             for d in range(D):
                 s = float(raw[n, C + (C + c) * D + d])
                 scale = SMALLEST_SCALE + _softplus(s)
                 z = (float(y[n, d]) - float(raw[n, C + c * D + d])) / scale
-                d_raw[n, C + c * D + d] = -weight[n] * share * z / scale
-                d_raw[n, C + (C + c) * D + d] = weight[n] * share * (1 - z * z) / scale / (1 + math.exp(-s))
+                d_raw[n, C + c * D + d] = -w * share * z / scale
+                d_raw[n, C + (C + c) * D + d] = w * share * (1 - z * z) / scale / (1 + math.exp(-s))
     return total

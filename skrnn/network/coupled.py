@@ -5,7 +5,7 @@ from ..kernels.program import Instruction, Program
 
 
 def add_targets(network, theta, raw, y):
-    """Add to raw predictions (n, K), in place, what the targets y (n, K) before each make of them."""
+    """Add to raw predictions, in place, what the targets y before each in its row make of them; both have n rows."""
     packed = network.memory.allocate_packed()
     pack = Instruction("pack", copy_all, (theta, packed.memory, network.pack_table(theta, packed)))
-    Program([pack, *network.head.readout.add_targets(packed.group("readout"), y, raw, len(y))]).run()
+    Program([pack, *network.head.coupling.forward(packed.group("coupling"), y, raw, len(y))]).run()

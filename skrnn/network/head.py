@@ -5,8 +5,9 @@ from ..kernels.masks import draw_dropout, threshold_of
 from ..kernels.program import Instruction
 from ..kernels.rows import clear_rows, copy_rows
 from .arena import prefixed
+from .layers.coupling import Coupling
 from .layers.pooling import get_pooling
-from .layers.readout import CoupledReadout, Readout
+from .layers.readout import Readout
 
 
 def head_of(structure, stack):
@@ -112,11 +113,9 @@ class Head:
 class ReadoutHead(Head):
     """Raw predictions are affine in the pooled outputs."""
 
-    readout_type = Readout
-
     def __init__(self, structure, stack):
         super().__init__(structure, stack)
-        self.readout = self.layers["readout"] = self.readout_type(self.n_top_units, self.n_outputs)
+        self.readout = self.layers["readout"] = Readout(self.n_top_units, self.n_outputs)
 
     def start_at(self, raw, weights):
         weights["readout.b"][...] = raw
@@ -140,14 +139,21 @@ class ReadoutHead(Head):
 
 
 class CoupledHead(ReadoutHead):
-    """Raw predictions are affine in the pooled outputs and in the targets before them in their row."""
+    """Raw predictions depend on the targets before them in their row.
 
-    readout_type = CoupledReadout
+    What they get from these is added where the targets are known: in training, or by `network.coupled`.
+    """
+
+    def __init__(self, structure, stack):
+        super().__init__(structure, stack)
+        coupling = Coupling(structure.n_outputs - structure.coupled, structure.coupled)
+        self.coupling = self.layers["coupling"] = coupling
 
     def add_targets(self, shard, y):
         raw, n_rows = shard.buffers.group("pooled")["raw"], self.pooling.n_rows(shard.plan)
-        return self.readout.add_targets(shard.packed.group("readout"), y, raw, n_rows)
+        return self.coupling.forward(shard.packed.group("coupling"), y, raw, n_rows)
 
     def backward_targets(self, shard, y):
-        d_raw, n_rows = shard.buffers.group("pooled")["d_raw"], self.pooling.n_rows(shard.plan)
-        return self.readout.backward_targets(shard.gradient.group("readout"), y, d_raw, n_rows)
+        arrays, n_rows = shard.buffers.group("pooled"), self.pooling.n_rows(shard.plan)
+        groups = shard.packed.group("coupling"), y, arrays["raw"], arrays["d_raw"]
+        return self.coupling.backward(*groups, shard.gradient.group("coupling"), n_rows)

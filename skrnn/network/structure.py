@@ -41,8 +41,9 @@ class Structure:
         Whether outputs are normalised; whether each layer adds its output to its input.
     input_dropout, dropout, recurrent_dropout, zoneout : float, default=0.0
         Rates of what is left out at random in training.
-    coupled : bool, default=False
-        Whether each raw prediction depends on the targets before it in its row, which are 0 or 1.
+    coupled : int, default=0
+        Hidden units by which raw predictions depend on the targets before them in their row; the last of `n_outputs`
+        are what these units start from. 0: they do not depend on them.
 
     Raises
     ------
@@ -73,7 +74,7 @@ class Structure:
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
     zoneout: float = 0.0
-    coupled: bool = False
+    coupled: int = 0
 
     def __post_init__(self):
         name = type(self.cell).__name__
@@ -207,12 +208,13 @@ def _check_fields(values):
         "convolution": lambda v: v is None or type(v) is Conv,
         "n_inputs": lambda v: _is_number(v, 1),
         "n_outputs": lambda v: _is_number(v, 0),
+        "coupled": lambda v: _is_number(v, 0) and v < max(1, values["n_outputs"]),
         "hidden_layer_sizes": lambda v: isinstance(v, tuple) and v != () and all(_is_number(n, 1) for n in v),
         "embeddings": lambda v: isinstance(v, tuple) and all(_is_embedding(e) for e in v),
         "dtype": lambda v: v in ("float32", "float64"),
         "pooling": lambda v: v in ("last", "mean", "max", "attention", "steps", "unaligned"),
         **dict.fromkeys(
-            ("bidirectional", "decay", "layer_norm", "residual", "coupled"), lambda v: isinstance(v, (bool, np.bool_))
+            ("bidirectional", "decay", "layer_norm", "residual"), lambda v: isinstance(v, (bool, np.bool_))
         ),
         **dict.fromkeys(("input_dropout", "dropout", "recurrent_dropout", "zoneout"), _is_rate),
     }

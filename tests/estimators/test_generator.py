@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from reference_network import lstm
-from scipy.special import log_expit, log_softmax
+from scipy.special import expit, log_expit, log_softmax
 from scipy.stats import norm
 
 from skrnn import SequenceGenerator
@@ -64,7 +64,9 @@ def test_notes_have_the_likelihood_of_a_forward_pass_by_hand(notes):
         for roll in notes[:3]:
             raw = raw_by_hand(gen.weights_, np.vstack([np.zeros(4), roll[:-1]]))
             for j in range(4) if kind == "dependent" else ():
-                raw[:, j] += sum(roll[:, i] * gen.weights_["readout.V"][i, j] for i in range(j))
+                before = sum((roll[:, i : i + 1] * gen.weights_["coupling.W"][i] for i in range(j)), start=raw[:, 4:])
+                raw[:, j] += expit(before) @ gen.weights_["coupling.V"][j]
+            raw = raw[:, :4]
             expected.append(np.where(roll == 1, log_expit(raw), log_expit(-raw)).sum())
         np.testing.assert_allclose(gen.score_samples(notes[:3]), expected, rtol=1e-9)
 

@@ -11,11 +11,13 @@ from ...sequences._layout import place
 from ...sequences._steps import is_text
 from ...sequences._vocabulary import NOTHING
 from ._mixture import MixtureOfGaussians
+from ._notes import CoupledLogLoss
 from ._numbers import is_vector
 from ._read import check_sum, row_weights
 from ._task import FittedTask, Target, Task
 
 TOKENS, NOTES, NUMBERS = CONTENTS = "tokens", "notes", "numbers"
+COUPLING_UNITS = 96  # by which dependent notes depend on each other
 END = "\0\2"  # stands among the tokens to come where a sequence ends
 
 
@@ -99,18 +101,22 @@ class NextToken(Next):
 
 @dataclass(frozen=True)
 class NextNotes(Next):
-    """0-1 notes, each of which may be on."""
+    """0-1 notes, each of which may be on; with `n_hidden` units each depends on those before it in its step."""
 
     n_outputs: int
-    dependent: bool
-    loss = BinomialLogLoss()
+    n_hidden: int
     content, has_end = NOTES, False
 
+    @property
+    def loss(self):
+        """Of the notes, some hidden units behind them."""
+        return CoupledLogLoss(self.n_hidden) if self.n_hidden else BinomialLogLoss()
+
     def structure(self, structure, parameters):
-        return replace(structure, coupled=self.dependent)
+        return replace(structure, coupled=self.n_hidden)
 
     def score_held_out(self, predictor, rows):
-        if not self.dependent:
+        if not self.n_hidden:
             return super().score_held_out(predictor, rows)
         from ...network.coupled import add_targets  # noqa: PLC0415 (brings the compiler)
 
@@ -124,8 +130,7 @@ class NextNotes(Next):
         return rows.astype(np.float64)
 
     def log_likelihood(self, raw, y):
-        raw = raw.astype(np.float64)
-        y = y.astype(np.float64)
+        raw, y = raw[:, : self.n_outputs].astype(np.float64), y.astype(np.float64)
         return (y * raw - np.maximum(raw, 0) - np.log1p(np.exp(-np.abs(raw)))).sum(axis=1)
 
 
@@ -195,7 +200,7 @@ def restored(attributes):
         (known,) = attributes.inputs_.categories.values()
         return NextToken(known, attributes.has_end_, attributes.has_unknown_)
     if attributes.content_ == NOTES:
-        return NextNotes(attributes.n_outputs_, attributes.structure_.coupled)
+        return NextNotes(attributes.n_outputs_, int(attributes.structure_.coupled))
     of_target = attributes.target_mean_, attributes.target_scale_
     return NextNumbers(attributes.n_outputs_, attributes.n_components_, False, *of_target)
 
@@ -276,7 +281,7 @@ class GenerationTask(Task):
             return NextToken(known, self.has_end, self.min_count > 1)
         n = target.rows.shape[1]
         if self.content == NOTES:
-            return NextNotes(n, self.dependent)
+            return NextNotes(n, COUPLING_UNITS if self.dependent else 0)
         return NextNumbers(n, self.n_components, self.standardize, np.zeros(n), np.ones(n))
 
     def resumed(self, fitted, request):
