@@ -1,9 +1,8 @@
-"""Metrics over the time steps of all sequences, each a sample for scikit-learn, and metrics of whole sequences."""
+"""Metrics over the time steps of all sequences, each a sample for scikit-learn."""
 
-import numpy as np
 from sklearn.metrics import accuracy_score, f1_score, mean_squared_error, r2_score
 
-from ..sequences._ragged import sequence_weights, step_weights
+from ..sequences._ragged import step_weights
 from ._flatten import flatten_pair
 
 
@@ -36,6 +35,7 @@ def step_accuracy_score(y_true, y_pred, *, sample_weight=None):
     See Also
     --------
     sequence_accuracy_score : Share of sequences with the correct label at all steps.
+    step_log_loss : Negative log-likelihood per time step, of probabilities.
     sklearn.metrics.accuracy_score : The same for one label per sequence.
 
     Examples
@@ -97,43 +97,6 @@ def step_f1_score(y_true, y_pred, *, labels=None, average="macro", sample_weight
     true, pred, offsets = flatten_pair(y_true, y_pred)
     weight = step_weights(sample_weight, offsets)
     return f1_score(true, pred, labels=labels, average=average, sample_weight=weight, zero_division=zero_division)
-
-
-def sequence_accuracy_score(y_true, y_pred, *, sample_weight=None):
-    """Share of sequences with the correct label at all steps.
-
-    Parameters
-    ----------
-    y_true : {object array of arrays, list of arrays or lists, Series, SequenceArray} of n_sequences
-        True label of each time step.
-
-    y_pred : like `y_true`
-        Predicted labels, for the same steps.
-
-    sample_weight : array-like of shape (n_sequences,), default=None
-        Weight of each sequence.
-
-    Returns
-    -------
-    float
-        Between 0 and 1.
-
-    Raises
-    ------
-    ValueError
-        If lengths of `y_true` and `y_pred` differ. The message names the first such sequence.
-
-    Examples
-    --------
-    >>> from skrnn.metrics import sequence_accuracy_score
-    >>> sequence_accuracy_score([["DET", "NOUN", "VERB"], ["VERB"]], [["DET", "VERB", "VERB"], ["VERB"]])
-    0.5
-    """
-    true, pred, offsets = flatten_pair(y_true, y_pred)
-    is_right = (true == pred).reshape(len(true), -1).all(axis=1)
-    is_right = np.logical_and.reduceat(is_right, offsets[:-1])
-    weight = sequence_weights(sample_weight, len(is_right))
-    return accuracy_score(np.ones_like(is_right), is_right, sample_weight=weight)
 
 
 def step_r2_score(y_true, y_pred, *, sample_weight=None, multioutput="uniform_average"):

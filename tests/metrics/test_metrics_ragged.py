@@ -312,6 +312,10 @@ class Truth(BaseEstimator):
     def predict(self, X):
         return split_steps(X.values[:, 0] + self.bias, X.offsets)
 
+    def predict_proba(self, X):
+        of_one = abs(X.values - self.bias / 4)
+        return split_steps(np.hstack([1 - of_one, of_one]), X.offsets)
+
 
 @pytest.mark.parametrize("name", get_scorer_names())
 def test_higher_is_better_for_every_scorer(name):
@@ -328,7 +332,7 @@ def test_higher_is_better_for_every_scorer(name):
 
 
 def test_names_of_scorers():
-    with pytest.raises(ValueError, match=r"'accuracy' is not a scorer of .*; choose from sequence_accuracy"):
+    with pytest.raises(ValueError, match=r"'accuracy' is not a scorer of .*; choose from neg_edit_distance"):
         get_scorer("accuracy")
     with pytest.raises(ValueError, match="is not a scorer"):
         get_scorer(None)
