@@ -23,7 +23,9 @@ def check_counts(n_samples, max_length):
 def check_choice(content, temperature, top_k, top_p):
     """Refuse what nothing can be drawn with."""
     if not (isinstance(temperature, Real) and 0 <= temperature < np.inf):
-        raise ValueError(f"temperature must be a number of at least 0, where 0 takes the likeliest; got {temperature!r}.")
+        raise ValueError(
+            f"temperature must be a number of at least 0, where 0 takes the likeliest; got {temperature!r}."
+        )
     if content != TOKENS and not (top_k is None and top_p is None):
         raise ValueError(f"top_k and top_p choose among tokens, but the sequences hold {content}: leave them out.")
     if top_k is not None and not (isinstance(top_k, Integral) and not isinstance(top_k, bool) and top_k >= 1):

@@ -12,6 +12,7 @@ from sklearn.utils.metaestimators import available_if
 from .._core.parameters import keep
 from ..persistence._estimators import saved
 from ..sequences import SequenceArray
+from ..sequences._layout import offsets_of
 from ._documentation import ARGUMENTS, FITTED, SHARED, documented, table
 from ._fit import FitRequest
 from ._moved import Moved
@@ -370,18 +371,19 @@ class SequenceGenerator(DensityMixin, BaseTrained):
     def _as_samples(self, prompts, steps):
         """Prompts and steps as users get them."""
         if prompts is None:
-            before = [()] * len(steps)
+            before = [np.empty((0, self.n_channels_))] * len(steps)
         else:
-            before = list(prompts) * (len(steps) if len(prompts) == 1 else 1)
+            before = list(prompts) * (len(steps) // len(prompts))
         if self.content_ == TOKENS:
             tokens = list(self.vocabulary_)
             return [
-                [*np.ravel(first).tolist(), *(tokens[k] for k in behind)]
+                [*first.ravel().tolist(), *(tokens[k] for k in behind)]
                 for first, behind in zip(before, steps, strict=True)
             ]
         rows = [
-            np.concatenate([np.reshape(first, (-1, self.n_channels_)), behind])
+            np.concatenate([first, np.reshape(behind, (-1, self.n_channels_))])
             for first, behind in zip(before, steps, strict=True)
         ]
-        names = getattr(self, "channel_names_", None)
-        return SequenceArray(np.concatenate(rows), np.cumsum([0, *map(len, rows)]), names)
+        return SequenceArray(
+            np.concatenate(rows), offsets_of([len(each) for each in rows]), getattr(self, "channel_names_", None)
+        )

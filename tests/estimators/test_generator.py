@@ -178,7 +178,8 @@ def test_hidden_states_have_read_their_step(of_words):
     states = of_words.hidden_states([list("abb")])
     assert [len(each) for each in states] == [3]
     raw = states[0] @ of_words.weights_["readout.W"] + of_words.weights_["readout.b"]
-    by_hand = raw_by_hand(of_words.weights_, of_words.weights_["embedding.0"][[0, *map(of_words.vocabulary_.get, "abb")]])
+    read = of_words.weights_["embedding.0"][[0, *map(of_words.vocabulary_.get, "abb")]]
+    by_hand = raw_by_hand(of_words.weights_, read)
     np.testing.assert_allclose(raw, by_hand[1:], rtol=1e-9)
 
 
@@ -204,7 +205,7 @@ def test_what_has_no_likelihood(of_words, notes):
     with pytest.raises(ValueError, match="holds numbers"):
         of_words.score_samples([[[1.0]]])
     gen = SequenceGenerator(**SMALL, random_state=0).fit(notes)
-    with pytest.raises(ValueError, match="sequence 0, step 1, channel 3 has 2.0"):
+    with pytest.raises(ValueError, match=r"sequence 0, step 1, channel 3 has 2\.0"):
         gen.score([[[0, 0, 0, 0], [0, 0, 0, 2.0]]])
 
 

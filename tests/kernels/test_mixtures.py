@@ -35,9 +35,7 @@ def test_the_gradient_is_that_of_central_differences(n_components, n_targets):
     for place in np.ndindex(raw.shape):
         shift = np.zeros_like(raw)
         shift[place] = 1e-5
-        up, down = (
-            loss.value_and_gradient(raw + s * shift, K, y, weight, np.empty_like(raw)) for s in (1, -1)
-        )
+        up, down = (loss.value_and_gradient(raw + s * shift, K, y, weight, np.empty_like(raw)) for s in (1, -1))
         assert d_raw[place] == pytest.approx((up - down) / 2e-5, rel=1e-6, abs=1e-8)
 
 

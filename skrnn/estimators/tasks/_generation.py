@@ -84,8 +84,8 @@ class NextToken(Next):
             row = int(unknown.argmax())
             i, step = place(sequences.offsets, row)
             raise ValueError(
-                f"X: sequence {i}, step {step} is the token {str(rows[row])!r}, which no training sequence has, so that "
-                "its probability is 0: leave it out, or fit with min_count=2, which learns of rare tokens together."
+                f"X: sequence {i}, step {step} is the token {str(rows[row])!r}, which no training sequence has: its "
+                "probability is 0. Leave it out, or fit with min_count=2, which learns rare tokens together."
             )
         return np.maximum(y, 0)
 
