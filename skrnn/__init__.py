@@ -19,6 +19,7 @@ from .estimators import (
     RNNRegressor,
     Seq2SeqClassifier,
     Seq2SeqRegressor,
+    SequenceGenerator,
     SequenceTransformer,
 )
 from .persistence._estimators import load, save
@@ -33,6 +34,7 @@ __all__ = [
     "Seq2SeqRegressor",
     "Sequence",
     "SequenceArray",
+    "SequenceGenerator",
     "SequenceTransformer",
     "__version__",
     "load",

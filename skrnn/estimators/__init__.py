@@ -2,6 +2,7 @@
 
 from ._classifier import RNNClassifier
 from ._ctc import CTCClassifier
+from ._generator import SequenceGenerator
 from ._regressor import RNNRegressor
 from ._seq2seq_classifier import Seq2SeqClassifier
 from ._seq2seq_regressor import Seq2SeqRegressor
@@ -13,5 +14,6 @@ __all__ = [
     "RNNRegressor",
     "Seq2SeqClassifier",
     "Seq2SeqRegressor",
+    "SequenceGenerator",
     "SequenceTransformer",
 ]

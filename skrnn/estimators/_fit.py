@@ -159,7 +159,7 @@ def _with_held_out(spec, request, given, target):
         seen = "y_val must be like y, which has"
         other = spec.task.read(given.held_out, y_val, weight_val, given.roles, per_step=target.per_step, seen=seen)
         check_target_names(target_names(request.y), y_val, spec.estimator)
-    if len(given.held_out) < 2:
+    if len(given.held_out) < spec.task.fewest_held_out:
         raise ValueError("X_val has 1 sequence: a score of early stopping needs 2 at least.")
     if np.shape(other.rows)[1:] != np.shape(target.rows)[1:]:
         raise ValueError("y_val must be like y, with as many targets for each sequence or step.")

@@ -89,8 +89,10 @@ class TrainingPrograms(ShardPrograms):
         total = Number(self._batch.numbers, minibatches.TOTAL)
         what = rows, self.data.target, self.data.row_weight, total, y, weight
         yield Instruction("targets", gather_targets, what)
+        yield from self.head.add_targets(self.shard, y)
         kernel, arguments = self._loss_call(arrays["raw"], self.n_outputs, y, weight, arrays["d_raw"])
         yield Instruction("loss", kernel, arguments, value)
+        yield from self.head.backward_targets(self.shard, y)
 
     def _loss_of_sequences(self, value):
         """Instructions for a loss of the raw predictions of all steps of a sequence, which has one row of targets."""
