@@ -13,11 +13,20 @@ from importlib import import_module
 
 from ._core.version import __version__
 from .convolution import Conv
-from .estimators import RNNClassifier, RNNRegressor, Seq2SeqClassifier, Seq2SeqRegressor, SequenceTransformer
+from .estimators import (
+    CTCClassifier,
+    RNNClassifier,
+    RNNRegressor,
+    Seq2SeqClassifier,
+    Seq2SeqRegressor,
+    SequenceGenerator,
+    SequenceTransformer,
+)
 from .persistence._estimators import load, save
 from .sequences import Sequence, SequenceArray
 
 __all__ = [
+    "CTCClassifier",
     "Conv",
     "RNNClassifier",
     "RNNRegressor",
@@ -25,6 +34,7 @@ __all__ = [
     "Seq2SeqRegressor",
     "Sequence",
     "SequenceArray",
+    "SequenceGenerator",
     "SequenceTransformer",
     "__version__",
     "load",

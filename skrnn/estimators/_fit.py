@@ -1,6 +1,6 @@
 """A fit as data flow: a request and a specification become what is prepared, what is started, and what is fitted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -159,7 +159,7 @@ def _with_held_out(spec, request, given, target):
         seen = "y_val must be like y, which has"
         other = spec.task.read(given.held_out, y_val, weight_val, given.roles, per_step=target.per_step, seen=seen)
         check_target_names(target_names(request.y), y_val, spec.estimator)
-    if len(given.held_out) < 2:
+    if len(given.held_out) < spec.task.fewest_held_out:
         raise ValueError("X_val has 1 sequence: a score of early stopping needs 2 at least.")
     rows = [part.rows if part.offsets is None else np.concatenate(part.rows) for part in (target, other)]
     if np.shape(rows[1])[1:] != np.shape(rows[0])[1:]:
@@ -271,6 +271,7 @@ def start(prepared, verbose=False):
     rows = split.rows[data.weight[split.rows] > 0]  # as if the others were not there, in mini-batches too
     alpha = parameters.alpha / data.mean_targets(rows)
     settings = settings_of(parameters, len(rows), alpha, prepared.request.one_epoch, verbose)
+    settings = replace(settings, no_skill=task.no_skill)
     return Started(prepared, task, encoder, data, rows, settings, _state(prepared, n_steps, raw_prediction))
 
 

@@ -5,14 +5,16 @@ from ..kernels.masks import draw_dropout, threshold_of
 from ..kernels.program import Instruction
 from ..kernels.rows import clear_rows, copy_rows
 from .arena import prefixed
+from .layers.coupling import Coupling
 from .layers.pooling import get_pooling
 from .layers.readout import Readout
 
 
 def head_of(structure, stack):
     """The head that a structure describes."""
-    has_readout = structure.n_outputs and not structure.puts_out_predictions
-    return ReadoutHead(structure, stack) if has_readout else Head(structure, stack)
+    if not structure.n_outputs or structure.puts_out_predictions:
+        return Head(structure, stack)
+    return CoupledHead(structure, stack) if structure.coupled else ReadoutHead(structure, stack)
 
 
 class Head:
@@ -88,6 +90,14 @@ class Head:
         arrays, n_rows = shard.buffers.group("pooled"), self.pooling.n_rows(shard.plan)
         yield Instruction("readout: copy", copy_rows, (arrays["h"], 0, 0, n_rows, self.n_outputs, arrays["raw"]))
 
+    def add_targets(self, shard, y):
+        """Instructions that bring in what raw predictions depend on of the targets y of their row: nothing."""
+        return ()
+
+    def backward_targets(self, shard, y):
+        """Instructions for the way back of `add_targets`, from ``d_raw`` to the gradients of weights."""
+        return ()
+
     def backward_read_out(self, shard):
         """Instructions for the way back of `read_out`, from ``d_raw`` to the gradients of pooled outputs."""
         arrays, n_rows = shard.buffers.group("pooled"), self.pooling.n_rows(shard.plan)
@@ -135,3 +145,24 @@ class ReadoutHead(Head):
         yield from self.readout.backward(*groups, shard.gradient.group("readout"), self.pooling.n_rows(plan))
         if self.dropout and shard.mode.noisy:
             yield from self.pooling.mask(arrays["dh"], arrays["M"], plan)
+
+
+class CoupledHead(ReadoutHead):
+    """Raw predictions depend on the targets before them in their row.
+
+    What they get from these is added where the targets are known: in training, or by `network.coupled`.
+    """
+
+    def __init__(self, structure, stack):
+        super().__init__(structure, stack)
+        coupling = Coupling(structure.n_outputs - structure.coupled, structure.coupled)
+        self.coupling = self.layers["coupling"] = coupling
+
+    def add_targets(self, shard, y):
+        raw, n_rows = shard.buffers.group("pooled")["raw"], self.pooling.n_rows(shard.plan)
+        return self.coupling.forward(shard.packed.group("coupling"), y, raw, n_rows)
+
+    def backward_targets(self, shard, y):
+        arrays, n_rows = shard.buffers.group("pooled"), self.pooling.n_rows(shard.plan)
+        groups = shard.packed.group("coupling"), y, arrays["raw"], arrays["d_raw"]
+        return self.coupling.backward(*groups, shard.gradient.group("coupling"), n_rows)

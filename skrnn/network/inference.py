@@ -65,12 +65,20 @@ class Predictor:
 
     def states_from(self, initial):
         """`hidden_states` from an initial `Carry` of all sequences, and the carry behind their last steps."""
-        out, carries = self._run(STATES, initial=initial)
+        out, final = self._run_from(initial, STATES)
+        return self._split(out), final
+
+    def raw_from(self, initial):
+        """`predict_raw` from an initial `Carry` of all sequences, and the carry behind their last steps."""
+        return self._run_from(initial, RAW)
+
+    def _run_from(self, initial, kind):
+        out, carries = self._run(kind, initial=initial)
         final = initial.zeros_like(len(self.data.lengths))
         for places, carry in carries:
             for name, array in carry.arrays.items():
                 final.arrays[name][places] = array
-        return self._split(out), final
+        return out, final
 
     def _split(self, out):
         """The rows of each of all sequences, one after the other."""

@@ -46,6 +46,9 @@ class Structure:
         own; with as many levels.
     attention : {"additive", "dot"}, default=None
         How the decoder attends to the outputs of the last layer.
+    coupled : int, default=0
+        Hidden units by which raw predictions depend on the targets before them in their row; the last of `n_outputs`
+        are what these units start from. 0: they do not depend on them.
 
     Raises
     ------
@@ -78,6 +81,7 @@ class Structure:
     zoneout: float = 0.0
     decoder: "Structure" = None
     attention: str = None
+    coupled: int = 0
 
     def __post_init__(self):
         name = type(self.cell).__name__
@@ -117,6 +121,11 @@ class Structure:
             raise ValueError(
                 f"dropout={self.dropout} leaves out units between layers and before the readout, but a single {name} "
                 "layer has neither: use input_dropout or recurrent_dropout."
+            )
+        if self.coupled and self.puts_out_predictions:
+            raise ValueError(
+                f"Predictions that depend on each other are made by a readout, which a network of {name} layers has "
+                "not: use another cell."
             )
         if self.puts_out_predictions and (self.residual or self.layer_norm):
             which = "residual" if self.residual else "layer_norm"
@@ -221,6 +230,7 @@ def _check_fields(values):
         "convolution": lambda v: v is None or type(v) is Conv,
         "n_inputs": lambda v: _is_number(v, 1),
         "n_outputs": lambda v: _is_number(v, 0),
+        "coupled": lambda v: _is_number(v, 0) and v < max(1, values["n_outputs"]),
         "hidden_layer_sizes": lambda v: isinstance(v, tuple) and v != () and all(_is_number(n, 1) for n in v),
         "decoder": lambda v: v is None or isinstance(v, Structure),
         "attention": lambda v: v in ("additive", "dot", None),

@@ -124,7 +124,8 @@ class Training:
             def validate(theta):
                 return self.score(self._predictor(theta), held_out)
 
-        self.monitor = Monitor(self.state, settings.tol, settings.n_iter_no_change, validate, settings.verbose)
+        how = settings.tol, settings.n_iter_no_change, validate, settings.verbose, settings.no_skill
+        self.monitor = Monitor(self.state, *how)
 
     def _network_of_batches(self):
         """The network that is trained: one that holds the rows of a batch only, where that pays, of large tables."""

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from ..cells import GRU, LSTM, MGU, Elman, IndRNN, Jordan
+from ..network.codes import LabelSequenceLoss
 
 
 def gives_finite_loss(predictor, loss, indices):
@@ -20,8 +21,8 @@ def gives_finite_loss(predictor, loss, indices):
     if is_bounded(network, theta, data.largest, int(network.n_steps(data.lengths[indices].max()))):
         return True
     raw = predictor.predict_raw(indices)
-    if not np.isfinite(raw).all():
-        return False
+    if not np.isfinite(raw).all() or isinstance(loss, LabelSequenceLoss):  # which is finite where predictions are
+        return bool(np.isfinite(raw).all())
     rows = data.target_rows(indices)
     weight = (data.row_weight[rows] / data.row_weight[rows].sum()).astype(network.dtype)
     value = loss.value_and_gradient(raw, network.n_outputs, data.target[rows], weight, np.empty_like(raw))

@@ -56,7 +56,14 @@ class Task:
     """What a network is to be trained for; parameters only.
 
     `read` makes rows of what users pass, `learn` finds what later calls need to know of them, a `FittedTask`.
+
+    Attributes
+    ----------
+    fewest_held_out : int
+        Sequences that a score of early stopping needs.
     """
+
+    fewest_held_out = 2
 
     def check(self, parameters):
         """Refuse parameters of an estimator that do not go together with the task."""
@@ -96,9 +103,11 @@ class FittedTask:
         Whether a row is a step, not a sequence.
     is_of_X : bool
         Whether the target is numbers of X itself, whose means and scales are yet to be learned: see `standardized`.
+    no_skill : float or None
+        Score of a network that has learned nothing yet, if early stopping is not to stop there.
     """
 
-    is_of_X = False
+    is_of_X, no_skill = False, None
 
     def encode(self, rows):
         """Rows of a target as the loss reads them, (n, k); refuses what is unlike those that were learned from."""
