@@ -79,7 +79,7 @@ class BaseSeq2Seq(BaseTrained):
         """A predictor of the sequences in X, whose decoder is to read y; and the task."""
         self._check_is_fitted()
         task, predictor = self._restored_task(), self._predictor(X)
-        target = self._task().read(predictor.data, y, None)
+        target = self._task().read_given(predictor.data, y)
         predictor.data.set_target(task.encode(target.rows), None, target.offsets)
         task.attach(predictor.data)
         return predictor, task

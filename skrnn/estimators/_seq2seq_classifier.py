@@ -16,6 +16,7 @@ from ._documentation import REFERENCES as SHARED_REFERENCES
 from ._fit import FitRequest
 from ._seq2seq import ATTRIBUTES, PARAMETERS, REFERENCES, BaseSeq2Seq, EndMixin
 from ._trained import takes_steps
+from ._validation import warn_if_not_finite
 from .tasks._output_labels import OutputLabelsTask, check_restored_outputs, restored_outputs
 
 OWN_PARAMETERS = table("""\
@@ -26,7 +27,8 @@ length_penalty : float
     power. 0 ranks by log-probability, which prefers short outputs; 1 by the mean for each label.
 max_output_length : int or "auto"
     Maximum number of labels that are put out for a sequence; "auto" is twice that of the longest output in training.
-    Outputs that reach it without an end mark are cut off there, and counted in ``n_unfinished_``.
+    It may be set anew after `fit`. Outputs that reach it without an end mark are cut off there, and counted in
+    ``n_unfinished_``.
 label_smoothing : float
     Share of the probability that training spreads evenly over all labels, in place of the true one.
 validation_scoring : {"output", "likelihood"}
@@ -199,12 +201,14 @@ class Seq2SeqClassifier(EndMixin, BaseSeq2Seq):
         from ..network.generation import Beams, best_outputs  # noqa: PLC0415 (brings the compiler)
 
         width, penalty = usable(self, "beam_width"), usable(self, "length_penalty")
+        longest = usable(self, "max_output_length")
         task, predictor = self._restored_task(), self._predictor(X)
+        longest = task.max_output_length if longest == "auto" else longest
         with predictor.executor:
-            return best_outputs(predictor, Beams(task.end, task.max_output_length, max(width, n), n, penalty))
+            return best_outputs(predictor, Beams(task.end, longest, max(width, n), n, penalty))
 
     def score_samples(self, X, y):
-        """Compute the log-probability of sequences of labels.
+        """Compute the log-probability of sequences of labels, of any length from 0 on.
 
         Returns
         -------
@@ -215,7 +219,9 @@ class Seq2SeqClassifier(EndMixin, BaseSeq2Seq):
         from ..network.generation import log_probabilities  # noqa: PLC0415 (brings the compiler)
 
         with predictor.executor:
-            return log_probabilities(predictor, predictor.predict_raw())
+            raw = predictor.predict_raw()
+        warn_if_not_finite(raw, predictor.data.target_offsets, "predictions")
+        return log_probabilities(predictor, raw)
 
     def attention_weights(self, X, y=None):
         """Compute how each step of the decoder weighs the steps of the sequence.

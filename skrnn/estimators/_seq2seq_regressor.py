@@ -20,6 +20,7 @@ from ._regressor import ATTRIBUTES as OF_NUMBERS
 from ._regressor import PARAMETERS as OF_LOSSES
 from ._seq2seq import ATTRIBUTES, PARAMETERS, REFERENCES, BaseSeq2Seq
 from ._trained import takes_steps
+from ._validation import warn_if_not_finite
 from .tasks._output_numbers import OutputNumbersTask, check_restored_output_numbers, restored_output_numbers
 
 OWN_PARAMETERS = {name: OF_LOSSES[name] for name in ("loss", "standardize_target")}
@@ -165,7 +166,9 @@ class Seq2SeqRegressor(RegressorMixin, BaseSeq2Seq):
         lengths = _lengths(task, n_steps, len(predictor.data.lengths))
         with predictor.executor:
             rows = task.in_units(task.numbers(predictor, lengths))
-        return split_steps(rows, offsets_of(lengths))
+        offsets = offsets_of(lengths)
+        warn_if_not_finite(rows.reshape(len(rows), -1), offsets, "predictions")
+        return split_steps(rows, offsets)
 
     def attention_weights(self, X, y):
         """Compute how each step of the decoder weighs the steps of the sequence.

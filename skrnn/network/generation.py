@@ -17,6 +17,10 @@ class Output(NamedTuple):
     is_finished: bool
 
 
+class NotFiniteError(ValueError):
+    """The network has no probabilities for what a sequence puts out."""
+
+
 class Beams(NamedTuple):
     """How to search: see `beams.search`."""
 
@@ -43,13 +47,28 @@ def best_outputs(predictor, beams, indices=None):
     -------
     list of list of Output
         For each sequence, the best first.
+
+    Raises
+    ------
+    NotFiniteError
+        Named is one of the sequences for which the network puts out NaN.
     """
     n = len(predictor.data.lengths) if indices is None else len(indices)
     outputs = [None] * n
 
     def continue_from(places, steps):
+        rows = places
+
         def step(labels, parents):
-            return steps(labels[:, np.newaxis] + 1, parents)
+            nonlocal rows
+            rows, log_p = rows[parents], steps(labels[:, np.newaxis] + 1, parents)
+            if np.isnan(log_p).any():
+                raise NotFiniteError(
+                    f"The network has no finite output for sequence {rows[np.isnan(log_p).any(axis=1)].min()}: its "
+                    "states grow without bound. Bring X to the size of what was fitted, or fit again, with another "
+                    "cell, a smaller learning_rate_init or smaller initial weights."
+                )
+            return log_p
 
         found = search(
             step,

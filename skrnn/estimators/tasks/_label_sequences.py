@@ -80,7 +80,7 @@ def _joined(arrays, name):
     for i, labels in enumerate(arrays):
         if kind_of(labels) != first:
             raise ValueError(
-                f"{name} holds {first} for one sequence, but {kind_of(labels)} like {labels[0]!r} for {i}."
+                f"{name} holds {first} for one sequence, but {kind_of(labels)} like {labels[:1].tolist()[0]!r} for {i}."
             )
     joined = np.concatenate(arrays)
     if type_of_target(joined[:, np.newaxis], input_name=name).startswith("continuous"):

@@ -91,7 +91,8 @@ class RegressionTask(SuppliedTask):
         if self.quantile is not None and self.loss != "quantile":
             raise ValueError(f'quantile={self.quantile} needs loss="quantile", got loss={self.loss!r}.')
         if isinstance(self.loss, LogLoss):
-            raise InvalidParameterError(f"loss={self.loss!r} is for classes: use RNNClassifier.")
+            other = self.owner.replace("Regressor", "Classifier")
+            raise InvalidParameterError(f"loss={self.loss!r} is for classes: use {other}.")
         if isinstance(self.loss, BaseLoss):
             self.loss._validate_params()
             return clone(self.loss)

@@ -65,11 +65,14 @@ class OutputLabels(FittedOutputs):
         data = predictor.data
         if not self.free_running:
             return super().score_held_out(predictor, rows)
-        from ...network.generation import Beams, best_outputs  # noqa: PLC0415 (brings the compiler)
+        from ...network.generation import Beams, NotFiniteError, best_outputs  # noqa: PLC0415 (brings the compiler)
 
         offsets, codes = data.target_offsets, data.target[:, 0]
         true = [codes[offsets[i] : offsets[i + 1] - 1] for i in rows]
-        found = best_outputs(predictor, Beams(self.end, self.max_output_length), rows)
+        try:
+            found = best_outputs(predictor, Beams(self.end, self.max_output_length), rows)
+        except NotFiniteError:
+            return -np.inf
         return 1 - token_error_rate(true, [best[0].labels for best in found], sample_weight=data.weight[rows])
 
     def validation_score(self, raw_prediction, y, weight):
@@ -107,6 +110,9 @@ class OutputLabelsTask(OutputTask):
 
     def read_outputs(self, y):
         return split_steps(*read_label_sequences(y))
+
+    def read_given(self, sequences, y):
+        return self._target(sequences, split_steps(*read_label_sequences(y, may_be_empty=True)), None)
 
     def learn(self, target, trained, columns, request):
         if request.one_epoch and request.classes is None:

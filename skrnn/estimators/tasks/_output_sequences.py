@@ -44,10 +44,16 @@ class OutputTask(Task):
         """An array for each sequence in y, in an object array."""
         raise NotImplementedError
 
+    def read_given(self, sequences, y):
+        """The `Target` of outputs that are not trained on: what a network can put out."""
+        return self._target(sequences, self.read_outputs(y), None)
+
     def read(self, sequences, y, sample_weight, roles=None, per_step=None, seen="fit saw"):
         if y is None:
             raise ValueError(f"{self.owner} requires y to be passed, but the target y is None.")
-        rows = self.read_outputs(y)
+        return self._target(sequences, self.read_outputs(y), sample_weight)
+
+    def _target(self, sequences, rows, sample_weight):
         check_consistent_length(sequences.lengths, rows)
         weight, _ = row_weights(sample_weight, sequences.offsets, per_step=False)
         lengths = np.array([len(row) for row in rows]) + self.n_marks
