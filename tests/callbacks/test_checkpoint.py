@@ -17,13 +17,14 @@ from sklearn.metrics import make_scorer
 from sklearn.model_selection import KFold
 
 import skrnn
-from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
+from skrnn import RNNClassifier, RNNRegressor, Seq2SeqClassifier, Seq2SeqRegressor, SequenceTransformer
 from skrnn.callbacks import Checkpoint, EarlyStopping, LearningRateFinder
 from skrnn.schedules import Plateau
 
 RNG = np.random.default_rng(0)
 X = [RNG.normal(size=(T, 2)) for T in RNG.integers(2, 9, 40)]
 Y = np.array([x[:, 0].sum() for x in X])
+TOKENS = [["up" if value > 0 else "down" for value in x[:, 0]] for x in X]
 SHORT = {"hidden_layer_sizes": 4, "cell": "elman", "max_iter": 5, "tol": 0.0, "n_iter_no_change": 99, "random_state": 0}
 SHORT |= {"batch_size": 8, "learning_rate": "constant", "learning_rate_init": 3e-3}
 FITS = {
@@ -37,6 +38,8 @@ FITS = {
     "two layers": RNNRegressor(**SHORT | {"hidden_layer_sizes": (4, 3)}, layer_norm=True, n_jobs=2),
     "forecast": SequenceTransformer(**SHORT),
     "tokens": RNNClassifier(**SHORT),
+    "labels out": Seq2SeqClassifier(**SHORT, early_stopping=True, validation_fraction=0.3),
+    "numbers out": Seq2SeqRegressor(**SHORT | {"random_state": None}, teacher_forcing=0.5, early_stopping=True),
 }
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -65,7 +68,11 @@ class Crash:
 
 def data_of(name):
     if name == "tokens":
-        return [["up" if value > 0 else "down" for value in x[:, 0]] for x in X], Y > 0
+        return TOKENS, Y > 0
+    if name == "labels out":
+        return X, [words[:3] for words in TOKENS]
+    if name == "numbers out":
+        return X, [x[1:] for x in X]
     return X, Y
 
 

@@ -5,7 +5,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from skrnn import Conv, RNNClassifier, RNNRegressor, SequenceTransformer
+from skrnn import Conv, RNNClassifier, RNNRegressor, Seq2SeqClassifier, Seq2SeqRegressor, SequenceTransformer
 from skrnn.cells import GRU
 from skrnn.initializers import Chrono, Orthogonal
 from skrnn.losses import Huber
@@ -75,6 +75,12 @@ MAKE = {
     "supervised": transformer(y=LABELS, objective="supervised"),
     "reservoir": transformer(objective="reservoir"),
     "as transformer": lambda: (fitted("two classes of text")[0].as_transformer(pooling=("last", "max")), X),
+    "labels out": lambda: (Seq2SeqClassifier(**SHORT, cell="lstm", beam_width=2).fit(X, TOKENS), X),
+    "numbers out": lambda: (Seq2SeqRegressor(**SHORT, attention="dot", loss=Huber(2.0)).fit(X, FRAME.to_numpy()), X),
+    "labels out, part by part": lambda: (
+        Seq2SeqClassifier(**SHORT).partial_fit(X, TOKENS, classes=[f"w{n}" for n in range(4)]),
+        X,
+    ),
     "pandas output": lambda: (fitted("reservoir")[0].set_output(transform="pandas"), X),
 }
 

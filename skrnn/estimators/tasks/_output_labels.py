@@ -73,7 +73,8 @@ class OutputLabels(FittedOutputs):
             found = best_outputs(predictor, Beams(self.end, self.max_output_length), rows)
         except NotFiniteError:
             return -np.inf
-        return 1 - token_error_rate(true, [best[0].labels for best in found], sample_weight=data.weight[rows])
+        weight = data.row_weight[offsets[rows]]  # all rows of a sequence have its weight
+        return 1 - token_error_rate(true, [best[0].labels for best in found], sample_weight=weight)
 
     def validation_score(self, raw_prediction, y, weight):
         log_p = MultinomialLogLoss().log_predict(raw_prediction)
