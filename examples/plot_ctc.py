@@ -2,9 +2,9 @@
 Words in a spectrogram, found without alignment
 ===============================================
 
-Four made-up words, each a row of tones, are said one after the other, at any speed and in noise. For training it is known
-which words a recording holds, but not when they were said. A network learns to read them off, and ``align`` shows at
-which steps it does.
+Four made-up words, each a row of tones, are said one after the other, at any speed and in noise. For training it is
+known which words a recording holds, but not when they were said. A network learns to read them off, and ``align``
+shows at which steps it does.
 
 The script prints a table of results and writes the figure ``ctc.png``.
 """
@@ -12,8 +12,8 @@ The script prints a table of results and writes the figure ``ctc.png``.
 # %%
 # Data
 # ----
-# A word is a row of two or three tones out of twelve bands. A recording holds 1 to 6 words, with pauses in between, and is
-# the energy in each band at each step. Each word is said at a speed of its own.
+# A word is a row of two or three tones out of twelve bands. A recording holds 1 to 6 words, with pauses in between, and
+# is the energy in each band at each step. Each word is said at a speed of its own.
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -63,8 +63,8 @@ for name, width in {"best path": 1, "beam of 10": 10}.items():
 # %%
 # Figure
 # ------
-# The network puts out a word for a few steps, and blanks at all others. Nobody has told it when: it chooses steps at which
-# it can tell the word from the others. The lines are the first of these steps.
+# The network puts out a word for a few steps, and blanks at all others. Nobody has told it when: it chooses steps at
+# which it can tell the word from the others. The lines are the first of these steps.
 i = max(range(50), key=lambda i: (len(set(y_test[i])), len(y_test[i])))
 probabilities, steps = clf.predict_proba(X_test[i : i + 1])[0], clf.align(X_test[i : i + 1], y_test[i : i + 1])[0]
 
