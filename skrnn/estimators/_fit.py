@@ -129,7 +129,9 @@ def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: No
         refuse_other_model(describe_fitted_model(last.attributes), now)
     elif fitted.per_step:
         warn_if_answer_is_read(structure, given.sequences, target.rows)
-    network, optimizer = _network(parameters, structure, lengths), optimizer_of(parameters, structure)
+    n_out_steps = 0 if target.offsets is None else int(np.diff(target.offsets).max())
+    network = _network(parameters, structure, lengths, n_out_steps)
+    optimizer = optimizer_of(parameters, structure)
     scheme = None if last else scheme_of(parameters, structure)
     encoded, raw_prediction = EncodedTarget(y, weight, trained, target.offsets), None
     if not fitted.is_of_X:
@@ -157,7 +159,7 @@ def _with_held_out(spec, request, given, target):
         seen = "y_val must be like y, which has"
         other = spec.task.read(given.held_out, y_val, weight_val, given.roles, per_step=target.per_step, seen=seen)
         check_target_names(target_names(request.y), y_val, spec.estimator)
-    if len(given.held_out) < 2:
+    if len(given.held_out) < spec.task.fewest_held_out:
         raise ValueError("X_val has 1 sequence: a score of early stopping needs 2 at least.")
     if np.shape(other.rows)[1:] != np.shape(target.rows)[1:]:
         raise ValueError("y_val must be like y, with as many targets for each sequence or step.")
@@ -201,7 +203,7 @@ def _check_weights(weight, trained):
             )
 
 
-def _network(parameters, structure, lengths):
+def _network(parameters, structure, lengths, n_out_steps):
     """The network; refuses truncation that does not go with it, and sequences that memory has no room for."""
     from ..network.memory import check_memory  # noqa: PLC0415 (brings the compiler)
     from ..network.network import network_of  # noqa: PLC0415
@@ -209,7 +211,7 @@ def _network(parameters, structure, lengths):
 
     check_truncation(structure, parameters.truncation)
     network = network_of(structure)
-    check_memory(network, lengths, max_bytes(parameters), parameters.truncation)
+    check_memory(network, lengths, max_bytes(parameters), parameters.truncation, n_out_steps)
     return network
 
 

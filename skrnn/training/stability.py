@@ -38,6 +38,8 @@ def is_bounded(network, theta, largest, n_steps):
     multiplied by weights. Cells of gates put out 1 at most, Jordan networks and normalisation s, and where a state can
     grow from step to step, the growths of all steps are multiplied.
     """
+    if network.structure.decoder is not None:
+        return False
     shapes, steps = network.layout.shapes, math.log2(n_steps)
     n_summed = 4 + 2 * max(shape[0] for name, shape in shapes.items() if not name.startswith("embedding"))
     s = math.log2(1 + math.sqrt(n_summed) * float(np.linalg.norm(theta)))

@@ -14,6 +14,7 @@ class Settings:
     """How to train: see the parameters of the estimators that have these names.
 
     `clip_norm` is infinite where nothing is clipped; `open_ended` : whether other runs will go on where this one ends;
+    `own_share` : of the steps of a decoder, those that read what it has put out itself, in the last epoch.
     `no_skill` : validation score of a network that has learned nothing yet, or None; no run stops there.
     """
 
@@ -31,6 +32,7 @@ class Settings:
     truncation: int | None = None
     schedule: BaseSchedule = field(default_factory=Constant)
     open_ended: bool = False
+    own_share: float = 0.0
     no_skill: float | None = None
 
 

@@ -56,7 +56,14 @@ class Task:
     """What a network is to be trained for; parameters only.
 
     `read` makes rows of what users pass, `learn` finds what later calls need to know of them, a `FittedTask`.
+
+    Attributes
+    ----------
+    fewest_held_out : int
+        Sequences that a score of early stopping needs.
     """
+
+    fewest_held_out = 2
 
     def check(self, parameters):
         """Refuse parameters of an estimator that do not go together with the task."""
