@@ -1,6 +1,6 @@
 """Labels of sequences that nobody has aligned with their steps."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import check_consistent_length
@@ -36,8 +36,12 @@ convolution : Conv or None
     Convolution over time in front of the recurrent layers. With a stride above 1 there are fewer steps: they must still
     be enough for the labels (see `infeasible`).
 dropout : float or "auto"
-    Fraction of the units to drop in training, between layers and before the readout. "auto" is 0.3, but 0 with "lbfgs"
+    Fraction of the units to drop in training, between layers and before the readout. "auto" is 0.5, but 0 with "lbfgs"
     and if there are no such units.
+input_dropout : float or "auto"
+    Fraction of the inputs of the first recurrent layer to drop in training: the channels of X, or if there are any, the
+    outputs of a convolution or the vectors of codes. "auto" is 0.2 if there are 8 channels or outputs or more, else 0,
+    and 0 for codes and with "lbfgs".
 beam_width : int
     Number of prefixes that `predict` and `predict_n_best` keep in their search. 1 takes the best path instead: the most
     probable symbol of each step.
@@ -132,10 +136,11 @@ class CTCClassifier(BaseTrained):
         **BaseTrained._parameter_constraints,
         "beam_width": [Interval(Integral, 1, None, closed="left")],
         "infeasible": [StrOptions({"error", "drop"})],
+        "input_dropout": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="left")],
     }
 
     _target_attributes = frozenset(OWN_ATTRIBUTES)
-    _auto = Auto(dropout=0.3)
+    _auto = Auto(dropout=0.5)  # chosen by experiment, see docs/ctc.rst
     pooling, targets, truncation = "auto", "auto", None  # what other estimators leave to the user
 
     def __init__(
@@ -155,7 +160,7 @@ class CTCClassifier(BaseTrained):
         layer_norm=False,
         residual=False,
         dropout="auto",
-        input_dropout=0.0,
+        input_dropout="auto",
         recurrent_dropout=0.0,
         zoneout=0.0,
         input_init="glorot_uniform",
@@ -163,7 +168,7 @@ class CTCClassifier(BaseTrained):
         bias_init="cell",
         solver="adam",
         alpha=1e-3,
-        batch_size="auto",
+        batch_size=16,
         learning_rate="cosine",
         learning_rate_init=1e-2,
         max_iter="auto",

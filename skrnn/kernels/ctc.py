@@ -40,11 +40,21 @@ class Scratch(NamedTuple):
     of_states: np.ndarray  # (S,)               symbol of each state, int64
 
     @classmethod
-    def of(cls, n_steps, n_labels, n_symbols):
-        """Room for sequences of up to so many steps and labels."""
-        S = 2 * n_labels + 1
-        floats = (n_steps, S + PAD), (N_ROWS, S + PAD), (2, n_steps), (3, n_symbols)
-        return cls(*map(np.zeros, floats), np.zeros(n_steps, np.int64), np.zeros(S, np.int64))
+    def of(cls, *sizes):
+        """Room for sequences: see `scratch_shapes`."""
+        *floats, rows, of_states = scratch_shapes(*sizes)
+        return cls(*map(np.zeros, floats), np.zeros(rows, np.int64), np.zeros(of_states, np.int64))
+
+
+def scratch_shapes(n_steps, n_labels, n_symbols):
+    """Shapes of the arrays of a `Scratch` for sequences of up to so many steps and labels."""
+    S = 2 * n_labels + 1
+    return (n_steps, S + PAD), (N_ROWS, S + PAD), (2, n_steps), (3, n_symbols), (n_steps,), (S,)
+
+
+def scratch_bytes(*sizes):
+    """Bytes of a `Scratch`."""
+    return 8 * sum(math.prod(shape) for shape in scratch_shapes(*sizes))
 
 
 @kernel

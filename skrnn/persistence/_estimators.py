@@ -49,7 +49,7 @@ def save(estimator, path):
 
     Parameters
     ----------
-    estimator : RNNClassifier, RNNRegressor, SequenceTransformer, or pipeline of them and known steps
+    estimator : estimator of skrnn, or pipeline of them and known steps
         Fitted or not. Known steps are those of `skrnn.preprocessing`, and of scikit-learn the usual scalers, imputers,
         encoders and linear models. Parameters must be plain (numbers, strings, None, arrays, and lists, tuples and
         dicts of them) or be instances of the package's own cells, solvers and so on; cells of your own must have a name

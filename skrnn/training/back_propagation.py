@@ -208,6 +208,13 @@ class BackPropagation:
         return value
 
 
+def bytes_of_loss(loss, data, n_outputs):
+    """Bytes that a worker takes for a loss."""
+    if not isinstance(loss, LabelSequenceLoss):
+        return 0
+    return ctc.scratch_bytes(int(data.lengths.max()), data.target.shape[1], n_outputs)
+
+
 def gradient_norms(predictor, loss):
     """Norms of dL/dh_t, one array (n_steps, n_levels) for each sequence, L its own loss."""
     network, data, max_bytes = predictor.network, predictor.data, predictor.max_bytes

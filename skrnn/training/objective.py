@@ -13,7 +13,7 @@ from ..network.data import MAX_BYTES, SHARES
 from ..network.memory import TRAINING, room_of_training
 from ..network.plan import Stretch
 from ..network.shards import Crew, ShardTask, worthwhile_workers
-from .back_propagation import BackPropagation, Batch
+from .back_propagation import BackPropagation, Batch, bytes_of_loss
 
 MAX_SHARDS = 32  # whose gradients are held at a time; a larger batch is worked off in groups
 
@@ -80,6 +80,7 @@ class Objective:
         n_shards = min(n_shards, MAX_SHARDS, max(1, max_bytes // SHARES // network.memory.gradient_bytes))
         left = max_bytes - max_bytes // SHARES - network.memory.packed_bytes - n_shards * network.memory.gradient_bytes
         of_worker = room.n_bytes + room.n_steps * data.step_bytes + network.memory.gradient_bytes
+        of_worker += bytes_of_loss(loss, data, network.n_outputs)
         n_workers = max(1, min(executor.n_workers, n_shards, left // of_worker))
         self.theta, self.gradient = np.zeros(network.size, network.dtype), np.zeros(network.size, network.dtype)
         self.batch, self._n_shards = Batch.of(network, n_shards, reads_own), np.zeros(1, np.int64)

@@ -14,6 +14,7 @@ from networks import (
     named,
     oracle_options,
     problem,
+    random_network,
     random_sequences,
     value_and_gradient,
 )
@@ -22,6 +23,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from skrnn import RNNClassifier, RNNRegressor
 from skrnn.convolution import Conv
 from skrnn.losses import SquaredError
+from skrnn.network.codes import LabelSequenceLoss, padded
 from skrnn.network.inference import Predictor
 from skrnn.optimizers import LBFGS, SGD
 from skrnn.training.back_propagation import gradient_norms
@@ -187,3 +189,18 @@ def test_attributes_of_estimators(kind, solver):
     assert all(np.isfinite(n).all() and n.any() for n in norms)
     for a, b in zip(norms, estimator.set_params(n_jobs=2).gradient_norms(X, y), strict=True):
         assert_array_equal(a, b)
+
+
+# ------------------------------------------------------------------------------------------------ labels of no step
+@pytest.mark.parametrize("options", [{"hidden": (4, 3), "layer_norm": True}, {"convolution": Conv(4, 3, stride=2)}])
+def test_gradients_of_labels_without_alignment(options):
+    """Central differences through the whole network, with its masks, and with steps that a convolution leaves."""
+    rng = np.random.default_rng(0)
+    options = {"hidden": (4,), "bidirectional": True, "dropout": 0.3} | options
+    network, theta = random_network(rng, "gru", 2, options.pop("hidden"), 3, pooling="unaligned", **options)
+    sequences, target = random_sequences(rng, [9, 3, 12, 7], 2), padded([[0, 0, 1], [], [1, 0], [1, 1]])
+    what = {"loss": LabelSequenceLoss(), "alpha": 0.1, "weight": [1.0, 2.0, 0.5, 1.0], "seed": 3}
+    _, gradient = value_and_gradient(network, theta, sequences, target, **what)
+    along, step = rng.normal(size=theta.shape), 1e-6
+    values = [value_and_gradient(network, theta + s * along, sequences, target, **what)[0] for s in (-step, step)]
+    assert_allclose((values[1] - values[0]) / (2 * step), gradient @ along, rtol=1e-7)

@@ -10,6 +10,7 @@ from numba.core import config
 from skrnn import RNNRegressor, losses, optimizers
 from skrnn.convolution import Conv
 from skrnn.network import shards
+from skrnn.network.codes import LabelSequenceLoss
 from skrnn.training import epoch, objective
 from skrnn.training.run import Training
 from skrnn.training.state import Settings, TrainingState
@@ -54,6 +55,15 @@ KINDS |= {f"pooling {name}": {"pooling": name} for name in ("mean", "max", "atte
 KINDS |= {f"noise {name}": {name: rate} for name, rate in NOISE.items()}
 for _loss in ("AbsoluteError", "Huber", "Quantile", "Poisson", "BinomialLogLoss", "MultinomialLogLoss"):
     KINDS[f"loss {_loss}"] = {"Loss": getattr(losses, _loss)()}
+KINDS |= {
+    "labels without alignment": {"Loss": LabelSequenceLoss(), "pooling": "unaligned", "bidirectional": True},
+    "labels behind a stride": {
+        "Loss": LabelSequenceLoss(),
+        "pooling": "unaligned",
+        "Weight": True,
+        "convolution": Conv(4, width=3, stride=2),
+    },
+}
 for _solver in (optimizers.SGD(), optimizers.SGD(nesterov=False), optimizers.RMSprop(), optimizers.AdamW()):
     KINDS[f"solver {_solver!r}"] = {"Solver": _solver, "Weight": True}
 ONLY_FROM_PYTHON = {
@@ -70,7 +80,7 @@ def network_and_data(kind, options):
     """A random network of a kind, its parameters, and ragged sequences with targets and weights."""
     rng, dtype, of = np.random.default_rng(5), DTYPES[kind], options.get
     D, n, loss = of("D", 3), of("N", N), of("Loss", losses.SquaredError())
-    several = isinstance(loss, losses.MultinomialLogLoss)
+    several = isinstance(loss, (losses.MultinomialLogLoss, LabelSequenceLoss))
     lengths = rng.integers(1, of("longest", 8) + 1, size=n)
     sequences = [rng.normal(size=(length, D)).astype(dtype) for length in lengths]
     for column, size, _ in of("embeddings", ()):
@@ -83,6 +93,8 @@ def network_and_data(kind, options):
     target = rng.integers(0, 3, size=(n_rows, 1)) if several else rng.normal(size=(n_rows, 2))
     if type(loss).__name__ in ("Poisson", "BinomialLogLoss"):
         target = target > 0
+    if isinstance(loss, LabelSequenceLoss):  # one label or none, which have a path however short the sequence is
+        target -= 1
     weight = rng.uniform(size=n_rows) * (rng.random(n_rows) < 0.6) if of("Weight") else None
     if weight is not None:
         weight[: n_rows // 2] *= of("Shuffle", True)  # the first batch has no weight at all

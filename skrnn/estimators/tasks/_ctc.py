@@ -7,6 +7,7 @@ from sklearn.utils import check_consistent_length
 
 from ...metrics import token_error_rate
 from ...network.codes import LabelSequenceLoss, count_equal_neighbours, padded, unpadded
+from ...optimizers import get_optimizer
 from ...sequences._layout import offsets_of
 from ...sequences._ragged import split_steps
 from ._label_sequences import codes_of_sequences, read_label_sequences
@@ -16,6 +17,7 @@ from ._task import FittedTask, Target, Task
 # Probability of the blank to start from: paths that spell few labels are mostly blanks, and such a start says nothing
 # at first. Labels that a random start happens to say would count as skill.
 FIRST_BLANKS = 0.9
+MANY_INPUTS = 8
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,10 @@ class Unaligned(FittedTask):
         return np.split(codes_of_sequences(np.concatenate(given), offsets, self.classes, name), offsets[1:-1])
 
     def structure(self, structure, parameters):
-        return replace(structure, pooling="unaligned")
+        dropped = structure.input_dropout
+        if dropped == "auto":
+            dropped = _share_of_inputs(structure) if get_optimizer(parameters.solver).stochastic else 0.0
+        return replace(structure, pooling="unaligned", input_dropout=dropped)
 
     def raw_prediction(self, target, n_raw, dtype):
         codes, weight = target.y[target.trained], target.weight[target.trained]
@@ -155,6 +160,13 @@ def refuse_infeasible(i, labels, n_steps, stride, advice):
         f"sequence {i} has {steps}, but y has {needed} for it, which need {len(labels) + n_equal} steps at least: give "
         f"it more steps{less} or fewer labels, {advice}."
     )
+
+
+def _share_of_inputs(structure):
+    """Share of the inputs to leave out: none where there are few, which others do not make up for."""
+    convolution = structure.convolution
+    n_inputs = structure.n_inputs if convolution is None else convolution.n_channels
+    return 0.2 if n_inputs >= MANY_INPUTS and not structure.embeddings else 0.0
 
 
 def restored_labels(attributes):

@@ -248,6 +248,17 @@ def test_partial_fit_and_warm_start():
         warm.fit(X, [["dit"], *Y[1:]])
 
 
+def test_input_dropout_is_for_many_channels():
+    def dropped(n_channels, **options):
+        model = CTCClassifier(hidden_layer_sizes=2, max_iter=1, **options)
+        return model.fit(np.ones((4, 5, n_channels)), [["dot"], ["dash"]] * 2).structure_.input_dropout
+
+    assert [dropped(n) for n in (1, 7, 8)] == [0, 0, 0.2]
+    assert dropped(1, convolution=Conv(8)) == 0.2
+    assert dropped(8, input_dropout=0.3) == 0.3
+    assert dropped(8, solver="lbfgs", tol=10.0) == 0
+
+
 def test_search_and_pipelines():
     pipe = make_pipeline(PerStep(StandardScaler()), CTCClassifier(**SMALL, max_iter=3))
     search = GridSearchCV(pipe, {"ctcclassifier__cell": ["gru", "lstm"]}, cv=2).fit(X, [list(labels) for labels in Y])
