@@ -11,7 +11,8 @@ The script prints what was written and writes the figure ``growing_text.png``.
 # %%
 # Data
 # ----
-# The texts, one after the other, as characters. The last tenth of each is held out.
+# The texts, one after the other, as characters, without rules and tables. The last tenth of each is held out.
+import re
 import textwrap
 
 import matplotlib.pyplot as plt
@@ -23,7 +24,8 @@ from skrnn import SequenceGenerator
 plt.switch_backend("agg")  # the figure goes to a file, so no display is needed
 
 loaders = load_breast_cancer, load_diabetes, load_digits, load_iris, load_linnerud, load_wine
-texts = [" ".join(load().DESCR.split()) for load in loaders]
+lines = [[line for line in load().DESCR.splitlines() if re.match(r"[\w\s.,:;()'-]*$", line)] for load in loaders]
+texts = [re.sub(r"[-.:]{2,}|\s+", " ", " ".join(each)) for each in lines]
 known = set("".join(text[: len(text) * 9 // 10] for text in texts))
 train = list("".join(text[: len(text) * 9 // 10] for text in texts))
 held_out = [[c for c in text[len(text) * 9 // 10 :] if c in known] for text in texts]
