@@ -1,6 +1,6 @@
 """A fit as data flow: a request and a specification become what is prepared, what is started, and what is fitted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -129,7 +129,9 @@ def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: No
         refuse_other_model(describe_fitted_model(last.attributes), now)
     elif fitted.per_step:
         warn_if_answer_is_read(structure, given.sequences, target.rows)
-    network, optimizer = _network(parameters, structure, lengths), optimizer_of(parameters, structure)
+    n_out_steps = 0 if target.offsets is None else int(np.diff(target.offsets).max())
+    network = _network(parameters, structure, lengths, n_out_steps)
+    optimizer = optimizer_of(parameters, structure)
     scheme = None if last else scheme_of(parameters, structure)
     encoded, raw_prediction = EncodedTarget(y, weight, trained, target.offsets), None
     if not fitted.is_of_X:
@@ -201,7 +203,7 @@ def _check_weights(weight, trained):
             )
 
 
-def _network(parameters, structure, lengths):
+def _network(parameters, structure, lengths, n_out_steps):
     """The network; refuses truncation that does not go with it, and sequences that memory has no room for."""
     from ..network.memory import check_memory  # noqa: PLC0415 (brings the compiler)
     from ..network.network import network_of  # noqa: PLC0415
@@ -209,7 +211,7 @@ def _network(parameters, structure, lengths):
 
     check_truncation(structure, parameters.truncation)
     network = network_of(structure)
-    check_memory(network, lengths, max_bytes(parameters), parameters.truncation)
+    check_memory(network, lengths, max_bytes(parameters), parameters.truncation, n_out_steps)
     return network
 
 
@@ -268,6 +270,7 @@ def start(prepared, verbose=False):
     rows = split.rows[data.weight[split.rows] > 0]  # as if the others were not there, in mini-batches too
     alpha = parameters.alpha / data.mean_targets(rows)
     settings = settings_of(parameters, len(rows), alpha, prepared.request.one_epoch, verbose)
+    settings = replace(settings, no_skill=task.no_skill)
     return Started(prepared, task, encoder, data, rows, settings, _state(prepared, n_steps, raw_prediction))
 
 

@@ -36,9 +36,11 @@ class Data:
         What encoding takes while it reads, for each step of a shard.
     largest : float
         Largest absolute value among the numbers that the network reads.
+    outputs : Data or None
+        What a decoder reads, a sequence of its own for each sequence.
     """
 
-    step_bytes = 0
+    step_bytes, outputs = 0, None
 
     def __init__(self, values, offsets, target=None, weight=None, target_offsets=None):
         self._set(values, offsets, values.dtype)
@@ -96,6 +98,11 @@ class Data:
         if offsets is not None:
             self.target_offsets = offsets
             self.weight = np.add.reduceat(self.row_weight, offsets[:-1])
+
+    @property
+    def n_out_steps(self):
+        """Steps of the longest sequence that a decoder reads; 0 if there is none."""
+        return 0 if self.outputs is None else int(self.outputs.lengths.max())
 
     def read(self, stretch):
         """Values, and where in them each part of a sequence begins that is in `stretch`."""

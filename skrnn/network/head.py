@@ -34,9 +34,11 @@ class Head:
         What has weights, by the first part of the weights' names.
     pooling : Pooling
     readout : Readout or None
+    n_levels : int
+        Levels of recurrent layers of its own.
     """
 
-    readout = None
+    readout, n_levels = None, 0
 
     def __init__(self, structure, stack):
         self.top, self.n_top_units, self.n_outputs = stack.levels[-1], stack.n_top_units, structure.n_outputs
@@ -60,6 +62,13 @@ class Head:
         if mode.training and self.dropout:
             shapes["pooled.M"] = N, H
         return shapes | prefixed([("pooling", self.pooling.buffer_shapes(n_steps, N, mode.training))])
+
+    def make_outputs(self, n_sequences, mode):
+        """What a decoder has in hand, if there is one."""
+
+    def plan(self, shard):
+        """The plan of the rows of raw predictions."""
+        return shard.plan
 
     def prepare(self, buffers):
         """Set what all shards leave as it is."""
@@ -121,7 +130,7 @@ class ReadoutHead(Head):
         weights["readout.b"][...] = raw
 
     def read_out(self, shard):
-        arrays, plan = shard.buffers.group("pooled"), shard.plan
+        arrays, plan = shard.buffers.group("pooled"), self.plan(shard)
         if self.dropout and shard.mode.noisy:
             key, M = shard.keys.of(self.number), arrays["M"]
             what = *key, plan.sequences, threshold_of(self.dropout), 1 / (1 - self.dropout), self.n_top_units, M
@@ -131,7 +140,7 @@ class ReadoutHead(Head):
         yield from self.readout.forward(weights, arrays["h"], arrays["raw"], self.pooling.n_rows(plan))
 
     def backward_read_out(self, shard):
-        arrays, plan = shard.buffers.group("pooled"), shard.plan
+        arrays, plan = shard.buffers.group("pooled"), self.plan(shard)
         groups = shard.packed.group("readout"), arrays["h"], arrays["d_raw"], arrays["dh"]
         yield from self.readout.backward(*groups, shard.gradient.group("readout"), self.pooling.n_rows(plan))
         if self.dropout and shard.mode.noisy:

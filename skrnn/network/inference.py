@@ -7,6 +7,7 @@ from ..kernels.copies import copy_all
 from ..kernels.program import IS_COMPILED, Instruction, Program
 from .carry import Carry
 from .data import MAX_BYTES, Data, StreamedData
+from .decoding import read_outputs
 from .memory import bytes_of_thread, room_of_prediction
 from .network import Network
 from .plan import Stretch
@@ -40,8 +41,11 @@ class Predictor:
     def predict_raw(self, indices=None):
         """Raw predictions of the sequences `indices`, in their order; None: of all.
 
-        One row (K,) for each sequence, or where the network has predictions for each step, for each of their steps.
+        One row (K,) for each sequence, or where the network has predictions for each step, for each of their steps; if
+        it has a decoder, for each step of what that reads.
         """
+        if self.network.structure.decoder is not None:
+            return read_outputs(self, indices).raw
         return self._run(RAW, indices)[0]
 
     def hidden_states(self):

@@ -124,7 +124,8 @@ class Training:
             def validate(theta):
                 return self.score(self._predictor(theta), held_out)
 
-        self.monitor = Monitor(self.state, settings.tol, settings.n_iter_no_change, validate, settings.verbose)
+        how = settings.tol, settings.n_iter_no_change, validate, settings.verbose, settings.no_skill
+        self.monitor = Monitor(self.state, *how)
 
     def _network_of_batches(self):
         """The network that is trained: one that holds the rows of a batch only, where that pays, of large tables."""
@@ -139,6 +140,7 @@ class Training:
         settings = self.settings
         max_batch = settings.batch_size if self._optimizer.stochastic else len(self._rows)
         bounds = {"max_bytes": settings.max_bytes, "truncation": settings.truncation}
+        bounds["reads_own"] = settings.own_share > 0
         return Objective(network, self.data, self.loss, settings.alpha, executor, max_batch, **bounds)
 
     def epochs(self):
@@ -192,7 +194,9 @@ class Training:
         number = len(state.loss_curve)
         watched = state.watched(0 if settings.open_ended else state.first_epoch)
         order = shuffled(rows, state.seed, number) if settings.shuffle else rows
-        seed = epoch_seed(state.seed, number) if self.network.structure.is_noisy else None
+        seed = epoch_seed(state.seed, number) if self.objective.is_noisy else None
+        n_epochs = 1 if settings.open_ended else settings.max_iter
+        self.objective.set_own_share(settings.own_share * min(1.0, state.n_epochs / max(1, n_epochs - 1)))
         firsts = range(0, len(order), settings.batch_size)
         rates = [self._rate(first, len(order), watched) for first in firsts]
         total = self._epochs.run(order, rates, seed)

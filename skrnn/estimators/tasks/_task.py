@@ -103,9 +103,11 @@ class FittedTask:
         Whether a row is a step, not a sequence.
     is_of_X : bool
         Whether the target is numbers of X itself, whose means and scales are yet to be learned: see `standardized`.
+    no_skill : float or None
+        Score of a network that has learned nothing yet, if early stopping is not to stop there.
     """
 
-    is_of_X = False
+    is_of_X, no_skill = False, None
 
     def encode(self, rows):
         """Rows of a target as the loss reads them, (n, k); refuses what is unlike those that were learned from."""
