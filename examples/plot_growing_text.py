@@ -2,8 +2,8 @@
 A text that grows, character by character
 =========================================
 
-This example fits ``SequenceGenerator`` to the descriptions of scikit-learn's data sets, and lets it write after 1, 10 and
-100 epochs. One long text is a single sequence: it is cut into parallel streams whose states are carried on.
+This example fits ``SequenceGenerator`` to the descriptions of scikit-learn's data sets, and lets it write after 1, 10
+and 100 epochs. One long text is a single sequence: it is cut into parallel streams whose states are carried on.
 
 The script prints what was written and writes the figure ``growing_text.png``.
 """
