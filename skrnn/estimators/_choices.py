@@ -1,7 +1,7 @@
 """How a step is drawn from its raw predictions, with numbers between 0 and 1.
 
-A choice has `n_draws` of them for each step; ``choose(raw, u)`` gives the steps (n, ...) and what the network reads of
-them (n, n_inputs); ``ends(steps)`` says which of them are ends.
+A choice has `n_draws` of them for each step; ``choose(raw, u, begins)`` gives the steps (n, ...), first ones where it
+`begins`, and what the network reads of them (n, n_inputs); ``ends(steps)`` says which of them are ends.
 """
 
 from numbers import Integral, Real
@@ -72,9 +72,11 @@ class TokenChoice:
         self.end, self.n_tokens, self.has_unknown = task.end, len(task.known), task.has_unknown
         self.temperature, self.top_k, self.top_p = temperature, top_k, top_p
 
-    def choose(self, raw, u):
+    def choose(self, raw, u, begins=False):
         if self.has_unknown:  # it cannot be written down
             raw = raw[:, :-1]
+        if begins and self.end is not None:
+            raw = raw[:, : self.end]
         if self.temperature == 0:
             chosen = raw.argmax(axis=1)
         else:
@@ -108,7 +110,7 @@ class NoteChoice:
     def __init__(self, task, temperature, coupling=None):
         self.n_draws, self.temperature, self.coupling = task.n_outputs, temperature, coupling
 
-    def choose(self, raw, u):
+    def choose(self, raw, u, begins=False):
         if self.coupling is None:
             notes = self._decide(raw, u)
             return notes, notes
@@ -144,7 +146,7 @@ class NumberChoice:
         self.task, self.temperature, self.encoder = task, temperature, encoder
         self.n_draws = 1 + task.n_outputs
 
-    def choose(self, raw, u):
+    def choose(self, raw, u, begins=False):
         logits, means, scales = self.task.loss.parts(raw, self.task.n_outputs)
         rows = np.arange(len(raw))
         if self.temperature == 0:

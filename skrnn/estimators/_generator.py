@@ -16,7 +16,6 @@ from ..sequences._layout import offsets_of
 from ._documentation import ARGUMENTS, FITTED, SHARED, documented, table
 from ._fit import FitRequest
 from ._moved import Moved
-from ._settings import Auto
 from ._streams import arranged
 from ._trained import BaseTrained, takes_steps
 from ._validation import validate_inputs
@@ -30,14 +29,18 @@ n_components : int
     For sequences of numbers: how many Gaussians the distribution of a step is a mixture of. Their covariances are
     diagonal.
 dropout : float or "auto"
-    Fraction of the units to drop in training, between layers and before the readout. "auto" is 0.1, but 0 with "lbfgs"
-    and if there are no such units.
+    Fraction of the units to drop in training, between layers and before the readout. "auto" is 0.3, or 0.1 with
+    `truncation`, but 0 with "lbfgs" and if there are no such units.
 batch_size : int or "auto"
     Number of sequences in a mini-batch, and of streams that long sequences are cut into (see `truncation`). "auto"
     takes n_sequences / 16, but at least 16 and at most 64; with `truncation` 32.
 max_iter : int or "auto"
     Maximum number of epochs, or of iterations of "lbfgs". "auto" takes as many epochs as make 1500 updates, but at
-    least 20 and at most 200; with `truncation` as many as make 4000.
+    least 20 and at most 200; with `truncation` as many as make 3500 of full batches, at most 200.
+early_stopping : bool or "auto"
+    Whether to hold out `validation_fraction` of the sequences, to stop when their mean log-likelihood does not improve,
+    and to keep the best weights. "auto" does so if `X_val` is passed to `fit`, or if X has 100 sequences or more. Of
+    long sequences streams are held out.
 standardize : bool
     Whether to scale numbers to mean 0 and standard deviation 1 over the steps of the training sequences. 0-1 notes
     stay what they are.
@@ -66,7 +69,10 @@ n_components_ : int
 target_mean_ : ndarray of shape (n_channels,)
     Mean of each channel that the mixture is shifted by. Defined only for numbers.
 target_scale_ : ndarray of shape (n_channels,)
-    Scale of each channel that the mixture is stretched by. Defined only for numbers.""")
+    Scale of each channel that the mixture is stretched by. Defined only for numbers.
+n_unfinished_ : int
+    How many of the last samples stopped at `max_length` without having come to an end; 0 where sequences have no end.
+    Defined only after `sample`.""")
 
 
 ARGUMENTS_OF_DENSITIES = table("""\
@@ -121,14 +127,13 @@ class SequenceGenerator(DensityMixin, BaseTrained):
     }
     _target_attributes = frozenset(ATTRIBUTES)
     _needed_in_files = frozenset({"content_", "has_end_"})
-    _auto = Auto(dropout=0.1)
     # What an estimator has no choice of that reads its own steps.
     bidirectional, pooling, targets, convolution = False, "auto", "step", None
     categorical_features, missing, time_channel = None, "error", None
 
     def __init__(
         self,
-        hidden_layer_sizes=(128,),
+        hidden_layer_sizes=(256,),
         cell="lstm",
         *,
         notes="independent",

@@ -32,12 +32,14 @@ class Likelihood:
         """That of each row of `moved`, whose encoded targets are y; states are carried through each sequence."""
         n_together = max(1, NUMBERS_TOGETHER // self.network.n_outputs)
         log_p, offsets, first = np.empty(len(y)), moved.offsets, 0
+        begins = np.zeros(len(y), bool)
+        begins[offsets[:-1]] = True
         while first < len(moved):
             last = max(first + 1, int(np.searchsorted(offsets, offsets[first] + n_together, side="right")) - 1)
             rows = slice(offsets[first], offsets[last])
             if offsets[last] - offsets[first] <= n_together:
                 predictor = self._predictor(moved.values[rows], offsets[first : last + 1] - offsets[first])
-                log_p[rows] = self._of_raw(predictor.predict_raw(), y[rows])
+                log_p[rows] = self._of_raw(predictor.predict_raw(), y[rows], begins[rows])
             else:
                 self._of_one(moved.values[rows], y[rows], n_together, log_p[rows])
             first = last
@@ -49,12 +51,12 @@ class Likelihood:
         for begin in range(0, len(values), n_together):
             rows = slice(begin, min(begin + n_together, len(values)))
             raw, carry = self._predictor(values[rows], np.array([0, rows.stop - begin])).raw_from(carry)
-            log_p[rows] = self._of_raw(raw, y[rows])
+            log_p[rows] = self._of_raw(raw, y[rows], np.arange(rows.start, rows.stop) == 0)
 
-    def _of_raw(self, raw, y):
+    def _of_raw(self, raw, y, begins):
         if self.network.structure.coupled:
             add_targets(self.network, self.theta, raw, np.ascontiguousarray(y, raw.dtype))
-        return self.task.log_likelihood(raw, y)
+        return self.task.log_likelihood(raw, y, begins)
 
     def _predictor(self, values, offsets):
         sequences = SequenceArray(values, offsets)

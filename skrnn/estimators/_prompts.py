@@ -85,7 +85,7 @@ def steps_left(prompts, max_length, n_samples):
 
 def start_of(network, theta, encoder, prompts, n_steps, executor, max_bytes):
     """The `Start` of samples behind prompts, of which the network reads all but the last step."""
-    n_samples = len(n_steps)
+    n_samples, begins = len(n_steps), prompts is None
     if prompts is None:
         n_channels = encoder.n_channels
         blank = np.full((1, n_channels), np.nan) if not encoder.is_text else np.full((1, n_channels), "")
@@ -98,4 +98,4 @@ def start_of(network, theta, encoder, prompts, n_steps, executor, max_bytes):
         data = Data(values[is_read], offsets_of(prompts.lengths))
         _, carry = Predictor(network, theta, data, executor, max_bytes).states_from(carry)
     which = np.arange(n_samples) if len(prompts) == n_samples else np.zeros(n_samples, np.intp)
-    return Start(values[moved.last_rows][which], carry.take(which), n_steps)
+    return Start(values[moved.last_rows][which], carry.take(which), n_steps, begins)

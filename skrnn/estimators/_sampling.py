@@ -12,15 +12,19 @@ TOGETHER = 32  # samples that go through the network together
 
 
 class Start(NamedTuple):
-    """Where samples begin: what each reads first, (n, n_inputs), the states to start from, and most steps of each."""
+    """Where samples begin: what each reads first, (n, n_inputs), the states to start from, and most steps of each.
+
+    begins : whether nothing stands before their first step.
+    """
 
     values: np.ndarray
     carry: object
     n_steps: np.ndarray
+    begins: bool
 
     def take(self, numbers):
         """That of the samples with these numbers."""
-        return Start(self.values[numbers], self.carry.take(numbers), self.n_steps[numbers])
+        return Start(self.values[numbers], self.carry.take(numbers), self.n_steps[numbers], self.begins)
 
 
 def draw_samples(network, packed, choice, start, seed, n_threads):
@@ -55,7 +59,8 @@ def _block(stepper, choice, start, seed, numbers):
     chosen, lengths, ended = [], start.n_steps.copy(), np.zeros(n, bool)
     for t in range(n_steps):
         stepper.step()
-        steps, values = choice.choose(stepper.raw[:n].astype(np.float64), uniforms(seed, numbers, t, choice.n_draws))
+        raw, u = stepper.raw[:n].astype(np.float64), uniforms(seed, numbers, t, choice.n_draws)
+        steps, values = choice.choose(raw, u, start.begins and t == 0)
         ends = choice.ends(steps) & ~ended & (t < lengths)
         lengths[ends], ended = t, ended | ends
         chosen.append(steps)  # what ended samples get is left out

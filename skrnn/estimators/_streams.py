@@ -2,13 +2,18 @@
 
 import copy
 
+from ..optimizers import get_optimizer
 from ._moved import Moved
+from ._settings import Auto
 from .tasks._generation import NUMBERS, TOKENS, GenerationTask, content_of
 
-# truncation="auto": sequences of more steps are worked off in pieces; long ones as so many streams side by side, if
-# batch_size is "auto"; and what max_iter="auto" means then. Chosen by experiment, see docs/defaults.rst.
+# truncation="auto": where a sequence has more steps than `LONG`, pieces of so many; and what batch_size="auto",
+# max_iter="auto" (epochs enough for so many updates of full batches) and dropout="auto" mean with truncation and
+# without. From so many sequences on early_stopping="auto" holds some out. Chosen by experiment, see docs/defaults.rst.
 LONG, PIECE, STREAMS = 1000, 64, 32
-UPDATES, MOST_EPOCHS = 4000, 200
+UPDATES, MOST_EPOCHS = 3500, 200
+DROPOUT_OF_STREAMS, DROPOUT = 0.1, 0.3
+ENOUGH_TO_HOLD_OUT = 100
 
 
 def arranged(spec, given, last):
@@ -30,25 +35,28 @@ def arranged(spec, given, last):
         min_count=parameters.min_count,
     )
     task.check_sequences(given.all_sequences)
+    if parameters.early_stopping == "auto" and given.held_out is None:
+        parameters.early_stopping = len(sequences) >= ENOUGH_TO_HOLD_OUT
     longest = _set_pieces(parameters, sequences.lengths + 1)
+    auto = Auto(dropout=DROPOUT if longest is None else DROPOUT_OF_STREAMS)
     held_out = None if given.held_out is None else Moved.of(given.held_out, longest)
     given = given._replace(sequences=Moved.of(sequences, longest), held_out=held_out)
-    return spec._replace(task=task, parameters=parameters), given
+    return spec._replace(task=task, parameters=parameters, auto=auto), given
 
 
 def _set_pieces(parameters, lengths):
     """Set what is "auto" for sequences of these lengths; returns the length of a stream, None where none are cut."""
     if parameters.truncation == "auto":
-        parameters.truncation = PIECE if lengths.max() > LONG else None
+        pays = lengths.max() > LONG and get_optimizer(parameters.solver).stochastic
+        parameters.truncation = PIECE if pays else None
     if parameters.truncation is None:
         return None
     is_auto = parameters.batch_size == "auto"
     n_streams = STREAMS if is_auto else parameters.batch_size
     longest = max(parameters.truncation, -(-int(lengths.sum()) // n_streams))
-    n = int((-(-lengths // longest)).sum())
     if is_auto:
-        parameters.batch_size = min(STREAMS, n)
+        parameters.batch_size = min(STREAMS, int((-(-lengths // longest)).sum()))
     if parameters.max_iter == "auto":
-        n_pieces = -(-min(longest, int(lengths.max())) // parameters.truncation) * -(-n // parameters.batch_size)
-        parameters.max_iter = min(max(1, -(-UPDATES // n_pieces)), MOST_EPOCHS)
+        n_updates = max(1, int(lengths.sum()) // (parameters.batch_size * parameters.truncation))
+        parameters.max_iter = min(-(-UPDATES // n_updates), MOST_EPOCHS)
     return longest

@@ -15,13 +15,13 @@ from public_names import is_public, public_objects
 from sklearn.utils._param_validation import StrOptions
 
 import skrnn
-from skrnn import CTCClassifier, RNNClassifier, RNNRegressor, SequenceTransformer
+from skrnn import CTCClassifier, RNNClassifier, RNNRegressor, SequenceGenerator, SequenceTransformer
 from skrnn.cells import CELL_NAMES, CELLS, get_cell
 from skrnn.estimators._documentation import FITTED
 
 PACKAGE = Path(skrnn.__file__).parent
 PROJECT = Path(__file__).resolve().parents[2]
-ESTIMATORS = (CTCClassifier, RNNClassifier, RNNRegressor, SequenceTransformer)
+ESTIMATORS = (CTCClassifier, RNNClassifier, RNNRegressor, SequenceGenerator, SequenceTransformer)
 FILES = sorted(PACKAGE.rglob("*.py"))
 FILE_IDS = [str(path.relative_to(PACKAGE)) for path in FILES]
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 60
@@ -29,6 +29,7 @@ MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 60
 OF_SOME_FITS = {
     *{"feature_names_in_", "channel_names_", "target_names_", "vocabulary_", "reconstruction_mean_"},
     *{"reconstruction_scale_", "solver_state_", "solver_t_", "solver_name_", "learning_rate_init_"},
+    *{"has_unknown_", "n_components_", "target_mean_", "target_scale_", "n_unfinished_"},
 }
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer
+from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceGenerator, SequenceTransformer
 from skrnn.network import shards
 from skrnn.training import epoch
 
@@ -22,6 +22,7 @@ ESTIMATORS = {
     "classifier": RNNClassifier(**QUICK),
     "regressor": RNNRegressor(**QUICK),
     "transformer": SequenceTransformer(**QUICK),
+    "generator": SequenceGenerator(**QUICK),
 }
 each_estimator = pytest.mark.parametrize("name", ESTIMATORS)
 
@@ -61,6 +62,8 @@ def output(estimator, X):
     """What an estimator makes of sequences, as numbers."""
     if hasattr(estimator, "transform"):
         return estimator.transform(X)
+    if hasattr(estimator, "score_samples"):
+        return estimator.score_samples(X)
     return estimator.predict_proba(X) if hasattr(estimator, "predict_proba") else estimator.predict(X)
 
 

@@ -27,8 +27,11 @@ class Next(FittedTask):
 
     per_step = True
 
-    def log_likelihood(self, raw, y):
-        """Of the rows of an encoded target y in the units of X under raw predictions, (n_rows,) float64."""
+    def log_likelihood(self, raw, y, begins):
+        """Of the rows of an encoded target y in the units of X under raw predictions, (n_rows,) float64.
+
+        begins : which rows are first steps of sequences.
+        """
         raise NotImplementedError
 
     def validation_score(self, raw_prediction, y, weight):
@@ -49,7 +52,8 @@ class Next(FittedTask):
 class NextToken(Next):
     """One of the `known` tokens, a dict of their codes 1, 2, ...; or with `has_end` the end; or one that is unknown.
 
-    A class is the code less 1; behind those of tokens come the end, and tokens without a code of their own.
+    A class is the code less 1; behind those of tokens come the end, and tokens without a code of their own. No sequence
+    is empty: as a first step the end has no probability.
     """
 
     known: dict
@@ -89,8 +93,10 @@ class NextToken(Next):
             )
         return np.maximum(y, 0)
 
-    def log_likelihood(self, raw, y):
+    def log_likelihood(self, raw, y, begins):
         raw = raw.astype(np.float64)
+        if self.has_end:
+            raw[begins, self.end] = -np.inf
         top = raw.max(axis=1)
         rest = np.log(np.exp(raw - top[:, np.newaxis]).sum(axis=1))
         return raw[np.arange(len(raw)), y[:, 0].astype(np.intp)] - top - rest
@@ -129,7 +135,7 @@ class NextNotes(Next):
     def encode(self, rows):
         return rows.astype(np.float64)
 
-    def log_likelihood(self, raw, y):
+    def log_likelihood(self, raw, y, begins):
         raw, y = raw[:, : self.n_outputs].astype(np.float64), y.astype(np.float64)
         return (y * raw - np.maximum(raw, 0) - np.log1p(np.exp(-np.abs(raw)))).sum(axis=1)
 
@@ -164,7 +170,7 @@ class NextNumbers(Next):
             mean, scale = mean_and_scale(y, weight * trained, np.arange(self.n_outputs), "standardize")
         return replace(self, mean=mean, scale=scale), (y - mean) / scale
 
-    def log_likelihood(self, raw, y):
+    def log_likelihood(self, raw, y, begins):
         y = (y - self.mean) / self.scale
         return self.loss.log_density(raw.astype(np.float64), y) - np.log(self.scale).sum()
 
