@@ -1,8 +1,9 @@
 """The real data of ``sequences_out.py``, and the estimators for them.
 
-Each function of data takes ``held_out``, "valid" or "test", and returns X, y and what is held out. Choices are made on
-validation parts. Where a set has none, a part of the training set is held out: of eng_fra every tenth English sentence;
-of the speakers of the digits one of those who are not left out already.
+Each function of data takes ``held_out``, "valid" or "test", and returns X, y and what is held out; those of
+translations also take how many sentences to keep. Choices are made on validation parts. Where a set has none, a part of
+the training set is held out: of eng_fra every tenth English sentence; of the speakers of the digits one of those who
+are not left out already.
 """
 
 import re
@@ -57,7 +58,7 @@ def g2p(language, held_out):
     return [list(word) for word in X], y, [list(word) for word in X_out], y_out
 
 
-def eng_fra(held_out):
+def eng_fra(held_out, n=None):
     load = loaders()
     X, y = load.eng_fra("train")
     if held_out == "test":
@@ -66,12 +67,12 @@ def eng_fra(held_out):
         is_out = {sentence: k % 10 == 0 for k, sentence in enumerate(dict.fromkeys(X))}
         parts = [[(x, z) for x, z in zip(X, y, strict=True) if is_out[x] is side] for side in (False, True)]
         (X, y), (X_out, y_out) = (tuple(map(list, zip(*part, strict=True))) for part in parts)
-    return _without_rare([words(x) for x in X], [words(x) for x in y], [words(x) for x in X_out], map(words, y_out))
+    return _without_rare(n, *([words(sentence) for sentence in part] for part in (X, y, X_out, y_out)))
 
 
-def multi30k(held_out):
+def multi30k(held_out, n=None):
     load = loaders()
-    return _without_rare(*load.multi30k("train"), *load.multi30k(held_out))
+    return _without_rare(n, *load.multi30k("train"), *load.multi30k(held_out))
 
 
 def shakespeare():
@@ -109,9 +110,9 @@ def _split_up(X, y):
     return [list(text) for text in X], [list(text) for text in y]
 
 
-def _without_rare(X, y, X_out, y_out):
-    """Words that occur once in training, and those that do not, become one; held-out y also as it is."""
-    y_out = list(y_out)
+def _without_rare(n, *parts):
+    """The first n of each part, in which rare words are one; then the held-out y as it is."""
+    X, y, X_out, y_out = (part[:n] for part in parts)
     X, X_out = _replaced(X, X, X_out)
     y, y_known = _replaced(y, y, y_out)
     return X, y, X_out, y_known, y_out
