@@ -13,16 +13,28 @@ from importlib import import_module
 
 from ._core.version import __version__
 from .convolution import Conv
-from .estimators import RNNClassifier, RNNRegressor, SequenceTransformer
+from .estimators import (
+    CTCClassifier,
+    RNNClassifier,
+    RNNRegressor,
+    Seq2SeqClassifier,
+    Seq2SeqRegressor,
+    SequenceGenerator,
+    SequenceTransformer,
+)
 from .persistence._estimators import load, save
 from .sequences import Sequence, SequenceArray
 
 __all__ = [
+    "CTCClassifier",
     "Conv",
     "RNNClassifier",
     "RNNRegressor",
+    "Seq2SeqClassifier",
+    "Seq2SeqRegressor",
     "Sequence",
     "SequenceArray",
+    "SequenceGenerator",
     "SequenceTransformer",
     "__version__",
     "load",

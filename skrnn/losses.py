@@ -391,11 +391,19 @@ class MultinomialLogLoss(LogLoss):
     The target is one column with the index of the class, 0 to K - 1; `predict` returns all p. `initial_raw` checks the
     indices; `value_and_gradient`, which is called for each shard of each mini-batch, does not.
 
+    Parameters
+    ----------
+    label_smoothing : float, default=0.0
+        Share of the target that is spread evenly over all classes [2]_: the loss is that of a target of 1 minus this
+        share for the class, plus the share divided by K for each.
+
     References
     ----------
     .. [1] J. S. Bridle, "Probabilistic interpretation of feedforward classification network outputs, with relationships
        to statistical pattern recognition", Neurocomputing, NATO ASI Series 68, 1990.
        :doi:`10.1007/978-3-642-76153-9_28`
+    .. [2] C. Szegedy et al., "Rethinking the Inception architecture for computer vision", CVPR 2016.
+       :arxiv:`1512.00567`
 
     Examples
     --------
@@ -405,7 +413,12 @@ class MultinomialLogLoss(LogLoss):
     array([[0.5, 0.5]])
     """
 
-    _kernel_name = "multinomial_log_loss"
+    _parameter_constraints = {"label_smoothing": [Interval(Real, 0, 1, closed="left")]}
+    _kernel_name, _parameter_name = "multinomial_log_loss", "label_smoothing"
+
+    def __init__(self, label_smoothing=0.0):
+        self.label_smoothing = label_smoothing
+
     _log_link = staticmethod(functools.partial(log_softmax, axis=1))
 
     def predict(self, raw):

@@ -87,8 +87,9 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
 
     def _spec(self):
         """The `FitSpec` that the parameters describe."""
-        # also those that the constructor of a user's subclass does not take
-        parameters = SimpleNamespace(**{name: getattr(self, name) for name in self._parameter_constraints})
+        # also those that the constructor of a class does not take, whose value is fixed
+        names = BaseRNN._parameter_constraints | self._parameter_constraints
+        parameters = SimpleNamespace(**{name: getattr(self, name) for name in names})
         return FitSpec(type(self).__name__, self.get_params(deep=False), parameters, self._task(), self._auto)
 
     def __sklearn_tags__(self):
@@ -127,6 +128,7 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
     def _observed(self, spec, request, last, verbose):
         """Fit in the sight of the callbacks; returns the text of a warning, or None."""
         given = read_given(self, spec, request, resumes=last is not None)
+        spec, given = self._arranged(spec, given, last)
         prepared = prepare(spec, request, given, last, partial(checkpoint_of, self, request))
         started = start(prepared, verbose)
 
@@ -140,6 +142,10 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
         observer.end_fit(self._training.interrupted)
         del self._training
         return problem
+
+    def _arranged(self, spec, given, last):
+        """What is asked for and what is given as the engine is to see it."""
+        return spec, given
 
     def _with(self, fitted):
         """All attributes of the estimator that has taken over the result of a fit; those of earlier fits go."""

@@ -12,7 +12,8 @@ from ..persistence._estimators import saved
 from ._documentation import ARGUMENTS, FITTED, SHARED, documented, table
 from ._fit import FitRequest
 from ._settings import Auto
-from ._supervised import BaseSupervised, takes_steps
+from ._supervised import BaseSupervised
+from ._trained import takes_steps
 from .tasks._classes import ClassificationTask, check_restored_classes, restored_classes
 
 PARAMETERS = table("""\

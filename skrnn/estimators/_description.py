@@ -41,7 +41,7 @@ def describe_run(spec, request, parts, target, weights):
     parts : the SequenceArrays of X and X_val; weights : those to resume from, or None.
     """
     arrays = {"X": tuple(array for part in parts for array in (part.values, part.offsets))}
-    arrays["y"] = np.asarray(target.rows), target.weight
+    arrays["y"] = np.asarray(target.rows), target.weight, *([] if target.offsets is None else [target.offsets])
     if request.groups is not None:
         arrays["groups"] = (np.asarray(request.groups),)
     if weights is not None:

@@ -1,6 +1,6 @@
 """A fit as data flow: a request and a specification become what is prepared, what is started, and what is fitted."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import SimpleNamespace
 from typing import NamedTuple
 
@@ -22,7 +22,6 @@ from ._split import Split, check_groups, split_sequences
 from ._validation import naming
 from .tasks._names import check_target_names, target_names
 from .tasks._read import kind_of
-from .tasks._scaling import best_constant
 from .tasks._task import EncodedTarget, FittedTask, Target, Task
 
 
@@ -115,7 +114,7 @@ def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: No
     trained = split.trains_on(len(lengths))
     input_weight = _weight_of_inputs(parameters, given.sequences, target, trained, request)
     columns = last.attributes.inputs_ if last else learn_columns_of(parameters, given, input_weight)
-    trained = np.repeat(trained, lengths) if target.per_step else trained
+    trained = target.of_rows(trained, lengths)
 
     fitted = task.resumed(last.task, request) if last else task.learn(target, trained, columns, request)
     y = fitted.encode(target.rows)
@@ -124,17 +123,20 @@ def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: No
         task.check_trained(fitted, y, weight, trained)
     _check_weights(weight, trained)
     structure = structure_of(parameters, spec.auto, columns, fitted.loss.n_raw(fitted.n_outputs), fitted.per_step)
+    structure = fitted.structure(structure, parameters)
     if last:
         now = describe_model(structure, columns, given.roles, parameters)
         refuse_other_model(describe_fitted_model(last.attributes), now)
     elif fitted.per_step:
         warn_if_answer_is_read(structure, given.sequences, target.rows)
-    network, optimizer = _network(parameters, structure, lengths), optimizer_of(parameters, structure)
+    n_out_steps = 0 if target.offsets is None else int(np.diff(target.offsets).max())
+    network = _network(parameters, structure, lengths, n_out_steps)
+    optimizer = optimizer_of(parameters, structure)
     scheme = None if last else scheme_of(parameters, structure)
-    encoded, raw_prediction = EncodedTarget(y, weight, trained), None
+    encoded, raw_prediction = EncodedTarget(y, weight, trained, target.offsets), None
     if not fitted.is_of_X:
         encoded = encoded.counted
-        raw_prediction = best_constant(fitted.loss, encoded, network.n_outputs, parameters.dtype)
+        raw_prediction = fitted.raw_prediction(encoded, network.n_outputs, parameters.dtype)
     return Prepared(
         *(spec, request, last, given, split, columns, input_weight, fitted, names, encoded, target.weight),
         *(network, optimizer, scheme, raw_prediction, seed, checkpoint),
@@ -157,7 +159,7 @@ def _with_held_out(spec, request, given, target):
         seen = "y_val must be like y, which has"
         other = spec.task.read(given.held_out, y_val, weight_val, given.roles, per_step=target.per_step, seen=seen)
         check_target_names(target_names(request.y), y_val, spec.estimator)
-    if len(given.held_out) < 2:
+    if len(given.held_out) < spec.task.fewest_held_out:
         raise ValueError("X_val has 1 sequence: a score of early stopping needs 2 at least.")
     if np.shape(other.rows)[1:] != np.shape(target.rows)[1:]:
         raise ValueError("y_val must be like y, with as many targets for each sequence or step.")
@@ -165,7 +167,8 @@ def _with_held_out(spec, request, given, target):
     if kinds[0] != kinds[1]:
         raise ValueError(f"y_val must be like y, which holds {kinds[0]}, but holds {kinds[1]}.")
     joined = (np.concatenate(both) for both in zip(target[:3], other[:3], strict=True))
-    return Target(*joined, target.per_step)
+    offsets = None if target.offsets is None else np.append(target.offsets, target.offsets[-1] + other.offsets[1:])
+    return Target(*joined, target.per_step, offsets)
 
 
 def _weight_of_inputs(parameters, sequences, target, trained, request):
@@ -200,7 +203,7 @@ def _check_weights(weight, trained):
             )
 
 
-def _network(parameters, structure, lengths):
+def _network(parameters, structure, lengths, n_out_steps):
     """The network; refuses truncation that does not go with it, and sequences that memory has no room for."""
     from ..network.memory import check_memory  # noqa: PLC0415 (brings the compiler)
     from ..network.network import network_of  # noqa: PLC0415
@@ -208,7 +211,7 @@ def _network(parameters, structure, lengths):
 
     check_truncation(structure, parameters.truncation)
     network = network_of(structure)
-    check_memory(network, lengths, max_bytes(parameters), parameters.truncation)
+    check_memory(network, lengths, max_bytes(parameters), parameters.truncation, n_out_steps)
     return network
 
 
@@ -233,7 +236,7 @@ class Started:
         from ..training.run import Training  # noqa: PLC0415 (brings the compiler)
 
         task = self.task
-        what = self.prepared.network, self.state, self.data, task.loss, task.validation_score
+        what = self.prepared.network, self.state, self.data, task.loss, task.score_held_out
         return Training(*what, self.settings, observer)
 
     def fitted(self):
@@ -261,11 +264,13 @@ def start(prepared, verbose=False):
         encoder = learn_scales(encoder, prepared.given.sequences, prepared.input_weight, parameters.standardize)
     task, target, raw_prediction = _target_in_units(prepared)
     what = prepared.given.all_sequences, encoder, parameters.dtype, target.y, target.weight
-    data = Data.of(*what, max_bytes(parameters))
+    data = Data.of(*what, max_bytes(parameters), target.offsets)
+    task.attach(data)
     n_steps = network.n_steps(data.longest(split.rows))
     rows = split.rows[data.weight[split.rows] > 0]  # as if the others were not there, in mini-batches too
     alpha = parameters.alpha / data.mean_targets(rows)
     settings = settings_of(parameters, len(rows), alpha, prepared.request.one_epoch, verbose)
+    settings = replace(settings, no_skill=task.no_skill)
     return Started(prepared, task, encoder, data, rows, settings, _state(prepared, n_steps, raw_prediction))
 
 
@@ -275,7 +280,7 @@ def _target_in_units(prepared):
     if task.is_of_X:
         task, y = task.standardized(target.y, prepared.target_weight, target.trained)
         target = target._replace(y=y).counted
-        raw_prediction = best_constant(task.loss, target, prepared.network.n_outputs, prepared.network.dtype)
+        raw_prediction = task.raw_prediction(target, prepared.network.n_outputs, prepared.network.dtype)
     return task, target, raw_prediction
 
 

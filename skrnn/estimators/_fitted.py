@@ -13,11 +13,13 @@ OF_X = "n_features_in_", "n_channels_", "feature_names_in_", "channel_names_"
 OF_TARGETS = frozenset(
     {
         *("classes_", "multilabel_", "loss_function_", "target_mean_", "target_scale_", "target_shape_"),
-        *("reconstruction_mean_", "reconstruction_scale_"),
+        *("reconstruction_mean_", "reconstruction_scale_", "n_infeasible_"),
+        *("max_output_length_", "n_out_steps_"),
+        *("content_", "has_end_", "has_unknown_", "n_components_"),
     }
 )
 # All attributes that any fit sets; those of the fit before go when a new result is taken over.
-NAMES = OF_TARGETS.union(FITTED)
+NAMES = OF_TARGETS.union(FITTED, ["n_unfinished_"])
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ from ..metrics import step_r2_score
 from ..persistence._estimators import saved
 from ._documentation import FITTED, SHARED, documented, table
 from ._fit import FitRequest
-from ._supervised import BaseSupervised, takes_steps
+from ._supervised import BaseSupervised
+from ._trained import takes_steps
 from .tasks._numbers import RegressionTask, check_restored_numbers, restored_numbers
 from .tasks._read import as_numbers
 

@@ -118,11 +118,11 @@ def optimizer_of(parameters, structure):
             f"solver={parameters.solver!r} needs the whole gradient, which truncation={parameters.truncation} cuts "
             'off: use solver="adam", or truncation=None.'
         )
+    changes = f"solver={parameters.solver!r} needs a loss that does not change from one evaluation to the next, so it "
     if structure.is_noisy and not optimizer.stochastic:
-        raise ValueError(
-            f"solver={parameters.solver!r} needs a loss that does not change from one evaluation to the next, so it "
-            'does not go with dropout or zoneout: use solver="adam", or set them to 0.'
-        )
+        raise ValueError(changes + 'does not go with dropout or zoneout: use solver="adam", or set them to 0.')
+    if structure.decoder is not None and parameters.teacher_forcing < 1 and not optimizer.stochastic:
+        raise ValueError(changes + 'does not go with teacher_forcing below 1: use solver="adam", or set it to 1.')
     return optimizer
 
 
@@ -158,6 +158,7 @@ def settings_of(parameters, n_sequences, alpha, one_epoch, verbose):
         verbose=verbose,
         schedule=Constant() if one_epoch and schedule.needs_end else schedule,
         open_ended=one_epoch,
+        own_share=1.0 - getattr(parameters, "teacher_forcing", 1.0),
     )
 
 

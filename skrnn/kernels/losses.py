@@ -5,7 +5,8 @@ in the order of the rows, and fills d_raw[n, :K] with the slope of that sum.
 
     raw, d_raw   C arrays with at least K columns, of which the first K count; the others are neither read nor written
     y            (N, K), of the dtype of `raw`; for `multinomial_log_loss` y[n, 0] holds the index of the class
-    parameter    float: `delta` of huber, `quantile` of quantile; the others have none and leave it
+    parameter    float: `delta` of huber, `quantile` of quantile, `label_smoothing` of multinomial_log_loss; the others
+                 have none and leave it
 
 Where a loss has a kink its slope there is 0. NaN in `raw` makes the result NaN.
 """
@@ -87,7 +88,7 @@ quantile = bind(_sum_over_outputs, "quantile", element=_quantile)
 
 @kernel
 def multinomial_log_loss(raw, K, y, weight, d_raw, parameter):
-    """-log softmax(raw[n])[y[n]], summed with weights."""
+    """-log softmax(raw[n])[y[n]], summed with weights; with a share `parameter` of the mean of it over all classes."""
     lanes = VECTOR_BYTES // raw.itemsize
     total = 0.0
     for n in range(y.shape[0]):
@@ -97,5 +98,13 @@ def multinomial_log_loss(raw, K, y, weight, d_raw, parameter):
             store(d_raw, n, k, m, exp((load(raw, n, k, m) - top) - rest) * weight[n])
         k = int(y[n, 0])
         d_raw[n, k] -= weight[n]
-        total += (rest - (np.float64(raw[n, k]) - top)) * weight[n]
+        loss_n = rest - (np.float64(raw[n, k]) - top)
+        if parameter > 0:
+            mean = 0.0
+            for j in range(K):
+                mean += (rest - (np.float64(raw[n, j]) - top)) / K
+                d_raw[n, j] -= weight[n] * parameter / K
+            d_raw[n, k] += weight[n] * parameter
+            loss_n += parameter * (mean - loss_n)
+        total += loss_n * weight[n]
     return total

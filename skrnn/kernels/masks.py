@@ -110,6 +110,12 @@ def draw_zoneout(low, high, identities, threshold, n_columns, starts, first_step
                 store(out, first + n, j, m, chance(out, j, m, seed_0, seed_1, threshold))
 
 
+@kernel
+def chosen(low, high, identity, step, threshold):
+    """Whether a single chance of threshold / 2^32 comes true, for a step of a sequence."""
+    return mix(mix(_seed(SALTS[0], low, high, identity) ^ step) ^ SALTS[1]) < threshold
+
+
 def words_of(key):
     """The two words of a key of 64 bits."""
     return key & WORD, (key >> 32) & WORD

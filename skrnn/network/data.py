@@ -24,6 +24,8 @@ class Data:
         A row for each sequence, or for each step.
     weight : ndarray of shape (n_rows,), default=None
         Weights of these rows; None: 1.
+    target_offsets : ndarray of shape (n_sequences + 1,), default=None
+        Where the rows of each sequence begin, if sequences have rows of their own number.
 
     Attributes
     ----------
@@ -34,13 +36,15 @@ class Data:
         What encoding takes while it reads, for each step of a shard.
     largest : float
         Largest absolute value among the numbers that the network reads.
+    outputs : Data or None
+        What a decoder reads, a sequence of its own for each sequence.
     """
 
-    step_bytes = 0
+    step_bytes, outputs = 0, None
 
-    def __init__(self, values, offsets, target=None, weight=None):
+    def __init__(self, values, offsets, target=None, weight=None, target_offsets=None):
         self._set(values, offsets, values.dtype)
-        self.set_target(target, weight)
+        self.set_target(target, weight, target_offsets)
 
     def _set(self, values, offsets, dtype):
         self.values, self.offsets, self.begins = values, offsets, offsets[:-1]
@@ -48,7 +52,7 @@ class Data:
         self.dtype = np.dtype(dtype)
 
     @staticmethod
-    def of(sequences, encoder, dtype, target=None, weight=None, max_bytes=MAX_BYTES):
+    def of(sequences, encoder, dtype, target=None, weight=None, max_bytes=MAX_BYTES, target_offsets=None):
         """Sequences as `encoder` encodes them: all at once, or if that would take too much memory when they are read.
 
         Parameters
@@ -62,6 +66,8 @@ class Data:
             See `Data`.
         max_bytes : int, default=2**30
             Memory for all of a training or prediction, of which the encoded sequences may take a quarter.
+        target_offsets : ndarray, default=None
+            See `Data`.
 
         Returns
         -------
@@ -71,23 +77,32 @@ class Data:
         offsets = parts[0].offsets if len(parts) == 1 else offsets_of(np.concatenate([part.lengths for part in parts]))
         dtype = np.dtype(dtype)
         if SHARES * int(offsets[-1]) * encoder.n_columns * dtype.itemsize > max_bytes:
-            return StreamedData(parts, offsets, encoder, dtype, target, weight)
+            return StreamedData(parts, offsets, encoder, dtype, target, weight, target_offsets)
         encoded = [encoder.encode(part, dtype) for part in parts]
-        return Data(encoded[0] if len(parts) == 1 else np.concatenate(encoded), offsets, target, weight)
+        values = encoded[0] if len(parts) == 1 else np.concatenate(encoded)
+        return Data(values, offsets, target, weight, target_offsets)
 
     @cached_property
     def largest(self):
         return float(max(self.values.max(), -self.values.min()))
 
-    def set_target(self, target, weight=None):
+    def set_target(self, target, weight=None, offsets=None):
         """Give the sequences or their steps targets, or None, and weights."""
-        self.target = self.row_weight = self.weight = None
+        self.target = self.row_weight = self.weight = self.target_offsets = None
         if target is None:
             return
         self.target = np.ascontiguousarray(target, self.dtype)
         self.row_weight = self.weight = np.ones(len(target)) if weight is None else weight
-        if len(target) > len(self.lengths):
-            self.weight = np.add.reduceat(self.row_weight, self.begins)
+        if offsets is None and len(target) > len(self.lengths):
+            offsets = self.offsets
+        if offsets is not None:
+            self.target_offsets = offsets
+            self.weight = np.add.reduceat(self.row_weight, offsets[:-1])
+
+    @property
+    def n_out_steps(self):
+        """Steps of the longest sequence that a decoder reads; 0 if there is none."""
+        return 0 if self.outputs is None else int(self.outputs.lengths.max())
 
     def read(self, stretch):
         """Values, and where in them each part of a sequence begins that is in `stretch`."""
@@ -95,9 +110,10 @@ class Data:
 
     def target_rows(self, indices):
         """Rows of the targets of the sequences `indices`, in their order."""
-        if len(self.target) == len(self.lengths):
+        if self.target_offsets is None:
             return indices
-        return _ranges(self.begins[indices], self.lengths[indices])
+        begins = self.target_offsets[indices]
+        return _ranges(begins, self.target_offsets[indices + 1] - begins)
 
     def weight_of_steps(self, stretch):
         """Weight of all steps of a `stretch`."""
@@ -108,9 +124,9 @@ class Data:
 
         A sequence counts by the mean weight of its targets, so that weights are copies here too.
         """
-        if len(self.target) == len(self.lengths):
+        if self.target_offsets is None:
             return 1.0
-        counts = np.add.reduceat(self.row_weight > 0, self.begins, dtype=np.int64)[indices]
+        counts = np.add.reduceat(self.row_weight > 0, self.target_offsets[:-1], dtype=np.int64)[indices]
         return self.weight[indices].sum() / (self.weight[indices] / counts).sum()
 
     def by_length(self, indices):
@@ -148,11 +164,11 @@ class StreamedData(Data):
         If a sequence cannot be encoded. They are looked at once, so that no error comes later.
     """
 
-    def __init__(self, parts, offsets, encoder, dtype, target, weight):
+    def __init__(self, parts, offsets, encoder, dtype, target, weight, target_offsets=None):
         self._parts, self._encoder, self._firsts = parts, encoder, np.cumsum([0, *map(len, parts)])
         self.largest = max(encoder.check(part, dtype) for part in parts)
         self._set(None, offsets, dtype)
-        self.set_target(target, weight)
+        self.set_target(target, weight, target_offsets)
         # The rows that were gathered, those encoded in float64 with indicators and times, and the result.
         given = max(part.values.itemsize * part.n_channels for part in parts)
         self.step_bytes = 2 * given + encoder.n_columns * (self.dtype.itemsize + (0 if encoder.sees_one_step else 40))

@@ -39,9 +39,9 @@ class InputColumns:
     ----------
     n_channels : int
         Channels of the sequences.
-    missing : {"error", "mask", "decay"}
+    missing : {"error", "mask", "decay", "blank"}
         NaN raises an error, becomes 0, which is the mean, or becomes the last value that was seen, for the network to
-        let it decay.
+        let it decay. "blank" is "mask" without the columns that say so.
     time_channel : int or None
         Channel that holds time stamps.
     categories : dict of int to dict
@@ -70,7 +70,7 @@ class InputColumns:
     @property
     def n_columns(self):
         """Columns that the network gets."""
-        return len(self.numbers) * (1 if self.missing == "error" else 3) + len(self.categories)
+        return len(self.numbers) * (3 if self.missing in ("mask", "decay") else 1) + len(self.categories)
 
     def embeddings(self, n_dims):
         """Description of the columns of codes, as `Structure` wants it; `n_dims`: numbers per code, or "auto"."""
@@ -84,12 +84,12 @@ class InputColumns:
     @property
     def sees_one_step(self):
         """Whether the columns of a step depend on nothing but the step."""
-        return self.missing == "error" and self.time_channel is None
+        return self.missing in ("error", "blank") and self.time_channel is None
 
     @property
     def only_scales(self):
         """Whether the columns are the channels, standardised, and nothing else."""
-        return not self.categories and self.sees_one_step
+        return not self.categories and self.sees_one_step and self.missing == "error"
 
 
 class InputEncoder(InputColumns):
@@ -181,7 +181,7 @@ class InputEncoder(InputColumns):
             raise ValueError(f"{n_channels!r} is no number of channels")
         _check_finite(self.mean, n_channels, "mean")  # before any work for each of so many channels
         _check_finite(self.scale, n_channels, "scale")
-        if self.missing not in ("error", "mask", "decay"):
+        if self.missing not in ("error", "mask", "decay", "blank"):
             raise ValueError(f"{self.missing!r} is no policy for missing values")
         if time_channel is not None and not _is_one_of(time_channel, n_channels):
             raise ValueError(f"{time_channel!r} is no time channel of {n_channels} channels")
@@ -194,7 +194,7 @@ class InputEncoder(InputColumns):
             if not isinstance(known, dict) or list(known.values()) != list(range(1, len(known) + 1)):
                 raise ValueError("codes are not 1, 2, ...")
         n_times = len(self.numbers)
-        if self.missing != "error" and n_times:
+        if self.missing in ("mask", "decay") and n_times:
             _check_finite(self.time_scale, n_times, "time_scale")
         elif self.time_scale is not None:
             raise ValueError("there is a time_scale without missing values")
@@ -208,8 +208,8 @@ class InputEncoder(InputColumns):
         out = np.empty(values.shape)
         _standardize(values, self.mean[numbers], self.scale[numbers], out)
         values = out
-        if self.missing == "error":
-            yield values
+        if self.missing in ("error", "blank"):
+            yield values if self.missing == "error" else np.where(np.isnan(values), 0, values)
             return
         seen = ~np.isnan(values)
         last = last_seen(seen, sequences.offsets)
@@ -276,7 +276,7 @@ def learn_scales(columns, sequences, weight, standardize=True):
 
     if standardize:
         encoder.mean[numbers], encoder.scale[numbers] = _moments(parts, numbers)
-    if columns.missing != "error":
+    if columns.missing in ("mask", "decay"):
         encoder.time_scale = _time_scale(sequences, numbers, weight, time_channel)
     return encoder
 

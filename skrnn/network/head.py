@@ -5,14 +5,16 @@ from ..kernels.masks import draw_dropout, threshold_of
 from ..kernels.program import Instruction
 from ..kernels.rows import clear_rows, copy_rows
 from .arena import prefixed
+from .layers.coupling import Coupling
 from .layers.pooling import get_pooling
 from .layers.readout import Readout
 
 
 def head_of(structure, stack):
     """The head that a structure describes."""
-    has_readout = structure.n_outputs and not structure.puts_out_predictions
-    return ReadoutHead(structure, stack) if has_readout else Head(structure, stack)
+    if not structure.n_outputs or structure.puts_out_predictions:
+        return Head(structure, stack)
+    return CoupledHead(structure, stack) if structure.coupled else ReadoutHead(structure, stack)
 
 
 class Head:
@@ -32,9 +34,11 @@ class Head:
         What has weights, by the first part of the weights' names.
     pooling : Pooling
     readout : Readout or None
+    n_levels : int
+        Levels of recurrent layers of its own.
     """
 
-    readout = None
+    readout, n_levels = None, 0
 
     def __init__(self, structure, stack):
         self.top, self.n_top_units, self.n_outputs = stack.levels[-1], stack.n_top_units, structure.n_outputs
@@ -59,6 +63,13 @@ class Head:
             shapes["pooled.M"] = N, H
         return shapes | prefixed([("pooling", self.pooling.buffer_shapes(n_steps, N, mode.training))])
 
+    def make_outputs(self, n_sequences, mode):
+        """What a decoder has in hand, if there is one."""
+
+    def plan(self, shard):
+        """The plan of the rows of raw predictions."""
+        return shard.plan
+
     def prepare(self, buffers):
         """Set what all shards leave as it is."""
         buffers.group("pooled")["h"][:, self.n_top_units] = 1  # for the biases of the readout
@@ -78,6 +89,14 @@ class Head:
         """Instructions for raw predictions of the sequences of the plan, from their pooled outputs."""
         arrays, n_rows = shard.buffers.group("pooled"), self.pooling.n_rows(shard.plan)
         yield Instruction("readout: copy", copy_rows, (arrays["h"], 0, 0, n_rows, self.n_outputs, arrays["raw"]))
+
+    def add_targets(self, shard, y):
+        """Instructions that bring in what raw predictions depend on of the targets y of their row: nothing."""
+        return ()
+
+    def backward_targets(self, shard, y):
+        """Instructions for the way back of `add_targets`, from ``d_raw`` to the gradients of weights."""
+        return ()
 
     def backward_read_out(self, shard):
         """Instructions for the way back of `read_out`, from ``d_raw`` to the gradients of pooled outputs."""
@@ -111,7 +130,7 @@ class ReadoutHead(Head):
         weights["readout.b"][...] = raw
 
     def read_out(self, shard):
-        arrays, plan = shard.buffers.group("pooled"), shard.plan
+        arrays, plan = shard.buffers.group("pooled"), self.plan(shard)
         if self.dropout and shard.mode.noisy:
             key, M = shard.keys.of(self.number), arrays["M"]
             what = *key, plan.sequences, threshold_of(self.dropout), 1 / (1 - self.dropout), self.n_top_units, M
@@ -121,8 +140,29 @@ class ReadoutHead(Head):
         yield from self.readout.forward(weights, arrays["h"], arrays["raw"], self.pooling.n_rows(plan))
 
     def backward_read_out(self, shard):
-        arrays, plan = shard.buffers.group("pooled"), shard.plan
+        arrays, plan = shard.buffers.group("pooled"), self.plan(shard)
         groups = shard.packed.group("readout"), arrays["h"], arrays["d_raw"], arrays["dh"]
         yield from self.readout.backward(*groups, shard.gradient.group("readout"), self.pooling.n_rows(plan))
         if self.dropout and shard.mode.noisy:
             yield from self.pooling.mask(arrays["dh"], arrays["M"], plan)
+
+
+class CoupledHead(ReadoutHead):
+    """Raw predictions depend on the targets before them in their row.
+
+    What they get from these is added where the targets are known: in training, or by `network.coupled`.
+    """
+
+    def __init__(self, structure, stack):
+        super().__init__(structure, stack)
+        coupling = Coupling(structure.n_outputs - structure.coupled, structure.coupled)
+        self.coupling = self.layers["coupling"] = coupling
+
+    def add_targets(self, shard, y):
+        raw, n_rows = shard.buffers.group("pooled")["raw"], self.pooling.n_rows(shard.plan)
+        return self.coupling.forward(shard.packed.group("coupling"), y, raw, n_rows)
+
+    def backward_targets(self, shard, y):
+        arrays, n_rows = shard.buffers.group("pooled"), self.pooling.n_rows(shard.plan)
+        groups = shard.packed.group("coupling"), y, arrays["raw"], arrays["d_raw"]
+        return self.coupling.backward(*groups, shard.gradient.group("coupling"), n_rows)

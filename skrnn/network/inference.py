@@ -7,6 +7,7 @@ from ..kernels.copies import copy_all
 from ..kernels.program import IS_COMPILED, Instruction, Program
 from .carry import Carry
 from .data import MAX_BYTES, Data, StreamedData
+from .decoding import read_outputs
 from .memory import bytes_of_thread, room_of_prediction
 from .network import Network
 from .plan import Stretch
@@ -40,8 +41,11 @@ class Predictor:
     def predict_raw(self, indices=None):
         """Raw predictions of the sequences `indices`, in their order; None: of all.
 
-        One row (K,) for each sequence, or where the network has predictions for each step, for each of their steps.
+        One row (K,) for each sequence, or where the network has predictions for each step, for each of their steps; if
+        it has a decoder, for each step of what that reads.
         """
+        if self.network.structure.decoder is not None:
+            return read_outputs(self, indices).raw
         return self._run(RAW, indices)[0]
 
     def hidden_states(self):
@@ -61,12 +65,20 @@ class Predictor:
 
     def states_from(self, initial):
         """`hidden_states` from an initial `Carry` of all sequences, and the carry behind their last steps."""
-        out, carries = self._run(STATES, initial=initial)
+        out, final = self._run_from(initial, STATES)
+        return self._split(out), final
+
+    def raw_from(self, initial):
+        """`predict_raw` from an initial `Carry` of all sequences, and the carry behind their last steps."""
+        return self._run_from(initial, RAW)
+
+    def _run_from(self, initial, kind):
+        out, carries = self._run(kind, initial=initial)
         final = initial.zeros_like(len(self.data.lengths))
         for places, carry in carries:
             for name, array in carry.arrays.items():
                 final.arrays[name][places] = array
-        return self._split(out), final
+        return out, final
 
     def _split(self, out):
         """The rows of each of all sequences, one after the other."""

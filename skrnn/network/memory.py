@@ -12,7 +12,7 @@ import numpy as np
 
 from .arena import Arena, Gradients, arena_bytes, prefixed
 from .data import SHARES
-from .plan import Mode, Plan
+from .plan import Mode, Outputs, Plan
 
 LARGEST_SPARE = 2**23  # bytes of what is kept between predictions
 PLAN_BYTES = 40  # of the plan of a shard, for each step
@@ -22,12 +22,22 @@ WEIGHT_COPIES = 6  # arrays of the size of theta: itself, its gradient, the best
 
 
 class ThreadMemory(NamedTuple):
-    """What one thread writes: the arrays of a shard, where its steps lie, the states at its borders."""
+    """What one thread writes: the arrays of a shard, where its steps lie, the states at its borders.
+
+    outputs : what a decoder has in hand, if there is one
+    """
 
     buffers: Arena
     plan: Plan
     given: Arena
     final: Arena
+    outputs: Outputs | None = None
+
+    def set_values(self, values, data):
+        """Say where the steps of all sequences lie, and what a decoder reads for those of `data`."""
+        self.plan.set_values(values)
+        if data.outputs is not None:
+            self.outputs.set_data(data.outputs)
 
 
 class Memory:
@@ -94,7 +104,8 @@ class Memory:
         """What one thread writes for such shards."""
         borders = (Arena(self.stack.border_shapes(n_sequences), self.dtype) for _ in range(2))
         buffers = self.allocate_buffers(n_steps, n_sequences, mode)
-        return ThreadMemory(buffers, Plan(self.stack.structure, n_steps, n_sequences), *borders)
+        plan = Plan(self.stack.structure, n_steps, n_sequences)
+        return ThreadMemory(buffers, plan, *borders, self.head.make_outputs(n_sequences, mode))
 
     def allocate_gradients(self, n_shards):
         """Room for the gradients of so many shards."""
@@ -193,19 +204,20 @@ def room_of_training(network, lengths, n_sequences, max_bytes, mode=TRAINING):
         room = find_room(network, lengths, 1, max(0, left), mode)
     if room is None:
         longest = int(max(lengths))
-        refuse_size(
-            f"back-propagation through a sequence of {longest} steps",
-            2 * (network.memory.buffer_bytes(longest, 1, mode) + network.memory.packed_bytes),
-            max_bytes,
-            "set truncation, cut the sequences into shorter ones, or take fewer units",
-        )
+        what, advice = f"back-propagation through a sequence of {longest} steps", "cut the sequences into shorter ones"
+        if mode.n_out_steps:
+            what += f", and {mode.n_out_steps} of its output,"
+        else:
+            advice = f"set truncation, {advice}"
+        needed = 2 * (network.memory.buffer_bytes(longest, 1, mode) + network.memory.packed_bytes)
+        refuse_size(what, needed, max_bytes, f"{advice}, or take fewer units")
     return room
 
 
-def check_memory(network, lengths, max_bytes, truncation=None):
+def check_memory(network, lengths, max_bytes, truncation=None, n_out_steps=0):
     """Raise the MemoryError that an `Objective` would raise, before anything large has been made."""
     lengths = lengths if truncation is None else np.minimum(lengths, truncation)
-    room_of_training(network, lengths, 1, max_bytes)
+    room_of_training(network, lengths, 1, max_bytes, TRAINING._replace(n_out_steps=n_out_steps))
 
 
 def refuse_size(what, n_bytes, max_bytes, advice):

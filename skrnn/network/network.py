@@ -14,6 +14,7 @@ import numpy as np
 
 from ..kernels.copies import copy_all, copy_table
 from .arena import prefixed
+from .decoder import Decoder
 from .head import head_of
 from .layout import Layout
 from .memory import Memory
@@ -70,7 +71,7 @@ class Network:
     def __init__(self, structure, n_held=None):
         self.structure, self.dtype, self.n_outputs = structure, np.dtype(structure.dtype), structure.n_outputs
         self.stack = Stack(structure, n_held)
-        self.head = head_of(structure, self.stack)
+        self.head = Decoder(structure, self.stack) if structure.decoder else head_of(structure, self.stack)
         self.layers = self.stack.layers | self.head.layers
         self.memory = Memory(self.stack, self.head, self.dtype)
         self.layout = Layout(prefixed((prefix, layer.shapes) for prefix, layer in self.layers.items()))
@@ -81,6 +82,11 @@ class Network:
     def size(self):
         """Number of parameters."""
         return self.layout.size
+
+    @property
+    def n_levels(self):
+        """Levels of recurrent layers, those of a decoder among them."""
+        return len(self.stack.levels) + self.head.n_levels
 
     def shard_rows(self, n_sequences):
         """Sequences per shard of a mini-batch; a property of the network and the batch, not of the machine.

@@ -1,5 +1,6 @@
 """Where the steps of a shard lie: stretches of sequences, the plan that kernels follow, keys of random masks."""
 
+import copy
 from threading import Lock
 from typing import NamedTuple
 
@@ -7,7 +8,9 @@ import numpy as np
 
 from ..kernels import batches
 from ..kernels.masks import words_of
+from ..kernels.outputs import take_outputs
 from ..kernels.program import Instruction, Number, View, place_of
+from .arena import Arena
 
 
 class Keys:
@@ -48,20 +51,22 @@ class Mode(NamedTuple):
 
     training : whether there is a way back; noisy : whether random masks are drawn; keeps_outputs : whether the outputs
     of all levels are wanted, and on the way back their gradients; input_gradient : whether the gradients of what the
-    lowest level reads are wanted.
+    lowest level reads are wanted; n_out_steps : most steps of a decoder for a sequence, if there is one.
     """
 
     training: bool = False
     noisy: bool = False
     keeps_outputs: bool = False
     input_gradient: bool = False
+    n_out_steps: int = 0
 
 
 class Shard(NamedTuple):
     """What the instructions for the shards of one thread act on.
 
     packed, buffers : Arena; plan : Plan; mode : Mode; keys : Keys of the masks, which are drawn where the mode is
-    noisy; gradient : arena of gradients of packed weights, None where there is no way back.
+    noisy; gradient : arena of gradients of packed weights, None where there is no way back; outputs : Outputs, None
+    where there is no decoder.
     """
 
     packed: object
@@ -70,6 +75,7 @@ class Shard(NamedTuple):
     mode: Mode
     keys: object = None
     gradient: object = None
+    outputs: object = None
 
 
 class Segment(NamedTuple):
@@ -146,6 +152,12 @@ class Plan:
     def _of_live(self):
         return View.first(np.zeros(self.n_steps, np.int64), self.n_live)
 
+    def reading(self, values):
+        """A plan of the same steps, for values that stand in live rows."""
+        other = copy.copy(self)
+        other.values, other.rows = values, self.order
+        return other
+
     def lay_out(self):
         """The instructions that find where the steps of the sequences lie."""
         steps = self.lengths
@@ -192,6 +204,59 @@ class Plan:
             room[:n] = values
         self.counts[batches.N_SEQUENCES], self.counts[batches.N_ON] = n, stretch.n_on
         self.counts[batches.N_KNOWN] = n_known
+
+
+class Outputs:
+    """What a decoder has in hand: where its steps lie, and the states that it starts from.
+
+    Parameters
+    ----------
+    stack : Stack
+        Of the decoder.
+    n_steps, n_sequences : int
+        Most steps and sequences of a shard.
+
+    Attributes
+    ----------
+    plan : Plan
+    given : Arena
+        States before the first steps.
+    places, sources : View
+        Where each sequence of the encoder stands in the decoder, and the other way round.
+    """
+
+    def __init__(self, stack, n_steps, n_sequences):
+        self.plan = plan = Plan(stack.structure, n_steps, n_sequences)
+        self.given = Arena(stack.border_shapes(n_sequences), np.dtype(stack.structure.dtype))
+        self._rooms = np.zeros((2, n_sequences), np.int64)
+        self.places, self.sources = (View.first(room, plan.n_sequences) for room in self._rooms)
+        self._words, self._data = np.zeros(3, np.int64), None
+        n = Number(self._words, 2)
+        self._begins, self._lengths = (View(Number(self._words, k), (n,), np.dtype(np.int64)) for k in range(2))
+
+    def set_data(self, data):
+        """Say what the decoder reads: a `Data` with as many sequences as the encoder has."""
+        self._data = data  # kept, as kernels know addresses only
+        self.plan.set_values(data.values)
+        self._words[:] = place_of(data.begins), place_of(data.lengths), len(data.lengths)
+
+    def set_rows(self, sources, values):
+        """Say that the decoder runs a step of sequences of its own: for each, the number of that of the encoder.
+
+        values : what the step reads, in rows
+        """
+        n = len(sources)
+        self._data, self._rooms[1, :n] = values, sources
+        self.plan.set_values(values)
+        one = np.ones(n, np.int64)
+        self.plan.set(Stretch(np.arange(n), np.arange(n), np.zeros(n, np.int64), one, one), np.arange(n))
+
+    def take(self, plan):
+        """Instructions that take the sequences of a shard from the plan of the encoder, and lay out their steps."""
+        own = self.plan
+        what = plan.sequences, self._begins, self._lengths, own.counts, own.of_sequences, *self._rooms
+        yield Instruction("take outputs", take_outputs, what)
+        yield from own.lay_out()
 
 
 class Stretch(NamedTuple):

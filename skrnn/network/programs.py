@@ -27,7 +27,7 @@ class ShardPrograms:
 
     def __init__(self, stack, head, packed, memory, mode, keys=None, gradient=None):
         self.stack, self.head, self.memory, self.plan = stack, head, memory, memory.plan
-        self.shard = Shard(packed, memory.buffers, memory.plan, mode, keys, gradient)
+        self.shard = Shard(packed, memory.buffers, memory.plan, mode, keys, gradient, memory.outputs)
 
     @cached_property
     def forward(self):
@@ -77,7 +77,7 @@ class ShardPrograms:
         """
         self._values, begins = data.read(segment)  # kept, as kernels know the address only
         n = len(segment.sequences)
-        self.plan.set_values(self._values)
+        self.memory.set_values(self._values, data)
         self.plan.set(segment, begins, n_known=n_known)
         if carry is None:
             self.forward.run()

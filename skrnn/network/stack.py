@@ -16,6 +16,10 @@ class Stack:
     structure : Structure
     n_held : tuple of int, default=None
         See `Embedding`.
+    prefix : str, default=""
+        With which the names of its arrays begin.
+    n_below : int, default=0
+        Levels of other stacks of the network.
 
     Attributes
     ----------
@@ -30,44 +34,49 @@ class Stack:
         Whether sequences may come in segments of steps, each from the states that the one before has left.
     """
 
-    def __init__(self, structure, n_held=None):
-        self.structure = structure
-        self.fronts, n_below = _fronts(structure, n_held)
+    def __init__(self, structure, n_held=None, prefix="", n_below=0):
+        self.structure, self._prefix = structure, prefix
+        fronts, n_read = _fronts(structure, n_held)
+        self.fronts = {prefix + name: front for name, front in fronts.items()}
         self.layers, self.levels = dict(self.fronts), []
         for number in range(len(structure.hidden_layer_sizes)):
-            level = Level(structure, number, n_below)
-            self.layers |= {f"layers.{number}.{name}": layer for name, layer in level.layers()}
+            level = Level(structure, number, n_read, prefix, n_below)
+            self.layers |= {level.name_of(name): layer for name, layer in level.layers()}
             self.levels.append(level)
-            n_below = level.n_outputs
-        self.n_top_units, conv = n_below, structure.convolution
+            n_read = level.n_outputs
+        self.n_top_units, conv = n_read, structure.convolution
         self.in_segments = not structure.bidirectional and (conv is None or conv.width == conv.stride == 1)
         recurrent = [layer for level in self.levels for layer in level.directions.values()]
         self._carried = {
-            (level.number, name): [f"layers.{level.number}.{name}.{state}" for state in ("h", *layer.cell.states)]
+            (level.number, name): [f"{level.name_of(name)}.{state}" for state in ("h", *layer.cell.states)]
             for level in self.levels
             for name, layer in level.directions.items()
         }
         self.n_columns = max(layer.n_columns for layer in recurrent)  # of the pre-activations of a step
-        self.n_carried = sum((1 + layer.n_states) * layer.n_state for layer in recurrent)  # between two steps
+        self.n_carried = sum(layer.n_carried for layer in recurrent)  # between two steps
 
     def buffer_shapes(self, n_steps, n_sequences, mode):
         """Arrays for a shard."""
         shapes = prefixed(
-            (f"layers.{level.number}", level.buffer_shapes(n_steps, n_sequences, mode)) for level in self.levels
+            (f"{self._prefix}layers.{level.number}", level.buffer_shapes(n_steps, n_sequences, mode))
+            for level in self.levels
         )
         if mode.training and mode.input_gradient and not self.fronts:
-            shapes["inputs.dX"] = n_steps, self.levels[0].n_inputs
+            shapes[f"{self._prefix}inputs.dX"] = n_steps, self.levels[0].n_inputs
         sizes = n_steps, n_sequences, mode.training
         return shapes | prefixed((name, front.buffer_shapes(*sizes)) for name, front in self.fronts.items())
 
     def input_gradients(self, buffers):
         """The gradients of what the lowest level reads, in live rows, where the mode asked for them."""
-        return buffers.group(next(reversed(self.fronts)))["dY"] if self.fronts else buffers.group("inputs").get("dX")
+        return buffers.group(next(reversed(self.fronts)))["dY"] if self.fronts else self._inputs(buffers).get("dX")
+
+    def _inputs(self, buffers):
+        return buffers.group(f"{self._prefix}inputs")
 
     def border_shapes(self, n_sequences):
         """Arrays for the states of all recurrent layers between two steps: rows of [h, others]."""
         return {
-            f"layers.{level.number}.{name}": (n_sequences, (1 + layer.n_states) * layer.n_state)
+            level.name_of(name): (n_sequences, layer.n_carried)
             for level in self.levels
             for name, layer in level.directions.items()
         }
@@ -100,7 +109,8 @@ class Stack:
 
     def _states_in(self, borders, n_sequences):
         for (number, direction), names in self._carried.items():
-            array, H = borders.arrays[f"layers.{number}.{direction}"], self.levels[number].directions[direction].n_state
+            level = self.levels[number]
+            array, H = borders.arrays[level.name_of(direction)], level.directions[direction].n_state
             for k, state in enumerate(names):
                 yield state, array[:n_sequences, k * H : (k + 1) * H]
 

@@ -27,8 +27,9 @@ class Structure:
         "float32" or "float64".
     bidirectional : bool, default=False
         Whether each layer runs in both directions.
-    pooling : {"last", "mean", "max", "attention", "steps"}, default="last"
-        How the outputs of the last layer become one vector; with "steps" they do not, and each step has predictions.
+    pooling : {"last", "mean", "max", "attention", "steps", "unaligned"}, default="last"
+        How the outputs of the last layer become one vector; with "steps" they do not, and each step has predictions;
+        with "unaligned" targets are not those of the steps.
     convolution : Conv, default=None
         What the input goes through first.
     embeddings : tuple of (int, int, int), default=()
@@ -40,6 +41,14 @@ class Structure:
         Whether outputs are normalised; whether each layer adds its output to its input.
     input_dropout, dropout, recurrent_dropout, zoneout : float, default=0.0
         Rates of what is left out at random in training.
+    decoder : Structure, default=None
+        What starts from the states that are reached, and puts out raw predictions for each step of a sequence of its
+        own; with as many levels.
+    attention : {"additive", "dot"}, default=None
+        How the decoder attends to the outputs of the last layer.
+    coupled : int, default=0
+        Hidden units by which raw predictions depend on the targets before them in their row; the last of `n_outputs`
+        are what these units start from. 0: they do not depend on them.
 
     Raises
     ------
@@ -70,9 +79,17 @@ class Structure:
     dropout: float = 0.0
     recurrent_dropout: float = 0.0
     zoneout: float = 0.0
+    decoder: "Structure" = None
+    attention: str = None
+    coupled: int = 0
 
     def __post_init__(self):
         name = type(self.cell).__name__
+        if self.decoder is not None and self.cell.is_output:
+            raise ValueError(
+                f"{name} layers put out predictions, so no decoder can start from their states: use another cell, like "
+                '"gru" or "lstm".'
+            )
         if self.convolution is not None and (self.embeddings or self.decay):
             raise ValueError(
                 'A convolution, and vectors of codes (tokens, categorical_features) or missing="decay", want to read X '
@@ -104,6 +121,11 @@ class Structure:
             raise ValueError(
                 f"dropout={self.dropout} leaves out units between layers and before the readout, but a single {name} "
                 "layer has neither: use input_dropout or recurrent_dropout."
+            )
+        if self.coupled and self.puts_out_predictions:
+            raise ValueError(
+                f"Predictions that depend on each other are made by a readout, which a network of {name} layers has "
+                "not: use another cell."
             )
         if self.puts_out_predictions and (self.residual or self.layer_norm):
             which = "residual" if self.residual else "layer_norm"
@@ -145,10 +167,7 @@ class Structure:
         TypeError
             If a cell has a parameter that cannot be hashed, like a list.
         """
-        values = tuple(
-            (type(value), *sorted(value.get_params().items())) if hasattr(value, "get_params") else value
-            for value in vars(self).values()
-        )
+        values = tuple(_key_of(value) for value in vars(self).values())
         key = *values, *self.cell.equations().values()
         hash(key)
         return key
@@ -162,6 +181,10 @@ class Structure:
             Fields by name, cell and convolution by kind, name and parameters.
         """
         plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        if self.decoder is None:  # older versions know neither
+            plain = {name: value for name, value in plain.items() if name not in ("decoder", "attention")}
+        else:
+            plain["decoder"] = self.decoder.to_plain()
         return plain | {name: components.to_plain(plain[name]) for name in ("cell", "convolution")}
 
     @classmethod
@@ -187,8 +210,17 @@ class Structure:
         if not isinstance(plain, dict) or not set(plain) <= known:
             raise ValueError(f"a structure has the fields {sorted(known)}, not {plain!r:.500}")
         parts = {name: components.from_plain(plain.get(name)) for name in ("cell", "convolution")}
+        if plain.get("decoder") is not None:
+            parts["decoder"] = cls.from_plain(plain["decoder"])
         _check_fields(plain | parts)
         return cls(**plain | parts)
+
+
+def _key_of(value):
+    """What is equal for values that mean the same, of a field of a structure."""
+    if isinstance(value, Structure):
+        return value.key()
+    return (type(value), *sorted(value.get_params().items())) if hasattr(value, "get_params") else value
 
 
 def _check_fields(values):
@@ -198,10 +230,13 @@ def _check_fields(values):
         "convolution": lambda v: v is None or type(v) is Conv,
         "n_inputs": lambda v: _is_number(v, 1),
         "n_outputs": lambda v: _is_number(v, 0),
+        "coupled": lambda v: _is_number(v, 0) and v < max(1, values["n_outputs"]),
         "hidden_layer_sizes": lambda v: isinstance(v, tuple) and v != () and all(_is_number(n, 1) for n in v),
+        "decoder": lambda v: v is None or isinstance(v, Structure),
+        "attention": lambda v: v in ("additive", "dot", None),
         "embeddings": lambda v: isinstance(v, tuple) and all(_is_embedding(e) for e in v),
         "dtype": lambda v: v in ("float32", "float64"),
-        "pooling": lambda v: v in ("last", "mean", "max", "attention", "steps"),
+        "pooling": lambda v: v in ("last", "mean", "max", "attention", "steps", "unaligned"),
         **dict.fromkeys(
             ("bidirectional", "decay", "layer_norm", "residual"), lambda v: isinstance(v, (bool, np.bool_))
         ),

@@ -13,7 +13,14 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 
 from ..sequences import SequenceArray, check_sequences
 from ..sequences._containers import items_of
-from ..sequences._ragged import TwoReadingsError, check_same_lengths, has_steps, ragged_values, step_weights
+from ..sequences._ragged import (
+    TwoReadingsError,
+    check_same_lengths,
+    has_steps,
+    ragged_values,
+    rows_in,
+    step_weights,
+)
 from ..sequences._validate import pack, validate_sequences
 from ._base import BaseSequenceTransformer
 
@@ -274,18 +281,33 @@ def _fault_located(sequences):
 
 
 def _step_targets(y, offsets, required):
-    """Targets of all steps, if y has them; None if those of sequences, or if nothing tells and none are `required`."""
+    """Targets of all steps, if y has them; None if none are `required` and they are others, or nothing tells.
+
+    Others are those of sequences, or sequences of labels that are not those of the steps.
+    """
     if y is None:
         return None
     try:
-        if has_steps(y, offsets):
-            return _step_values(y, "y", offsets)
-        check_consistent_length(offsets[1:], items_of(y, "y"))
-        return None
+        of_steps = has_steps(y, offsets)
     except TwoReadingsError:
+        of_steps = False
         if required:
             raise
-        return None
+    except ValueError:
+        of_steps = False
+        if required or not _are_of_other_lengths(y, offsets):
+            raise
+    if of_steps:
+        return _step_values(y, "y", offsets)
+    check_consistent_length(offsets[1:], items_of(y, "y"))
+    return None
+
+
+def _are_of_other_lengths(y, offsets):
+    """Whether y has rows of labels that are not those of the steps: most are not as long as their sequence."""
+    rows = rows_in(y, "y")
+    lengths = np.array([len(row) for row in rows or []])
+    return len(lengths) == len(offsets) - 1 and bool(np.mean(lengths != np.diff(offsets)) > 0.5)
 
 
 def _step_values(values, name, offsets):

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 
 UNKNOWN = 0
+NOTHING = "\0\1"  # stands where there is no token: it gets no code of its own
 ROUNDING = 1e-12  # of sums of weights
 
 
@@ -31,7 +32,8 @@ def learn_vocabulary(tokens, min_count):
     """
     counts = tokens if isinstance(tokens, Counter) else Counter(tokens.tolist())
     least = min_count * (1 - ROUNDING) if min_count > 1 else 0
-    known = sorted((token for token, n in counts.items() if n >= least), key=lambda token: (-counts[token], token))
+    known = (token for token, n in counts.items() if n >= least and token != NOTHING)
+    known = sorted(known, key=lambda token: (-counts[token], token))
     if not known:
         found = (
             "there is none"

@@ -5,12 +5,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..kernels import minibatches
+from ..kernels import ctc, minibatches
 from ..kernels.batches import N_SEQUENCES, SHARD, plan_rows, store_rows
 from ..kernels.minibatches import gather_targets, keep_loss
 from ..kernels.program import Instruction, Number, Program, View
 from ..losses import BaseLoss
 from ..network.arena import MovingArena
+from ..network.codes import LabelSequenceLoss
 from ..network.memory import TRAINING, room_of_training
 from ..network.plan import Keys, Mode, Stretch
 from ..network.programs import ShardPrograms
@@ -21,7 +22,8 @@ class Batch(NamedTuple):
     """What the shards of a batch have in common.
 
     packed : Arena of the parameters; gradients : Gradients, a row for each shard of a group; losses : theirs;
-    numbers : see `kernels.minibatches`; keys : Keys of random masks.
+    numbers : see `kernels.minibatches`; keys : Keys of random masks; own_share : chance, in units of 2^-32, that a step
+    of a decoder reads what it has put out itself, None where it never does.
     """
 
     packed: object
@@ -29,14 +31,15 @@ class Batch(NamedTuple):
     losses: np.ndarray
     numbers: np.ndarray
     keys: Keys
+    own_share: np.ndarray | None = None
 
     @classmethod
-    def of(cls, network, n_shards):
+    def of(cls, network, n_shards, reads_own=False):
         """Memory for groups of `n_shards` shards."""
-        keys = Keys(5 * len(network.stack.levels) + 1)
+        keys = Keys(5 * network.n_levels + 1)
         numbers, losses = np.zeros(minibatches.N_NUMBERS), np.zeros(n_shards)
         packed, gradients = network.memory.allocate_packed(), network.memory.allocate_gradients(n_shards)
-        return cls(packed, gradients, losses, numbers, keys)
+        return cls(packed, gradients, losses, numbers, keys, np.zeros(1, np.int64) if reads_own else None)
 
 
 class TrainingPrograms(ShardPrograms):
@@ -57,23 +60,48 @@ class TrainingPrograms(ShardPrograms):
         self._value = np.zeros(1)
 
     @cached_property
+    def read_out(self):
+        """Raw predictions from pooled outputs; those of a decoder that also reads its own outputs, in a second run."""
+        instructions = list(self.head.read_out(self.shard))
+        if self.shard.mode.noisy and self._batch.own_share is not None:
+            instructions += self.head.steps_again(self.shard, Number(self._batch.own_share))
+            instructions += self.head.read_out(self.shard)
+        return Program(instructions)
+
+    @cached_property
     def loss(self):
         """From raw predictions and targets to the loss of the shard and the gradients of raw predictions."""
-        arrays, plan, pooling = self.shard.buffers.group("pooled"), self.plan, self.head.pooling
+        value = Number(self._value)
+        of = self._loss_of_sequences if isinstance(self._loss, LabelSequenceLoss) else self._loss_of_rows
+        keep = Instruction("keep loss", keep_loss, (value, self.plan.count(SHARD), self._batch.losses))
+        return Program([*of(value), keep])
+
+    def _loss_of_rows(self, value):
+        """Instructions for a loss of the rows of raw predictions, each of which has a target."""
+        arrays, plan, pooling = self.shard.buffers.group("pooled"), self.head.plan(self.shard), self.head.pooling
         n, n_most = pooling.n_rows(plan), arrays["raw"].shape[0]
         y = View.first(np.zeros((n_most, self.data.target.shape[1]), arrays["raw"].dtype), n)
         weight = View.first(np.zeros(n_most, arrays["raw"].dtype), n)
-        rows, instructions = plan.sequences, []
+        rows = plan.sequences
         if pooling.keeps_steps:
             rows = View.first(np.zeros(n_most, np.int64), n)
-            instructions.append(Instruction("rows of targets", plan_rows, (plan.starts, plan.target_begins, rows)))
-        total, value = Number(self._batch.numbers, minibatches.TOTAL), Number(self._value)
+            yield Instruction("rows of targets", plan_rows, (plan.starts, plan.target_begins, rows))
+        total = Number(self._batch.numbers, minibatches.TOTAL)
         what = rows, self.data.target, self.data.row_weight, total, y, weight
-        instructions.append(Instruction("targets", gather_targets, what))
+        yield Instruction("targets", gather_targets, what)
+        yield from self.head.add_targets(self.shard, y)
         kernel, arguments = self._loss_call(arrays["raw"], self.n_outputs, y, weight, arrays["d_raw"])
-        instructions.append(Instruction("loss", kernel, arguments, value))
-        instructions.append(Instruction("keep loss", keep_loss, (value, plan.count(SHARD), self._batch.losses)))
-        return Program(instructions)
+        yield Instruction("loss", kernel, arguments, value)
+        yield from self.head.backward_targets(self.shard, y)
+
+    def _loss_of_sequences(self, value):
+        """Instructions for a loss of the raw predictions of all steps of a sequence, which has one row of targets."""
+        arrays, plan, data, K = self.shard.buffers.group("pooled"), self.plan, self.data, self.n_outputs
+        n_steps = min(arrays["raw"].shape[0], int(data.lengths.max()))
+        scratch = tuple(ctc.Scratch.of(n_steps, data.target.shape[1], K))
+        weights, total = np.ascontiguousarray(data.weight, np.float64), Number(self._batch.numbers, minibatches.TOTAL)
+        what = plan.starts, plan.sequences, data.target, weights, total, scratch
+        yield Instruction("loss", ctc.loss, (arrays["raw"], K, *what, arrays["d_raw"]), value)
 
     def _loss_call(self, *arguments):
         """The kernel of the loss, or its method if it is the user's own."""

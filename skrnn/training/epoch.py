@@ -101,8 +101,7 @@ class Epochs:
             return False
         if not objective.room.has_whole(lengths, objective.network.in_segments):
             return False
-        noisy = objective.network.structure.is_noisy
-        return objective.workers[0].programs(noisy).loss.is_compiled
+        return objective.workers[0].programs(objective.is_noisy).loss.is_compiled
 
     def _for_driver(self):
         """The driver with the programs of a batch, and those of each worker."""
@@ -121,8 +120,8 @@ class Epochs:
         programs = {driver.BATCH: batch, driver.GROUP: group, driver.GATHER: gather}
         programs |= {driver.JUDGE: self.judge, driver.UPDATE: self.update}
         drive = Drive(words, programs)
-        plans, noisy = [worker.memory.plan for worker in objective.workers], network.structure.is_noisy
-        shards = [worker.programs(noisy).whole(group_bounds, sorted_rows) for worker in objective.workers]
+        plans = [worker.memory.plan for worker in objective.workers]
+        shards = [worker.programs(objective.is_noisy).whole(group_bounds, sorted_rows) for worker in objective.workers]
         drive.set_workers(shards, [plan.count(SHARD) for plan in plans])
         return drive
 
@@ -131,7 +130,7 @@ class Epochs:
         words = self._words
         for worker in self.objective.workers:
             worker.memory.plan.take_all_steps()
-            worker.memory.plan.set_values(self.objective.data.values)
+            worker.memory.set_values(self.objective.data.values, self.objective.data)
 
         while words[driver.LEFT] > 0 and not words[driver.IS_OVER]:
             words[driver.BUDGET], start = self._budget, time.perf_counter()

@@ -6,10 +6,11 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.copies import copy_all
+from ..kernels.masks import threshold_of
 from ..kernels.minibatches import TOTAL, VALUE, add_vector, start_gradient, sum_shards
 from ..kernels.program import Instruction, Number, Program
 from ..network.data import MAX_BYTES, SHARES
-from ..network.memory import room_of_training
+from ..network.memory import TRAINING, room_of_training
 from ..network.plan import Stretch
 from ..network.shards import Crew, ShardTask, worthwhile_workers
 from .back_propagation import BackPropagation, Batch
@@ -55,6 +56,8 @@ class Objective:
     max_bytes : int, default=2**30
         Bound of the memory for buffers and gradients. What does not fit goes through the network in segments.
     truncation : int, default=None
+    reads_own : bool, default=False
+        Whether the decoder of the network reads its own outputs in training, by the chance `own_share`.
 
     Raises
     ------
@@ -64,22 +67,31 @@ class Objective:
         If the network cannot be trained with `truncation`.
     """
 
-    def __init__(self, network, data, loss, alpha, executor, max_batch, *, max_bytes=MAX_BYTES, truncation=None):
+    def __init__(
+        self, network, data, loss, alpha, executor, max_batch, *, max_bytes=MAX_BYTES, truncation=None, reads_own=False
+    ):
         check_truncation(network.structure, truncation)
         self.network, self.data, self.loss, self.alpha, self.executor = network, data, loss, float(alpha), executor
         self.penalized, self.truncation = network.layout.is_weight().astype(network.dtype), truncation
         lengths = data.lengths if truncation is None else np.minimum(data.lengths, truncation)
-        self.room = room = room_of_training(network, lengths, network.shard_rows(max_batch), max_bytes)
+        mode = TRAINING._replace(n_out_steps=data.n_out_steps)
+        self.room = room = room_of_training(network, lengths, network.shard_rows(max_batch), max_bytes, mode)
         n_shards = -(-max_batch // room.n_sequences)
         n_shards = min(n_shards, MAX_SHARDS, max(1, max_bytes // SHARES // network.memory.gradient_bytes))
         left = max_bytes - max_bytes // SHARES - network.memory.packed_bytes - n_shards * network.memory.gradient_bytes
         of_worker = room.n_bytes + room.n_steps * data.step_bytes + network.memory.gradient_bytes
         n_workers = max(1, min(executor.n_workers, n_shards, left // of_worker))
         self.theta, self.gradient = np.zeros(network.size, network.dtype), np.zeros(network.size, network.dtype)
-        self.batch, self._n_shards = Batch.of(network, n_shards), np.zeros(1, np.int64)
-        self.workers = [BackPropagation(network, data, loss, self.batch, room) for _ in range(n_workers)]
+        self.batch, self._n_shards = Batch.of(network, n_shards, reads_own), np.zeros(1, np.int64)
+        self.workers = [BackPropagation(network, data, loss, self.batch, room, mode) for _ in range(n_workers)]
         self._crew = Crew(lambda theta: None, self.workers)  # the program `start` has packed the parameters
+        self.is_noisy = network.structure.is_noisy or reads_own
         self.tables = None  # `Tables`, where the network holds the rows of a batch only
+
+    def set_own_share(self, share):
+        """Say by which chance a step of a decoder reads what it has put out itself."""
+        if self.batch.own_share is not None:
+            self.batch.own_share[0] = threshold_of(share)
 
     @cached_property
     def start(self):
@@ -184,6 +196,8 @@ def check_truncation(structure, truncation):
     if truncation is None:
         return
     conv, advice = structure.convolution, f"truncation={truncation} runs the steps of a sequence a few at a time"
+    if structure.decoder is not None:
+        raise ValueError(f"{advice}, but a decoder reads all of them: use truncation=None.")
     if structure.bidirectional:
         raise ValueError(f"{advice}, from the first on: set bidirectional=False, or truncation=None.")
     if structure.pooling not in ("last", "steps"):

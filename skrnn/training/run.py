@@ -29,7 +29,7 @@ class Training:
     data : Data
     loss : BaseLoss
     score : callable
-        ``score(raw, target, weight)``, higher is better: of held-out sequences.
+        ``score(predictor, rows)``, higher is better: of held-out sequences, those numbered `rows`.
     settings : Settings
     observer : Observer, default=None
     """
@@ -120,14 +120,12 @@ class Training:
         self.objective = self._objective(network, executor)
         validate = None
         if len(held_out):
-            target_rows = data.target_rows(held_out)
-            target, weight = data.target[target_rows], data.row_weight[target_rows]
 
             def validate(theta):
-                raw = self._predictor(theta).predict_raw(held_out)
-                return self.score(raw, target, weight) if np.isfinite(raw).all() else -np.inf
+                return self.score(self._predictor(theta), held_out)
 
-        self.monitor = Monitor(self.state, settings.tol, settings.n_iter_no_change, validate, settings.verbose)
+        how = settings.tol, settings.n_iter_no_change, validate, settings.verbose, settings.no_skill
+        self.monitor = Monitor(self.state, *how)
 
     def _network_of_batches(self):
         """The network that is trained: one that holds the rows of a batch only, where that pays, of large tables."""
@@ -142,6 +140,7 @@ class Training:
         settings = self.settings
         max_batch = settings.batch_size if self._optimizer.stochastic else len(self._rows)
         bounds = {"max_bytes": settings.max_bytes, "truncation": settings.truncation}
+        bounds["reads_own"] = settings.own_share > 0
         return Objective(network, self.data, self.loss, settings.alpha, executor, max_batch, **bounds)
 
     def epochs(self):
@@ -195,7 +194,9 @@ class Training:
         number = len(state.loss_curve)
         watched = state.watched(0 if settings.open_ended else state.first_epoch)
         order = shuffled(rows, state.seed, number) if settings.shuffle else rows
-        seed = epoch_seed(state.seed, number) if self.network.structure.is_noisy else None
+        seed = epoch_seed(state.seed, number) if self.objective.is_noisy else None
+        n_epochs = 1 if settings.open_ended else settings.max_iter
+        self.objective.set_own_share(settings.own_share * min(1.0, state.n_epochs / max(1, n_epochs - 1)))
         firsts = range(0, len(order), settings.batch_size)
         rates = [self._rate(first, len(order), watched) for first in firsts]
         total = self._epochs.run(order, rates, seed)

@@ -10,6 +10,7 @@ import math
 import numpy as np
 
 from ..cells import GRU, LSTM, MGU, Elman, IndRNN, Jordan
+from ..network.codes import LabelSequenceLoss
 
 
 def gives_finite_loss(predictor, loss, indices):
@@ -20,8 +21,8 @@ def gives_finite_loss(predictor, loss, indices):
     if is_bounded(network, theta, data.largest, int(network.n_steps(data.lengths[indices].max()))):
         return True
     raw = predictor.predict_raw(indices)
-    if not np.isfinite(raw).all():
-        return False
+    if not np.isfinite(raw).all() or isinstance(loss, LabelSequenceLoss):  # which is finite where predictions are
+        return bool(np.isfinite(raw).all())
     rows = data.target_rows(indices)
     weight = (data.row_weight[rows] / data.row_weight[rows].sum()).astype(network.dtype)
     value = loss.value_and_gradient(raw, network.n_outputs, data.target[rows], weight, np.empty_like(raw))
@@ -37,6 +38,8 @@ def is_bounded(network, theta, largest, n_steps):
     multiplied by weights. Cells of gates put out 1 at most, Jordan networks and normalisation s, and where a state can
     grow from step to step, the growths of all steps are multiplied.
     """
+    if network.structure.decoder is not None:
+        return False
     shapes, steps = network.layout.shapes, math.log2(n_steps)
     n_summed = 4 + 2 * max(shape[0] for name, shape in shapes.items() if not name.startswith("embedding"))
     s = math.log2(1 + math.sqrt(n_summed) * float(np.linalg.norm(theta)))

@@ -13,7 +13,9 @@ from ..schedules import BaseSchedule, Constant
 class Settings:
     """How to train: see the parameters of the estimators that have these names.
 
-    `clip_norm` is infinite where nothing is clipped; `open_ended` : whether other runs will go on where this one ends.
+    `clip_norm` is infinite where nothing is clipped; `open_ended` : whether other runs will go on where this one ends;
+    `own_share` : of the steps of a decoder, those that read what it has put out itself, in the last epoch.
+    `no_skill` : validation score of a network that has learned nothing yet, or None; no run stops there.
     """
 
     alpha: float
@@ -30,6 +32,8 @@ class Settings:
     truncation: int | None = None
     schedule: BaseSchedule = field(default_factory=Constant)
     open_ended: bool = False
+    own_share: float = 0.0
+    no_skill: float | None = None
 
 
 @dataclass
@@ -151,10 +155,12 @@ class Monitor:
         ``validate(theta) -> score`` on held-out sequences, higher is better; None watches the training loss.
     verbose : bool or int
         Whether to print a line per epoch.
+    no_skill : float or None
+        Score of a network that has learned nothing yet; epochs that end with no more do not count as idle.
     """
 
-    def __init__(self, state, tol, patience, validate, verbose):
-        self.state, self.validate, self.verbose = state, validate, verbose
+    def __init__(self, state, tol, patience, validate, verbose, no_skill=None):
+        self.state, self.validate, self.verbose, self.no_skill = state, validate, verbose, no_skill
         self.tol, self.patience = tol or 0.0, np.inf if tol is None and not validate else patience
         state.validates = validate is not None
         if validate and state.validation_scores is None:
@@ -176,6 +182,8 @@ class Monitor:
         if quantity > state.best:
             state.best = quantity
             state.best_theta = theta.copy() if self.validate else None
+        if self.validate and self.no_skill is not None and quantity <= self.no_skill:
+            state.n_idle = 0
         return state.n_idle >= self.patience
 
 

@@ -84,9 +84,10 @@ class RegressionTask(SuppliedTask):
         self.loss, self.quantile, self.standardize_target = loss, quantile, standardize_target
 
     def check(self, parameters):
-        self._make_loss()
+        self.make_loss()
 
-    def _make_loss(self):
+    def make_loss(self):
+        """The loss that the parameters name."""
         if self.quantile is not None and self.loss != "quantile":
             raise ValueError(f'quantile={self.quantile} needs loss="quantile", got loss={self.loss!r}.')
         if isinstance(self.loss, LogLoss):
@@ -99,7 +100,7 @@ class RegressionTask(SuppliedTask):
         return REGRESSION_LOSSES[self.loss]()
 
     def learn(self, target, trained, columns, request):
-        y, shape, loss = _checked(target.rows), target.rows.shape[1:], self._make_loss()
+        y, shape, loss = _checked(target.rows), target.rows.shape[1:], self.make_loss()
         loss.check_target(y)
         mean, scale = np.zeros(math.prod(shape)), np.ones(math.prod(shape))
         if self.standardize_target:
@@ -108,7 +109,7 @@ class RegressionTask(SuppliedTask):
 
     def resumed(self, fitted, request):
         """The task that was fitted before, with the loss of now, if raw predictions mean the same for both."""
-        loss = self._make_loss()
+        loss = self.make_loss()
         if described(loss) == described(fitted.loss):
             return fitted
         if not (loss.scales_target and fitted.loss.scales_target):

@@ -65,7 +65,7 @@ def check_size(target, dtype):
 
 def best_constant(loss, encoded, K, dtype):
     """The raw predictions (K,) from which training starts; refuses targets that, or whose loss, `dtype` cannot hold."""
-    target, weight, trained = encoded
+    target, weight, trained, _ = encoded
     largest = check_size(target, dtype)
     with np.errstate(over="ignore", invalid="ignore"):
         raw = loss.initial_raw(target[trained], weight[trained], K)

@@ -14,7 +14,7 @@ class Level:
     """Level `number` of the stack that a structure describes.
 
     Its layers have names, ``"forward"``, ``"backward"`` and ``"norm"``; weights, packed weights, gradients and buffers
-    of a layer are held under ``"layers.{number}.{name}"``.
+    of a layer are held under ``"{prefix}layers.{number}.{name}"``.
 
     Parameters
     ----------
@@ -22,11 +22,15 @@ class Level:
     number : int
     n_inputs : int
         Channels that it reads.
+    prefix : str, default=""
+    n_below : int, default=0
+        Levels of other stacks, whose masks have other keys.
     """
 
-    def __init__(self, structure, number, n_inputs):
-        self.number, self.n_inputs = number, n_inputs
-        self._names = {name: f"layers.{number}.{name}" for name in ("forward", "backward", "norm", "input", "output")}
+    def __init__(self, structure, number, n_inputs, prefix="", n_below=0):
+        self.number, self.n_inputs, self._key = number, n_inputs, n_below + number
+        names = "forward", "backward", "norm", "input", "output"
+        self._names = {name: f"{prefix}layers.{number}.{name}" for name in names}
         H, is_last = structure.hidden_layer_sizes[number], number == len(structure.hidden_layer_sizes) - 1
         raw = is_last and structure.puts_out_predictions
         n_state = structure.n_outputs if raw else H
@@ -149,6 +153,10 @@ class Level:
         for name, layer in self.directions.items():
             yield self._group(buffers, name)[layer.output], layer.n_state, self.columns[name]
 
+    def name_of(self, direction):
+        """Under which the arrays of a direction are held."""
+        return self._names[direction]
+
     def final_states(self, shard, final):
         """Instructions that bring the states after each sequence's last step into the arena `final`."""
         for name, layer in self.directions.items():
@@ -172,15 +180,15 @@ class Level:
                 yield self._named(name, Instruction("mean mask", fill_rows, (arrays["K"], 0, n_rows, layer.zoneout)))
             elif layer.noisy:
                 out, threshold = arrays["M"], threshold_of(layer.recurrent_dropout)
-                what = *keys.of(self.number, STATE, k), plan.sequences, threshold
+                what = *keys.of(self._key, STATE, k), plan.sequences, threshold
                 rest = 1 / (1 - layer.recurrent_dropout), layer.n_state, out
                 yield self._named(name, Instruction("dropout mask", draw_dropout, (*what, *rest)))
-                what = *keys.of(self.number, KEPT, k), plan.sequences, threshold_of(layer.zoneout)
+                what = *keys.of(self._key, KEPT, k), plan.sequences, threshold_of(layer.zoneout)
                 width = (1 + layer.n_states) * layer.n_state
                 rest = width, plan.starts, plan.segment.first_steps, arrays["K"]
                 yield self._named(name, Instruction("zoneout mask", draw_zoneout, (*what, *rest)))
         if noisy and self.dropout:
-            what = *keys.of(self.number, INPUT), plan.sequences, threshold_of(self.dropout), 1 / (1 - self.dropout)
+            what = *keys.of(self._key, INPUT), plan.sequences, threshold_of(self.dropout), 1 / (1 - self.dropout)
             mask = self._group(shard.buffers, "input")["M"]
             yield self._named("input", Instruction("dropout mask", draw_dropout, (*what, self.n_inputs, mask)))
 

@@ -164,9 +164,15 @@ class Steps(Pooling):
         yield Instruction("pooling: steps back", copy_rows, (d_pooled, 0, 0, plan.n_live, self.n_units, dY))
 
 
+class Unaligned(Steps):
+    """No pooling: each step has its own row, but targets are not those of the steps."""
+
+    in_segments = False  # what reads the rows wants all of a sequence
+
+
 POOLINGS = {"last": Last, "mean": Mean, "max": Max, "attention": Attention}
 
 
 def get_pooling(name, n_units, n_backward=0):
-    """The pooling of that name, or "steps", for `n_units` columns; the last `n_backward` run backward in time."""
-    return {**POOLINGS, "steps": Steps}[name](n_units, n_backward)
+    """The pooling of that name, "steps" or "unaligned", for `n_units` columns; the last `n_backward` run backward."""
+    return {**POOLINGS, "steps": Steps, "unaligned": Unaligned}[name](n_units, n_backward)

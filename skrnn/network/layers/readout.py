@@ -11,10 +11,12 @@ class Readout(Layer):
     Parameters
     ----------
     n_inputs, n_outputs : int
+    name : str, default="readout"
+        Of its instructions.
     """
 
-    def __init__(self, n_inputs, n_outputs):
-        self.n_inputs, self.n_outputs = n_inputs, n_outputs
+    def __init__(self, n_inputs, n_outputs, name="readout"):
+        self.n_inputs, self.n_outputs, self._name = n_inputs, n_outputs, name
         self.shapes = {"W": (n_inputs, n_outputs), "b": (n_outputs,)}
 
     def initialize(self, weights, rng, scheme):
@@ -42,12 +44,12 @@ class Readout(Layer):
     def forward(self, packed, pooled, raw, n_rows):
         """Instructions that fill `raw`."""
         what = (raw, 0), (pooled, 0), (packed["W"], 0), n_rows, self.n_outputs, self.n_inputs + 1, False
-        yield Instruction("readout: product", product, what)
+        yield Instruction(f"{self._name}: product", product, what)
 
     def backward(self, packed, pooled, d_raw, d_pooled, gradient, n_rows):
         """Instructions that fill `d_pooled` and the gradient."""
         H, K = self.n_inputs, self.n_outputs
         what = (gradient["dW"], 0), (pooled, 0), (d_raw, 0), H + 1, K, n_rows, False
-        yield Instruction("readout: gradient", product_t, what)
+        yield Instruction(f"{self._name}: gradient", product_t, what)
         what = (d_pooled, 0), (d_raw, 0), (packed["W_T"], 0), n_rows, H, K, False
-        yield Instruction("readout: back", product, what)
+        yield Instruction(f"{self._name}: back", product, what)

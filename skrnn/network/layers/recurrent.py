@@ -9,6 +9,7 @@ from ...kernels import recurrence
 from ...kernels._jit import bind_stage, kernel
 from ...kernels.batches import last_states
 from ...kernels.lanes import zeros_like
+from ...kernels.outputs import load_state_slopes, store_state_slopes
 from ...kernels.program import Instruction
 from ...kernels.rows import clear_rows, copy_rows, start_states
 from .layer import Layer
@@ -184,13 +185,16 @@ class Recurrent(Layer):
         elif self.noisy:
             yield Instruction("start", clear_rows, (buffers["R"], 0, plan.n_sequences))
 
-    def final(self, buffers, final, plan):
-        """Instructions that fill `final` with the states after each sequence's last step, as `start` takes them."""
+    def final(self, buffers, final, plan, column=0):
+        """Instructions that fill `final` with the states after each sequence's last step, as `start` takes them.
+
+        column : of `final`, where they begin.
+        """
         H = self.n_state
         h = buffers["R" if self.noisy else "Z"]
-        yield Instruction("final h", last_states, (h, plan.starts, H, final, 0))
+        yield Instruction("final h", last_states, (h, plan.starts, H, final, column))
         if self.n_states:
-            what = buffers["S"], plan.starts, self.n_states * H, final, H
+            what = buffers["S"], plan.starts, self.n_states * H, final, column + H
             yield Instruction("final states", last_states, what)
 
     def forward(self, packed, buffers, plan, Y, rows, column, *, training):
@@ -201,6 +205,27 @@ class Recurrent(Layer):
         outputs = buffers["Z"] if Y is None else Y, rows, column, Y is not None
         arrays, weights = buffers.of(recurrence.Arrays), packed.of(recurrence.Weights)
         yield Instruction("forward", self.kernels[0], (arrays, weights, self._size, plan.starts, outputs, training))
+
+    @property
+    def n_carried(self):
+        """Numbers that a sequence takes from one step to the next: [h, others]."""
+        return (1 + self.n_states) * self.n_state
+
+    def initial_slopes(self, buffers, plan, out):
+        """Instructions that fill `out` with the gradients of the states before the first step, behind `backward`."""
+        arrays, sizes = self._slopes(buffers), (self.n_state, self.n_states * self.n_state)
+        M = buffers["M"] if self.noisy else buffers["Z"]
+        what = *arrays, M, self.noisy, plan.n_sequences, sizes, out
+        yield Instruction("initial slopes", store_state_slopes, what)
+
+    def final_slopes(self, buffers, plan, source, column):
+        """Instructions that give the states after the last steps the gradients in columns of `source`."""
+        arrays, sizes = self._slopes(buffers), (self.n_state, self.n_states * self.n_state)
+        what = source, column, plan.n_sequences, sizes, *arrays, self.noisy
+        yield Instruction("final slopes", load_state_slopes, what)
+
+    def _slopes(self, buffers):
+        return buffers["dh"], buffers["ds"], buffers["dz" if self.noisy else "dh"]
 
     def start_backward(self, buffers, plan, d_last, column):
         """Instructions that set gradients of final states: of the output to columns of `d_last` (None: 0), others to 0.

@@ -1,0 +1,76 @@
+"""What targets of their own length have in common: a decoder reads what stands before each output."""
+
+from dataclasses import replace
+
+import numpy as np
+from sklearn.utils import check_consistent_length
+
+from ...network.structure import Structure
+from ...sequences._layout import offsets_of
+from ._read import row_weights
+from ._task import FittedTask, Target, Task
+
+
+class OutputTask(Task):
+    """A sequence for each sequence.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the estimator, for errors.
+    """
+
+    n_marks = 0  # that stand behind the outputs of a sequence
+
+    def __init__(self, owner):
+        self.owner = owner
+
+    def read_outputs(self, y):
+        """An array for each sequence in y, in an object array."""
+        raise NotImplementedError
+
+    def read(self, sequences, y, sample_weight, roles=None, per_step=None, seen="fit saw"):
+        if y is None:
+            raise ValueError(f"{self.owner} requires y to be passed, but the target y is None.")
+        rows = self.read_outputs(y)
+        check_consistent_length(sequences.lengths, rows)
+        weight, _ = row_weights(sample_weight, sequences.offsets, per_step=False)
+        lengths = np.array([len(row) for row in rows]) + self.n_marks
+        return Target(rows, np.repeat(weight, lengths), weight, False, offsets_of(lengths))
+
+
+class FittedOutputs(FittedTask):
+    """What was learned of sequences that a decoder puts out.
+
+    Attributes
+    ----------
+    attention : str or None
+        See `Structure`.
+    n_columns : int
+        Numbers that a step of the decoder reads.
+    """
+
+    per_step = False
+
+    def structure(self, structure, parameters):
+        """With a decoder that has layers like those of the encoder, in one direction."""
+        decoder = Structure(
+            cell=structure.cell,
+            n_inputs=self.n_columns,
+            hidden_layer_sizes=structure.hidden_layer_sizes,
+            n_outputs=structure.n_outputs,
+            dtype=structure.dtype,
+            pooling="steps",
+            embeddings=self.embeddings(parameters),
+            layer_norm=structure.layer_norm,
+            residual=structure.residual,
+            dropout=structure.dropout,
+            recurrent_dropout=structure.recurrent_dropout,
+            zoneout=structure.zoneout,
+        )
+        pooling = "last" if parameters.attention is None else "unaligned"
+        return replace(structure, pooling=pooling, decoder=decoder, attention=parameters.attention)
+
+    def embeddings(self, parameters):
+        """Those of what the decoder reads: see `Structure`."""
+        return ()
