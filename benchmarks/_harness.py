@@ -39,6 +39,7 @@ SECTIONS = {
     "long": "Long sequences, and more than memory",
     "containers": "Packing and indexing sequences",
     "accuracy": "Accuracy on real data",
+    "sequences_out": "Sequences out",
     "flagship": "Columns and sequences together",
 }
 LIBRARIES = ("numpy", "numba", "llvmlite", "scikit-learn", "joblib", "torch", "onnxruntime")
