@@ -22,8 +22,21 @@ from skrnn.metrics import token_error_rate
 
 plt.switch_backend("agg")  # the figure goes to a file, so no display is needed
 
-MONTHS = "January February March April May June July August September October November December".split()
-DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+MONTHS = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+]
+DAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"]
 rng = np.random.default_rng(0)
 
 
@@ -68,8 +81,8 @@ for source, best in zip(unseen, model.predict_n_best([list(source) for source in
 # %%
 # Figure
 # ------
-# A row for each character that is written, a column for each that is read. The year is found wherever it stands; to write
-# the month, the network looks at the letters that tell it from other months.
+# A row for each character that is written, a column for each that is read. The year is found wherever it stands; to
+# write the month, the network looks at the letters that tell it from other months.
 shown = [next(k for k in range(2000, 3000) if sources[k].startswith(start)) for start in ("the ", "Wednesday, ")]
 figure, panels = plt.subplots(1, 2, figsize=(12, 4.8), layout="constrained")
 weights = model.attention_weights([X[k] for k in shown])

@@ -98,7 +98,7 @@ class Seq2SeqClassifier(EndMixin, BaseSeq2Seq):
     def __init__(
         self,
         hidden_layer_sizes=(64,),
-        cell="gru",
+        cell="lstm",
         *,
         attention="additive",
         teacher_forcing=1.0,
