@@ -2,9 +2,9 @@
 Dates in words, and where the network looks
 ===========================================
 
-A `Seq2SeqClassifier` learns to write dates in ISO form from dates in many forms, character by character. Nothing tells it
-which characters belong together. The figure shows the weights of its attention: for each character that it writes, the
-characters that it looked at.
+A `Seq2SeqClassifier` learns to write dates in ISO form from dates in many forms, character by character. Nothing tells
+it which characters belong together. The figure shows the weights of its attention: for each character that it writes,
+the characters that it looked at.
 
 The script prints training progress, some outputs and their probabilities, and writes the figure ``translation.png``.
 """
@@ -12,8 +12,8 @@ The script prints training progress, some outputs and their probabilities, and w
 # %%
 # Data
 # ----
-# Days between 1950 and 2050, each written in one of six forms. A form with two readings, like 03/04/2021, would put a limit
-# to what can be learned, so there is none.
+# Days between 1950 and 2050, each written in one of six forms. A form with two readings, like 03/04/2021, would put a
+# limit to what can be learned, so there is none.
 import matplotlib.pyplot as plt
 import numpy as np
 
