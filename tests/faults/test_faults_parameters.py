@@ -53,6 +53,10 @@ WRONG = {
 def test_a_wrong_value_is_refused_by_fit(name, parameter):
     """Sizes of 0, -1, 1.5, "a", True; rates of NaN and infinity; unknown names; classes for instances."""
     X = cube()
+    if parameter not in ESTIMATORS[name].get_params():  # a generator has one way to read its own steps
+        with pytest.raises(TypeError, match=parameter):
+            type(ESTIMATORS[name])(**QUICK | {parameter: WRONG[parameter][0]})
+        return
     for value in WRONG[parameter]:
         estimator = type(ESTIMATORS[name])(**QUICK | {parameter: value})
         message = f"{parameter}|'reset' parameter of GRU" if parameter == "cell" else parameter
@@ -157,8 +161,8 @@ def test_parameters_set_between_fit_and_predict(name):
     X = cube()
     model = clone(ESTIMATORS[name]).fit(X, targets(X))
     expected, states = output(model, X), model.hidden_states(X)
-    for parameter, value in OTHERS.items():
-        assert_array_equal(output(model.set_params(**{parameter: value}), X), expected)
+    for parameter in OTHERS.keys() & model.get_params().keys():
+        assert_array_equal(output(model.set_params(**{parameter: OTHERS[parameter]}), X), expected)
     assert_array_equal(model.hidden_states(X), states)
     assert_refused(model, lambda e: output(e, cube(n_channels=3)), "X has 3 channels per step, but .* was fitted on 2")
 
