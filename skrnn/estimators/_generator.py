@@ -31,6 +31,10 @@ n_components : int
 dropout : float or "auto"
     Fraction of the units to drop in training, between layers and before the readout. "auto" is 0.3, or 0.1 with
     `truncation`, but 0 with "lbfgs" and if there are no such units.
+recurrent_dropout : float or "auto"
+    Fraction of the state to drop in training in the products of a cell, the same units at all steps of a sequence [2]_.
+    "auto" is 0.3, but 0 with `truncation`, with "lbfgs", for cells without such products ("indrnn"), and if `dropout`
+    is a number.
 batch_size : int or "auto"
     Number of sequences in a mini-batch, and of streams that long sequences are cut into (see `truncation`). "auto"
     takes n_sequences / 16, but at least 16 and at most 64; with `truncation` 32.
@@ -123,6 +127,7 @@ class SequenceGenerator(DensityMixin, BaseTrained):
         **{name: of for name, of in BaseTrained._parameter_constraints.items() if name not in FIXED},
         "notes": [StrOptions({"independent", "dependent"})],
         "n_components": [Interval(Integral, 1, None, closed="left")],
+        "recurrent_dropout": [StrOptions({"auto"}), *BaseTrained._parameter_constraints["recurrent_dropout"]],
         "truncation": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left"), None],
     }
     _target_attributes = frozenset(ATTRIBUTES)
@@ -144,7 +149,7 @@ class SequenceGenerator(DensityMixin, BaseTrained):
         residual=False,
         dropout="auto",
         input_dropout=0.0,
-        recurrent_dropout=0.0,
+        recurrent_dropout="auto",
         zoneout=0.0,
         input_init="glorot_uniform",
         recurrent_init="orthogonal",

@@ -2,17 +2,20 @@
 
 import copy
 
+from ..cells import get_cell
+from ..network.structure import multiplies_state
 from ..optimizers import get_optimizer
 from ._moved import Moved
 from ._settings import Auto
 from .tasks._generation import NUMBERS, TOKENS, GenerationTask, content_of
 
 # truncation="auto": where a sequence has more steps than `LONG`, pieces of so many; and what batch_size="auto",
-# max_iter="auto" (epochs enough for so many updates of full batches) and dropout="auto" mean with truncation and
-# without. From so many sequences on early_stopping="auto" holds some out. Chosen by experiment, see docs/defaults.rst.
+# max_iter="auto" (epochs enough for so many updates of full batches), dropout="auto" and recurrent_dropout="auto" mean
+# with truncation and without. From so many sequences on early_stopping="auto" holds some out. Chosen by experiment, see
+# docs/defaults.rst.
 LONG, PIECE, STREAMS = 1000, 64, 32
 UPDATES, MOST_EPOCHS = 3500, 200
-DROPOUT_OF_STREAMS, DROPOUT = 0.1, 0.3
+DROPOUT_OF_STREAMS, DROPOUT, RECURRENT_DROPOUT = 0.1, 0.3, 0.3
 ENOUGH_TO_HOLD_OUT = 100
 
 
@@ -38,6 +41,7 @@ def arranged(spec, given, last):
     if parameters.early_stopping == "auto" and given.held_out is None:
         parameters.early_stopping = len(sequences) >= ENOUGH_TO_HOLD_OUT
     longest = _set_pieces(parameters, sequences.lengths + 1)
+    _set_recurrent_dropout(parameters)
     auto = Auto(dropout=DROPOUT if longest is None else DROPOUT_OF_STREAMS)
     held_out = None if given.held_out is None else Moved.of(given.held_out, longest)
     given = given._replace(sequences=Moved.of(sequences, longest), held_out=held_out)
@@ -60,3 +64,12 @@ def _set_pieces(parameters, lengths):
         n_updates = max(1, int(lengths.sum()) // (parameters.batch_size * parameters.truncation))
         parameters.max_iter = min(-(-UPDATES // n_updates), MOST_EPOCHS)
     return longest
+
+
+def _set_recurrent_dropout(parameters):
+    """Set what is "auto": none in streams, which are long enough, or where users say how much is to be dropped."""
+    if parameters.recurrent_dropout != "auto":
+        return
+    cell, is_stochastic = get_cell(parameters.cell), get_optimizer(parameters.solver).stochastic
+    drops = parameters.truncation is None and parameters.dropout == "auto" and is_stochastic
+    parameters.recurrent_dropout = RECURRENT_DROPOUT if drops and multiplies_state(cell) else 0.0

@@ -105,7 +105,7 @@ class Structure:
                 f"zoneout={self.zoneout} keeps old values of a state that is carried from step to step, but {name} "
                 'computes its state anew at each step: use dropout, or a cell like "lstm", "gru" or "mgu".'
             )
-        if self.recurrent_dropout and not (self.cell.inner or any("state" in feeds for _, feeds in self.cell.columns)):
+        if self.recurrent_dropout and not multiplies_state(self.cell):
             raise ValueError(
                 f"recurrent_dropout={self.recurrent_dropout} leaves out states in the products of a cell, but {name} "
                 "has no product with the state: use dropout."
@@ -221,6 +221,22 @@ def _key_of(value):
     if isinstance(value, Structure):
         return value.key()
     return (type(value), *sorted(value.get_params().items())) if hasattr(value, "get_params") else value
+
+
+def multiplies_state(cell):
+    """Whether a cell has a product with the state, of which recurrent dropout leaves out units.
+
+    Parameters
+    ----------
+    cell : BaseCell
+        The cell.
+
+    Returns
+    -------
+    bool
+        Whether there is one.
+    """
+    return bool(cell.inner) or any("state" in feeds for _, feeds in cell.columns)
 
 
 def _check_fields(values):
