@@ -37,7 +37,7 @@ recurrent_dropout : float or "auto"
     is a number.
 batch_size : int or "auto"
     Number of sequences in a mini-batch, and of streams that long sequences are cut into (see `truncation`). "auto"
-    takes n_sequences / 16, but at least 16 and at most 64; with `truncation` 32.
+    takes n_sequences / 64, but at least 16 and at most 64; with `truncation` 32.
 max_iter : int or "auto"
     Maximum number of epochs, or of iterations of "lbfgs". "auto" takes as many epochs as make 1500 updates, but at
     least 20 and at most 200; with `truncation` as many as make 3500 of full batches, at most 200.
@@ -52,7 +52,8 @@ truncation : int, "auto" or None
     Number of steps through which the gradient flows back; None means all steps. A batch is processed in pieces of so
     many steps, with an update after each, and the states are carried over. Sequences much longer than the others, or a
     single long one, are cut into streams of about equal length, as many in all as a batch has. A stream begins with
-    states of 0, and reads first the true step before. "auto" is 64 if a sequence has more than 1000 steps, else None.
+    states of 0, and reads first the true step before. "auto" is 64 if sequences have more than 1000 steps on average,
+    else None.
 warm_start : bool
     Whether `fit` resumes from the weights of the previous fit, with its vocabulary or the scales of its channels.
     Another network, or sequences of another content, raise an error.""")

@@ -9,14 +9,14 @@ from ._moved import Moved
 from ._settings import Auto
 from .tasks._generation import NUMBERS, TOKENS, GenerationTask, content_of
 
-# truncation="auto": where a sequence has more steps than `LONG`, pieces of so many; and what batch_size="auto",
-# max_iter="auto" (epochs enough for so many updates of full batches), dropout="auto" and recurrent_dropout="auto" mean
-# with truncation and without. From so many sequences on early_stopping="auto" holds some out. Chosen by experiment, see
-# docs/defaults.rst.
+# What "auto" means; chosen by experiment, see docs/generation.rst. truncation: where sequences have more steps than
+# `LONG` on average, `PIECE`. With it, batches of `STREAMS`, and epochs enough for so many updates of full batches;
+# without, batches of a `BATCHES_PER_EPOCH`th of the sequences. Dropout is more for sequences than for streams.
 LONG, PIECE, STREAMS = 1000, 64, 32
 UPDATES, MOST_EPOCHS = 3500, 200
+SMALLEST_BATCH, LARGEST_BATCH, BATCHES_PER_EPOCH = 16, 64, 64
 DROPOUT_OF_STREAMS, DROPOUT, RECURRENT_DROPOUT = 0.1, 0.3, 0.3
-ENOUGH_TO_HOLD_OUT = 100
+ENOUGH_TO_HOLD_OUT = 100  # sequences
 
 
 def arranged(spec, given, last):
@@ -51,11 +51,13 @@ def arranged(spec, given, last):
 def _set_pieces(parameters, lengths):
     """Set what is "auto" for sequences of these lengths; returns the length of a stream, None where none are cut."""
     if parameters.truncation == "auto":
-        pays = lengths.max() > LONG and get_optimizer(parameters.solver).stochastic
+        pays = lengths.mean() > LONG and get_optimizer(parameters.solver).stochastic
         parameters.truncation = PIECE if pays else None
-    if parameters.truncation is None:
-        return None
     is_auto = parameters.batch_size == "auto"
+    if parameters.truncation is None:
+        if is_auto:
+            parameters.batch_size = min(max(len(lengths) // BATCHES_PER_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
+        return None
     n_streams = STREAMS if is_auto else parameters.batch_size
     longest = max(parameters.truncation, -(-int(lengths.sum()) // n_streams))
     if is_auto:

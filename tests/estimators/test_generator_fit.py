@@ -88,6 +88,22 @@ def test_long_texts_are_cut_without_being_asked():
     assert -(-rows // 64) < STREAMS
 
 
+def test_one_long_sequence_among_many_is_not_cut():
+    """A few updates of few steps each would be as large as those of full batches."""
+    X = [list("ab" * LONG), *[list("abab")] * 20]
+    gen = SequenceGenerator(4, max_iter=1, random_state=0).fit(X)
+    assert gen.t_ == 2  # batches of 16 sequences
+
+
+def test_recurrent_units_are_dropped_where_nothing_is_said():
+    def rate(X, **parameters):
+        return SequenceGenerator(4, max_iter=1, random_state=0, **parameters).fit(X).structure_.recurrent_dropout
+
+    assert rate(WORDS) > 0
+    assert rate(WORDS, dropout=0.1) == rate(WORDS, cell="indrnn") == rate(WORDS, truncation=5) == 0
+    assert rate(WORDS, dropout=0.1, recurrent_dropout=0.2) == 0.2
+
+
 def test_training_with_streams_learns_a_period():
     gen = SequenceGenerator(16, max_iter=300, learning_rate_init=0.03, dropout=0.0, random_state=0).fit(TEXT)
     assert gen.score(TEXT) > -0.3
