@@ -9,7 +9,16 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 
 from ...losses import BinomialLogLoss, MultinomialLogLoss
 from ._class_weight import class_factors
-from ._read import UNITS, SuppliedTask, check_sum, codes_of, distinct, given_classes
+from ._read import (
+    UNITS,
+    SuppliedTask,
+    are_classes,
+    check_sum,
+    codes_of,
+    distinct,
+    given_classes,
+    refuse_other_classes,
+)
 from ._task import FittedTask
 
 
@@ -144,13 +153,7 @@ class ClassificationTask(SuppliedTask):
 
     def resumed(self, fitted, request):
         """The task that was fitted before; refuses other `classes`."""
-        known = fitted.classes.tolist()
-        given = None if request.classes is None else given_classes(request.classes).tolist()
-        if given not in (None, known):
-            raise ValueError(
-                f"classes={given} are not those of the calls before, {known}: leave them out, or start anew with a "
-                "clone."
-            )
+        refuse_other_classes(fitted.classes, request)
         return fitted
 
     def weighted(self, fitted, y, weight, trained):
@@ -189,7 +192,7 @@ def restored_classes(attributes):
 def check_restored_classes(attributes, require):
     """Refuse attributes in a file that do not belong together; ``require(name, holds)`` checks one."""
     require("multilabel_", lambda v: isinstance(v, (bool, np.bool_)))
-    require("classes_", lambda v: isinstance(v, np.ndarray) and v.ndim == 1 and np.array_equal(np.unique(v), v))
+    require("classes_", are_classes)
     n_classes = len(attributes.classes_)
     n_expected = n_classes if attributes.multilabel_ else {1: None, 2: 1}.get(n_classes, n_classes)
     require("n_outputs_", lambda v: v == n_expected)

@@ -11,7 +11,15 @@ from ...optimizers import get_optimizer
 from ...sequences._layout import offsets_of
 from ...sequences._ragged import split_steps
 from ._label_sequences import codes_of_sequences, read_label_sequences
-from ._read import distinct, given_classes, kind_of, row_weights
+from ._read import (
+    are_classes,
+    distinct,
+    given_classes,
+    kind_of,
+    refuse_no_target,
+    refuse_other_classes,
+    row_weights,
+)
 from ._task import FittedTask, Target, Task
 
 # Probability of the blank to start from: paths that spell few labels are mostly blanks, and such a start says nothing
@@ -98,8 +106,7 @@ class UnalignedTask(Task):
 
     def read(self, sequences, y, sample_weight, roles, per_step=None, seen=None):
         """The `Target`: for each sequence an array of labels, None for one that is dropped."""
-        if y is None:
-            raise ValueError(f"{self.owner} requires y to be passed, but the target y is None.")
+        refuse_no_target(y, self.owner)
         rows = rows_of_labels(y)
         check_consistent_length(sequences, rows)
         _, weight = row_weights(sample_weight, sequences.offsets, False)
@@ -130,13 +137,7 @@ class UnalignedTask(Task):
 
     def resumed(self, fitted, request):
         """The task that was fitted before; refuses other `classes`."""
-        known = fitted.classes.tolist()
-        given = None if request.classes is None else given_classes(request.classes).tolist()
-        if given not in (None, known):
-            raise ValueError(
-                f"classes={given} are not those of the calls before, {known}: leave them out, or start anew with a "
-                "clone."
-            )
+        refuse_other_classes(fitted.classes, request)
         return replace(fitted, n_infeasible=self.n_infeasible)
 
 
@@ -176,12 +177,7 @@ def restored_labels(attributes):
 
 def check_restored_labels(attributes, require):
     """Refuse attributes in a file that do not belong together; ``require(name, holds)`` checks one."""
-    require("classes_", _are_classes)
+    require("classes_", lambda v: are_classes(v) and len(v) > 0)
     require("n_infeasible_", lambda v: isinstance(v, (int, np.integer)) and not isinstance(v, bool) and v >= 0)
     require("n_outputs_", lambda v: v == len(attributes.classes_) + 1)
     return restored_labels(attributes)
-
-
-def _are_classes(value):
-    is_vector = isinstance(value, np.ndarray) and value.ndim == 1 and len(value) > 0
-    return is_vector and np.array_equal(np.unique(value), value)

@@ -11,7 +11,7 @@ from ...sequences._layout import offsets_of
 from ...sequences._ragged import split_steps
 from ._label_sequences import codes_of_sequences, read_label_sequences
 from ._output_sequences import FittedOutputs, OutputTask
-from ._read import distinct, given_classes
+from ._read import are_classes, distinct, given_classes, refuse_other_classes
 
 
 @dataclass(frozen=True)
@@ -127,13 +127,7 @@ class OutputLabelsTask(OutputTask):
 
     def resumed(self, fitted, request):
         """The task that was fitted before, with what may be changed; refuses other `classes`."""
-        known = fitted.classes.tolist()
-        given = None if request.classes is None else given_classes(request.classes).tolist()
-        if given not in (None, known):
-            raise ValueError(
-                f"classes={given} are not those of the calls before, {known}: leave them out, or start anew with a "
-                "clone."
-            )
+        refuse_other_classes(fitted.classes, request)
         longest = self._longest()
         if self.max_output_length == "auto":
             longest = max(longest, fitted.max_output_length)
@@ -150,7 +144,7 @@ def restored_outputs(estimator):
 
 def check_restored_outputs(estimator, require):
     """Refuse attributes in a file that do not belong together; ``require(name, holds)`` checks one."""
-    require("classes_", lambda v: isinstance(v, np.ndarray) and v.ndim == 1 and np.array_equal(np.unique(v), v))
+    require("classes_", are_classes)
     require("max_output_length_", lambda v: isinstance(v, (int, np.integer)) and v > 0)
     require("n_outputs_", lambda v: v == len(estimator.classes_) + 1)
     return restored_outputs(estimator)

@@ -9,7 +9,7 @@ from sklearn.utils import check_consistent_length
 from ...cells import get_cell
 from ...network.structure import Structure
 from ...sequences._layout import offsets_of
-from ._read import row_weights
+from ._read import refuse_no_target, row_weights
 from ._task import FittedTask, Target, Task
 
 
@@ -49,8 +49,7 @@ class OutputTask(Task):
         return self._target(sequences, self.read_outputs(y), None)
 
     def read(self, sequences, y, sample_weight, roles=None, per_step=None, seen="fit saw"):
-        if y is None:
-            raise ValueError(f"{self.owner} requires y to be passed, but the target y is None.")
+        refuse_no_target(y, self.owner)
         return self._target(sequences, self.read_outputs(y), sample_weight)
 
     def _target(self, sequences, rows, sample_weight):

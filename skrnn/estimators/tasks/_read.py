@@ -44,8 +44,7 @@ class SuppliedTask(Task):
 
     def read(self, sequences, y, sample_weight, roles=None, per_step=None, seen="fit saw"):
         """The `Target` in y. per_step: whether steps have targets, where that is known, since `seen`."""
-        if y is None:
-            raise ValueError(f"{self.owner} requires y to be passed, but the target y is None.")
+        refuse_no_target(y, self.owner)
         y = items_of(y, "y")
         check_container(y, "y")
         check_consistent_length(sequences, y)
@@ -67,6 +66,12 @@ class SuppliedTask(Task):
                 "start anew with fit and warm_start=False."
             )
         return per_step, f"{seen} {saw}"
+
+
+def refuse_no_target(y, owner):
+    """Refuse a fit without a target; owner: name of the estimator."""
+    if y is None:
+        raise ValueError(f"{owner} requires y to be passed, but the target y is None.")
 
 
 def one_target_for_each(per_step):
@@ -229,6 +234,21 @@ def given_classes(classes):
     if type_of_target(array, input_name="classes") not in ("binary", "multiclass"):
         raise ValueError(f"classes must be labels, not real numbers; got {array[:10].tolist()}.")
     return distinct(array, "classes")[0]
+
+
+def refuse_other_classes(classes, request):
+    """Refuse a request that lists other classes than those of the calls before."""
+    known = classes.tolist()
+    given = None if request.classes is None else given_classes(request.classes).tolist()
+    if given not in (None, known):
+        raise ValueError(
+            f"classes={given} are not those of the calls before, {known}: leave them out, or start anew with a clone."
+        )
+
+
+def are_classes(value):
+    """Whether a value is an array (n,) of distinct labels in their order, as an attribute in a file must be."""
+    return isinstance(value, np.ndarray) and value.ndim == 1 and np.array_equal(np.unique(value), value)
 
 
 def codes_of(labels, classes):
