@@ -26,7 +26,7 @@ class OutputLabels(FittedOutputs):
     label_smoothing: float
     max_output_length: int
     free_running: bool
-    n_columns = 1
+    n_columns = added_to_read = 1
 
     @property
     def n_outputs(self):
@@ -52,14 +52,6 @@ class OutputLabels(FittedOutputs):
         codes = codes_of_sequences(labels, offsets_of([len(row) for row in rows]), self.classes)
         ends = np.cumsum([len(row) for row in rows])
         return np.insert(codes.astype(np.float64), ends, float(self.end))[:, np.newaxis]
-
-    def attach(self, data):
-        from ...network.data import Data  # noqa: PLC0415 (brings the compiler)
-
-        codes, offsets = np.zeros((len(data.target), 1), data.dtype), data.target_offsets
-        codes[1:] = data.target[:-1] + 1
-        codes[offsets[:-1]] = 0
-        data.outputs = Data(codes, offsets)
 
     def score_held_out(self, predictor, rows):
         data = predictor.data
@@ -95,19 +87,18 @@ class OutputLabelsTask(OutputTask):
     ----------
     owner : str
         See `OutputTask`.
-    parameters : namespace
-        `label_smoothing`, `max_output_length`, `validation_scoring`.
+    label_smoothing : float
+    max_output_length : int or "auto"
+    free_running : bool
+        Whether held-out outputs are scored as the network makes them, without seeing the true ones.
     """
 
     n_marks = 1
 
     def __init__(self, owner, label_smoothing, max_output_length, free_running):
         super().__init__(owner)
-        self.label_smoothing, self.max_output_length, self.free_running = (
-            label_smoothing,
-            max_output_length,
-            free_running,
-        )
+        self.label_smoothing, self.free_running = label_smoothing, free_running
+        self.max_output_length = max_output_length
 
     def read_outputs(self, y):
         return split_steps(*read_label_sequences(y))

@@ -46,14 +46,6 @@ class OutputNumbers(FittedOutputs):
         if (found := rows[:1].size) != self.n_outputs:
             raise ValueError(f"y has rows of {count(found, 'number')}, but fit saw rows of {self.n_outputs}.")
 
-    def attach(self, data):
-        from ...network.data import Data  # noqa: PLC0415 (brings the compiler)
-
-        read, offsets = np.zeros_like(data.target), data.target_offsets
-        read[1:] = data.target[:-1]
-        read[offsets[:-1]] = 0
-        data.outputs = Data(read, offsets)
-
     def numbers(self, predictor, n_steps, indices=None):
         """What the decoder puts out, `n_steps` rows for each sequence, one below the other, in units of the loss."""
         from ...network.generation import next_numbers  # noqa: PLC0415 (brings the compiler)

@@ -69,13 +69,13 @@ class FittedOutputs(FittedTask):
 
     Attributes
     ----------
-    attention : str or None
-        See `Structure`.
     n_columns : int
         Numbers that a step of the decoder reads.
+    added_to_read : int
+        What is added to an encoded target where the decoder reads it; at the start it reads 0.
     """
 
-    per_step = False
+    per_step, added_to_read = False, 0
 
     def structure(self, structure, parameters):
         """With a decoder that has layers like those of the encoder, in one direction."""
@@ -95,6 +95,14 @@ class FittedOutputs(FittedTask):
         )
         pooling = "last" if parameters.attention is None else "unaligned"
         return replace(structure, pooling=pooling, decoder=decoder, attention=parameters.attention)
+
+    def attach(self, data):
+        from ...network.data import Data  # noqa: PLC0415 (brings the compiler)
+
+        read, offsets = np.zeros_like(data.target), data.target_offsets
+        read[1:] = data.target[:-1] + self.added_to_read
+        read[offsets[:-1]] = 0
+        data.outputs = Data(read, offsets)
 
     def embeddings(self, parameters):
         """Those of what the decoder reads: see `Structure`."""
