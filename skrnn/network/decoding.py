@@ -5,7 +5,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ..kernels.batches import store_rows
-from ..kernels.copies import copy_all
 from ..kernels.outputs import log_softmax_rows
 from ..kernels.program import Instruction, Program
 from ..kernels.rows import copy_rows
@@ -63,7 +62,7 @@ def _run(predictor, indices, mode, n_rows, make_worker):
     packed = network.memory.allocate_packed()
     shards = room.shards(np.argsort(-lengths, kind="stable"), lengths, in_segments=False)
     workers = [make_worker(packed, room) for _ in range(min(n_workers, len(shards)))]
-    crew = Crew(lambda theta: copy_all(theta, packed.memory, network.pack_table(theta, packed)), workers)
+    crew = Crew(lambda theta: network.pack(theta, packed), workers)
     theta = np.ascontiguousarray(predictor.theta, network.dtype)
     executor.run(crew, theta, [ShardTask(shard) for shard in shards], len(workers))
 

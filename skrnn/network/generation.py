@@ -22,11 +22,11 @@ class NotFiniteError(ValueError):
 
 
 class Beams(NamedTuple):
-    """How to search: see `beams.search`."""
+    """How to search: the arguments of `beams.search`."""
 
     end: int
     max_length: int
-    width: int = 1
+    beam_width: int = 1
     n_best: int = 1
     length_penalty: float = 0.0
 
@@ -70,21 +70,12 @@ def best_outputs(predictor, beams, indices=None):
                 )
             return log_p
 
-        found = search(
-            step,
-            -1,
-            len(places),
-            end=beams.end,
-            beam_width=beams.width,
-            n_best=beams.n_best,
-            max_length=beams.max_length,
-            length_penalty=beams.length_penalty,
-        )
+        found = search(step, -1, len(places), **beams._asdict())
         bounds = np.searchsorted(found.sequence, np.arange(len(places) + 1))
         for k, place in enumerate(places.tolist()):
             outputs[place] = [_output(found, i) for i in range(bounds[k], bounds[k + 1])]
 
-    generate(predictor, indices, How(beams.width, 1, as_logarithms=True), continue_from)
+    generate(predictor, indices, How(beams.beam_width, 1, as_logarithms=True), continue_from)
     return outputs
 
 

@@ -3,8 +3,7 @@
 import numpy as np
 
 from ..kernels.batches import N_SEQUENCES
-from ..kernels.copies import copy_all
-from ..kernels.program import IS_COMPILED, Instruction, Program
+from ..kernels.program import IS_COMPILED, Program
 from .carry import Carry
 from .data import MAX_BYTES, Data, StreamedData
 from .decoding import read_outputs
@@ -200,9 +199,8 @@ def read_out(network, theta, pooled):
     N, H = pooled.shape
     with_one, raw = np.ones((N, H + 1), network.dtype), np.empty((N, network.n_outputs), network.dtype)
     with_one[:, :H] = pooled
-    packed = network.memory.allocate_packed()
-    pack = Instruction("pack", copy_all, (theta, packed.memory, network.pack_table(theta, packed)))
-    Program([pack, *network.head.readout.forward(packed.group("readout"), with_one, raw, N)]).run()
+    packed = network.pack(theta, network.memory.allocate_packed())
+    Program(network.head.readout.forward(packed.group("readout"), with_one, raw, N)).run()
     return raw
 
 

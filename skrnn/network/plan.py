@@ -248,8 +248,8 @@ class Outputs:
         n = len(sources)
         self._data, self._rooms[1, :n] = values, sources
         self.plan.set_values(values)
-        one = np.ones(n, np.int64)
-        self.plan.set(Stretch(np.arange(n), np.arange(n), np.zeros(n, np.int64), one, one), np.arange(n))
+        stretch = Stretch.of_single_steps(n)
+        self.plan.set(stretch, stretch.begins)
 
     def take(self, plan):
         """Instructions that take the sequences of a shard from the plan of the encoder, and lay out their steps."""
@@ -278,6 +278,12 @@ class Stretch(NamedTuple):
         """All steps of the sequences of `data` with these numbers."""
         lengths = data.lengths[sequences]
         return cls(sequences, data.begins[sequences], np.zeros(len(sequences), np.int64), lengths, lengths)
+
+    @classmethod
+    def of_single_steps(cls, n):
+        """A step of each of n sequences, which stand one below the other."""
+        rows, ones = np.arange(n), np.ones(n, np.int64)
+        return cls(rows, rows, np.zeros(n, np.int64), ones, ones)
 
     def n_longer(self, n_steps):
         """How many sequences, the first ones, have more steps than that in the stretch."""

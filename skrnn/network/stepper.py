@@ -34,9 +34,9 @@ class Stepper:
         stages = programs.forward_from_given, programs.pool, programs.read_out, programs.final
         self._program = Program.joined(*stages)
         self.values = np.zeros((n, network.structure.n_inputs), network.dtype)
-        rows, ones = np.arange(n), np.ones(n, np.int64)
+        stretch = Stretch.of_single_steps(n)
         self._memory.plan.set_values(self.values)
-        self._memory.plan.set(Stretch(rows, rows, 0 * rows, ones, ones), rows)
+        self._memory.plan.set(stretch, stretch.begins)
         self.raw = self._memory.buffers.group("pooled")["raw"][:n, : network.n_outputs]
         self._memory.given.memory[:] = 0
 
