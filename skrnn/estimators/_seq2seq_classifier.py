@@ -75,6 +75,7 @@ class Seq2SeqClassifier(EndMixin, BaseSeq2Seq):
 
     Examples
     --------
+    >>> import numpy as np
     >>> from skrnn import Seq2SeqClassifier
     >>> rng = np.random.default_rng(0)
     >>> words = ["".join(rng.choice(list("abc"), size=n)) for n in rng.integers(1, 5, size=200)]

@@ -97,9 +97,7 @@ class NextToken(Next):
         raw = raw.astype(np.float64)
         if self.has_end:
             raw[begins, self.end] = -np.inf
-        top = raw.max(axis=1)
-        rest = np.log(np.exp(raw - top[:, np.newaxis]).sum(axis=1))
-        return raw[np.arange(len(raw)), y[:, 0].astype(np.intp)] - top - rest
+        return self.loss.log_predict(raw)[np.arange(len(raw)), y[:, 0].astype(np.intp)]
 
     def attributes(self):
         return super().attributes() | {"has_unknown_": self.has_unknown}
