@@ -2,7 +2,6 @@
 
 from abc import abstractmethod
 from numbers import Real
-from weakref import WeakKeyDictionary
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -83,25 +82,3 @@ class BaseSeq2Seq(BaseTrained):
         predictor.data.set_target(task.encode(target.rows), None, target.offsets)
         task.attach(predictor.data)
         return predictor, task
-
-
-# What the last call has left, by estimator: predictions change no attribute.
-_UNFINISHED = WeakKeyDictionary()
-
-
-class EndMixin:
-    """Knows how many sequences of the last prediction have no end."""
-
-    @property
-    def n_unfinished_(self):
-        """Number of sequences of the last prediction that were cut off at the maximum length.
-
-        It belongs to this object, not to copies of it.
-        """
-        try:
-            return _UNFINISHED[self]
-        except KeyError:
-            raise AttributeError("n_unfinished_ is there after a prediction.") from None
-
-    def _set_unfinished(self, n):
-        _UNFINISHED[self] = n
