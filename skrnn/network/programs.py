@@ -75,6 +75,7 @@ class ShardPrograms:
         n_known : for how many sequences, the first ones, the gradients of the states behind the segment stand in the
         buffers, because that segment was the last one that went back through them.
         """
+        self._values = None  # those of the segment before go first: both together may be a large part of the memory
         self._values, begins = data.read(segment)  # kept, as kernels know the address only
         n = len(segment.sequences)
         self.memory.set_values(self._values, data)
