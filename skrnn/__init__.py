@@ -20,6 +20,7 @@ from .estimators import (
     Seq2SeqClassifier,
     Seq2SeqRegressor,
     SequenceGenerator,
+    SequenceOutlierDetector,
     SequenceTransformer,
 )
 from .persistence._estimators import load, save
@@ -35,6 +36,7 @@ __all__ = [
     "Sequence",
     "SequenceArray",
     "SequenceGenerator",
+    "SequenceOutlierDetector",
     "SequenceTransformer",
     "__version__",
     "load",

@@ -3,6 +3,7 @@
 from ._classifier import RNNClassifier
 from ._ctc import CTCClassifier
 from ._generator import SequenceGenerator
+from ._outliers import SequenceOutlierDetector
 from ._regressor import RNNRegressor
 from ._seq2seq_classifier import Seq2SeqClassifier
 from ._seq2seq_regressor import Seq2SeqRegressor
@@ -15,5 +16,6 @@ __all__ = [
     "Seq2SeqClassifier",
     "Seq2SeqRegressor",
     "SequenceGenerator",
+    "SequenceOutlierDetector",
     "SequenceTransformer",
 ]
