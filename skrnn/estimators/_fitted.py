@@ -16,6 +16,8 @@ OF_TARGETS = frozenset(
         *("reconstruction_mean_", "reconstruction_scale_", "n_infeasible_"),
         *("max_output_length_", "n_out_steps_"),
         *("content_", "has_end_", "has_unknown_", "n_components_"),
+        *("offset_", "step_offset_", "smoothing_", "usual_score_", "usual_channel_scores_", "channel_mean_"),
+        *("channel_scale_", "lag_weights_", "network_share_", "error_scale_", "error_covariance_", "n_trained_steps_"),
     }
 )
 # All attributes that any fit sets; those of the fit before go when a new result is taken over.

@@ -1,13 +1,12 @@
-"""What a fitted detector makes of sequences: errors, distances, scores and thresholds."""
+"""What a detector makes of errors: distances, scores of steps, channels and sequences, and where outliers begin."""
 
 import numpy as np
-from joblib import effective_n_jobs
 
-from ._forecast_errors import Channels, at_targets, best_share, judged, remainders
-from ._lags import forecasts
-from ._step_errors import MOVED, ErrorModel, means, smoothed, threshold
+from . import _forecast_errors, _reconstruction_errors
+from ._judged import Judged
+from ._step_errors import ErrorModel, means, smoothed, threshold
 
-LONGEST_WINDOW, WINDOWS = 100, 5  # smoothing="auto": so many steps at most, and so many windows in a sequence
+MOST_SMOOTHING, WINDOWS = 100, 5  # smoothing="auto": so many steps at most, and so many windows in a sequence
 
 
 class Judge:
@@ -19,108 +18,68 @@ class Judge:
     """
 
     def __init__(self, detector):
-        self.detector = detector
-        inputs = detector.inputs_
-        which = judged(inputs.n_channels, inputs.categories, inputs.time_channel)
-        self.channels = Channels(which, detector.channel_mean_, detector.channel_scale_)
-
-    # ----------------------------------------------------------------------------------------------------- the fit
-    def learn(self, source):
-        """The attributes that say how large errors are, and where outliers begin."""
-        detector, sequences, offsets, later = self.detector, source.sequences, source.sequences.offsets, source.is_later
-        steps, made, predicted = self._predictions(sequences)
-        left, horizons = remainders(steps, made, detector.horizons_), detector.horizons_
-        targets_later = np.stack([later[np.minimum(np.arange(len(later)) + h, steps.end - 1)] for h in horizons], axis=1)
-        share = best_share(np.where(targets_later[:, :, np.newaxis], left, np.nan), predicted)
-        detector.network_share_ = share
-        errors = at_targets(left - share * predicted, steps, horizons)[:, :, ~self.channels.constant]
-        errors = errors.reshape(len(later), -1)
-        model = ErrorModel.learn(errors[~later])
-        moved = self.channels.moved(sequences).sum(axis=1)
-        distances = model.distances(errors, moved)
-        held_out = np.where(later, distances, np.nan)
-        window = detector.smoothing
-        if window == "auto":
-            window = int(np.clip(np.median(sequences.lengths) // WINDOWS, 1, LONGEST_WINDOW))
-        of_steps = smoothed(held_out, offsets, window)[later]
-        of_steps = -of_steps[~np.isnan(of_steps)]
-        of_channels = -smoothed(self._of_channels(errors, sequences, model), offsets, window)[later]
-        step_offset = threshold(of_steps, detector.contamination)
-        offset = step_offset
-        if source.of_sequences:
-            scores = -means(distances if detector.contamination != "auto" else held_out, offsets)
-            offset = threshold(scores[~np.isnan(scores)], detector.contamination)
-        return {
-            "network_share_": share,
-            "error_scale_": model.scale,
-            "error_covariance_": model.covariance,
-            "smoothing_": window,
-            "usual_score_": float(np.median(of_steps)),
-            "usual_channel_scores_": np.nan_to_num(np.nanmedian(of_channels, axis=0)),
-            "step_offset_": step_offset,
-            "offset_": offset,
-        }
-
-    # --------------------------------------------------------------------------------------------------- the scores
-    def _predictions(self, sequences):
-        """Standardised `Steps`, linear forecasts (n_steps, H, C), and what the network says that they leave."""
-        detector, steps = self.detector, self.channels.steps(sequences)
-        made = forecasts(steps, detector.lag_weights_)
-        raw = self._raw(self.channels.without_moves(sequences)).astype(np.float64)
-        predicted = raw * detector.remainder_scale_ + detector.remainder_mean_
-        return steps, made, predicted.reshape(made.shape)
-
-    def _raw(self, sequences):
-        from ..network.data import Data  # noqa: PLC0415 (brings the compiler)
-        from ..network.inference import Predictor  # noqa: PLC0415
-        from ..network.shards import ThreadExecutor  # noqa: PLC0415
-        from ._prediction import network_and_theta  # noqa: PLC0415
-
-        detector = self.detector
-        network, theta = network_and_theta(detector)
-        data = Data.of(sequences, detector.inputs_, network.dtype, max_bytes=detector._max_bytes)
-        with ThreadExecutor(effective_n_jobs(detector.n_jobs)) as executor:
-            return Predictor(network, theta, data, executor, detector._max_bytes).predict_raw()
-
-    def errors(self, sequences):
-        """Errors of each step in what is not constant, (n_steps, K)."""
-        steps, made, predicted = self._predictions(sequences)
-        left = remainders(steps, made + self.detector.network_share_ * predicted, self.detector.horizons_)
-        errors = at_targets(left, steps, self.detector.horizons_)
-        return errors[:, :, ~self.channels.constant].reshape(len(errors), -1)
+        self.detector, self.judged = detector, Judged.of(detector)
 
     @property
     def _model(self):
-        return ErrorModel(self.detector.error_scale_, self.detector.error_covariance_)
+        detector = self.detector
+        return ErrorModel(detector.error_scale_, detector.error_covariance_, detector.n_trained_steps_)
+
+    def _errors(self, sequences):
+        """Errors (n_steps, C) in standard deviations of the channels, and which values moved that never did before."""
+        of = _forecast_errors if hasattr(self.detector, "lag_weights_") else _reconstruction_errors
+        return of.errors(self.detector, self.judged, sequences), self.judged.moved(sequences)
 
     def distances(self, sequences):
-        return self._model.distances(self.errors(sequences), self.channels.moved(sequences).sum(axis=1))
+        """Distance of each step from what was predicted, (n_steps,); NaN where nothing is known."""
+        return self._model.distances(*self._errors(sequences))
 
-    def of_steps(self, distances, offsets):
-        scores = -smoothed(distances, offsets, self.detector.smoothing_)
+    def step_scores(self, sequences):
+        """Scores of all steps, (n_steps,)."""
+        scores = -smoothed(self.distances(sequences), sequences.offsets, self.detector.smoothing_)
         return np.where(np.isnan(scores), self.detector.usual_score_, scores)
 
-    def of_sequences(self, distances, offsets):
-        scores = -means(distances, offsets)
+    def channel_scores(self, sequences):
+        """Scores of all steps and channels, (n_steps, n_channels); 0 for those that are not judged."""
+        scores, judged = np.zeros((len(sequences.values), sequences.n_channels)), self.judged
+        sizes = self._model.sizes(*self._errors(sequences))
+        of_judged = -smoothed(sizes, sequences.offsets, self.detector.smoothing_)
+        scores[:, judged.which] = np.where(np.isnan(of_judged), self.detector.usual_channel_scores_, of_judged)
+        return scores
+
+    def scores(self, sequences):
+        """Scores of all sequences, (n_sequences,)."""
+        scores = -means(self.distances(sequences), sequences.offsets)
         return np.where(np.isnan(scores), self.detector.usual_score_, scores)
 
-    def _of_channels(self, errors, sequences, model):
-        """Root mean square over the horizons, (n_steps, n_channels); NaN where nothing is known or judged."""
-        z2 = ((errors / model.scale) ** 2).reshape(len(errors), len(self.detector.horizons_), -1)
-        known = ~np.isnan(z2)
-        count = known.sum(axis=1)
-        rms = np.sqrt(np.where(known, z2, 0).sum(axis=1) / np.maximum(count, 1))
-        out = np.full((len(errors), sequences.n_channels), np.nan)
-        which, constant = self.channels.which, self.channels.constant
-        out[:, which[~constant]] = np.where(count > 0, rms, np.nan)
-        out[:, which[constant]] = MOVED * self.channels.moved(sequences)[:, constant]
-        return out
 
-    def of_channels(self, sequences):
-        distances = self._of_channels(self.errors(sequences), sequences, self._model)
-        scores = -smoothed(distances, sequences.offsets, self.detector.smoothing_)
-        return np.where(np.isnan(scores), self.detector.usual_channel_scores_, scores)
+def learn_judgement(detector, source, smoothing, contamination):
+    """Give a detector the attributes that say how large errors are in training, and where outliers begin after it.
 
-
-def check_judged(detector, require):
-    """Refuse attributes in a file that do not belong together."""
+    source : Source
+    """
+    judged, sequences, later = Judged.of(detector), source.sequences, source.is_later
+    offsets = sequences.offsets
+    if hasattr(detector, "lag_weights_"):
+        detector.network_share_ = _forecast_errors.learn_share(detector, judged, source)
+    errors, moved = Judge(detector)._errors(sequences)
+    model = ErrorModel.learn(errors[~later], judged.constant)
+    detector.error_scale_, detector.error_covariance_ = model.scale, model.covariance
+    detector.n_trained_steps_ = model.n_steps
+    detector.smoothing_ = smoothing
+    if smoothing == "auto":
+        detector.smoothing_ = int(np.clip(np.median(sequences.lengths) // WINDOWS, 1, MOST_SMOOTHING))
+    distances, sizes = model.distances(errors, moved), model.sizes(errors, moved)
+    held_out = np.where(later, distances, np.nan)
+    of_steps = -smoothed(held_out, offsets, detector.smoothing_)[later]
+    of_steps = of_steps[~np.isnan(of_steps)]
+    of_channels = -smoothed(np.where(later[:, np.newaxis], sizes, np.nan), offsets, detector.smoothing_)[later]
+    if not len(of_steps):
+        raise ValueError("None of the steps that are held out, the last ones of X, has a value that can be predicted.")
+    detector.usual_score_ = float(np.median(of_steps))
+    unseen = np.isnan(of_channels).all(axis=0)
+    detector.usual_channel_scores_ = np.nanmedian(np.where(unseen, 0.0, of_channels), axis=0)
+    detector.step_offset_ = detector.offset_ = threshold(of_steps, contamination)
+    if source.of_sequences:
+        scores = -means(held_out if contamination == "auto" else distances, offsets)
+        detector.offset_ = threshold(scores[~np.isnan(scores)], contamination)

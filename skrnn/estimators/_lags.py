@@ -12,7 +12,7 @@ ROWS_TOGETHER = 2**13  # little memory beside the values
 
 
 class Steps:
-    """Standardised values of sequences, with the rows in which each begins and ends.
+    """Standardised values of sequences, with the row in which each begins.
 
     values : ndarray of shape (n_steps, C); NaN is missing
     filled : the same with the last value that was seen in the place of what is missing, or 0, the mean
@@ -21,7 +21,6 @@ class Steps:
     def __init__(self, values, offsets):
         self.values, self.offsets = values, offsets
         self.first = np.repeat(offsets[:-1], np.diff(offsets))
-        self.end = np.repeat(offsets[1:], np.diff(offsets))
         self.filled = values
         if np.isnan(values).any():
             last = last_seen(~np.isnan(values), offsets)
@@ -31,66 +30,48 @@ class Steps:
         """What was known k steps before the rows, (n_rows, C); before the first step the first one."""
         return self.filled[np.maximum(rows - k, self.first[rows])]
 
-    def ahead(self, rows, horizon):
-        """The values so many steps after the rows, (n_rows, C), which must be there."""
-        return self.values[rows + horizon]
-
-    def with_target(self, horizon):
-        """The rows so many steps behind which there is a step of the same sequence."""
-        rows = np.arange(len(self.values))
-        return rows[rows + horizon < self.end]
+    @property
+    def forecast(self):
+        """The rows that there is a forecast for: all but first steps."""
+        return np.flatnonzero(np.arange(len(self.values)) > self.first)
 
 
 def forecasts(steps, weights):
-    """Forecasts that are made at each step, (n_steps, H, C).
+    """Forecasts of each step, (n_steps, C); NaN for first steps.
 
-    weights : ndarray of shape (n_lags, C, H, C)
+    weights : ndarray of shape (n_lags, C, C)
     """
-    n_lags, C, H, _ = weights.shape
-    rows, made = np.arange(len(steps.values)), np.zeros((len(steps.values), H * C))
-    for k in range(n_lags):
-        made += product(steps.lag(rows, k), weights[k].reshape(C, H * C))
-    return made.reshape(-1, H, C)
+    rows, out = steps.forecast, np.full(steps.values.shape, np.nan)
+    out[rows] = sum(product(steps.lag(rows, k + 1), of_lag) for k, of_lag in enumerate(weights))
+    return out
 
 
-def learn_weights(steps, is_later, horizons):
-    """The weights of `forecasts`, learned from targets that are not later; the penalty from those that are."""
+def learn_weights(steps, is_later):
+    """The weights of `forecasts`, learned from steps that are not later; the penalty from those that are."""
     C, longest = steps.values.shape[1], int(np.diff(steps.offsets).max())
-    n_lags = max(1, min(N_LAGS, MOST_COLUMNS // C, longest - 1))
-    per_horizon = [_ridge(steps, is_later, horizon, n_lags) for horizon in horizons]
-    return np.stack(per_horizon, axis=2)
-
-
-def _ridge(steps, is_later, horizon, n_lags):
-    """Weights (n_lags, C, C) of the forecasts of one horizon."""
-    C = steps.values.shape[1]
-    rows = steps.with_target(horizon)
-    later = is_later[rows + horizon]
-    trained, held_out = rows[~later], rows[later]
-    gram, product = np.zeros((n_lags * C, n_lags * C)), np.zeros((n_lags * C, C))
+    n_lags, rows = max(1, min(N_LAGS, MOST_COLUMNS // C, longest - 1)), steps.forecast
+    trained, held_out = rows[~is_later[rows]], rows[is_later[rows]]
+    gram, products = np.zeros((n_lags * C, n_lags * C)), np.zeros((n_lags * C, C))
     for part in _parts(trained):
         read = _columns(steps, part, n_lags)
         gram += read.T @ read
-        product += read.T @ steps.filled[part + horizon]
+        products += read.T @ steps.filled[part]
     values, vectors = np.linalg.eigh(gram)
-    values, product = np.maximum(values, 0), vectors.T @ product
-    found = [vectors @ (product / (values + penalty * len(trained))[:, np.newaxis]) for penalty in PENALTIES]
-    errors = [_squared_error(steps, held_out, horizon, weights, n_lags) for weights in found]
+    values, products = np.maximum(values, 0), vectors.T @ products
+    found = [vectors @ (products / (values + penalty * len(trained))[:, np.newaxis]) for penalty in PENALTIES]
+    errors = [_squared_error(steps, held_out, weights, n_lags) for weights in found]
     return found[int(np.argmin(errors))].reshape(n_lags, C, C)
 
 
-def _squared_error(steps, rows, horizon, weights, n_lags):
+def _squared_error(steps, rows, weights, n_lags):
     """The sum over all values that are known."""
-    total = 0.0
-    for part in _parts(rows):
-        error = steps.ahead(part, horizon) - _columns(steps, part, n_lags) @ weights
-        total += float(np.nansum(error**2))
-    return total
+    parts = ((steps.values[part] - _columns(steps, part, n_lags) @ weights) ** 2 for part in _parts(rows))
+    return sum(float(np.nansum(part)) for part in parts)
 
 
 def _columns(steps, rows, n_lags):
-    """What the forecasts at some rows read, (n_rows, n_lags * C)."""
-    return np.hstack([steps.lag(rows, k) for k in range(n_lags)])
+    """What the forecasts of some rows read, (n_rows, n_lags * C)."""
+    return np.hstack([steps.lag(rows, k + 1) for k in range(n_lags)])
 
 
 def _parts(rows):

@@ -1,47 +1,71 @@
 """Which steps are held out because they come later, and the pieces of the others that a network is trained on."""
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..sequences import SequenceArray
-from ..sequences._layout import offsets_of
 
-ENOUGH_SEQUENCES = 20  # that the last of them are held out, whole; of fewer the last steps
-FEWEST_STEPS = 8  # of a sequence that is to be divided
-PIECES, SHORTEST, LONGEST = 32, 32, 256  # how many pieces there should be, and steps that each has
+ENOUGH_SEQUENCES = 20  # that the last of them are held out, whole; of fewer the last steps of each
+FEWEST_STEPS = 10  # of a sequence that is to be divided
+PIECES, SHORTEST, LONGEST = 32, 32, 256  # how many pieces there should be, and steps that each may have
 
 
-def later_steps(sequences, fraction):
-    """Which steps are later ones, (n_steps,) bool, and whether they are those of whole sequences."""
-    lengths, n = sequences.lengths, len(sequences)
+@dataclass(frozen=True)
+class Source:
+    """Sequences of which some steps are held out, as thresholds come from what was not trained on.
+
+    is_later : ndarray of shape (n_steps,), which steps are held out
+    of_sequences : whether these are whole sequences
+    """
+
+    sequences: SequenceArray
+    is_later: np.ndarray
+    of_sequences: bool
+
+    @property
+    def n_trained(self):
+        """Steps of each sequence that are trained on, which are its first ones."""
+        return np.add.reduceat(~self.is_later, self.sequences.offsets[:-1], dtype=np.intp)
+
+
+def divided(sequences, fraction):
+    """The `Source` with this fraction held out: the last sequences, or where there are few, the last steps of each."""
+    offsets, lengths, n = sequences.offsets, sequences.lengths, len(sequences)
+    rows = np.arange(offsets[-1])
     if n >= ENOUGH_SEQUENCES:
-        first = n - max(1, int(fraction * n))
-        return np.arange(len(sequences.values)) >= sequences.offsets[first], True
-    short = lengths < FEWEST_STEPS
-    if short.all():
-        i = int(lengths.argmax())
+        first = n - min(max(1, int(fraction * n)), n - 1)
+        return Source(sequences, rows >= offsets[first], True)
+    if lengths.max() < FEWEST_STEPS:
         raise ValueError(
-            f"X has too few steps: the last of them are held out, so of {n} sequences (fewer than {ENOUGH_SEQUENCES}) "
-            f"one needs {FEWEST_STEPS} at least, but sequence {i}, the longest, has {lengths[i]} (a table: one row is "
-            "a sequence, n_samples is their number and n_features their length; for a single stream of shape "
-            "(n_steps, n_channels) pass [X])."
+            f"The last steps of each sequence are held out where there are fewer than {ENOUGH_SEQUENCES} sequences, "
+            f"so one needs {FEWEST_STEPS} steps or more. X has n_samples={n}, and sequence {lengths.argmax()}, the "
+            f"longest, has {lengths.max()} steps (n_features={lengths.max()} if X is a table, which has a sequence in "
+            "each row). Pass a single stream of shape (n_steps, n_channels) as [X]."
         )
-    n_trained = np.where(short, lengths, lengths - np.maximum(1, (fraction * lengths).astype(np.intp)))
-    step = np.arange(len(sequences.values)) - np.repeat(sequences.offsets[:-1], lengths)
-    return step >= np.repeat(n_trained, lengths), False
+    n_held_out = np.clip((fraction * lengths).astype(np.intp), 1, lengths - 2)
+    first = offsets[1:] - np.where(lengths < FEWEST_STEPS, 0, n_held_out)
+    return Source(sequences, rows >= np.repeat(first, lengths), False)
 
 
-def pieces(sequences, is_later):
-    """Rows of the steps that are not later, and where each of the pieces begins into which they are cut."""
-    lengths = np.add.reduceat(~is_later, sequences.offsets[:-1], dtype=np.intp)
-    lengths = lengths[lengths > 0]
+def pieces(lengths):
+    """Parts of about equal length, not too long, of sequences of these lengths: start, length, sequence."""
     longest = int(np.clip(lengths.sum() // PIECES, SHORTEST, LONGEST))
     n_parts = -(-lengths // longest)
-    number = np.arange(n_parts.sum()) - np.repeat(np.cumsum(n_parts) - n_parts, n_parts)
-    of, n_parts = np.repeat(lengths, n_parts), np.repeat(n_parts, n_parts)
-    cut = (number + 1) * of // n_parts - number * of // n_parts
-    return np.flatnonzero(~is_later), offsets_of(cut)
+    source, number = _numbered(n_parts)
+    of, n_parts = lengths[source], n_parts[source]
+    starts = number * of // n_parts
+    return starts, (number + 1) * of // n_parts - starts, source
 
 
-def cut(sequences, rows, offsets):
-    """The pieces as sequences."""
-    return SequenceArray(sequences.values[rows], offsets, sequences.channel_names)
+def windows(lengths, n_steps):
+    """Windows that overlap by half, the last at the end; of shorter sequences the whole: start, length, sequence."""
+    stride, more = n_steps // 2, np.maximum(lengths - n_steps, 0)
+    source, number = _numbered(np.where(lengths > 0, 1 + -(-more // stride), 0))
+    return np.minimum(number * stride, more[source]), np.minimum(lengths, n_steps)[source], source
+
+
+def _numbered(counts):
+    """For so many parts of each sequence, its sequence and its number among them."""
+    source = np.repeat(np.arange(len(counts)), counts)
+    return source, np.arange(len(source)) - np.repeat(np.cumsum(counts) - counts, counts)

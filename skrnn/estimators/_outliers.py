@@ -3,7 +3,6 @@
 from numbers import Integral, Real
 
 import numpy as np
-from joblib import effective_n_jobs
 from sklearn.base import OutlierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
 
@@ -12,8 +11,10 @@ from ..persistence._estimators import saved
 from ._base import BaseRNN
 from ._documentation import ARGUMENTS, FITTED, SHARED, documented, table
 from ._fit import FitRequest
-from ._forecast_errors import forecast_task
-from ._judgement import Judge, check_judged
+from . import _forecast_errors, _reconstruction_errors
+from ._judged import Judged
+from ._judgement import Judge, learn_judgement
+from ._later import divided
 from ._validation import validate_inputs
 
 PARAMETERS = table("""\
@@ -23,7 +24,7 @@ contamination : "auto" or float
     Share.
 smoothing : int or "auto"
     Number.
-horizons : sequence of int
+n_points : int
     How many.""")
 
 FIXED = "bidirectional", "pooling", "targets", "convolution", "min_count", "early_stopping", "validation_split"
@@ -31,8 +32,39 @@ FIXED += "standardize", "truncation"
 
 ATTRIBUTES = table("""\
 offset_ : float
-    Score.""")
-
+    Score below which a sequence is an outlier: ``decision_function(X) = score_samples(X) - offset_``.
+step_offset_ : float
+    Score below which a step is an outlier, for `step_scores`. It is the offset of sequences, too, if there were fewer
+    than 20 of them.
+smoothing_ : int
+    Number of steps that a score of a step is the mean of.
+usual_score_ : float
+    Median score of the steps that were held out. It is the score of steps at which nothing is known: first ones, which
+    no forecast is made of, and those before any value was measured.
+usual_channel_scores_ : ndarray of shape (n_judged,)
+    The same for each channel that is judged: those of numbers, but not that of time stamps.
+channel_mean_ : ndarray of shape (n_judged,)
+    Mean of each of these channels over the steps that the network was trained on.
+channel_scale_ : ndarray of shape (n_judged,)
+    Standard deviation of each of them; 0 if it never changed.
+lag_weights_ : ndarray of shape (n_lags, n_judged, n_judged)
+    Weights of the linear forecast, for each step back: what each channel (row) adds to the forecast of each other
+    (column), in standard deviations. Defined only for "forecast".
+network_share_ : ndarray of shape (n_judged,)
+    Share of what the network predicts that is added to the linear forecast of each channel: 0 to 1. Defined only for
+    "forecast".
+target_mean_ : ndarray of shape (n_outputs,)
+    Mean of each output of the network: what the linear forecasts leave, or the points of a window, in standard
+    deviations of the channels.
+target_scale_ : ndarray of shape (n_outputs,)
+    Standard deviation of each output of the network.
+error_scale_ : ndarray of shape (n_judged,)
+    Root mean square of the errors of each channel in training, in standard deviations of the channel; 0 if it never
+    changed.
+error_covariance_ : ndarray of shape (n_judged, n_judged)
+    Correlations of the errors, shrunk [5]_.
+n_trained_steps_ : int
+    Number of steps that the network was trained on.""")
 
 @saved
 @documented(SHARED | PARAMETERS, FITTED | ATTRIBUTES, arguments=ARGUMENTS)
@@ -50,13 +82,13 @@ class SequenceOutlierDetector(OutlierMixin, BaseRNN):
 
     _parameter_constraints = {
         **{name: of for name, of in BaseRNN._parameter_constraints.items() if name not in FIXED},
-        "objective": [StrOptions({"forecast"})],
+        "objective": [StrOptions({"forecast", "reconstruct"})],
         "contamination": [StrOptions({"auto"}), Interval(Real, 0, 0.5, closed="right")],
         "smoothing": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "horizons": ["array-like", Interval(Integral, 1, None, closed="left")],
+        "n_points": [Interval(Integral, 2, None, closed="left")],
     }
     _target_attributes = frozenset(ATTRIBUTES)
-    _needed_in_files = frozenset()
+    _needed_in_files = frozenset(ATTRIBUTES) - {"lag_weights_", "network_share_"}
     # What an estimator has no choice of that reads its own steps.
     bidirectional, pooling, targets, convolution, min_count = False, "auto", "step", None, 1
     early_stopping, validation_split, standardize, truncation = False, "last", True, None
@@ -69,7 +101,7 @@ class SequenceOutlierDetector(OutlierMixin, BaseRNN):
         objective="forecast",
         contamination="auto",
         smoothing="auto",
-        horizons=(1, 50),
+        n_points=16,
         categorical_features=None,
         embedding_dim="auto",
         missing="error",
@@ -120,29 +152,36 @@ class SequenceOutlierDetector(OutlierMixin, BaseRNN):
         return Task()
 
     def _arranged(self, spec, given, last):
-        horizons = np.unique(np.atleast_1d(self.horizons))
-        task, parts = forecast_task(given.sequences, given.roles, horizons, spec.parameters.validation_fraction)
+        """The sequences with what is to be predicted of them; see `BaseRNN`."""
+        source = divided(given.sequences, self.validation_fraction)
+        judged = Judged.learn(source.sequences, given.roles, source.is_later)
+        if self.objective == "forecast":
+            task, parts = _forecast_errors.prepared(source, judged)
+        else:
+            task, parts = _reconstruction_errors.prepared(source, judged, self.n_points)
         return spec._replace(task=task), given._replace(sequences=parts)
 
     def _with(self, fitted):
-        attributes = super()._with(fitted)
-        as_fitted = type(self).__new__(type(self))
-        as_fitted.__dict__ = attributes
-        return attributes | Judge(as_fitted).learn(fitted.task.source)
+        detector = type(self).__new__(type(self))
+        detector.__dict__ = super()._with(fitted)
+        learn_judgement(detector, fitted.task.source, self.smoothing, self.contamination)
+        return vars(detector)
 
     def _check_attributes_of_files(self, require):
-        return check_judged(self, require)
+        pass
+
+    def _raw(self, sequences):
+        """What the network predicts of sequences that were validated, float64."""
+        from ._prediction import predictor_of_sequences  # noqa: PLC0415 (brings the compiler)
+
+        predictor = predictor_of_sequences(self, sequences)
+        with predictor.executor:
+            return predictor.predict_raw().astype(np.float64)
 
     # ---------------------------------------------------------------------------------------------------- scores
-    def _distances(self, X):
-        self._check_is_fitted()
-        sequences = validate_inputs(self, X, self.structure_.dtype, missing=self.inputs_.missing)
-        return Judge(self).distances(sequences), sequences.offsets
-
     def score_samples(self, X):
         """Score."""
-        distances, offsets = self._distances(X)
-        return Judge(self).of_sequences(distances, offsets)
+        return Judge(self).scores(self._validated(X))
 
     def decision_function(self, X):
         """Score."""
@@ -154,11 +193,14 @@ class SequenceOutlierDetector(OutlierMixin, BaseRNN):
 
     def step_scores(self, X):
         """Score."""
-        distances, offsets = self._distances(X)
-        return np.split(Judge(self).of_steps(distances, offsets), offsets[1:-1])
+        sequences = self._validated(X)
+        return np.split(Judge(self).step_scores(sequences), sequences.offsets[1:-1])
 
     def channel_scores(self, X):
         """Score."""
+        sequences = self._validated(X)
+        return np.split(Judge(self).channel_scores(sequences), sequences.offsets[1:-1])
+
+    def _validated(self, X):
         self._check_is_fitted()
-        sequences = validate_inputs(self, X, self.structure_.dtype, missing=self.inputs_.missing)
-        return np.split(Judge(self).of_channels(sequences), sequences.offsets[1:-1])
+        return validate_inputs(self, X, self.structure_.dtype, missing=self.inputs_.missing, text=False)

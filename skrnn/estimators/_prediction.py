@@ -48,6 +48,13 @@ def predictor_of(estimator, X):
     return Predictor(network, theta, data, executor, max_bytes)
 
 
+def predictor_of_sequences(estimator, sequences):
+    """The `Predictor` of sequences that were validated, to be used while its executor is open."""
+    network, theta = network_and_theta(estimator)
+    data = Data.of(sequences, estimator.inputs_, network.dtype, max_bytes=estimator._max_bytes)
+    return Predictor(network, theta, data, ThreadExecutor(effective_n_jobs(estimator.n_jobs)), estimator._max_bytes)
+
+
 def network_and_theta(estimator):
     """The network that the structure of a fitted estimator describes, and its weights as theta, not to be written to.
 

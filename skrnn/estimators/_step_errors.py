@@ -6,7 +6,6 @@ import numpy as np
 
 from ._products import product
 
-MOVED = 3.0  # standard deviations that a channel counts for which never moved in training, and now does
 LEAST_SCALE = 1e-3  # of errors, in standard deviations of their channel: less is rounding, or a perfect forecast
 WHISKER = 1.5  # of a box plot, in distances of the quartiles
 
@@ -15,39 +14,52 @@ WHISKER = 1.5  # of a box plot, in distances of the quartiles
 class ErrorModel:
     """How large errors usually are, and how they go together.
 
-    scale : ndarray of shape (K,)
-    covariance : ndarray of shape (K, K), of errors that were divided by the scale
+    scale : ndarray of shape (C,), 0 for channels that never changed
+    covariance : ndarray of shape (C, C), of errors that were divided by the scale
+    n_steps : how many steps it was learned from
     """
 
     scale: np.ndarray
     covariance: np.ndarray
+    n_steps: int
 
     @classmethod
-    def learn(cls, errors):
-        """Learn from errors (n_steps, K) in standard deviations of their channels; NaN is unknown."""
+    def learn(cls, errors, constant):
+        """Learn from errors (n_steps, C) in standard deviations of the channels; NaN is unknown."""
         from sklearn.covariance import ledoit_wolf  # noqa: PLC0415 (is not quick to import)
 
         known = ~np.isnan(errors)
-        count = np.maximum(known.sum(axis=0), 1)
-        scale = np.maximum(np.sqrt(np.nansum(errors**2, axis=0) / count), LEAST_SCALE)
-        covariance, _ = ledoit_wolf(np.where(known, errors / scale, 0.0), assume_centered=True)
-        deviation = np.sqrt(np.maximum(np.diagonal(covariance), np.finfo(float).tiny))  # below 1 where some are missing
-        return cls(scale, covariance / np.outer(deviation, deviation))
+        scale = np.maximum(np.sqrt(np.nansum(errors**2, axis=0) / np.maximum(known.sum(axis=0), 1)), LEAST_SCALE)
+        covariance, _ = ledoit_wolf(np.where(known & ~constant, errors / scale, 0.0), assume_centered=True)
+        deviation = np.sqrt(np.diagonal(covariance))  # below 1 where some are not known
+        covariance = covariance / np.where(deviation > 0, np.outer(deviation, deviation), 1.0)
+        covariance[np.diag_indices_from(covariance)] = 1.0
+        return cls(np.where(constant, 0.0, scale), covariance, len(errors))
+
+    def sizes(self, errors, moved):
+        """Each error in terms of its scale, (n_steps, C).
+
+        That of a channel that never changed, and now has, is the one that it would have if it had changed once.
+        """
+        z = errors / np.where(self.scale > 0, self.scale, 1.0)
+        return np.where(moved, np.sqrt(self.n_steps), np.abs(z))
 
     def distances(self, errors, moved):
-        """Root mean square of the errors of each step, after what they have in common: 1 is usual; NaN if none is known.
+        """Root mean square of the errors of each step, after what they have in common: 1 is usual.
 
-        moved : ndarray of shape (n_steps,), how many channels have moved that never did in training
+        NaN where none is known. Channels that never changed in training count where they are `moved` only.
         """
-        z, known = errors / self.scale, ~np.isnan(errors)
-        squares, n_known = np.zeros(len(z)), known.sum(axis=1)
+        sizes, varies = self.sizes(errors, moved), self.scale > 0
+        known = ~np.isnan(errors) & varies
+        z = np.divide(errors, self.scale, out=np.zeros(errors.shape), where=known)
+        squares = np.where(moved, sizes, 0.0).sum(axis=1) * np.sqrt(self.n_steps)
         for pattern, rows in _patterns(known):
-            if pattern.any():
-                part = z[np.ix_(rows, pattern)]
-                inverse = np.linalg.inv(self.covariance[np.ix_(pattern, pattern)])
-                squares[rows] = np.maximum((product(part, inverse) * part).sum(axis=1), 0)
-        distances = np.sqrt((squares + MOVED**2 * moved) / np.maximum(n_known, 1))
-        return np.where((n_known > 0) | (moved > 0), distances, np.nan)
+            inverse = np.linalg.inv(self.covariance[np.ix_(pattern, pattern)])
+            part = z[np.ix_(rows, pattern)]
+            squares[rows] += np.maximum((product(part, inverse) * part).sum(axis=1), 0.0)
+        n_known = known.sum(axis=1)
+        is_known = (n_known > 0) | moved.any(axis=1)
+        return np.where(is_known, np.sqrt(squares / np.maximum(n_known, 1)), np.nan)
 
 
 def _patterns(known):
