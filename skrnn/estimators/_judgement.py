@@ -4,7 +4,7 @@ import numpy as np
 
 from . import _forecast_errors, _reconstruction_errors
 from ._judged import Judged
-from ._step_errors import ErrorModel, means, smoothed, threshold
+from ._step_errors import OF_SEQUENCES, OF_STEPS, ErrorModel, means, smoothed, threshold
 
 MOST_SMOOTHING, WINDOWS = 100, 5  # smoothing="auto": so many steps at most, and so many windows in a sequence
 
@@ -79,7 +79,7 @@ def learn_judgement(detector, source, smoothing, contamination):
     detector.usual_score_ = float(np.median(of_steps))
     unseen = np.isnan(of_channels).all(axis=0)
     detector.usual_channel_scores_ = np.nanmedian(np.where(unseen, 0.0, of_channels), axis=0)
-    detector.step_offset_ = detector.offset_ = threshold(of_steps, contamination)
+    detector.step_offset_ = detector.offset_ = threshold(of_steps, contamination, OF_STEPS)
     if source.of_sequences:
         scores = -means(held_out if contamination == "auto" else distances, offsets)
-        detector.offset_ = threshold(scores[~np.isnan(scores)], contamination)
+        detector.offset_ = threshold(scores[~np.isnan(scores)], contamination, OF_SEQUENCES)

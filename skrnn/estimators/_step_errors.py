@@ -7,7 +7,9 @@ import numpy as np
 from ._products import product
 
 LEAST_SCALE = 1e-3  # of errors, in standard deviations of their channel: less is rounding, or a perfect forecast
-WHISKER = 1.5  # of a box plot, in distances of the quartiles
+# Length of the whiskers of box plots, in distances of the quartiles. Smoothed scores of steps go together, so their
+# quartiles are those of few, and closer than they should be.
+OF_SEQUENCES, OF_STEPS = 1.5, 3.0
 
 
 @dataclass(frozen=True)
@@ -101,9 +103,9 @@ def means(values, offsets):
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
-def threshold(scores, contamination):
-    """The score below which there are outliers: a quantile, or with "auto" the lower whisker of a box plot."""
+def threshold(scores, contamination, whisker):
+    """The score below which there are outliers: a quantile, or with "auto" the lower end of a box plot's whisker."""
     if contamination != "auto":
         return float(np.percentile(scores, 100.0 * contamination))
     lower, upper = np.percentile(scores, [25, 75])
-    return float(lower - WHISKER * (upper - lower))
+    return float(lower - whisker * (upper - lower))
