@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import _forecast_errors, _reconstruction_errors
-from ._judged import Judged
+from ._judged import Judged, numbers_without_times
 from ._step_errors import OF_SEQUENCES, OF_STEPS, ErrorModel, means, smoothed, threshold
 
 MOST_SMOOTHING, WINDOWS = 100, 5  # smoothing="auto": so many steps at most, and so many windows in a sequence
@@ -83,3 +83,29 @@ def learn_judgement(detector, source, smoothing, contamination):
     if source.of_sequences:
         scores = -means(held_out if contamination == "auto" else distances, offsets)
         detector.offset_ = threshold(scores[~np.isnan(scores)], contamination, OF_SEQUENCES)
+
+
+def check_judgement(detector, require):
+    """Refuse attributes in a file that do not belong together; ``require(name, holds)`` checks one."""
+    inputs = detector.inputs_
+    C = len(numbers_without_times(inputs.n_channels, inputs.categories, inputs.time_channel))
+    names = {"channel_mean_": (C,), "channel_scale_": (C,), "error_scale_": (C,), "error_covariance_": (C, C)}
+    names |= {"usual_channel_scores_": (C,), "target_mean_": (detector.n_outputs_,)}
+    names |= {"target_scale_": (detector.n_outputs_,)}
+    is_forecast = detector.per_step_
+    if is_forecast:
+        names |= {"network_share_": (C,), "lag_weights_": (len(getattr(detector, "lag_weights_", ())), C, C)}
+    for name, shape in names.items():
+        require(name, lambda v, shape=shape: _is_array(v, shape))
+    for name in ("channel_scale_", "error_scale_"):
+        require(name, lambda v: (v >= 0).all())
+    for name in ("offset_", "step_offset_", "usual_score_"):
+        require(name, lambda v: isinstance(v, float) and np.isfinite(v))
+    for name in ("smoothing_", "n_trained_steps_"):
+        require(name, lambda v: type(v) is int and v >= 1)
+    require("n_outputs_", lambda n: n == detector.structure_.n_outputs and (n == C if is_forecast else n % C == 0))
+
+
+def _is_array(value, shape):
+    is_array = isinstance(value, np.ndarray) and value.dtype == np.float64 and value.shape == shape
+    return is_array and value.size > 0 and np.isfinite(value).all()

@@ -5,8 +5,8 @@ import numpy as np
 from ..network.encoding import last_seen
 from ._products import product
 
-N_LAGS = 8  # steps that are read; fewer where channels are so many that their weights would be more than `MOST_COLUMNS`
-MOST_COLUMNS = 1024
+# Steps that are read: at most a tenth of a sequence, as there is no forecast before; fewer of many channels.
+MOST_LAGS, PARTS, MOST_COLUMNS = 8, 10, 1024
 PENALTIES = 1e-4, 1e-2, 1.0  # for each training step; the best on later steps is taken
 ROWS_TOGETHER = 2**13  # little memory beside the values
 
@@ -26,30 +26,26 @@ class Steps:
             last = last_seen(~np.isnan(values), offsets)
             self.filled = np.nan_to_num(np.take_along_axis(values, last, axis=0), nan=0.0)
 
-    def lag(self, rows, k):
-        """What was known k steps before the rows, (n_rows, C); before the first step the first one."""
-        return self.filled[np.maximum(rows - k, self.first[rows])]
-
-    @property
-    def forecast(self):
-        """The rows that there is a forecast for: all but first steps."""
-        return np.flatnonzero(np.arange(len(self.values)) > self.first)
+    def behind(self, n_lags):
+        """The rows that have so many steps before them."""
+        return np.flatnonzero(np.arange(len(self.values)) >= self.first + n_lags)
 
 
 def forecasts(steps, weights):
-    """Forecasts of each step, (n_steps, C); NaN for first steps.
+    """Forecasts of each step, (n_steps, C); NaN for the first `n_lags` steps of a sequence.
 
     weights : ndarray of shape (n_lags, C, C)
     """
-    rows, out = steps.forecast, np.full(steps.values.shape, np.nan)
-    out[rows] = sum(product(steps.lag(rows, k + 1), of_lag) for k, of_lag in enumerate(weights))
+    rows, out = steps.behind(len(weights)), np.full(steps.values.shape, np.nan)
+    out[rows] = sum(product(steps.filled[rows - k], of_lag) for k, of_lag in enumerate(weights, start=1))
     return out
 
 
 def learn_weights(steps, is_later):
     """The weights of `forecasts`, learned from steps that are not later; the penalty from those that are."""
-    C, longest = steps.values.shape[1], int(np.diff(steps.offsets).max())
-    n_lags, rows = max(1, min(N_LAGS, MOST_COLUMNS // C, longest - 1)), steps.forecast
+    C, typical = steps.values.shape[1], int(np.median(np.diff(steps.offsets)))
+    n_lags = max(1, min(MOST_LAGS, MOST_COLUMNS // C, typical // PARTS))
+    rows = steps.behind(n_lags)
     trained, held_out = rows[~is_later[rows]], rows[is_later[rows]]
     gram, products = np.zeros((n_lags * C, n_lags * C)), np.zeros((n_lags * C, C))
     for part in _parts(trained):
@@ -71,7 +67,7 @@ def _squared_error(steps, rows, weights, n_lags):
 
 def _columns(steps, rows, n_lags):
     """What the forecasts of some rows read, (n_rows, n_lags * C)."""
-    return np.hstack([steps.lag(rows, k + 1) for k in range(n_lags)])
+    return np.hstack([steps.filled[rows - k] for k in range(1, n_lags + 1)])
 
 
 def _parts(rows):

@@ -8,24 +8,62 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from .._core.parameters import keep
 from ..persistence._estimators import saved
-from ._base import BaseRNN
-from ._documentation import ARGUMENTS, FITTED, SHARED, documented, table
-from ._fit import FitRequest
 from . import _forecast_errors, _reconstruction_errors
+from ._base import BaseRNN
+from ._documentation import ARGUMENTS, FITTED, REFERENCES, SHARED, documented, table
+from ._fit import FitRequest
 from ._judged import Judged
-from ._judgement import Judge, learn_judgement
+from ._judgement import Judge, check_judgement, learn_judgement
 from ._later import divided
 from ._validation import validate_inputs
+from .tasks._task import Task
 
 PARAMETERS = table("""\
-objective : {"forecast"}
-    What is predicted.
+objective : {"forecast", "reconstruct"}
+    What errors are measured of. "forecast": of forecasts of each step from the steps before it, which are those of a
+    linear model of the last 8 steps (fewer, if that would be more than a tenth of a sequence; there is no forecast of
+    as many first steps), plus a share of what a network adds, which has read all steps before. The share is the best
+    one for held-out steps, so that a network which predicts nothing does no harm. A score depends on its step and
+    earlier steps only. "reconstruct": of reconstructions of windows of `n_points` steps, by a network that reads a
+    window and puts out all of it from its last state. A step is in two windows, which overlap by half.
 contamination : "auto" or float
-    Share.
+    What an outlier is. "auto": what has a lower score than usual, by the rule of box plots, on held-out data that comes
+    later in time than the training data: below the lower quartile by more than 1.5 distances of the quartiles, or for
+    steps, whose smoothed scores are alike, by more than 3. It is not disturbed if up to a quarter are outliers. A
+    number above 0 and up to 0.5: that share, as in other outlier detectors: of the sequences of `fit`, so that
+    `fit_predict` finds as many; and of the held-out steps, for `step_offset_` (and where there are fewer than 20
+    sequences, also for `offset_`).
 smoothing : int or "auto"
-    Number.
+    Scores of a step are the mean over its distance and those of the steps before it, this many in all. "auto" takes a
+    fifth of the steps of a sequence (median), but at most 100.
 n_points : int
-    How many.""")
+    Number of steps in a window of "reconstruct". Shorter sequences are windows, too, with that many points between
+    which reconstructions are interpolated.
+missing : {"error", "mask", "decay"}
+    How to treat NaN, which never counts as an error. "error" raises an error. "mask" replaces it by the mean of the
+    channel, and adds for each channel whether it was measured and the time since its last measurement. "decay" replaces
+    it by the last measured value, which decays to the mean at a learned rate [4]_, and adds whether it was measured.
+    The linear model of "forecast" reads the last measured value.
+time_channel : int or str
+    Channel that holds the time of each step, given by number or name, in any unit. The network reads the time since
+    the previous step; it is not judged. None treats the steps as equally spaced.
+categorical_features : array-like of int, str or bool
+    Channels of codes, given by number, name or mask. Codes are integers from 0 on; the network learns a vector for
+    each. It reads them, but they are not judged.
+tol : float or None
+    Training stops when the loss does not improve by more than `tol` for `n_iter_no_change` epochs. None runs all
+    epochs. For "lbfgs", training stops when the largest element of the gradient is at most `tol`, where None means
+    1e-4.
+batch_size : int or "auto"
+    Number of sequences in a mini-batch, or of the pieces that long sequences are cut into. "auto" takes a 16th of them,
+    but at least 16 and at most 64.
+shuffle : bool
+    Whether to shuffle the sequences, or pieces, before each epoch.
+validation_fraction : float
+    What is held out of training, to find out how large errors are on new data: the last sequences of X, which should be
+    in the order of time; of fewer than 20 sequences the last steps of each.
+random_state : int, RandomState instance or None
+    Determines the initial weights, the mini-batches and the dropped units. Pass an int for reproducible results.""")
 
 FIXED = "bidirectional", "pooling", "targets", "convolution", "min_count", "early_stopping", "validation_split"
 FIXED += "standardize", "truncation"
@@ -66,18 +104,59 @@ error_covariance_ : ndarray of shape (n_judged, n_judged)
 n_trained_steps_ : int
     Number of steps that the network was trained on.""")
 
+ARGUMENTS_OF_DETECTORS = table("""\
+y : None
+    Not used.""")
+
+REFERENCES_OF_DETECTORS = f"""\
+{REFERENCES}
+.. [5] O. Ledoit, M. Wolf, "A well-conditioned estimator for large-dimensional covariance matrices", Journal of
+   Multivariate Analysis 88:365-411, 2004. :doi:`10.1016/S0047-259X(03)00096-4`
+.. [6] P. Malhotra, L. Vig, G. Shroff, P. Agarwal, "Long short term memory networks for anomaly detection in time
+   series", ESANN 2015.
+.. [7] K. Hundman et al., "Detecting spacecraft anomalies using LSTMs and nonparametric dynamic thresholding", KDD 2018.
+   :arxiv:`1802.04431`"""
+
+
 @saved
-@documented(SHARED | PARAMETERS, FITTED | ATTRIBUTES, arguments=ARGUMENTS)
+@documented(
+    SHARED | PARAMETERS,
+    FITTED | ATTRIBUTES,
+    references=REFERENCES_OF_DETECTORS,
+    arguments=ARGUMENTS | ARGUMENTS_OF_DETECTORS,
+)
 class SequenceOutlierDetector(OutlierMixin, BaseRNN):
-    """Recurrent network that finds sequences, and steps of sequences, which are not as those of the training.
+    """Recurrent network that finds sequences, and steps of a stream, that are not as usual.
+
+    The network learns to predict sequences. Where they are as usual, its errors are small [6]_ [7]_. The distance of a
+    step is the root mean square of its errors in all channels, after what errors of channels have in common (their
+    shrunk covariance): 1 is usual. The score of a step is minus the mean distance of the last `smoothing` steps, that
+    of a sequence minus the mean distance of all of its steps. As everywhere in scikit-learn, higher is more normal, and
+    outliers are -1.
+
+    A channel that never changes in training has no part in predictions. If it changes later, it counts as one that had
+    changed once in training.
+
+    A single long stream is a list with one array, ``[stream]`` of shape (n_steps, n_channels): see `step_scores` and
+    ``step_offset_``. A 2-D array is a table with a univariate sequence in each row, as for all estimators of skrnn.
 
     See Also
     --------
-    SequenceGenerator : Density.
+    SequenceGenerator : Likelihood of sequences, also of tokens.
+    sklearn.ensemble.IsolationForest : Outliers among rows of a table.
 
     Examples
     --------
     >>> import numpy as np
+    >>> from skrnn import SequenceOutlierDetector
+    >>> rng = np.random.default_rng(0)
+    >>> stream = np.sin(0.3 * np.arange(1500)) + rng.normal(0, 0.1, size=1500)
+    >>> stream[1300:1330] = 0.5  # within what is usual, but not there
+    >>> detector = SequenceOutlierDetector(16, smoothing=5, random_state=0).fit([stream[:1000, np.newaxis]])
+    >>> (scores,) = detector.step_scores([stream[1000:, np.newaxis]])
+    >>> alarms = 1000 + np.flatnonzero(scores < detector.step_offset_)
+    >>> bool(1300 <= alarms.min() <= 1310 and alarms.max() < 1340)
+    True
     """
 
     _parameter_constraints = {
@@ -136,20 +215,26 @@ class SequenceOutlierDetector(OutlierMixin, BaseRNN):
 
     # --------------------------------------------------------------------------------------------------- fitting
     def fit(self, X, y=None):
-        """Fit the network to sequences.
+        """Learn what sequences are usually like.
+
+        X may hold some outliers. Long sequences are cut into pieces for training.
 
         Returns
         -------
         self : object
             The fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If a parameter or the data are invalid. For data, the message names the sequence, step and channel. The
+            result of the previous fit is kept.
         """
         self._validate_params()
         return self._run(FitRequest(X, None, None))
 
     def _task(self):
-        from .tasks._task import Task
-
-        return Task()
+        return Task()  # what is to be predicted is known when X is read: see `_arranged`
 
     def _arranged(self, spec, given, last):
         """The sequences with what is to be predicted of them; see `BaseRNN`."""
@@ -168,39 +253,72 @@ class SequenceOutlierDetector(OutlierMixin, BaseRNN):
         return vars(detector)
 
     def _check_attributes_of_files(self, require):
-        pass
-
-    def _raw(self, sequences):
-        """What the network predicts of sequences that were validated, float64."""
-        from ._prediction import predictor_of_sequences  # noqa: PLC0415 (brings the compiler)
-
-        predictor = predictor_of_sequences(self, sequences)
-        with predictor.executor:
-            return predictor.predict_raw().astype(np.float64)
+        check_judgement(self, require)
 
     # ---------------------------------------------------------------------------------------------------- scores
     def score_samples(self, X):
-        """Score."""
+        """Compute the score of each sequence.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_sequences,)
+            Minus the mean distance of the steps at which something is known; the higher, the more normal.
+        """
         return Judge(self).scores(self._validated(X))
 
     def decision_function(self, X):
-        """Score."""
+        """Compute how far the score of each sequence is above that of an outlier.
+
+        Returns
+        -------
+        scores : ndarray of shape (n_sequences,)
+            ``score_samples(X) - offset_``; negative for outliers.
+        """
         return self.score_samples(X) - self.offset_
 
     def predict(self, X):
-        """Score."""
+        """Say of each sequence whether it is an outlier.
+
+        Returns
+        -------
+        labels : ndarray of shape (n_sequences,)
+            -1 for outliers, 1 for others.
+        """
         return np.where(self.decision_function(X) >= 0, 1, -1)
 
     def step_scores(self, X):
-        """Score."""
+        """Compute the score of each step.
+
+        Returns
+        -------
+        scores : list of ndarray of shape (n_steps,)
+            One array for each sequence: minus the mean distance of the last `smoothing_` steps, as far as something is
+            known of them. Steps with a score below ``step_offset_`` are outliers. Where nothing is known, as of the
+            first steps of forecasts, the score is ``usual_score_``.
+        """
         sequences = self._validated(X)
         return np.split(Judge(self).step_scores(sequences), sequences.offsets[1:-1])
 
     def channel_scores(self, X):
-        """Score."""
+        """Compute the score of each channel at each step, which says where outliers come from.
+
+        Returns
+        -------
+        scores : list of ndarray of shape (n_steps, n_channels)
+            One array for each sequence: minus the mean absolute error of the last `smoothing_` steps, in units of its
+            root mean square in training. Channels of codes and times have 0.
+        """
         sequences = self._validated(X)
         return np.split(Judge(self).channel_scores(sequences), sequences.offsets[1:-1])
 
     def _validated(self, X):
         self._check_is_fitted()
         return validate_inputs(self, X, self.structure_.dtype, missing=self.inputs_.missing, text=False)
+
+    def _raw(self, sequences):
+        """What the network puts out for sequences that were validated, float64."""
+        from ._prediction import predictor_of_sequences  # noqa: PLC0415 (brings the compiler)
+
+        predictor = predictor_of_sequences(self, sequences)
+        with predictor.executor:
+            return predictor.predict_raw().astype(np.float64)

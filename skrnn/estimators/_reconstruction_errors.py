@@ -29,7 +29,11 @@ def errors(detector, judged, sequences):
     starts += sequences.offsets[of]
     parts = cut(judged.unmoved(sequences).values, starts, lengths, sequences.channel_names)
     raw = detector._raw(parts) * detector.target_scale_ + detector.target_mean_
-    points, sums, counts = raw.reshape(-1, n_points, C), np.zeros((len(sequences.values), C)), np.zeros(sequences.offsets[-1])
+    points, sums, counts = (
+        raw.reshape(-1, n_points, C),
+        np.zeros((len(sequences.values), C)),
+        np.zeros(sequences.offsets[-1]),
+    )
     for n in np.unique(lengths):
         which = np.flatnonzero(lengths == n)
         rows = starts[which, np.newaxis] + np.arange(n)

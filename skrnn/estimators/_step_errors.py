@@ -1,6 +1,7 @@
 """From errors of steps to distances: scales, a shrunk covariance, smoothing over time, and where to draw a line."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -86,7 +87,7 @@ def smoothed(values, offsets, window):
 def _running(values, offsets, window):
     """Sums over the last `window` rows, at most back to the first one of the sequence."""
     total = np.zeros((len(values) + 1, *values.shape[1:]))
-    for begin, end in zip(offsets[:-1], offsets[1:], strict=True):  # each from 0, so that none depends on those before
+    for begin, end in pairwise(offsets):  # each from 0, so that none depends on those before
         np.cumsum(values[begin:end], axis=0, out=total[begin + 1 : end + 1])
     rows = np.arange(len(values))
     first = np.repeat(offsets[:-1], np.diff(offsets))
