@@ -4,7 +4,7 @@ import numpy as np
 
 from . import _forecast_errors, _reconstruction_errors
 from ._judged import Judged, numbers_without_times
-from ._step_errors import OF_SEQUENCES, OF_STEPS, ErrorModel, means, smoothed, threshold
+from ._step_errors import LEAST_PERCENT, OF_SEQUENCES, OF_STEPS, ErrorModel, means, quantile, smoothed, whisker
 
 MOST_SMOOTHING, WINDOWS = 100, 5  # smoothing="auto": so many steps at most, and so many windows in a sequence
 
@@ -79,10 +79,14 @@ def learn_judgement(detector, source, smoothing, contamination):
     detector.usual_score_ = float(np.median(of_steps))
     unseen = np.isnan(of_channels).all(axis=0)
     detector.usual_channel_scores_ = np.nanmedian(np.where(unseen, 0.0, of_channels), axis=0)
-    detector.step_offset_ = detector.offset_ = threshold(of_steps, contamination, OF_STEPS)
+    is_auto = contamination == "auto"
+    detector.step_offset_ = whisker(of_steps, OF_STEPS) if is_auto else quantile(of_steps, 100 * contamination)
+    detector.offset_ = detector.step_offset_
     if source.of_sequences:
-        scores = -means(held_out if contamination == "auto" else distances, offsets)
-        detector.offset_ = threshold(scores[~np.isnan(scores)], contamination, OF_SEQUENCES)
+        scores = -means(held_out if is_auto else distances, offsets)
+        scores = scores[~np.isnan(scores)]
+        of_box, of_share = whisker(scores, OF_SEQUENCES), quantile(scores, LEAST_PERCENT)
+        detector.offset_ = max(of_box, of_share) if is_auto else quantile(scores, 100 * contamination)
 
 
 def check_judgement(detector, require):

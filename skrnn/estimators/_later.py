@@ -6,8 +6,10 @@ import numpy as np
 
 from ..sequences import SequenceArray
 
-ENOUGH_SEQUENCES = 20  # that the last of them are held out, whole; of fewer the last steps of each
-FEWEST_STEPS = 10  # of a sequence that is to be divided
+ENOUGH_SEQUENCES = (
+    20  # that the last of them are held out, whole; of fewer the last steps of each, if they are not short
+)
+FEWEST_SEQUENCES, FEWEST_STEPS = 4, 10  # to hold out some of them, or the last steps of one
 PIECES, SHORTEST, LONGEST = 32, 32, 256  # how many pieces there should be, and steps that each may have
 
 
@@ -33,15 +35,13 @@ def divided(sequences, fraction):
     """The `Source` with this fraction held out: the last sequences, or where there are few, the last steps of each."""
     offsets, lengths, n = sequences.offsets, sequences.lengths, len(sequences)
     rows = np.arange(offsets[-1])
-    if n >= ENOUGH_SEQUENCES:
-        first = n - min(max(1, int(fraction * n)), n - 1)
-        return Source(sequences, rows >= offsets[first], True)
+    if n >= ENOUGH_SEQUENCES or (n >= FEWEST_SEQUENCES and lengths.max() < FEWEST_STEPS):
+        return Source(sequences, rows >= offsets[n - max(1, int(fraction * n))], True)
     if lengths.max() < FEWEST_STEPS:
         raise ValueError(
-            f"The last steps of each sequence are held out where there are fewer than {ENOUGH_SEQUENCES} sequences, "
-            f"so one needs {FEWEST_STEPS} steps or more. X has n_samples={n}, and sequence {lengths.argmax()}, the "
-            f"longest, has {lengths.max()} steps (n_features={lengths.max()} if X is a table, which has a sequence in "
-            "each row). Pass a single stream of shape (n_steps, n_channels) as [X]."
+            f"X has too little to hold out: it needs {FEWEST_SEQUENCES} sequences, or one of {FEWEST_STEPS} steps. It "
+            f"has n_samples={n} sequences, and sequence {lengths.argmax()}, the longest, has {lengths.max()} steps (a "
+            "table has a sequence in each row). Pass a single stream of shape (n_steps, n_channels) as [X]."
         )
     n_held_out = np.clip((fraction * lengths).astype(np.intp), 1, lengths - 2)
     first = offsets[1:] - np.where(lengths < FEWEST_STEPS, 0, n_held_out)

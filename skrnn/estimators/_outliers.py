@@ -28,11 +28,11 @@ objective : {"forecast", "reconstruct"}
     window and puts out all of it from its last state. A step is in two windows, which overlap by half.
 contamination : "auto" or float
     What an outlier is. "auto": what has a lower score than usual, by the rule of box plots, on held-out data that comes
-    later in time than the training data: below the lower quartile by more than 1.5 distances of the quartiles, or for
-    steps, whose smoothed scores are alike, by more than 3. It is not disturbed if up to a quarter are outliers. A
-    number above 0 and up to 0.5: that share, as in other outlier detectors: of the sequences of `fit`, so that
-    `fit_predict` finds as many; and of the held-out steps, for `step_offset_` (and where there are fewer than 20
-    sequences, also for `offset_`).
+    later in time than the training data: below the lower quartile by more than 1.5 distances of the quartiles (but at
+    least 1 % of the held-out sequences), or for steps, whose smoothed scores are alike, by more than 3. It is not
+    disturbed if up to a quarter are outliers. A number above 0 and up to 0.5: that share, as in other outlier
+    detectors: of the sequences of `fit`, so that `fit_predict` finds as many; and of the held-out steps, for
+    ``step_offset_`` (and if there are fewer than 20 sequences of 10 steps or more, also for ``offset_``).
 smoothing : int or "auto"
     Scores of a step are the mean over its distance and those of the steps before it, this many in all. "auto" takes a
     fifth of the steps of a sequence (median), but at most 100.
@@ -61,7 +61,7 @@ shuffle : bool
     Whether to shuffle the sequences, or pieces, before each epoch.
 validation_fraction : float
     What is held out of training, to find out how large errors are on new data: the last sequences of X, which should be
-    in the order of time; of fewer than 20 sequences the last steps of each.
+    in the order of time; of fewer than 20 sequences the last steps of each, if they have 10 or more.
 random_state : int, RandomState instance or None
     Determines the initial weights, the mini-batches and the dropped units. Pass an int for reproducible results.""")
 
@@ -72,8 +72,8 @@ ATTRIBUTES = table("""\
 offset_ : float
     Score below which a sequence is an outlier: ``decision_function(X) = score_samples(X) - offset_``.
 step_offset_ : float
-    Score below which a step is an outlier, for `step_scores`. It is the offset of sequences, too, if there were fewer
-    than 20 of them.
+    Score below which a step is an outlier, for `step_scores`. It is the offset of sequences, too, if steps were held
+    out and not sequences (see `validation_fraction`).
 smoothing_ : int
     Number of steps that a score of a step is the mean of.
 usual_score_ : float
@@ -264,7 +264,8 @@ class SequenceOutlierDetector(OutlierMixin, BaseRNN):
         scores : ndarray of shape (n_sequences,)
             Minus the mean distance of the steps at which something is known; the higher, the more normal.
         """
-        return Judge(self).scores(self._validated(X))
+        sequences = self._validated(X)
+        return Judge(self).scores(sequences)
 
     def decision_function(self, X):
         """Compute how far the score of each sequence is above that of an outlier.

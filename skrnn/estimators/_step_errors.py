@@ -8,9 +8,10 @@ import numpy as np
 from ._products import product
 
 LEAST_SCALE = 1e-3  # of errors, in standard deviations of their channel: less is rounding, or a perfect forecast
-# Length of the whiskers of box plots, in distances of the quartiles. Smoothed scores of steps go together, so their
-# quartiles are those of few, and closer than they should be.
-OF_SEQUENCES, OF_STEPS = 1.5, 3.0
+# contamination="auto": lengths of the whiskers of box plots, in distances of the quartiles. Smoothed scores of steps go
+# together, so their quartiles are those of few, and closer than they should be. Of sequences at least so many percent
+# of usual ones count as outliers: their scores may have no tail.
+OF_SEQUENCES, OF_STEPS, LEAST_PERCENT = 1.5, 3.0, 1.0
 
 
 @dataclass(frozen=True)
@@ -104,9 +105,12 @@ def means(values, offsets):
     return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
-def threshold(scores, contamination, whisker):
-    """The score below which there are outliers: a quantile, or with "auto" the lower end of a box plot's whisker."""
-    if contamination != "auto":
-        return float(np.percentile(scores, 100.0 * contamination))
+def whisker(scores, length):
+    """The lower end of the whisker of a box plot."""
     lower, upper = np.percentile(scores, [25, 75])
-    return float(lower - whisker * (upper - lower))
+    return float(lower - length * (upper - lower))
+
+
+def quantile(scores, percent):
+    """The score below which so many percent of the scores are."""
+    return float(np.percentile(scores, percent))

@@ -4,7 +4,7 @@ import pytest
 from sklearn.utils import estimator_checks as checks
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skrnn import RNNClassifier, RNNRegressor, SequenceGenerator, SequenceTransformer
+from skrnn import RNNClassifier, RNNRegressor, SequenceGenerator, SequenceOutlierDetector, SequenceTransformer
 
 OBJECTIVES = "forecast", "reconstruct", "supervised"
 
@@ -14,7 +14,8 @@ SMALL = {"hidden_layer_sizes": 8, "max_iter": 60, "learning_rate": "cosine", "le
 SMALL |= {"dtype": "float64", "random_state": 0, "batch_size": 32, "dropout": 0.0, "tol": 1e-3}
 FEW = SMALL | {"max_iter": 5}  # no check asks how good features or densities are
 TRANSFORMERS = [SequenceTransformer(objective=name, **FEW) for name in (*OBJECTIVES, "reservoir")]
-ESTIMATORS = [RNNClassifier(**SMALL), RNNRegressor(**SMALL), *TRANSFORMERS, SequenceGenerator(**FEW)]
+DETECTORS = [SequenceOutlierDetector(objective=name, **FEW) for name in ("forecast", "reconstruct")]
+ESTIMATORS = [RNNClassifier(**SMALL), RNNRegressor(**SMALL), *TRANSFORMERS, SequenceGenerator(**FEW), *DETECTORS]
 NOT_YIELDED = [
     checks.check_dataframe_column_names_consistency,
     checks.check_param_validation,
