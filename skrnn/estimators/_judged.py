@@ -6,6 +6,7 @@ from ..network.encoding import mean_and_scale, number_channels
 from ..sequences import SequenceArray
 
 ROUNDING = 1e-6  # of a constant: less is no change
+LARGEST = 1e150  # whose squares are numbers
 
 
 class Judged:
@@ -30,7 +31,7 @@ class Judged:
         if not len(which):
             raise ValueError("X has no channel of numbers, which are what is predicted: only tokens, codes or times.")
         values = sequences.values[~is_later][:, which].astype(np.float64)
-        _refuse_empty(values, which, sequences.channel_names)
+        _refuse_useless(values, which, sequences.channel_names)
         lowest, highest = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
         constant = highest - lowest <= ROUNDING * np.abs(lowest)
         if constant.all():
@@ -75,12 +76,15 @@ def numbers_without_times(n_channels, categorical, time_channel):
     return numbers if time_channel is None else numbers[:-1]
 
 
-def _refuse_empty(values, which, names):
-    empty = np.isnan(values).all(axis=0)
+def _refuse_useless(values, which, names):
+    """Refuse channels that hold nothing, or more than can be squared."""
+    empty, large = np.isnan(values).all(axis=0), (np.abs(values) > LARGEST).any(axis=0)
+    if not (empty | large).any():
+        return
+    c = int(which[(empty if empty.any() else large).argmax()])
+    name = f"Input X: channel {c}" if names is None else f"Input X: channel {c} ({names[c]!r})"
     if empty.any():
-        c = int(which[empty.argmax()])
-        name = "" if names is None else f" ({names[c]!r})"
         raise ValueError(
-            f"Input X: channel {c}{name} is NaN at all steps that are trained on, so that nothing can be learned of "
-            "it: leave it out."
+            f"{name} is NaN at all steps that are trained on, so that nothing can be learned of it: leave it out."
         )
+    raise ValueError(f"{name} holds values that are too large, their variance overflows: rescale them.")

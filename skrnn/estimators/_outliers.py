@@ -15,7 +15,7 @@ from ._fit import FitRequest
 from ._judged import Judged
 from ._judgement import Judge, check_judgement, learn_judgement
 from ._later import divided
-from ._validation import validate_inputs
+from ._validation import validate_inputs, warn_if_not_finite
 from .tasks._task import Task
 
 PARAMETERS = table("""\
@@ -231,6 +231,7 @@ class SequenceOutlierDetector(OutlierMixin, BaseRNN):
             result of the previous fit is kept.
         """
         self._validate_params()
+        _refuse_times_of_rows(X)
         return self._run(FitRequest(X, None, None))
 
     def _task(self):
@@ -314,12 +315,24 @@ class SequenceOutlierDetector(OutlierMixin, BaseRNN):
 
     def _validated(self, X):
         self._check_is_fitted()
+        _refuse_times_of_rows(X)
         return validate_inputs(self, X, self.structure_.dtype, missing=self.inputs_.missing, text=False)
 
     def _raw(self, sequences):
-        """What the network puts out for sequences that were validated, float64."""
+        """What the network puts out for sequences that were validated, float64; 0 where that is not finite."""
         from ._prediction import predictor_of_sequences  # noqa: PLC0415 (brings the compiler)
 
         predictor = predictor_of_sequences(self, sequences)
         with predictor.executor:
-            return predictor.predict_raw().astype(np.float64)
+            raw = warn_if_not_finite(predictor.predict_raw(), predictor.data.offsets, "predictions")
+        return np.nan_to_num(raw.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+
+
+def _refuse_times_of_rows(X):
+    """Refuse a frame whose rows have times: it may be meant as one stream, but each row would be a sequence."""
+    index = type(getattr(X, "index", None)).__name__
+    if hasattr(X, "columns") and index in ("DatetimeIndex", "PeriodIndex", "TimedeltaIndex"):
+        raise ValueError(
+            f"X is a frame with a {index}. If its rows are the steps of one stream, pass [X]; if each row is a "
+            "sequence, pass X.reset_index(drop=True)."
+        )

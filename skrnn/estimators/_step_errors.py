@@ -1,13 +1,13 @@
 """From errors of steps to distances: scales, a shrunk covariance, smoothing over time, and where to draw a line."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 
 from ._products import product
 
 LEAST_SCALE = 1e-3  # of errors, in standard deviations of their channel: less is rounding, or a perfect forecast
+LARGEST = 1e100  # error in terms of its scale: its square is a number, and that of thousands of channels
 # contamination="auto": lengths of the whiskers of box plots, in distances of the quartiles. Smoothed scores of steps go
 # together, so their quartiles are those of few, and closer than they should be. Of sequences at least so many percent
 # of usual ones count as outliers: their scores may have no tail.
@@ -45,8 +45,8 @@ class ErrorModel:
 
         That of a channel that never changed, and now has, is the one that it would have if it had changed once.
         """
-        z = errors / np.where(self.scale > 0, self.scale, 1.0)
-        return np.where(moved, np.sqrt(self.n_steps), np.abs(z))
+        z = np.abs(errors) / np.where(self.scale > 0, self.scale, 1.0)
+        return np.where(moved, np.sqrt(self.n_steps), np.minimum(z, LARGEST))
 
     def distances(self, errors, moved):
         """Root mean square of the errors of each step, after what they have in common: 1 is usual.
@@ -56,6 +56,7 @@ class ErrorModel:
         sizes, varies = self.sizes(errors, moved), self.scale > 0
         known = ~np.isnan(errors) & varies
         z = np.divide(errors, self.scale, out=np.zeros(errors.shape), where=known)
+        z = np.clip(z, -LARGEST, LARGEST)
         squares = np.where(moved, sizes, 0.0).sum(axis=1) * np.sqrt(self.n_steps)
         for pattern, rows in _patterns(known):
             inverse = np.linalg.inv(self.covariance[np.ix_(pattern, pattern)])
@@ -82,19 +83,27 @@ def smoothed(values, offsets, window):
     known = ~np.isnan(values)
     sums = _running(np.where(known, values, 0.0), offsets, window)
     counts = _running(known.astype(np.float64), offsets, window)
-    return np.where(counts > 0.5, sums / np.maximum(counts, 1), np.nan)
+    return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
 
 
 def _running(values, offsets, window):
-    """Sums over the last `window` rows, at most back to the first one of the sequence."""
-    total = np.zeros((len(values) + 1, *values.shape[1:]))
-    for begin, end in pairwise(offsets):  # each from 0, so that none depends on those before
-        np.cumsum(values[begin:end], axis=0, out=total[begin + 1 : end + 1])
-    rows = np.arange(len(values))
-    first = np.repeat(offsets[:-1], np.diff(offsets))
-    before = rows - window + 1
-    inside = (before > first).reshape(-1, *[1] * (values.ndim - 1))
-    return total[rows + 1] - np.where(inside, total[np.maximum(before, 0)], 0.0)
+    """Sums over the last `window` rows of a sequence, or all there are.
+
+    From sums of 1, 2, 4, ... rows, not by differences, in which nothing would be left beside a single large value.
+    """
+    step = np.arange(len(values)) - np.repeat(offsets[:-1], np.diff(offsets))
+    step = step.reshape(-1, *[1] * (values.ndim - 1))
+
+    def behind(sums, n):
+        return np.where(step >= n, np.roll(sums, n, axis=0), 0.0)
+
+    window = min(window, int(step.max()) + 1)
+    total, n_added, sums, n = np.zeros(values.shape), 0, values, 1
+    while n <= window:
+        if window & n:
+            total, n_added = total + behind(sums, n_added), n_added + n
+        sums, n = sums + behind(sums, n), 2 * n
+    return total
 
 
 def means(values, offsets):

@@ -15,13 +15,27 @@ from public_names import is_public, public_objects
 from sklearn.utils._param_validation import StrOptions
 
 import skrnn
-from skrnn import CTCClassifier, RNNClassifier, RNNRegressor, SequenceGenerator, SequenceTransformer
+from skrnn import (
+    CTCClassifier,
+    RNNClassifier,
+    RNNRegressor,
+    SequenceGenerator,
+    SequenceOutlierDetector,
+    SequenceTransformer,
+)
 from skrnn.cells import CELL_NAMES, CELLS, get_cell
 from skrnn.estimators._documentation import FITTED
 
 PACKAGE = Path(skrnn.__file__).parent
 PROJECT = Path(__file__).resolve().parents[2]
-ESTIMATORS = (CTCClassifier, RNNClassifier, RNNRegressor, SequenceGenerator, SequenceTransformer)
+ESTIMATORS = (
+    CTCClassifier,
+    RNNClassifier,
+    RNNRegressor,
+    SequenceGenerator,
+    SequenceOutlierDetector,
+    SequenceTransformer,
+)
 FILES = sorted(PACKAGE.rglob("*.py"))
 FILE_IDS = [str(path.relative_to(PACKAGE)) for path in FILES]
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 60

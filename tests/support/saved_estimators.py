@@ -5,7 +5,15 @@ from functools import cache
 import numpy as np
 import pandas as pd
 
-from skrnn import Conv, RNNClassifier, RNNRegressor, Seq2SeqClassifier, Seq2SeqRegressor, SequenceTransformer
+from skrnn import (
+    Conv,
+    RNNClassifier,
+    RNNRegressor,
+    Seq2SeqClassifier,
+    Seq2SeqRegressor,
+    SequenceOutlierDetector,
+    SequenceTransformer,
+)
 from skrnn.cells import GRU
 from skrnn.initializers import Chrono, Orthogonal
 from skrnn.losses import Huber
@@ -32,6 +40,10 @@ def classifier(X=X, y=LABELS, **options):
 
 def regressor(X=X, y=Y, **options):
     return lambda: (RNNRegressor(**SHORT | options).fit(X, y), X)
+
+
+def detector(X=X, **options):
+    return lambda: (SequenceOutlierDetector(**SHORT | options).fit(X), X)
 
 
 def transformer(X=X, y=None, **options):
@@ -70,6 +82,8 @@ MAKE = {
     "several numbers of Huber": regressor(y=np.column_stack([Y, -Y]), loss=Huber(2.0)),
     "quantile": regressor(loss="quantile", quantile=0.9, cell="jordan"),
     "counts of steps": regressor(y=[s + 1.0 for s in STEPS], loss="poisson"),
+    "outliers": detector(),
+    "outliers by reconstruction": detector(X=TIMES, objective="reconstruct", missing="mask", time_channel=2),
     "forecast": transformer(),
     "reconstruct": transformer(objective="reconstruct", n_points=4, pooling=["last", "max"]),
     "supervised": transformer(y=LABELS, objective="supervised"),
@@ -97,6 +111,9 @@ def outputs(estimator, X):
     for method in ("predict", "predict_proba", "transform", "hidden_states"):
         if hasattr(estimator, method):
             found += [np.asarray(one) for one in getattr(estimator, method)(X)]
+    for method in ("step_scores", "channel_scores"):
+        if hasattr(estimator, method):
+            found.append(np.concatenate(getattr(estimator, method)(X)))
     if hasattr(estimator, "inverse_transform"):
         found.append(estimator.inverse_transform(estimator.transform(X)).values)
     return found
