@@ -45,7 +45,7 @@ class ErrorModel:
 
         That of a channel that never changed, and now has, is the one that it would have if it had changed once.
         """
-        z = np.abs(errors) / np.where(self.scale > 0, self.scale, 1.0)
+        z = np.abs(errors) * (self.scale > 0) / np.where(self.scale > 0, self.scale, 1.0)
         return np.where(moved, np.sqrt(self.n_steps), np.minimum(z, LARGEST))
 
     def distances(self, errors, moved):

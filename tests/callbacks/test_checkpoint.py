@@ -17,7 +17,14 @@ from sklearn.metrics import make_scorer
 from sklearn.model_selection import KFold
 
 import skrnn
-from skrnn import RNNClassifier, RNNRegressor, Seq2SeqClassifier, Seq2SeqRegressor, SequenceTransformer
+from skrnn import (
+    RNNClassifier,
+    RNNRegressor,
+    Seq2SeqClassifier,
+    Seq2SeqRegressor,
+    SequenceOutlierDetector,
+    SequenceTransformer,
+)
 from skrnn.callbacks import Checkpoint, EarlyStopping, LearningRateFinder
 from skrnn.schedules import Plateau
 
@@ -37,6 +44,7 @@ FITS = {
     "momentum": RNNRegressor(**SHORT, solver="sgd"),
     "two layers": RNNRegressor(**SHORT | {"hidden_layer_sizes": (4, 3)}, layer_norm=True, n_jobs=2),
     "forecast": SequenceTransformer(**SHORT),
+    "outliers": SequenceOutlierDetector(**SHORT),
     "tokens": RNNClassifier(**SHORT),
     "labels out": Seq2SeqClassifier(**SHORT, early_stopping=True, validation_fraction=0.3),
     "numbers out": Seq2SeqRegressor(**SHORT | {"random_state": None}, teacher_forcing=0.5, early_stopping=True),
