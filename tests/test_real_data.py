@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_digits
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
 from sklearn.model_selection import GridSearchCV, cross_val_score, train_test_split
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import QuantileTransformer, StandardScaler
 
-from skrnn import Conv, RNNClassifier, SequenceArray, SequenceTransformer
+from skrnn import Conv, RNNClassifier, SequenceArray, SequenceOutlierDetector, SequenceTransformer
 from skrnn.cells import GRU, LSTM, MGU
 from skrnn.metrics import get_scorer, span_f1_score
 from skrnn.preprocessing import PerStep
@@ -131,3 +132,15 @@ def test_deaths_in_intensive_care(missing, load):
     classifier = RNNClassifier(16, "gru", missing=missing, dropout=0.5, max_iter=8, random_state=0)
     model = make_pipeline(PerStep(QuantileTransformer(output_distribution="normal", random_state=0)), classifier)
     assert cross_val_score(model, X[:1500], y[:1500], scoring="roc_auc", cv=3).mean() > 0.72
+
+
+def test_steps_of_real_streams_that_are_marked(load):
+    """The first four series of NAB, by which the design was chosen."""
+    reached = []
+    for name in load.nab()[:4]:
+        values, marked, _ = load.nab(name)
+        n = min(int(0.15 * len(values)), 750)
+        detector = SequenceOutlierDetector(random_state=0).fit([values[:n, np.newaxis]])
+        (scores,) = detector.step_scores([values[:, np.newaxis]])
+        reached.append(roc_auc_score(marked[n:], -scores[n:]))
+    assert np.mean(reached) >= 0.68
