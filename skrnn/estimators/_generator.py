@@ -18,7 +18,7 @@ from ._fit import FitRequest
 from ._moved import Moved
 from ._streams import arranged
 from ._trained import BaseTrained, takes_steps
-from ._validation import validate_inputs
+from ._validation import check_count, validate_inputs, warn_if_not_finite
 from .tasks._generation import TOKENS, GenerationTask, check_restored, restored
 
 PARAMETERS = table("""\
@@ -285,7 +285,11 @@ class SequenceGenerator(DensityMixin, BaseTrained):
         with ThreadExecutor(effective_n_jobs(self.n_jobs)) as executor:
             what = task, network, theta, self.inputs_, executor, self._max_bytes
             log_p = Likelihood(*what).of_rows(moved, y)
-        return (log_p, moved.offsets) if self.has_end_ else (np.delete(log_p, moved.last_rows), sequences.offsets)
+        if not self.has_end_:
+            log_p = np.delete(log_p, moved.last_rows)
+        offsets = (moved if self.has_end_ else sequences).offsets
+        warn_if_not_finite(log_p[:, np.newaxis], offsets, "log-likelihoods")
+        return log_p, offsets
 
     def _validated(self, X):
         """The sequences in X, of what was fitted."""
@@ -353,10 +357,12 @@ class SequenceGenerator(DensityMixin, BaseTrained):
             If an argument is invalid, for example if a prompt holds a token that no training sequence has.
         """
         self._check_is_fitted()
-        from ._choices import check_choice, check_counts, choice_of  # noqa: PLC0415
+        from ._choices import check_choice, choice_of  # noqa: PLC0415
         from ._prompts import read_prompts, steps_left  # noqa: PLC0415 (brings the compiler)
 
-        check_counts(n_samples, max_length)
+        check_count(n_samples, "n_samples")
+        if max_length is not None:
+            check_count(max_length, "max_length")
         check_choice(self.content_, temperature, top_k, top_p)
         choice = choice_of(self._restored_task(), self.inputs_, self.weights_, temperature, top_k, top_p)
         random_state = self.random_state if random_state is None else random_state

@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ._documentation import FITTED, SHARED, table
 from ._settings import Auto
 from ._trained import BaseTrained
+from ._validation import warn_of_weights
 
 NOT_OURS = {"pooling", "targets", "truncation"}
 PARAMETERS = {name: entry for name, entry in SHARED.items() if name not in NOT_OURS} | table("""\
@@ -72,7 +73,8 @@ class BaseSeq2Seq(BaseTrained):
 
         predictor, _ = self._given_outputs(X, y)
         with predictor.executor:
-            return read_outputs(predictor, wants_attention=True).attention
+            weights = read_outputs(predictor, wants_attention=True).attention
+        return warn_of_weights(weights)
 
     def _given_outputs(self, X, y):
         """A predictor of the sequences in X, whose decoder is to read y; and the task."""

@@ -17,7 +17,7 @@ from ._documentation import REFERENCES as SHARED_REFERENCES
 from ._fit import FitRequest
 from ._seq2seq import ATTRIBUTES, PARAMETERS, REFERENCES, BaseSeq2Seq
 from ._trained import takes_steps
-from ._validation import warn_if_not_finite
+from ._validation import check_count, warn_if_not_finite
 from .tasks._output_labels import OutputLabelsTask, check_restored_outputs, restored_outputs
 
 OWN_PARAMETERS = table("""\
@@ -180,6 +180,11 @@ class Seq2SeqClassifier(BaseSeq2Seq):
         -------
         y : ndarray of object of shape (n_sequences,)
             An array of labels for each sequence, without marks.
+
+        Raises
+        ------
+        ValueError
+            If the network has no finite output for a sequence, which the message names.
         """
         best, task = self._best(X, 1), self._restored_task()
         _UNFINISHED[self] = sum(not found[0].is_finished for found in best)
@@ -206,8 +211,7 @@ class Seq2SeqClassifier(BaseSeq2Seq):
             For each sequence up to n different outputs, the best first by `length_penalty`. The log-probability is that
             of `score_samples`.
         """
-        if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
-            raise ValueError(f"n must be a number of outputs, 1 or more; got {n!r}.")
+        check_count(n, "n")
         best, task = self._best(X, int(n)), self._restored_task()
         return [[(task.labels(each.labels), each.log_probability) for each in found] for found in best]
 

@@ -10,7 +10,7 @@ from ..sequences._steps import check_container
 from ._base import FEATURE_POOLINGS
 from ._trained import BaseTrained
 from ._transformer import SequenceTransformer
-from ._validation import warn_if_not_finite
+from ._validation import warn_if_not_finite, warn_of_weights
 from .tasks._names import check_target_names
 from .tasks._read import as_numbers, complete, given_steps, one_target_for_each, rows_of_sequences, rows_of_steps
 from .tasks._scaling import check_size
@@ -64,7 +64,7 @@ class BaseSupervised(BaseTrained):
             )
         predictor = self._predictor(X)
         with predictor.executor:
-            return predictor.attention()
+            return warn_of_weights(predictor.attention())
 
     def gradient_norms(self, X, y):
         """Measure how far back in time the gradient of the loss reaches.

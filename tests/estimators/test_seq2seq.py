@@ -356,7 +356,7 @@ def test_what_searches_may_be_set_after_fit_and_is_refused_there_too():
         with pytest.raises(ValueError, match=f"The '{name}' parameter"):
             clf().fit(X, LABELS).set_params(**{name: -1}).predict(X)
     for n in (0, -1, 2.0, True, "2"):
-        with pytest.raises(ValueError, match="n must be a number of outputs"):
+        with pytest.raises(ValueError, match="n must be a whole number of at least 1"):
             estimator.predict_n_best(X, n)
     assert len(estimator.predict_n_best(X[:1], 50)[0]) == 50  # more than there are labels
     assert len(estimator.set_params(beam_width=50).predict(X[:1])) == 1
