@@ -18,6 +18,7 @@ from ._fit import FitRequest
 from ._moved import Moved
 from ._streams import arranged
 from ._trained import BaseTrained, takes_steps
+from ._unfinished import CountsUnfinished, count_unfinished
 from ._validation import check_count, validate_inputs, warn_if_not_finite
 from .tasks._generation import TOKENS, GenerationTask, check_restored, restored
 
@@ -74,10 +75,7 @@ n_components_ : int
 target_mean_ : ndarray of shape (n_channels,)
     Mean of each channel that the mixture is shifted by. Defined only for numbers.
 target_scale_ : ndarray of shape (n_channels,)
-    Scale of each channel that the mixture is stretched by. Defined only for numbers.
-n_unfinished_ : int
-    How many of the last samples stopped at `max_length` without having come to an end; 0 where sequences have no end.
-    Defined only after `sample`.""")
+    Scale of each channel that the mixture is stretched by. Defined only for numbers.""")
 
 
 ARGUMENTS_OF_DENSITIES = table("""\
@@ -96,7 +94,7 @@ sample_weight_val : array-like of shape (n_sequences,)
 
 @saved
 @documented(SHARED | PARAMETERS, FITTED | ATTRIBUTES, arguments=ARGUMENTS | ARGUMENTS_OF_DENSITIES)
-class SequenceGenerator(DensityMixin, BaseTrained):
+class SequenceGenerator(CountsUnfinished, DensityMixin, BaseTrained):
     """Recurrent network that learns a distribution of sequences, and draws new ones from it.
 
     The network reads a sequence and predicts at each step the distribution of the next one; the first one is predicted
@@ -369,7 +367,7 @@ class SequenceGenerator(DensityMixin, BaseTrained):
         seed = check_random_state(random_state).randint(2**31 - 1)
         prompts = read_prompts(self, prompt, n_samples)
         steps, ended = self._draw(choice, prompts, steps_left(prompts, max_length, n_samples), seed)
-        self.n_unfinished_ = int(self.has_end_ and n_samples - ended.sum())
+        count_unfinished(self, n_samples - ended.sum() if self.has_end_ else 0)
         return self._as_samples(prompts, steps)
 
     def _draw(self, choice, prompts, n_steps, seed):

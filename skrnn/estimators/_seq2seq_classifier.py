@@ -1,7 +1,6 @@
 """Sequences of labels out of sequences."""
 
 from numbers import Integral, Real
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -17,6 +16,7 @@ from ._documentation import REFERENCES as SHARED_REFERENCES
 from ._fit import FitRequest
 from ._seq2seq import ATTRIBUTES, PARAMETERS, REFERENCES, BaseSeq2Seq
 from ._trained import takes_steps
+from ._unfinished import CountsUnfinished, count_unfinished
 from ._validation import check_count, warn_if_not_finite
 from .tasks._output_labels import OutputLabelsTask, check_restored_outputs, restored_outputs
 
@@ -53,9 +53,6 @@ n : int
 classes : array-like of shape (n_classes,)
     All labels that can occur in any call. Required in the first call.""")
 
-# What the last call of `predict` has left, by estimator: it changes no attribute.
-_UNFINISHED = WeakKeyDictionary()
-
 
 @saved
 @documented(
@@ -64,7 +61,7 @@ _UNFINISHED = WeakKeyDictionary()
     arguments=ARGUMENTS | OWN_ARGUMENTS,
     references=f"{SHARED_REFERENCES}\n{REFERENCES}",
 )
-class Seq2SeqClassifier(BaseSeq2Seq):
+class Seq2SeqClassifier(CountsUnfinished, BaseSeq2Seq):
     """Recurrent network that puts out a sequence of labels for each sequence, of a length of its own.
 
     An encoder reads the sequence. A decoder starts from the states in which the encoder has ended, reads the label
@@ -187,20 +184,9 @@ class Seq2SeqClassifier(BaseSeq2Seq):
             If the network has no finite output for a sequence, which the message names.
         """
         best, task = self._best(X, 1), self._restored_task()
-        _UNFINISHED[self] = sum(not found[0].is_finished for found in best)
+        count_unfinished(self, sum(not found[0].is_finished for found in best))
         labels = [found[0].labels for found in best]
         return split_steps(task.labels(np.concatenate(labels)), offsets_of([len(each) for each in labels]))
-
-    @property
-    def n_unfinished_(self):
-        """Number of sequences of the last prediction that were cut off at the maximum length.
-
-        It belongs to this object, not to copies of it.
-        """
-        try:
-            return _UNFINISHED[self]
-        except KeyError:
-            raise AttributeError("n_unfinished_ is there after a prediction.") from None
 
     def predict_n_best(self, X, n):
         """Predict several sequences of labels for each sequence.

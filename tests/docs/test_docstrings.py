@@ -30,7 +30,7 @@ OF_SOME_FITS = {
     *{"feature_names_in_", "channel_names_", "target_names_", "vocabulary_", "reconstruction_mean_"},
     *{"reconstruction_scale_", "solver_state_", "solver_t_", "solver_name_", "learning_rate_init_"},
 }
-OF_SOME_DENSITIES = {"has_unknown_", "n_components_", "target_mean_", "target_scale_", "n_unfinished_"}
+OF_SOME_DENSITIES = {"has_unknown_", "n_components_", "target_mean_", "target_scale_"}
 
 
 def excluded_checks():

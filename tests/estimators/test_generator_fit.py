@@ -133,7 +133,9 @@ def test_a_fit_resumes_to_the_same_bits(kind, tmp_path):
 def test_files_pickles_and_clones(kind, tmp_path):
     X, parameters = kind
     gen = SequenceGenerator(**parameters).fit(X)
+    before = pickle.dumps(vars(gen))
     gen.sample(3)
+    assert pickle.dumps(vars(gen)) == before
     skrnn.save(gen, tmp_path / "model.skrnn")
     for same in (skrnn.load(tmp_path / "model.skrnn"), pickle.loads(pickle.dumps(gen))):
         np.testing.assert_array_equal(same.score_samples(X), gen.score_samples(X))

@@ -120,6 +120,7 @@ def test_outputs_stop_at_the_maximum_length_and_are_counted():
     ]
     assert 0 < estimator.n_unfinished_ == sum(unfinished)
     assert not hasattr(pickle.loads(pickle.dumps(estimator)), "n_unfinished_")
+    assert not hasattr(estimator.fit(X, LABELS), "n_unfinished_")
 
 
 def test_the_maximum_length_is_twice_that_of_training_unless_it_is_set():
