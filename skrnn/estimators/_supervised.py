@@ -11,7 +11,6 @@ from ._base import FEATURE_POOLINGS
 from ._trained import BaseTrained
 from ._transformer import SequenceTransformer
 from ._validation import warn_if_not_finite, warn_of_weights
-from .tasks._names import check_target_names
 from .tasks._read import as_numbers, complete, given_steps, one_target_for_each, rows_of_sequences, rows_of_steps
 from .tasks._scaling import check_size
 
@@ -22,9 +21,6 @@ class BaseSupervised(BaseTrained):
     @property
     def _fit_saw(self):
         return f"fit saw {one_target_for_each(self.per_step_)}"
-
-    def _check_target_names(self, y):
-        check_target_names(getattr(self, "target_names_", None), y, type(self).__name__)
 
     def _to_score(self, y, sample_weight):
         """A y like that of `fit`, and weights, in the form that metrics take."""

@@ -15,13 +15,22 @@ from public_names import is_public, public_objects
 from sklearn.utils._param_validation import StrOptions
 
 import skrnn
-from skrnn import CTCClassifier, RNNClassifier, RNNRegressor, SequenceGenerator, SequenceTransformer
+from skrnn import (
+    CTCClassifier,
+    RNNClassifier,
+    RNNRegressor,
+    Seq2SeqClassifier,
+    Seq2SeqRegressor,
+    SequenceGenerator,
+    SequenceTransformer,
+)
 from skrnn.cells import CELL_NAMES, CELLS, get_cell
 from skrnn.estimators._documentation import FITTED
 
 PACKAGE = Path(skrnn.__file__).parent
 PROJECT = Path(__file__).resolve().parents[2]
-ESTIMATORS = (CTCClassifier, RNNClassifier, RNNRegressor, SequenceGenerator, SequenceTransformer)
+OUT = (CTCClassifier, Seq2SeqClassifier, Seq2SeqRegressor)  # whose y is a sequence for each sequence
+ESTIMATORS = (*OUT, RNNClassifier, RNNRegressor, SequenceGenerator, SequenceTransformer)
 FILES = sorted(PACKAGE.rglob("*.py"))
 FILE_IDS = [str(path.relative_to(PACKAGE)) for path in FILES]
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 60
@@ -95,7 +104,7 @@ def test_methods_of_an_estimator_describe_the_same_x(estimator):
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_attributes_of_a_fitted_estimator_are_documented(estimator):
-    X, y = [[[0.0], [1.0]], [[1.0], [0.0], [1.0]]] * 5, [[0], [1]] * 5 if estimator is CTCClassifier else [0, 1] * 5
+    X, y = [[[0.0], [1.0]], [[1.0], [0.0], [1.0]]] * 5, [[0], [1]] * 5 if estimator in OUT else [0, 1] * 5
     fitted = estimator(4, tol=1.0, n_iter_no_change=1, max_iter=2, random_state=0).fit(X, y)
     names = set(documented(estimator, "Attributes"))
     assert names == estimator._target_attributes.union(FITTED)
