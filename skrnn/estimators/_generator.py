@@ -202,8 +202,8 @@ class SequenceGenerator(CountsUnfinished, DensityMixin, BaseTrained):
         """Train for one epoch on these sequences.
 
         The first call decides what the sequences hold, and learns the vocabulary or the means and scales of the
-        channels from its sequences, so it should get many. As the end of training is not known, schedules that need it
-        are not used, and the learning rate is `learning_rate_init`.
+        channels from its sequences, so it should get many. In later calls other tokens count for nothing. As the end of
+        training is not known, schedules that need it are not used, and the learning rate is `learning_rate_init`.
 
         Returns
         -------

@@ -356,6 +356,8 @@ def test_what_searches_may_be_set_after_fit_and_is_refused_there_too():
     for name in ("beam_width", "length_penalty", "max_output_length"):
         with pytest.raises(ValueError, match=f"The '{name}' parameter"):
             clf().fit(X, LABELS).set_params(**{name: -1}).predict(X)
+    with pytest.raises(ValueError, match=r"length_penalty=1000.0 is too large for outputs of \d+ labels"):
+        clf().fit(X, LABELS).set_params(length_penalty=1e3).predict(X)
     for n in (0, -1, 2.0, True, "2"):
         with pytest.raises(ValueError, match="n must be a whole number of at least 1"):
             estimator.predict_n_best(X, n)
