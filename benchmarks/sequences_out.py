@@ -8,10 +8,10 @@ notes and averaged over all frames, the first one included, which is predicted f
 five spoken digits; label errors, for speakers that are in training, and with each of four left out.
 
 Estimators have their defaults for dates, g2p and fsdd; the choices for the others are in ``_sequence_sets.py``. Scores
-are means over seeds, with the range. *fit*: seconds on two threads, the median. With ``--held-out valid`` all is
-measured on validation parts, for choices; otherwise test parts are read, once. Sets without a validation part are
-described in ``_sequence_sets.py``. Results are stored in ``build/sequences_out.jsonl``, or in the file given by
-``--results``, and are not computed again: remove the file to start anew.
+are means over seeds, three or the number of ``--seeds``, with the range. *fit*: seconds on two threads, the median.
+With ``--held-out valid`` all is measured on validation parts, for choices; otherwise test parts are read, once. Sets
+without a validation part are described in ``_sequence_sets.py``. Results are stored in ``build/sequences_out.jsonl``,
+or in the file given by ``--results``, and are not computed again: remove the file to start anew.
 
 *PyTorch*: a loop for the network of the fitted estimator (an encoder in both directions, maps of its last states, a
 decoder that attends with its outputs, a readout), for as many epochs, with its batch size, Adam, clipping, schedule,
@@ -71,9 +71,9 @@ TIMES = ("epoch of", "skrnn s, 1 thread", "PyTorch", "ratio", "skrnn s, 2 thread
 class Bench:
     """What all parts need: which part is held out, how many seeds, and the results so far."""
 
-    def __init__(self, held_out, quick, results):
+    def __init__(self, held_out, quick, n_seeds, results):
         self.held_out, self.quick, self.results = held_out, quick, results
-        self.seeds = range(1 if quick else N_SEEDS)
+        self.seeds = range(1 if quick else n_seeds)
         self.scores, self.translations, self.epochs, self.wanted = [], [], [], []
 
     def few(self, *parts):
@@ -351,6 +351,7 @@ def main():
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--held-out", choices=("valid", "test"), default="test")
+    parser.add_argument("--seeds", type=int, default=N_SEEDS)
     own, rest = parser.parse_known_args()
     sys.argv[1:] = rest
     arguments = parse_arguments(__doc__, parts=PARTS, epochs=EPOCHS_OF)
@@ -358,7 +359,7 @@ def main():
         sys.exit("--write needs the test parts")
     if not sets.is_there():
         sys.exit("the data are not there: set SKRNN_DATA to the folder of load.py")
-    bench = Bench(own.held_out, arguments.quick, Results(own.results))
+    bench = Bench(own.held_out, arguments.quick, own.seeds, Results(own.results))
     runs = {"dates": dates, "g2p": g2p, "shakespeare": shakespeare, "music": music, "fsdd": fsdd}
     of_epochs = {"g2p": epoch_of_g2p, "translation": epoch_of_translation}
     of_epochs |= {"labels": epoch_of_labels, "text": epoch_of_text}
