@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._core.parameters import PlainEstimator, keep
 from .._core.threads import one_blas_thread
 from ..estimators import RNNRegressor
+from ..estimators._documentation import REFERENCES as SHARED_REFERENCES
 from ..estimators._documentation import SHARED, documented, table
 from ._backtest import backtest, skill
 from ._covariates import read_covariates
@@ -101,7 +102,14 @@ step : int
     Number of steps between cut-offs; None means `horizon`.""")
 
 
-@documented(SHARED | PARAMETERS, ATTRIBUTES, arguments=ARGUMENTS)
+REFERENCES = """\
+.. [5] G. Lai, W.-C. Chang, Y. Yang, H. Liu, "Modeling long- and short-term temporal patterns with deep neural
+   networks", SIGIR 2018. :arxiv:`1703.07015`
+.. [6] J. Lei, M. G'Sell, A. Rinaldo, R. J. Tibshirani, L. Wasserman, "Distribution-free predictive inference for
+   regression", JASA 113, 2018. :arxiv:`1604.04173`"""
+
+
+@documented(SHARED | PARAMETERS, ATTRIBUTES, references=f"{SHARED_REFERENCES}\n{REFERENCES}", arguments=ARGUMENTS)
 class RNNForecaster(PlainEstimator):
     """Forecasts of one or many series, by a recurrent network beside simple models.
 
@@ -114,13 +122,6 @@ class RNNForecaster(PlainEstimator):
     --------
     RNNRegressor : The network alone, for windows of your own.
     skrnn.preprocessing.make_windows : Windows of series and their targets.
-
-    References
-    ----------
-    .. [5] G. Lai, W.-C. Chang, Y. Yang, H. Liu, "Modeling long- and short-term temporal patterns with deep neural
-       networks", SIGIR 2018. :arxiv:`1703.07015`
-    .. [6] J. Lei, M. G'Sell, A. Rinaldo, R. J. Tibshirani, L. Wasserman, "Distribution-free predictive inference for
-       regression", JASA 2018. :arxiv:`1604.04173`
 
     Examples
     --------
