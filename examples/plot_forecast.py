@@ -64,7 +64,8 @@ for method in methods:
 # %%
 # Figure
 # ------
-# Two shops with discounts in these weeks: what was known, the forecast with its interval, and what came. Triangles mark days with a discount.
+# Two shops with discounts in these weeks: what was known, the forecast with its interval, and what came. Triangles mark
+# days with a discount.
 figure, axes = plt.subplots(2, 1, figsize=(7.5, 5), sharex=True, layout="constrained")
 with_offers = [i for i, table in enumerate(discounts) if table["discount"].iloc[-HORIZON + 2 : -2].any()]
 for ax, i in zip(axes, with_offers, strict=False):
