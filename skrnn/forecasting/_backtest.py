@@ -78,7 +78,7 @@ def skill(forecaster, panel, values, later, later_values):
     """1 minus the mean absolute error over that of the last value, on values that follow, each series the same."""
     both = panel.followed_by(later)
     beside = [np.concatenate(pair) for pair in zip(values, later_values, strict=True)]
-    horizon, own, last = forecaster.horizon, [], []
+    horizon, own, last = forecaster._n_ahead, [], []
     for begin in range(0, int(later.lengths.max()), horizon):
         known = panel.lengths + np.minimum(begin, later.lengths)
         past = both.until(both.lengths - known)

@@ -13,11 +13,14 @@ from .._core.threads import one_blas_thread
 from ..estimators import RNNRegressor
 from ..estimators._documentation import REFERENCES as SHARED_REFERENCES
 from ..estimators._documentation import SHARED, documented, table
+from ..persistence._attributes import pickled_state, unpickled_attributes
+from ..persistence._pipelines import saved_by_state
 from ._backtest import backtest, skill
 from ._covariates import read_covariates
 from ._design import design_of
 from ._errors import Errors
 from ._model import MOST_WINDOWS, cutoffs, fit_model, held_out_errors
+from ._plain import from_plain, to_plain
 from ._samples import histories_of, samples_at
 from ._series import read_panel
 
@@ -109,6 +112,7 @@ REFERENCES = """\
    regression", JASA 113, 2018. :arxiv:`1604.04173`"""
 
 
+@saved_by_state
 @documented(SHARED | PARAMETERS, ATTRIBUTES, references=f"{SHARED_REFERENCES}\n{REFERENCES}", arguments=ARGUMENTS)
 class RNNForecaster(PlainEstimator):
     """Forecasts of one or many series, by a recurrent network beside simple models.
@@ -209,11 +213,11 @@ class RNNForecaster(PlainEstimator):
         """
         self._validate_params()
         panel = read_panel(y)
-        return self._fit(panel, *read_covariates(X, self._past(), panel))
+        return self._fit(panel, *read_covariates(X, self._named(), panel))
 
     def _fit(self, panel, values, columns):
         n_held = self._n_held_out(panel)
-        is_known = np.array([name not in self._past() for name in columns], dtype=bool)
+        is_known = np.array([name not in self._named() for name in columns], dtype=bool)
         one_step = self.strategy == "recursive"
         for_training = panel.until(n_held)
         design = design_of(for_training, 1 if one_step else self.horizon, self.window, self._season(), is_known)
@@ -335,12 +339,27 @@ class RNNForecaster(PlainEstimator):
             if not isinstance(value, Integral) or value < 1:
                 raise ValueError(f"{name} must be a positive whole number, got {value!r}.")
         panel = read_panel(y)
-        covariates = read_covariates(X, self._past(), panel)
+        covariates = read_covariates(X, self._named(), panel)
         return backtest(self, panel, covariates, n_windows, self.horizon if step is None else step)
 
+    def __getstate__(self):
+        return pickled_state(to_plain(super().__getstate__()))
+
+    def __setstate__(self, state):
+        super().__setstate__(from_plain(unpickled_attributes(state, type(self))))
+
     # ------------------------------------------------------------------------------------------------------ how
-    def _past(self):
+    def _named(self):
         return [] if self.past_covariates is None else list(self.past_covariates)
+
+    def _past(self):
+        """Columns of the X of fit that are known up to the end of the series only."""
+        return [name for name, known in zip(self.covariates_, self._design.is_known, strict=True) if not known]
+
+    @property
+    def _n_ahead(self):
+        """The horizon of the fit."""
+        return self.errors_.relative.shape[1]
 
     def _season(self):
         if self.season is None:
@@ -376,7 +395,7 @@ class RNNForecaster(PlainEstimator):
     def _read(self, X, y):
         """The series to forecast, and their samples."""
         check_is_fitted(self)
-        past, horizon = self._past(), self.horizon
+        past, horizon = self._past(), self._n_ahead
         if y is None:
             panel = self._panel
             future = replace(panel, values=[np.full(horizon, np.nan)] * len(panel), indexes=panel.future(horizon))
@@ -390,7 +409,7 @@ class RNNForecaster(PlainEstimator):
     def _samples(self, panel, values):
         """The windows at the end of the series."""
         histories = histories_of(panel, values, self._design)
-        return samples_at(histories, self._design, np.arange(len(panel)), panel.lengths, self.horizon)
+        return samples_at(histories, self._design, np.arange(len(panel)), panel.lengths, self._n_ahead)
 
     def _later(self, y):
         """Values that follow those of `fit`."""
@@ -422,9 +441,9 @@ class RNNForecaster(PlainEstimator):
 
     def _forecast(self, samples):
         with one_blas_thread:
-            if self._design.horizon == self.horizon:
+            if self._design.horizon == self._n_ahead:
                 return self._model.forecast(samples, self._design)
-            return self._model.iterated(samples, self._design, self.horizon)
+            return self._model.iterated(samples, self._design, self._n_ahead)
 
     def _quantiles(self, X, y, levels):
         panel, samples = self._read(X, y)

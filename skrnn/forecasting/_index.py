@@ -88,3 +88,43 @@ def same_kind(indexes, labels):
         raise ValueError(
             f"{labels[have.index(True)]} has an index of times, {labels[have.index(False)]} has none: give all one."
         )
+
+
+def index_to_plain(index):
+    """An even index as plain values."""
+    if index is None:
+        return None
+    import pandas as pd  # noqa: PLC0415
+
+    if isinstance(index, pd.PeriodIndex):
+        return {
+            "kind": "period",
+            "start": int(index.asi8[0]),
+            "n": len(index),
+            "freq": index.freqstr,
+            "name": index.name,
+        }
+    if isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex)):
+        kind = "datetime" if isinstance(index, pd.DatetimeIndex) else "timedelta"
+        plain = {"kind": kind, "values": index.asi8, "unit": index.unit, "freq": index.freqstr, "name": index.name}
+        return plain | {"tz": str(index.tz) if getattr(index, "tz", None) is not None else None}
+    return {"kind": "numbers", "values": index.to_numpy(), "name": index.name}
+
+
+def index_from_plain(plain):
+    """The index of `index_to_plain`."""
+    if plain is None:
+        return None
+    import pandas as pd  # noqa: PLC0415
+
+    kind, name = plain["kind"], plain["name"]
+    if kind == "period":
+        start = pd.Period(ordinal=plain["start"], freq=plain["freq"])
+        return pd.period_range(start, periods=plain["n"], freq=plain["freq"], name=name)
+    if kind == "datetime":
+        index = pd.DatetimeIndex(plain["values"].view(f"M8[{plain['unit']}]"), name=name)
+        index = index if plain["tz"] is None else index.tz_localize("UTC").tz_convert(plain["tz"])
+        return pd.DatetimeIndex(index, freq=plain["freq"])
+    if kind == "timedelta":
+        return pd.TimedeltaIndex(plain["values"].view(f"m8[{plain['unit']}]"), name=name, freq=plain["freq"])
+    return pd.Index(plain["values"], name=name)
