@@ -22,6 +22,7 @@ from .estimators import (
     SequenceGenerator,
     SequenceTransformer,
 )
+from .forecasting import RNNForecaster
 from .persistence._estimators import load, save
 from .sequences import Sequence, SequenceArray
 
@@ -29,6 +30,7 @@ __all__ = [
     "CTCClassifier",
     "Conv",
     "RNNClassifier",
+    "RNNForecaster",
     "RNNRegressor",
     "Seq2SeqClassifier",
     "Seq2SeqRegressor",
