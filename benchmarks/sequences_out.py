@@ -301,8 +301,18 @@ def _streams(model, X, y, n_streams=None, n_steps=None):
     return twins.Streams(codes, n_streams, n_steps)
 
 
-def _compare(bench, name, estimator, X, y, network, make_data):
-    progress(f"epochs, {name}")
+def _compare(bench, name, *how):
+    times = bench.run(f"epochs, {name}", lambda: _epochs(bench, name, *how))
+    row = [name]
+    for n in (1, 2):
+        own, other, of_n = times[f"skrnn {n}"], times[f"torch {n}"], times[f"ratio {n}"]
+        row += [f"{own:.2f}", f"{other:.2f}", f"{of_n:.1f}"]
+        bench.wanted.append(at_least(f"epoch of {name}, {n} thread{'s' * (n > 1)} each", of_n, 3, aim=6))
+    bench.epochs.append(row)
+
+
+def _epochs(bench, name, estimator, X, y, network, make_data):
+    """Typical seconds of each, and typical ratios."""
     data = (X,) if y is None else (X, y)
     fitted = clone(estimator).set_params(max_iter=1, early_stopping=False).fit(*data)
     few = [part[:WARM_UP] for part in data] if y is not None else [[X[0][:SHORT_TEXT]]]
@@ -316,12 +326,8 @@ def _compare(bench, name, estimator, X, y, network, make_data):
     seconds = interleave(contenders, bench.quick, total=60)
     for fit in fits.values():
         fit.close()
-    row = [name]
-    for n in fits:
-        of_n = ratio(seconds, f"torch {n}", f"skrnn {n}")
-        row += [f"{typical(seconds[f'skrnn {n}']):.2f}", f"{typical(seconds[f'torch {n}']):.2f}", f"{of_n:.1f}"]
-        bench.wanted.append(at_least(f"epoch of {name}, {n} thread{'s' * (n > 1)} each", of_n, 3, aim=6))
-    bench.epochs.append(row)
+    times = {who: float(typical(each)) for who, each in seconds.items()}
+    return times | {f"ratio {n}": float(ratio(seconds, f"torch {n}", f"skrnn {n}")) for n in fits}
 
 
 def _own_loss(model, X, y=None):

@@ -235,8 +235,8 @@ class Seq2SeqClassifier(CountsUnfinished, BaseSeq2Seq):
         Returns
         -------
         weights : list of ndarray of shape (n_out, n_in)
-            For each sequence a row for each label, and a last one for the end mark; each row sums to 1. With a
-            convolution, n_in is the number of its steps.
+            For each sequence a row for each label, which sums to 1. With a convolution, n_in is the number of its
+            steps.
 
         Raises
         ------
@@ -244,7 +244,8 @@ class Seq2SeqClassifier(CountsUnfinished, BaseSeq2Seq):
             If the network was trained with ``attention=None``.
         """
         self._check_is_fitted()
-        return self._attention(X, self.predict(X) if y is None else y)
+        # the last step of the decoder puts out the end
+        return [weights[:-1] for weights in self._attention(X, self.predict(X) if y is None else y)]
 
     def score(self, X, y, sample_weight=None):
         """Return the share of sequences that are predicted exactly.
