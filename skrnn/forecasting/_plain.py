@@ -57,7 +57,8 @@ def _check(state):
         len(panel.values) == len(panel.indexes) == len(panel.names) == len(state["_values"]) > 0,
         all(values.ndim == 1 and len(values) >= design.n_read for values in panel.values),
         all(rows.shape == (n, len(design.is_known)) for rows, n in zip(state["_values"], panel.lengths, strict=False)),
-        line.coef.shape == (len(line.mean), design.horizon) and line.mean.shape == line.scale.shape,
+        line.coef.shape == (len(line.mean), design.horizon)
+        and line.mean.shape == line.scale.shape == line.low.shape == line.high.shape,
         line.intercept.shape == (design.horizon,) and state["network_"].n_outputs_ == design.horizon,
     )
     if not all(consistent):
