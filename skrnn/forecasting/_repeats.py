@@ -47,8 +47,7 @@ def find_lag(series, horizon, season, longest):
     else:
         lags = [s * k for s in season for k in range(1, MOST_MULTIPLES + 1) if s * k <= longest]
     errors = {lag: error_of_lag(series, horizon, lag) for lag in lags}
-    least = min(errors.values(), default=np.inf)
-    best = min((lag for lag, error in errors.items() if error <= ALIKE * least), default=1)
+    best = _shortest_of_best(errors)
     return best if errors and errors[best] < GAIN * error_of_lag(series, horizon, 1) else 1
 
 
@@ -66,4 +65,10 @@ def segment_of(series, horizon, season, lag):
         return min(fitting, default=1)
     divisors = [d for d in range(SHORTEST_SEGMENT, min(lag, LONGEST_SEGMENT) + 1) if lag % d == 0]
     errors = {d: error_of_lag(series, horizon, d) for d in divisors}
-    return min(errors, key=errors.get, default=1)
+    return _shortest_of_best(errors)
+
+
+def _shortest_of_best(errors):
+    """The shortest of the lags with about the least error; 1 if there are none."""
+    least = min(errors.values(), default=np.inf)
+    return min((lag for lag, error in errors.items() if error <= ALIKE * least), default=1)
