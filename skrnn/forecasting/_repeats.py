@@ -4,7 +4,7 @@ import numpy as np
 
 MOST_LAG, MOST_MULTIPLES = 400, 8
 LONGEST_SEGMENT, SHORTEST_SEGMENT, MOST_SEGMENTS = 48, 4, 48
-ALIKE = 1.02  # times the least error: of such lags the shortest is taken
+ALIKE = 1.05  # times the least error: of such lags the shortest is taken
 GAIN = 0.9  # of the error of the last value, which the value of a lag must be below
 
 
