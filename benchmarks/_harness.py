@@ -40,6 +40,7 @@ SECTIONS = {
     "containers": "Packing and indexing sequences",
     "accuracy": "Accuracy on real data",
     "sequences_out": "Sequences out",
+    "forecast": "Forecasts",
     "outliers": "Outliers",
     "flagship": "Columns and sequences together",
 }

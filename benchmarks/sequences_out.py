@@ -8,10 +8,10 @@ notes and averaged over all frames, the first one included, which is predicted f
 five spoken digits; label errors, for speakers that are in training, and with each of four left out.
 
 Estimators have their defaults for dates, g2p and fsdd; the choices for the others are in ``_sequence_sets.py``. Scores
-are means over seeds, with the range. *fit*: seconds on two threads, the median. With ``--held-out valid`` all is
-measured on validation parts, for choices; otherwise test parts are read, once. Sets without a validation part are
-described in ``_sequence_sets.py``. Results are stored in ``build/sequences_out.jsonl``, or in the file given by
-``--results``, and are not computed again: remove the file to start anew.
+are means over seeds, three or the number of ``--seeds``, with the range. *fit*: seconds on two threads, the median.
+With ``--held-out valid`` all is measured on validation parts, for choices; otherwise test parts are read, once. Sets
+without a validation part are described in ``_sequence_sets.py``. Results are stored in ``build/sequences_out.jsonl``,
+or in the file given by ``--results``, and are not computed again: remove the file to start anew.
 
 *PyTorch*: a loop for the network of the fitted estimator (an encoder in both directions, maps of its last states, a
 decoder that attends with its outputs, a readout), for as many epochs, with its batch size, Adam, clipping, schedule,
@@ -71,9 +71,9 @@ TIMES = ("epoch of", "skrnn s, 1 thread", "PyTorch", "ratio", "skrnn s, 2 thread
 class Bench:
     """What all parts need: which part is held out, how many seeds, and the results so far."""
 
-    def __init__(self, held_out, quick, results):
+    def __init__(self, held_out, quick, n_seeds, results):
         self.held_out, self.quick, self.results = held_out, quick, results
-        self.seeds = range(1 if quick else N_SEEDS)
+        self.seeds = range(1 if quick else n_seeds)
         self.scores, self.translations, self.epochs, self.wanted = [], [], [], []
 
     def few(self, *parts):
@@ -301,8 +301,18 @@ def _streams(model, X, y, n_streams=None, n_steps=None):
     return twins.Streams(codes, n_streams, n_steps)
 
 
-def _compare(bench, name, estimator, X, y, network, make_data):
-    progress(f"epochs, {name}")
+def _compare(bench, name, *how):
+    times = bench.run(f"epochs, {name}", lambda: _epochs(bench, name, *how))
+    row = [name]
+    for n in (1, 2):
+        own, other, of_n = times[f"skrnn {n}"], times[f"torch {n}"], times[f"ratio {n}"]
+        row += [f"{own:.2f}", f"{other:.2f}", f"{of_n:.1f}"]
+        bench.wanted.append(at_least(f"epoch of {name}, {n} thread{'s' * (n > 1)} each", of_n, 3, aim=6))
+    bench.epochs.append(row)
+
+
+def _epochs(bench, name, estimator, X, y, network, make_data):
+    """Typical seconds of each, and typical ratios."""
     data = (X,) if y is None else (X, y)
     fitted = clone(estimator).set_params(max_iter=1, early_stopping=False).fit(*data)
     few = [part[:WARM_UP] for part in data] if y is not None else [[X[0][:SHORT_TEXT]]]
@@ -316,12 +326,8 @@ def _compare(bench, name, estimator, X, y, network, make_data):
     seconds = interleave(contenders, bench.quick, total=60)
     for fit in fits.values():
         fit.close()
-    row = [name]
-    for n in fits:
-        of_n = ratio(seconds, f"torch {n}", f"skrnn {n}")
-        row += [f"{typical(seconds[f'skrnn {n}']):.2f}", f"{typical(seconds[f'torch {n}']):.2f}", f"{of_n:.1f}"]
-        bench.wanted.append(at_least(f"epoch of {name}, {n} thread{'s' * (n > 1)} each", of_n, 3, aim=6))
-    bench.epochs.append(row)
+    times = {who: float(typical(each)) for who, each in seconds.items()}
+    return times | {f"ratio {n}": float(ratio(seconds, f"torch {n}", f"skrnn {n}")) for n in fits}
 
 
 def _own_loss(model, X, y=None):
@@ -351,6 +357,7 @@ def main():
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--held-out", choices=("valid", "test"), default="test")
+    parser.add_argument("--seeds", type=int, default=N_SEEDS)
     own, rest = parser.parse_known_args()
     sys.argv[1:] = rest
     arguments = parse_arguments(__doc__, parts=PARTS, epochs=EPOCHS_OF)
@@ -358,7 +365,7 @@ def main():
         sys.exit("--write needs the test parts")
     if not sets.is_there():
         sys.exit("the data are not there: set SKRNN_DATA to the folder of load.py")
-    bench = Bench(own.held_out, arguments.quick, Results(own.results))
+    bench = Bench(own.held_out, arguments.quick, own.seeds, Results(own.results))
     runs = {"dates": dates, "g2p": g2p, "shakespeare": shakespeare, "music": music, "fsdd": fsdd}
     of_epochs = {"g2p": epoch_of_g2p, "translation": epoch_of_translation}
     of_epochs |= {"labels": epoch_of_labels, "text": epoch_of_text}

@@ -89,7 +89,7 @@ weights = model.attention_weights([X[k] for k in shown])
 for axes, k, of_one in zip(panels, shown, weights, strict=True):
     picture = axes.imshow(of_one, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set(xticks=range(len(X[k])), xticklabels=X[k], xlabel="reads")
-    axes.set(yticks=range(len(of_one)), yticklabels=[*model.predict([X[k]])[0], "end"], ylabel="writes")
+    axes.set(yticks=range(len(of_one)), yticklabels=model.predict([X[k]])[0], ylabel="writes")
     axes.tick_params(length=0)
 figure.colorbar(picture, ax=panels, shrink=0.8, label="weight of attention")
 figure.savefig("translation.png", dpi=120)

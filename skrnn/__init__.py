@@ -23,6 +23,7 @@ from .estimators import (
     SequenceOutlierDetector,
     SequenceTransformer,
 )
+from .forecasting import RNNForecaster
 from .persistence._estimators import load, save
 from .sequences import Sequence, SequenceArray
 
@@ -30,6 +31,7 @@ __all__ = [
     "CTCClassifier",
     "Conv",
     "RNNClassifier",
+    "RNNForecaster",
     "RNNRegressor",
     "Seq2SeqClassifier",
     "Seq2SeqRegressor",

@@ -4,34 +4,31 @@ A choice has `n_draws` of them for each step; ``choose(raw, u, begins)`` gives t
 `begins`, and what the network reads of them (n, n_inputs); ``ends(steps)`` says which of them are ends.
 """
 
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 from scipy.special import expit, ndtri
 
+from ._validation import check_count
 from .tasks._generation import NOTES, TOKENS
-
-
-def check_counts(n_samples, max_length):
-    """Refuse numbers of samples and steps that there cannot be."""
-    for name, value in (("n_samples", n_samples), ("max_length", max_length)):
-        is_number = isinstance(value, Integral) and not isinstance(value, bool) and value >= 1
-        if not is_number and not (name == "max_length" and value is None):
-            raise ValueError(f"{name} must be a whole number of at least 1; got {value!r}.")
 
 
 def check_choice(content, temperature, top_k, top_p):
     """Refuse what nothing can be drawn with."""
-    if not (isinstance(temperature, Real) and 0 <= temperature < np.inf):
+    if not (_is_number(temperature) and 0 <= temperature < np.inf):
         raise ValueError(
             f"temperature must be a number of at least 0, where 0 takes the likeliest; got {temperature!r}."
         )
     if content != TOKENS and not (top_k is None and top_p is None):
         raise ValueError(f"top_k and top_p choose among tokens, but the sequences hold {content}: leave them out.")
-    if top_k is not None and not (isinstance(top_k, Integral) and not isinstance(top_k, bool) and top_k >= 1):
-        raise ValueError(f"top_k must be a number of tokens of at least 1, or None; got {top_k!r}.")
-    if top_p is not None and not (isinstance(top_p, Real) and 0 < top_p <= 1):
+    if top_k is not None:
+        check_count(top_k, "top_k")
+    if top_p is not None and not (_is_number(top_p) and 0 < top_p <= 1):
         raise ValueError(f"top_p must be a share above 0 and at most 1, or None; got {top_p!r}.")
+
+
+def _is_number(value):
+    return isinstance(value, Real) and not isinstance(value, bool)
 
 
 def choice_of(task, encoder, weights, temperature, top_k, top_p):

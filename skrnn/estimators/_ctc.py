@@ -4,7 +4,7 @@ from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils import check_consistent_length
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
 
@@ -18,7 +18,7 @@ from ._documentation import ARGUMENTS, FITTED, REFERENCES, SHARED, documented, t
 from ._fit import FitRequest
 from ._settings import Auto
 from ._trained import BaseTrained, takes_steps
-from ._validation import warn_if_not_finite
+from ._validation import check_count, warn_if_not_finite
 from .tasks._ctc import (
     UnalignedTask,
     check_restored_labels,
@@ -228,7 +228,6 @@ class CTCClassifier(BaseTrained):
         raw, offsets = self._raw(X)
         return _objects([self.classes_[codes] for codes in best_paths(raw, offsets[:-1])])
 
-    @validate_params({"n": [Interval(Integral, 1, None, closed="left")]}, prefer_skip_nested_validation=True)
     def predict_n_best(self, X, n):
         """Predict the n most probable sequences of labels.
 
@@ -249,6 +248,7 @@ class CTCClassifier(BaseTrained):
             For each sequence pairs of labels, an array, and their log-probability, as of `score_samples`; best first.
         """
         self._check_is_fitted()
+        check_count(n, "n")
         from ..network.paths import most_probable  # noqa: PLC0415 (brings the compiler)
 
         raw, offsets = self._raw(X)
@@ -305,7 +305,8 @@ class CTCClassifier(BaseTrained):
             If y holds labels that `fit` has not seen, or a sequence has too few steps for its labels.
         """
         self._check_is_fitted()
-        from ..network.paths import alignment  # noqa: PLC0415 (brings the compiler)
+        from ..network.generation import refuse_not_finite  # noqa: PLC0415 (brings the compiler)
+        from ..network.paths import alignment  # noqa: PLC0415
 
         rows = rows_of_labels(y)
         raw, offsets = self._raw(X)
@@ -316,7 +317,11 @@ class CTCClassifier(BaseTrained):
             i = int(is_infeasible.argmax())
             refuse_infeasible(i, rows[i], n_steps[i], 1, "or leave it out")
         targets = padded(self._restored_task().codes(rows))
-        return _objects(alignment(raw, offsets[:-1], n_steps, targets))
+        steps = alignment(raw, offsets[:-1], n_steps, targets)
+        for i, of_sequence in enumerate(steps):
+            if len(of_sequence) and of_sequence.min() < 0:
+                refuse_not_finite(f"sequence {i}")
+        return _objects(steps)
 
     def score(self, X, y, sample_weight=None):
         """Return 1 - token error rate: the edits that turn predictions into y, over the number of labels in y.

@@ -21,7 +21,7 @@ OF_TARGETS = frozenset(
     }
 )
 # All attributes that any fit sets; those of the fit before go when a new result is taken over.
-NAMES = OF_TARGETS.union(FITTED, ["n_unfinished_"])
+NAMES = OF_TARGETS.union(FITTED)
 
 
 @dataclass(frozen=True)

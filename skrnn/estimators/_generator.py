@@ -18,7 +18,8 @@ from ._fit import FitRequest
 from ._moved import Moved
 from ._streams import arranged
 from ._trained import BaseTrained, takes_steps
-from ._validation import validate_inputs
+from ._unfinished import CountsUnfinished, count_unfinished
+from ._validation import check_count, validate_inputs, warn_if_not_finite
 from .tasks._generation import TOKENS, GenerationTask, check_restored, restored
 
 PARAMETERS = table("""\
@@ -74,10 +75,7 @@ n_components_ : int
 target_mean_ : ndarray of shape (n_channels,)
     Mean of each channel that the mixture is shifted by. Defined only for numbers.
 target_scale_ : ndarray of shape (n_channels,)
-    Scale of each channel that the mixture is stretched by. Defined only for numbers.
-n_unfinished_ : int
-    How many of the last samples stopped at `max_length` without having come to an end; 0 where sequences have no end.
-    Defined only after `sample`.""")
+    Scale of each channel that the mixture is stretched by. Defined only for numbers.""")
 
 
 ARGUMENTS_OF_DENSITIES = table("""\
@@ -96,7 +94,7 @@ sample_weight_val : array-like of shape (n_sequences,)
 
 @saved
 @documented(SHARED | PARAMETERS, FITTED | ATTRIBUTES, arguments=ARGUMENTS | ARGUMENTS_OF_DENSITIES)
-class SequenceGenerator(DensityMixin, BaseTrained):
+class SequenceGenerator(CountsUnfinished, DensityMixin, BaseTrained):
     """Recurrent network that learns a distribution of sequences, and draws new ones from it.
 
     The network reads a sequence and predicts at each step the distribution of the next one; the first one is predicted
@@ -204,8 +202,8 @@ class SequenceGenerator(DensityMixin, BaseTrained):
         """Train for one epoch on these sequences.
 
         The first call decides what the sequences hold, and learns the vocabulary or the means and scales of the
-        channels from its sequences, so it should get many. As the end of training is not known, schedules that need it
-        are not used, and the learning rate is `learning_rate_init`.
+        channels from its sequences, so it should get many. In later calls other tokens count for nothing. As the end of
+        training is not known, schedules that need it are not used, and the learning rate is `learning_rate_init`.
 
         Returns
         -------
@@ -285,7 +283,11 @@ class SequenceGenerator(DensityMixin, BaseTrained):
         with ThreadExecutor(effective_n_jobs(self.n_jobs)) as executor:
             what = task, network, theta, self.inputs_, executor, self._max_bytes
             log_p = Likelihood(*what).of_rows(moved, y)
-        return (log_p, moved.offsets) if self.has_end_ else (np.delete(log_p, moved.last_rows), sequences.offsets)
+        if not self.has_end_:
+            log_p = np.delete(log_p, moved.last_rows)
+        offsets = (moved if self.has_end_ else sequences).offsets
+        warn_if_not_finite(log_p[:, np.newaxis], offsets, "log-likelihoods")
+        return log_p, offsets
 
     def _validated(self, X):
         """The sequences in X, of what was fitted."""
@@ -353,17 +355,19 @@ class SequenceGenerator(DensityMixin, BaseTrained):
             If an argument is invalid, for example if a prompt holds a token that no training sequence has.
         """
         self._check_is_fitted()
-        from ._choices import check_choice, check_counts, choice_of  # noqa: PLC0415
+        from ._choices import check_choice, choice_of  # noqa: PLC0415
         from ._prompts import read_prompts, steps_left  # noqa: PLC0415 (brings the compiler)
 
-        check_counts(n_samples, max_length)
+        check_count(n_samples, "n_samples")
+        if max_length is not None:
+            check_count(max_length, "max_length")
         check_choice(self.content_, temperature, top_k, top_p)
         choice = choice_of(self._restored_task(), self.inputs_, self.weights_, temperature, top_k, top_p)
         random_state = self.random_state if random_state is None else random_state
         seed = check_random_state(random_state).randint(2**31 - 1)
         prompts = read_prompts(self, prompt, n_samples)
         steps, ended = self._draw(choice, prompts, steps_left(prompts, max_length, n_samples), seed)
-        self.n_unfinished_ = int(self.has_end_ and n_samples - ended.sum())
+        count_unfinished(self, n_samples - ended.sum() if self.has_end_ else 0)
         return self._as_samples(prompts, steps)
 
     def _draw(self, choice, prompts, n_steps, seed):

@@ -56,7 +56,8 @@ class Likelihood:
     def _of_raw(self, raw, y, begins):
         if self.network.structure.coupled:
             add_targets(self.network, self.theta, raw, np.ascontiguousarray(y, raw.dtype))
-        return self.task.log_likelihood(raw, y, begins)
+        with np.errstate(invalid="ignore"):  # who calls warns of NaN
+            return self.task.log_likelihood(raw, y, begins)
 
     def _predictor(self, values, offsets):
         sequences = SequenceArray(values, offsets)

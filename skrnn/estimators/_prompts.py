@@ -7,7 +7,7 @@ from ..network.inference import Predictor
 from ..network.stepper import no_carry
 from ..sequences import SequenceArray
 from ..sequences._layout import offsets_of, place
-from ..sequences._steps import Sequence, is_sequence
+from ..sequences._steps import Sequence, check_container, is_sequence
 from ..sequences._vocabulary import encode_tokens
 from ._moved import Moved
 from ._sampling import Start
@@ -35,7 +35,11 @@ def read_prompts(estimator, prompt, n_samples):
 
 def _as_list(estimator, prompt):
     """A container of sequences, not of one; None for no prompt."""
-    if prompt is None or (hasattr(prompt, "__len__") and len(prompt) == 0):
+    if prompt is None:
+        return None
+    if not isinstance(prompt, str):
+        check_container(prompt, "prompt")
+    if len(prompt) == 0:
         return None
     if isinstance(prompt, SequenceArray) or len(getattr(prompt, "shape", ())) == 3:
         return prompt
@@ -48,10 +52,13 @@ def _one(prompt):
 
 def _holds_sequences(estimator, prompt):
     """Whether a prompt is one for each sample, not one for all."""
-    if isinstance(prompt, (str, Sequence)) or hasattr(prompt, "columns") or not is_sequence(prompt[0]):
+    if isinstance(prompt, (str, Sequence)) or hasattr(prompt, "columns"):
+        return False
+    first = next(iter(prompt))
+    if not is_sequence(first):
         return False
     # The steps of one sequence may be lists of their channels.
-    return estimator.content_ == TOKENS or np.ndim(getattr(prompt[0], "values", prompt[0])) == 2
+    return estimator.content_ == TOKENS or np.ndim(getattr(first, "values", first)) == 2
 
 
 def _check_prompts(estimator, prompts):

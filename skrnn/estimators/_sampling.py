@@ -6,6 +6,7 @@ import numpy as np
 
 from .._core.streams import hashed
 from .._core.threads import ShardPool
+from ..network.generation import refuse_not_finite
 from ..network.stepper import Stepper
 
 TOGETHER = 32  # samples that go through the network together
@@ -60,6 +61,9 @@ def _block(stepper, choice, start, seed, numbers):
     for t in range(n_steps):
         stepper.step()
         raw, u = stepper.raw[:n].astype(np.float64), uniforms(seed, numbers, t, choice.n_draws)
+        is_lost = (t < lengths) & ~np.isfinite(raw).all(axis=1)
+        if is_lost.any():
+            refuse_not_finite(f"step {t} of sample {numbers[is_lost].min()}")
         steps, values = choice.choose(raw, u, start.begins and t == 0)
         ends = choice.ends(steps) & ~ended & (t < lengths)
         lengths[ends], ended = t, ended | ends

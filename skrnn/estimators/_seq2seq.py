@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ._documentation import FITTED, SHARED, table
 from ._settings import Auto
 from ._trained import BaseTrained
+from ._validation import warn_of_weights
 
 NOT_OURS = {"pooling", "targets", "truncation"}
 PARAMETERS = {name: entry for name, entry in SHARED.items() if name not in NOT_OURS} | table("""\
@@ -28,7 +29,9 @@ warm_start : bool
     Whether `fit` resumes from the weights of the previous fit. Another network or another encoding of X raises an
     error.""")
 
-ATTRIBUTES = {name: entry for name, entry in FITTED.items() if name not in {"per_step_", "target_names_"}} | table("""\
+ATTRIBUTES = FITTED | table("""\
+per_step_ : bool
+    Whether y had a target for each step of X: False.
 weights_ : dict of str to ndarray
     Trained weights, named as in `RNNClassifier`; those of the decoder begin with ``"decoder."``. ``"bridge.{l}.W"``,
     ``".b"`` lead from the final states of layer l of the encoder, those of both directions side by side, to the states
@@ -72,11 +75,13 @@ class BaseSeq2Seq(BaseTrained):
 
         predictor, _ = self._given_outputs(X, y)
         with predictor.executor:
-            return read_outputs(predictor, wants_attention=True).attention
+            weights = read_outputs(predictor, wants_attention=True).attention
+        return warn_of_weights(weights)
 
     def _given_outputs(self, X, y):
         """A predictor of the sequences in X, whose decoder is to read y; and the task."""
         self._check_is_fitted()
+        self._check_target_names(y)
         task, predictor = self._restored_task(), self._predictor(X)
         target = self._task().read_given(predictor.data, y)
         predictor.data.set_target(task.encode(target.rows), None, target.offsets)

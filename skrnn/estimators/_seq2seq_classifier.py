@@ -1,7 +1,6 @@
 """Sequences of labels out of sequences."""
 
 from numbers import Integral, Real
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -17,7 +16,8 @@ from ._documentation import REFERENCES as SHARED_REFERENCES
 from ._fit import FitRequest
 from ._seq2seq import ATTRIBUTES, PARAMETERS, REFERENCES, BaseSeq2Seq
 from ._trained import takes_steps
-from ._validation import warn_if_not_finite
+from ._unfinished import CountsUnfinished, count_unfinished
+from ._validation import check_count, warn_if_not_finite
 from .tasks._output_labels import OutputLabelsTask, check_restored_outputs, restored_outputs
 
 OWN_PARAMETERS = table("""\
@@ -53,9 +53,6 @@ n : int
 classes : array-like of shape (n_classes,)
     All labels that can occur in any call. Required in the first call.""")
 
-# What the last call of `predict` has left, by estimator: it changes no attribute.
-_UNFINISHED = WeakKeyDictionary()
-
 
 @saved
 @documented(
@@ -64,7 +61,7 @@ _UNFINISHED = WeakKeyDictionary()
     arguments=ARGUMENTS | OWN_ARGUMENTS,
     references=f"{SHARED_REFERENCES}\n{REFERENCES}",
 )
-class Seq2SeqClassifier(BaseSeq2Seq):
+class Seq2SeqClassifier(CountsUnfinished, BaseSeq2Seq):
     """Recurrent network that puts out a sequence of labels for each sequence, of a length of its own.
 
     An encoder reads the sequence. A decoder starts from the states in which the encoder has ended, reads the label
@@ -180,22 +177,16 @@ class Seq2SeqClassifier(BaseSeq2Seq):
         -------
         y : ndarray of object of shape (n_sequences,)
             An array of labels for each sequence, without marks.
+
+        Raises
+        ------
+        ValueError
+            If the network has no finite output for a sequence, which the message names.
         """
         best, task = self._best(X, 1), self._restored_task()
-        _UNFINISHED[self] = sum(not found[0].is_finished for found in best)
+        count_unfinished(self, sum(not found[0].is_finished for found in best))
         labels = [found[0].labels for found in best]
         return split_steps(task.labels(np.concatenate(labels)), offsets_of([len(each) for each in labels]))
-
-    @property
-    def n_unfinished_(self):
-        """Number of sequences of the last prediction that were cut off at the maximum length.
-
-        It belongs to this object, not to copies of it.
-        """
-        try:
-            return _UNFINISHED[self]
-        except KeyError:
-            raise AttributeError("n_unfinished_ is there after a prediction.") from None
 
     def predict_n_best(self, X, n):
         """Predict several sequences of labels for each sequence.
@@ -206,8 +197,7 @@ class Seq2SeqClassifier(BaseSeq2Seq):
             For each sequence up to n different outputs, the best first by `length_penalty`. The log-probability is that
             of `score_samples`.
         """
-        if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
-            raise ValueError(f"n must be a number of outputs, 1 or more; got {n!r}.")
+        check_count(n, "n")
         best, task = self._best(X, int(n)), self._restored_task()
         return [[(task.labels(each.labels), each.log_probability) for each in found] for found in best]
 
@@ -245,8 +235,8 @@ class Seq2SeqClassifier(BaseSeq2Seq):
         Returns
         -------
         weights : list of ndarray of shape (n_out, n_in)
-            For each sequence a row for each label, and a last one for the end mark; each row sums to 1. With a
-            convolution, n_in is the number of its steps.
+            For each sequence a row for each label, which sums to 1. With a convolution, n_in is the number of its
+            steps.
 
         Raises
         ------
@@ -254,7 +244,8 @@ class Seq2SeqClassifier(BaseSeq2Seq):
             If the network was trained with ``attention=None``.
         """
         self._check_is_fitted()
-        return self._attention(X, self.predict(X) if y is None else y)
+        # the last step of the decoder puts out the end
+        return [weights[:-1] for weights in self._attention(X, self.predict(X) if y is None else y)]
 
     def score(self, X, y, sample_weight=None):
         """Return the share of sequences that are predicted exactly.

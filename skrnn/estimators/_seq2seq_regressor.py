@@ -196,6 +196,7 @@ class Seq2SeqRegressor(RegressorMixin, BaseSeq2Seq):
             At most 1; 0 for a constant prediction of the mean of y.
         """
         self._check_is_fitted()
+        self._check_target_names(y)
         rows = self._task().read_outputs(y)
         self._restored_task().check_width(np.concatenate(rows))
         lengths = np.array([len(row) for row in rows])

@@ -23,7 +23,7 @@ def arranged(spec, given, last):
     """A `FitSpec` and `Given` with moved sequences, and with what depends on their content and lengths."""
     sequences, parameters = given.sequences, copy.copy(spec.parameters)
     if last is None:
-        content = content_of(sequences, parameters.notes)
+        content = content_of(sequences)
         has_end = content == TOKENS and len(sequences) > 1
     else:
         content, has_end = last.task.content, last.task.has_end

@@ -10,8 +10,7 @@ from ..sequences._steps import check_container
 from ._base import FEATURE_POOLINGS
 from ._trained import BaseTrained
 from ._transformer import SequenceTransformer
-from ._validation import warn_if_not_finite
-from .tasks._names import check_target_names
+from ._validation import warn_if_not_finite, warn_of_weights
 from .tasks._read import as_numbers, complete, given_steps, one_target_for_each, rows_of_sequences, rows_of_steps
 from .tasks._scaling import check_size
 
@@ -22,9 +21,6 @@ class BaseSupervised(BaseTrained):
     @property
     def _fit_saw(self):
         return f"fit saw {one_target_for_each(self.per_step_)}"
-
-    def _check_target_names(self, y):
-        check_target_names(getattr(self, "target_names_", None), y, type(self).__name__)
 
     def _to_score(self, y, sample_weight):
         """A y like that of `fit`, and weights, in the form that metrics take."""
@@ -64,7 +60,7 @@ class BaseSupervised(BaseTrained):
             )
         predictor = self._predictor(X)
         with predictor.executor:
-            return predictor.attention()
+            return warn_of_weights(predictor.attention())
 
     def gradient_norms(self, X, y):
         """Measure how far back in time the gradient of the loss reaches.

@@ -8,6 +8,7 @@ from ..sequences._containers import items_of
 from ._base import BaseRNN
 from ._fit import FitRequest, LastFit
 from ._fitted import NAMES
+from .tasks._names import check_target_names
 
 
 def takes_steps(estimator):
@@ -54,6 +55,10 @@ class BaseTrained(BaseRNN):
         if self.early_stopping is True:
             raise ValueError("partial_fit trains on all that it gets: early_stopping=True does not go with it.")
         return self._run(request, self._last_fit)
+
+    def _check_target_names(self, y):
+        """Refuse a y whose targets have other names than those that the estimator was fitted on."""
+        check_target_names(getattr(self, "target_names_", None), y, type(self).__name__)
 
     def _last_fit(self):
         """The `LastFit` to resume, or None."""

@@ -1,12 +1,13 @@
 """What only estimators of networks ask of sequences, and of parameters that name channels."""
 
 from contextlib import contextmanager
+from numbers import Integral
 
 import numpy as np
 from sklearn.utils._param_validation import InvalidParameterError
 
 from .._core.warn import warn_user
-from ..sequences._convert import check_values
+from ..sequences._convert import check_steps, check_values
 from ..sequences._layout import place
 from ..sequences._steps import are_finite, is_text
 from ..sequences._validate import validate_sequences
@@ -18,7 +19,9 @@ def validate_inputs(estimator, X, dtype, *, missing, reset=False, text=None):
     Sets or compares what `validate_sequences` does. text: whether they must be tokens; None: as they are.
     """
     sequences = validate_sequences(estimator, X, reset=reset)
-    if not is_text(sequences.values):
+    if is_text(sequences.values):
+        check_steps(sequences)
+    else:
         check_values(sequences, dtype, allow_nan=missing != "error")
     if text is not None and text != is_text(sequences.values):
         kinds = ("numbers", "tokens (str)") if text else ("tokens (str)", "numbers")
@@ -42,6 +45,19 @@ def warn_if_not_finite(rows, offsets, what):
             RuntimeWarning,
         )
     return rows
+
+
+def warn_of_weights(weights):
+    """Warn of weights of attention, an array for each sequence, that are not finite; gives them back."""
+    sums = np.array([[of_sequence.sum()] for of_sequence in weights])
+    warn_if_not_finite(sums, np.arange(len(weights) + 1), "attention weights")
+    return weights
+
+
+def check_count(value, name):
+    """Refuse an argument `name` of a method that is to be a whole number of at least 1; True is none."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1; got {value!r:.100}.")
 
 
 @contextmanager

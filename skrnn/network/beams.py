@@ -131,7 +131,13 @@ class _Beams:
 
     def _divisor(self, length):
         """What the log-probability of a hypothesis of this length, with its end, is divided by."""
-        return float(length) ** self._penalty
+        try:
+            return float(length) ** self._penalty
+        except OverflowError:
+            raise ValueError(
+                f"length_penalty={self._penalty} is too large for outputs of {length} labels, the end included: "
+                f"{length} to this power overflows. A penalty of 1 ranks by the mean for each label."
+            ) from None
 
     def advance(self, log_p):
         """Go a step on; returns the labels and parents of the rows that go on."""

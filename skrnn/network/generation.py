@@ -18,7 +18,15 @@ class Output(NamedTuple):
 
 
 class NotFiniteError(ValueError):
-    """The network has no probabilities for what a sequence puts out."""
+    """The network has no probabilities for what is put out."""
+
+
+def refuse_not_finite(where):
+    """Raise; where : for what the network puts out NaN."""
+    raise NotFiniteError(
+        f"The network has no finite output for {where}: its states grow without bound. Bring X to the size of what was "
+        "fitted, or fit again, with another cell, a smaller learning_rate_init or smaller initial weights."
+    )
 
 
 class Beams(NamedTuple):
@@ -63,11 +71,7 @@ def best_outputs(predictor, beams, indices=None):
             nonlocal rows
             rows, log_p = rows[parents], steps(labels[:, np.newaxis] + 1, parents)
             if np.isnan(log_p).any():
-                raise NotFiniteError(
-                    f"The network has no finite output for sequence {rows[np.isnan(log_p).any(axis=1)].min()}: its "
-                    "states grow without bound. Bring X to the size of what was fitted, or fit again, with another "
-                    "cell, a smaller learning_rate_init or smaller initial weights."
-                )
+                refuse_not_finite(f"sequence {rows[np.isnan(log_p).any(axis=1)].min()}")
             return log_p
 
         found = search(step, -1, len(places), **beams._asdict())

@@ -12,6 +12,13 @@ import numpy as np
 from ..preprocessing import PerStep, SlidingWindow, TokenEncoder
 
 NOT_SAVED = {"_metadata_request", "_skl_callbacks"}
+STEPS = {}  # classes of this package by name: see `saved_by_state`
+
+
+def saved_by_state(cls):
+    """Enter a class whose state, as pickles have it, is plain values and estimators, and is checked when it is set."""
+    STEPS[cls.__name__] = cls
+    return cls
 
 
 @functools.cache
@@ -31,7 +38,7 @@ def known_steps():
         feature_selection: ("VarianceThreshold",),
         linear_model: ("LinearRegression", "LogisticRegression", "Ridge", "RidgeClassifier"),
     }
-    table = {cls.__name__: cls for cls in (PerStep, SlidingWindow, TokenEncoder)}
+    table = STEPS | {cls.__name__: cls for cls in (PerStep, SlidingWindow, TokenEncoder)}
     return table | {name: getattr(module, name) for module, listed in names.items() for name in listed}
 
 

@@ -18,7 +18,8 @@ import re
 
 import numpy as np
 
-STORED_DTYPE = re.compile(r"\|b1|\|[iu]1|<[iu][248]|<f[248]|<U\d{1,9}")
+TIME_UNIT = r"\[\d{0,9}(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\]"
+STORED_DTYPE = re.compile(rf"\|b1|\|[iu]1|<[iu][248]|<f[248]|<U\d{{1,9}}|<[mM]8{TIME_UNIT}")
 NOT_FINITE = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 VALUE_TYPES = {"b": bool, "i": int, "u": int, "f": float, "U": str}  # of the value of a NumPy scalar, by kind
 
@@ -76,7 +77,7 @@ class _Packer:
 
     def _pack_scalar(self, value, place):
         dtype = stored_dtype(value.dtype)
-        if dtype is None:
+        if dtype is None or value.dtype.kind not in VALUE_TYPES:
             raise _not_plain(value, place)
         return {"$scalar": [dtype, self.pack(value.item(), place)]}
 
@@ -146,6 +147,8 @@ class _Unpacker:
     def _scalar(self, pair):
         name, value = _pair(pair)
         dtype = dtype_of(name)
+        if dtype.kind not in VALUE_TYPES:
+            raise ValueError(f"{name} is no dtype of stored scalars")
         value = _of_type(VALUE_TYPES[dtype.kind], self.unpack(value), name)
         try:
             return dtype.type(value)

@@ -21,7 +21,7 @@ def times_of(series, what):
     if index.nlevels > 1:
         raise ValueError(
             f"{what} has a MultiIndex with the levels {list(index.names)}, so that windows could reach from one series "
-            "into the next: pass make_windows a list of frames, one for each series and without its level, "
+            "into the next: pass a list of frames, one for each series and without its level, "
             "[part.droplevel(0) for _, part in frame.groupby(level=0)]. If it is one series, drop levels until one is "
             "left."
         )

@@ -84,7 +84,7 @@ def as_sequence_array(X):
         _refuse_texts(X)
         sequences = _from_columns(named_columns(X), has_names=hasattr(X, "columns"))
     if sequences is not None:
-        _check_steps(sequences)
+        check_steps(sequences)
     return sequences
 
 
@@ -139,8 +139,7 @@ def check_sequences(sequences, dtype, *, name="X", allow_nan=False):
 
 def check_values(sequences, dtype, *, name="X", allow_nan=False):
     """Check like `check_sequences`, without copying more than a few megabytes at a time."""
-    check_not_empty(sequences.shape)
-    _check_steps(sequences)
+    check_steps(sequences)
     if sequences.n_channels == 0:
         raise ValueError(f"the sequences of {name} have no channel.")
     if is_text(sequences.values):
@@ -154,7 +153,9 @@ def check_values(sequences, dtype, *, name="X", allow_nan=False):
             _refuse_non_finite(chunk, values, name, allow_nan)
 
 
-def _check_steps(sequences):
+def check_steps(sequences):
+    """Refuse no sequence at all, and sequences without a step."""
+    check_not_empty(sequences.shape)
     empty = sequences.lengths == 0
     if empty.any():
         raise ValueError(f"sequence {int(empty.argmax())} has no time step.")

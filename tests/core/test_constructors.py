@@ -6,7 +6,15 @@ import pickle
 import pytest
 from sklearn.base import clone
 
-from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
+from skrnn import (
+    CTCClassifier,
+    RNNClassifier,
+    RNNRegressor,
+    Seq2SeqClassifier,
+    Seq2SeqRegressor,
+    SequenceGenerator,
+    SequenceTransformer,
+)
 from skrnn._core.parameters import keep
 from skrnn.callbacks import Checkpoint, EarlyStopping, LearningRateFinder
 from skrnn.convolution import Conv
@@ -14,7 +22,8 @@ from skrnn.estimators._base import BaseRNN
 from skrnn.optimizers import Adam, AdamW
 from skrnn.schedules import OneCycle, Plateau
 
-ESTIMATORS = (RNNClassifier, RNNRegressor, SequenceTransformer)
+OUT = (CTCClassifier, Seq2SeqClassifier, Seq2SeqRegressor, SequenceGenerator)
+ESTIMATORS = (RNNClassifier, RNNRegressor, SequenceTransformer, *OUT)
 KEEPING = (*ESTIMATORS, Adam, AdamW, Checkpoint, Conv, EarlyStopping, LearningRateFinder, OneCycle, Plateau)
 
 

@@ -19,6 +19,8 @@ from skrnn import (
     CTCClassifier,
     RNNClassifier,
     RNNRegressor,
+    Seq2SeqClassifier,
+    Seq2SeqRegressor,
     SequenceGenerator,
     SequenceOutlierDetector,
     SequenceTransformer,
@@ -28,14 +30,8 @@ from skrnn.estimators._documentation import FITTED
 
 PACKAGE = Path(skrnn.__file__).parent
 PROJECT = Path(__file__).resolve().parents[2]
-ESTIMATORS = (
-    CTCClassifier,
-    RNNClassifier,
-    RNNRegressor,
-    SequenceGenerator,
-    SequenceOutlierDetector,
-    SequenceTransformer,
-)
+OUT = (CTCClassifier, Seq2SeqClassifier, Seq2SeqRegressor)  # whose y is a sequence for each sequence
+ESTIMATORS = (*OUT, RNNClassifier, RNNRegressor, SequenceGenerator, SequenceOutlierDetector, SequenceTransformer)
 FILES = sorted(PACKAGE.rglob("*.py"))
 FILE_IDS = [str(path.relative_to(PACKAGE)) for path in FILES]
 MAX_FILE_LINES, MAX_FUNCTION_LINES = 500, 60
@@ -44,7 +40,7 @@ OF_SOME_FITS = {
     *{"feature_names_in_", "channel_names_", "target_names_", "vocabulary_", "reconstruction_mean_"},
     *{"reconstruction_scale_", "solver_state_", "solver_t_", "solver_name_", "learning_rate_init_"},
 }
-OF_SOME_DENSITIES = {"has_unknown_", "n_components_", "target_mean_", "target_scale_", "n_unfinished_"}
+OF_SOME_DENSITIES = {"has_unknown_", "n_components_", "target_mean_", "target_scale_"}
 
 
 def excluded_checks():
@@ -109,7 +105,7 @@ def test_methods_of_an_estimator_describe_the_same_x(estimator):
 
 @pytest.mark.parametrize("estimator", ESTIMATORS)
 def test_attributes_of_a_fitted_estimator_are_documented(estimator):
-    X, y = [[[0.0], [1.0]], [[1.0], [0.0], [1.0]]] * 5, [[0], [1]] * 5 if estimator is CTCClassifier else [0, 1] * 5
+    X, y = [[[0.0], [1.0]], [[1.0], [0.0], [1.0]]] * 5, [[0], [1]] * 5 if estimator in OUT else [0, 1] * 5
     fitted = estimator(4, tol=1.0, n_iter_no_change=1, max_iter=2, random_state=0).fit(X, y)
     names = set(documented(estimator, "Attributes"))
     assert names == estimator._target_attributes.union(FITTED)

@@ -164,7 +164,7 @@ def test_a_convolution_leaves_fewer_steps():
         (lambda c: c.align(NEW[:2], [["dot"], ["dit"]]), "labels that fit has not seen"),
         (lambda c: c.score(NEW[:2], ["dot", "dash"]), "sequence 0 of y is 'dot'"),
         (lambda c: c.score_samples(NEW[:2], [["dot"]]), "inconsistent numbers of samples"),
-        (lambda c: c.predict_n_best(NEW, 0), "'n' parameter"),
+        *((lambda c, n=n: c.predict_n_best(NEW, n), "n must be a whole number of at least 1") for n in (0, True, 2.0)),
         (lambda c: c.predict([np.zeros((0, 1))]), "sequence 0"),
         (lambda c: c.predict([np.full((3, 1), np.nan)]), "NaN"),
         (lambda c: clone(c).fit(X, None), "requires y to be passed"),

@@ -192,6 +192,7 @@ def test_hidden_states_have_read_their_step(of_words):
         ([list("ab"), list("ba")], {"notes": "dependent"}, "0-1 notes, but X holds tokens"),
         ([[[0.5], [1.0]], [[0.0]]], {"notes": "dependent"}, "0-1 notes, but X holds numbers"),
         ([[[0.5], [np.nan]], [[0.0], [1.0]]], {}, "sequence 0, step 1"),
+        ([["a", "b"], ["a", "\0\2"]], {}, "sequence 1, step 1 is .* the end"),
     ],
 )
 def test_what_cannot_be_fitted(X, parameters, message):

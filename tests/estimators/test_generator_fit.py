@@ -133,7 +133,9 @@ def test_a_fit_resumes_to_the_same_bits(kind, tmp_path):
 def test_files_pickles_and_clones(kind, tmp_path):
     X, parameters = kind
     gen = SequenceGenerator(**parameters).fit(X)
+    before = pickle.dumps(vars(gen))
     gen.sample(3)
+    assert pickle.dumps(vars(gen)) == before
     skrnn.save(gen, tmp_path / "model.skrnn")
     for same in (skrnn.load(tmp_path / "model.skrnn"), pickle.loads(pickle.dumps(gen))):
         np.testing.assert_array_equal(same.score_samples(X), gen.score_samples(X))
@@ -171,6 +173,24 @@ def test_partial_fit_goes_on(kind):
     mean = gen.input_mean_
     gen.partial_fit(X[:5])
     assert gen.input_mean_ is mean or np.array_equal(gen.input_mean_, mean)
+
+
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+@pytest.mark.parametrize(
+    ("X", "then", "now"),
+    [
+        ([[[0], [1]], [[1], [1]]] * 5, {"notes": "dependent"}, {"notes": "independent"}),
+        ([[[0], [1]], [[1], [1]]] * 5, {"notes": "independent"}, {"notes": "dependent"}),
+        ([[[0.5], [1]], [[1], [1]]] * 5, {"n_components": 3}, {"n_components": 2}),
+        ([["a", "b"], ["b"]] * 5, {}, {"notes": "dependent"}),
+    ],
+)
+def test_another_distribution_is_not_resumed(X, then, now, method):
+    """Nor is the one that was fitted taken for it without a word."""
+    gen = SequenceGenerator(4, max_iter=1, warm_start=True, random_state=0, **then).fit(X)
+    with pytest.raises(ValueError, match=next(iter(now))):
+        getattr(gen.set_params(**now), method)(X)
+    getattr(gen.set_params(**then | {"notes": then.get("notes", "independent")}), method)(X)
 
 
 def test_warm_start_goes_on(kind):

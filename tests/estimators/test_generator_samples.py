@@ -1,6 +1,7 @@
 """Samples of `SequenceGenerator`: frequencies, what is drawn for what seed, prompts, and arguments that are refused."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import chisquare, kstest
 
@@ -126,6 +127,14 @@ def test_samples_begin_with_their_prompts(of_words, of_notes, of_numbers):
         np.testing.assert_array_equal(samples.values, same.values)
 
 
+def test_a_prompt_in_a_series_of_any_index(of_words):
+    """Of the steps of one sequence, and of a sequence for each sample."""
+    of_list = of_words.sample(prompt=["b", "a"], random_state=0)
+    assert of_words.sample(prompt=pd.Series(["b", "a"], index=[7, 8]), random_state=0) == of_list
+    each = of_words.sample(2, prompt=[["b"], ["a"]], random_state=0)
+    assert of_words.sample(2, prompt=pd.Series([["b"], ["a"]], index=[7, 8]), random_state=0) == each
+
+
 def test_no_sample_is_empty(of_words):
     assert all(of_words.sample(500, random_state=2))
     assert all(of_words.sample(3, temperature=0))
@@ -187,6 +196,12 @@ def test_a_temperature_narrows_mixtures(of_numbers):
         ({"prompt": [["a"], ["x"]], "n_samples": 2}, "sequence 1, step 0 is the token 'x'"),
         ({"prompt": [["a"], ["b"]], "n_samples": 3}, "2 sequences for 3 samples"),
         ({"prompt": [1.0, 2.0]}, "numbers"),
+        ({"prompt": 3}, "prompt is of type int"),
+        ({"prompt": np.array(3)}, "prompt is an array without dimensions"),
+        ({"prompt": {"a": 1}}, "prompt is of type dict"),
+        ({"prompt": [[]]}, "prompt: sequence 0 has no time step"),
+        ({"prompt": [["a"], []], "n_samples": 2}, "prompt: sequence 1 has no time step"),
+        *(({name: True}, name) for name in ("n_samples", "max_length", "temperature", "top_k", "top_p")),
     ],
 )
 def test_what_cannot_be_sampled(of_words, arguments, message):

@@ -120,6 +120,7 @@ def test_outputs_stop_at_the_maximum_length_and_are_counted():
     ]
     assert 0 < estimator.n_unfinished_ == sum(unfinished)
     assert not hasattr(pickle.loads(pickle.dumps(estimator)), "n_unfinished_")
+    assert not hasattr(estimator.fit(X, LABELS), "n_unfinished_")
 
 
 def test_the_maximum_length_is_twice_that_of_training_unless_it_is_set():
@@ -165,13 +166,13 @@ def test_attention_weights(attention):
     assert min(map(len, predicted)) == 0  # also of outputs without a label
     for given, labels in ((LABELS, LABELS), (None, predicted)):
         for x, row, weights in zip(X, labels, estimator.attention_weights(X, given), strict=True):
-            assert weights.shape == (len(row) + 1, len(x))
+            assert weights.shape == (len(row), len(x))
             assert weights.dtype == np.float64
             assert (weights >= 0).all()
             assert_allclose(weights.sum(axis=1), 1, rtol=1e-6)
     strided = clf(attention=attention, convolution=Conv(3, 3, stride=2)).fit(X, LABELS)
     shapes = [weights.shape for weights in strided.attention_weights(X, LABELS)]
-    assert shapes == [(len(y) + 1, -(-len(x) // 2)) for x, y in zip(X, LABELS, strict=True)]
+    assert shapes == [(len(y), -(-len(x) // 2)) for x, y in zip(X, LABELS, strict=True)]
 
 
 def test_attention_weights_need_attention():
@@ -315,7 +316,7 @@ REFUSED_BY_FIT = {
     "texts": (X, ["".join(row) for row in LABELS], "sequence 0 of y is 'a?b?c?.*write list"),
     "labels of sequences": (X, np.arange(N), "y must hold a sequence of labels for each sequence"),
     "real numbers": (X, [np.array(row == "a") + 0.5 for row in map(np.array, LABELS)], "real numbers like .*no labels"),
-    "an empty output": (X, with_row(LABELS, []), "sequence 3 of y has no label"),
+    "only empty outputs": (X, [[]] * N, "y has no label in any sequence"),
     "a missing label": (X, with_row(LABELS, ["a", None]), "sequence 3 of y contains NaN, None or NA: label 1"),
     "NaN": (X, with_row([[1.0]] * N, [np.nan]), "sequence 3 of y contains NaN: label 0"),
     "two kinds": (X, with_row(LABELS, ["a", 1]), "sequence 3 of y holds 1 for label 1, but the text"),
@@ -324,6 +325,15 @@ REFUSED_BY_FIT = {
     "an empty source": (with_row(X, np.empty((0, 2))), LABELS, "sequence 3 has no time step"),
     "NaN in X": (with_row(X, np.array([[0, 1], [np.nan, 2]])), LABELS, "sequence 3, step 1, channel 0"),
 }
+
+
+def test_an_output_may_be_empty():
+    """Sequences of ones have no label, others the label "a"."""
+    given = [np.full((3, 1), k % 2, dtype=float) for k in range(20)]
+    labels = [["a"] * (k % 2 == 0) for k in range(20)]
+    estimator = clf(max_iter=60, learning_rate_init=0.05, label_smoothing=0.0, dropout=0.0).fit(given, labels)
+    assert [list(row) for row in estimator.predict(given)] == labels
+    assert (estimator.score_samples(given, labels) > np.log(0.5)).all()
 
 
 @pytest.mark.parametrize("kind", REFUSED_BY_FIT)
@@ -355,8 +365,10 @@ def test_what_searches_may_be_set_after_fit_and_is_refused_there_too():
     for name in ("beam_width", "length_penalty", "max_output_length"):
         with pytest.raises(ValueError, match=f"The '{name}' parameter"):
             clf().fit(X, LABELS).set_params(**{name: -1}).predict(X)
+    with pytest.raises(ValueError, match=r"length_penalty=1000.0 is too large for outputs of \d+ labels"):
+        clf().fit(X, LABELS).set_params(length_penalty=1e3).predict(X)
     for n in (0, -1, 2.0, True, "2"):
-        with pytest.raises(ValueError, match="n must be a number of outputs"):
+        with pytest.raises(ValueError, match="n must be a whole number of at least 1"):
             estimator.predict_n_best(X, n)
     assert len(estimator.predict_n_best(X[:1], 50)[0]) == 50  # more than there are labels
     assert len(estimator.set_params(beam_width=50).predict(X[:1])) == 1

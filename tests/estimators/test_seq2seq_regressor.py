@@ -103,6 +103,17 @@ def test_y_in_any_container(kind):
     assert_array_equal(estimator.attention_weights(X, y)[2], expected.attention_weights(X, NUMBERS)[2])
 
 
+def test_names_of_numbers_keep_their_order():
+    """Not only where it is fitted again: a score of swapped columns would be that of other targets."""
+    frames = [pd.DataFrame(row, columns=["u", "v"]) for row in NUMBERS]
+    estimator, swapped = reg().fit(X, frames), [frame[["v", "u"]] for frame in frames]
+    assert estimator.target_names_.tolist() == ["u", "v"]
+    for call in (estimator.score, estimator.attention_weights, estimator.partial_fit):
+        with pytest.raises(ValueError, match=r"y has the targets \['v', 'u'\].* fitted on \['u', 'v'\]"):
+            call(X, swapped)
+    assert_allclose(estimator.score(X, frames), estimator.score(X, NUMBERS), rtol=1e-9)
+
+
 def test_score_is_that_of_all_rows():
     estimator, weight = reg().fit(X, NUMBERS), RNG.uniform(0.5, 2, N)
     lengths = [len(row) for row in NUMBERS]

@@ -97,6 +97,10 @@ def test_no_step_and_no_channel(fitted, name):
     refused(fitted, name, cube()[:, :0], "sequence 0 has no time step")
     refused(fitted, name, [*cube()[:7], np.zeros((0, 2))], "sequence 7 has no time step")
     refused(fitted, name, SequenceArray(np.zeros((7, 2)), np.r_[:8, 7]), "sequence 7 has no time step")
+    tokens = np.array([["a"], ["b"]] * 4)
+    for X in (SequenceArray(tokens, np.r_[0, 2, 2, 3:9]), SequenceArray(tokens[:0], [0])):
+        message = "sequence 1 has no time step" if len(X) else "0 sample"
+        assert_refused(clone(ESTIMATORS[name]), lambda e, X=X: e.fit(X, targets(X)), message)
     for X in (cube()[:, :, :0], list(cube()[:, :, :0])):
         assert_refused(clone(ESTIMATORS[name]), lambda e, X=X: e.fit(X, targets(X)), "sequences of X have no channel")
         assert_refused(fitted[name], lambda e, X=X: output(e, X), "X has 0 channels per step.*fitted on 2")
@@ -115,7 +119,7 @@ def test_sizes_of_one(name, form, shape):
     model.fit(X, [0, 1])
     assert np.isfinite(output(model, X)).all()
     if name != "classifier":
-        assert np.isfinite(output(clone(model).fit(X[:1], [0.5]), X)).all()
+        assert np.isfinite(output(clone(model).fit(X[:1], [0 if "labels" in name else 0.5]), X)).all()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from one_each import OneEach, OneLabel, OneNumber, OneUnaligned
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceGenerator, SequenceTransformer
 from skrnn.network import shards
@@ -23,6 +24,9 @@ ESTIMATORS = {
     "regressor": RNNRegressor(**QUICK),
     "transformer": SequenceTransformer(**QUICK),
     "generator": SequenceGenerator(**QUICK),
+    "labels out": OneLabel(**QUICK),
+    "numbers out": OneNumber(**QUICK),
+    "unaligned labels": OneUnaligned(**QUICK),
 }
 each_estimator = pytest.mark.parametrize("name", ESTIMATORS)
 
@@ -60,6 +64,8 @@ def changed(array, where, value, dtype=None):
 
 def output(estimator, X):
     """What an estimator makes of sequences, as numbers."""
+    if isinstance(estimator, OneEach):
+        return estimator.output(X)
     if hasattr(estimator, "transform"):
         return estimator.transform(X)
     if hasattr(estimator, "score_samples"):

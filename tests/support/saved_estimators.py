@@ -7,10 +7,12 @@ import pandas as pd
 
 from skrnn import (
     Conv,
+    CTCClassifier,
     RNNClassifier,
     RNNRegressor,
     Seq2SeqClassifier,
     Seq2SeqRegressor,
+    SequenceGenerator,
     SequenceOutlierDetector,
     SequenceTransformer,
 )
@@ -50,11 +52,16 @@ def transformer(X=X, y=None, **options):
     return lambda: (SequenceTransformer(**SHORT | options).fit(X, y), X)
 
 
+def generator(X=X, **options):
+    return lambda: (SequenceGenerator(**SHORT | options).fit(X), X)
+
+
 MAKE = {
     "classes of numbers": classifier(y=LABELS - 1, class_weight={-1: 2.0, 0: 1, 1: 1}),
     "two classes of text": classifier(y=np.where(Y > 0, "up", "down")),
     "classes as objects": classifier(y=np.where(Y > 0, "up", "down").astype(object), cell="gru"),
     "classes of bool": classifier(y=Y > 0),
+    "classes of days": classifier(y=np.array(["2020-01-01", "2024-02-29"], "M8[D]")[(Y > 0).astype(int)]),
     "labels": classifier(y=np.column_stack([Y > 0, Y < 1, Y > -1]).astype(int)),
     "classes of steps": classifier(y=STEPS),
     "early stopping": classifier(early_stopping=True, validation_fraction=0.3),
@@ -95,6 +102,11 @@ MAKE = {
         Seq2SeqClassifier(**SHORT).partial_fit(X, TOKENS, classes=[f"w{n}" for n in range(4)]),
         X,
     ),
+    "unaligned labels": lambda: (CTCClassifier(**SHORT, beam_width=2).fit(X, [[f"w{label}"] for label in LABELS]), X),
+    "unaligned durations": lambda: (CTCClassifier(**SHORT).fit(X, [[np.timedelta64(n, "s")] for n in LABELS]), X),
+    "generator of tokens": generator(X=TOKENS, min_count=2),
+    "generator of notes": generator(X=[(x > 0).astype(int) for x in X], notes="dependent"),
+    "generator of numbers": generator(n_components=2),
     "pandas output": lambda: (fitted("reservoir")[0].set_output(transform="pandas"), X),
 }
 
@@ -111,6 +123,8 @@ def outputs(estimator, X):
     for method in ("predict", "predict_proba", "transform", "hidden_states"):
         if hasattr(estimator, method):
             found += [np.asarray(one) for one in getattr(estimator, method)(X)]
+    if isinstance(estimator, SequenceGenerator):
+        found += [estimator.score_samples(X), *map(np.asarray, estimator.sample(2, max_length=9, random_state=0))]
     for method in ("step_scores", "channel_scores"):
         if hasattr(estimator, method):
             found.append(np.concatenate(getattr(estimator, method)(X)))

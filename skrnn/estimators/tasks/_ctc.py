@@ -143,7 +143,7 @@ class UnalignedTask(Task):
 
 def rows_of_labels(y):
     """For each sequence in y an array of labels, in an array of objects."""
-    return split_steps(*read_label_sequences(y, may_be_empty=True))
+    return split_steps(*read_label_sequences(y))
 
 
 def steps_needed(rows):

@@ -10,6 +10,7 @@ from ...network.encoding import mean_and_scale
 from ...sequences._layout import place
 from ...sequences._steps import is_text
 from ...sequences._vocabulary import NOTHING
+from .._description import refuse_other_model
 from ._mixture import MixtureOfGaussians
 from ._notes import CoupledLogLoss
 from ._numbers import is_vector
@@ -189,13 +190,18 @@ def check_notes(sequences):
         )
 
 
-def content_of(sequences, notes):
-    """What sequences hold; notes : the parameter of a generator, refused where it has no meaning."""
+def check_tokens(sequences):
+    """Refuse what stands for the end of a sequence."""
+    is_end = sequences.values[:, 0] == END
+    if is_end.any():
+        i, step = place(sequences.offsets, int(is_end.argmax()))
+        raise ValueError(f"X: sequence {i}, step {step} is {END!r}, which stands for the end: use another token.")
+
+
+def content_of(sequences):
+    """What sequences hold."""
     values = sequences.values
-    content = TOKENS if is_text(values) else NOTES if np.isin(values, (0, 1)).all() else NUMBERS
-    if notes == "dependent" and content != NOTES:
-        raise ValueError(f'notes="dependent" is for 0-1 notes, but X holds {content}: leave it out.')
-    return content
+    return TOKENS if is_text(values) else NOTES if np.isin(values, (0, 1)).all() else NUMBERS
 
 
 def restored(attributes):
@@ -256,15 +262,16 @@ class GenerationTask(Task):
 
     def check_sequences(self, parts):
         """Refuse sequences, not moved yet, that hold what the task is not for."""
+        if self.dependent and self.content != NOTES:
+            raise ValueError(f'notes="dependent" is for 0-1 notes, but X holds {self.content}: leave it out.')
         if self.content == TOKENS and parts[0].n_channels > 1:
             raise ValueError(
                 f"Each step of X has {parts[0].n_channels} tokens, but the next one is to be predicted: pass one for "
                 "each step."
             )
-        if self.content != NOTES:
-            return
-        for sequences in parts:
-            check_notes(sequences)
+        check = {TOKENS: check_tokens, NOTES: check_notes}.get(self.content)
+        for sequences in parts if check else ():
+            check(sequences)
 
     def read(self, sequences, y=None, sample_weight=None, roles=None, per_step=None, seen=None):
         """The `Target` of sequences that were moved; sample_weight: of those that were given."""
@@ -289,8 +296,14 @@ class GenerationTask(Task):
         return NextNumbers(n, self.n_components, self.standardize, np.zeros(n), np.ones(n))
 
     def resumed(self, fitted, request):
-        """The task that was fitted before, whose means and scales stay."""
-        return replace(fitted, standardizes=False) if self.content == NUMBERS else fitted
+        """The task that was fitted before, whose means and scales stay; refuses another distribution."""
+        if self.content == NOTES:
+            then, now = ("dependent" if one else "independent" for one in (fitted.n_hidden, self.dependent))
+            refuse_other_model({"notes": then}, {"notes": now})
+        if self.content != NUMBERS:
+            return fitted
+        refuse_other_model({"n_components": fitted.n_components}, {"n_components": self.n_components})
+        return replace(fitted, standardizes=False)
 
     def weighted(self, fitted, y, weight, trained):
         """Tokens that have no class count for nothing."""

@@ -11,8 +11,8 @@ from ...sequences._steps import check_container
 from ._read import complete, distinct, kind_of
 
 
-def read_label_sequences(y, name="y", *, may_be_empty=False):
-    """The labels of all sequences in y, one after the other, and where those of each begin.
+def read_label_sequences(y, name="y"):
+    """The labels of all sequences in y, one after the other, and where those of each begin; a sequence may have none.
 
     Parameters
     ----------
@@ -20,8 +20,6 @@ def read_label_sequences(y, name="y", *, may_be_empty=False):
         Labels of any type, as those of a classifier.
     name : str, default="y"
         What errors call it.
-    may_be_empty : bool, default=False
-        Whether a sequence may have no label.
 
     Returns
     -------
@@ -31,7 +29,7 @@ def read_label_sequences(y, name="y", *, may_be_empty=False):
     Raises
     ------
     ValueError
-        If a sequence is none, is empty, or holds what is no label; the message names it.
+        If a sequence is none, or holds what is no label; the message names it.
     """
     if y is None:
         raise ValueError(f"{name} is None: pass a sequence of labels for each sequence of X.")
@@ -40,8 +38,6 @@ def read_label_sequences(y, name="y", *, may_be_empty=False):
     rows = _rows(y, name)
     read = [_labels(row, i, name) for i, row in enumerate(rows)]
     lengths = np.array([len(labels) for labels in read])
-    if not may_be_empty and not lengths.all():
-        raise ValueError(f"sequence {int(lengths.argmin())} of {name} has no label: leave it out, with its X.")
     return _joined([labels for labels in read if len(labels)], name), offsets_of(lengths)
 
 

@@ -101,10 +101,13 @@ class OutputLabelsTask(OutputTask):
         self.max_output_length = max_output_length
 
     def read_outputs(self, y):
-        return split_steps(*read_label_sequences(y))
+        labels, offsets = read_label_sequences(y)
+        if not len(labels):
+            raise ValueError("y has no label in any sequence: there is nothing to learn.")
+        return split_steps(labels, offsets)
 
     def read_given(self, sequences, y):
-        return self._target(sequences, split_steps(*read_label_sequences(y, may_be_empty=True)), None)
+        return self._target(sequences, split_steps(*read_label_sequences(y)), None)
 
     def learn(self, target, trained, columns, request):
         if request.one_epoch and request.classes is None:

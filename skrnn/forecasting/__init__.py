@@ -1,0 +1,5 @@
+"""Forecasts of series: windows of the past, what follows, and how far off it may be."""
+
+from ._forecaster import RNNForecaster
+
+__all__ = ["RNNForecaster"]
