@@ -294,7 +294,7 @@ class SequenceOutlierDetector(OutlierMixin, BaseRNN):
         Returns
         -------
         scores : list of ndarray of shape (n_steps,)
-            One array for each sequence: minus the mean distance of the last `smoothing_` steps, as far as something is
+            One array for each sequence: minus the mean distance of the last ``smoothing_`` steps, as far as something is
             known of them. Steps with a score below ``step_offset_`` are outliers. Where nothing is known, as of the
             first steps of forecasts, the score is ``usual_score_``.
         """
@@ -307,7 +307,7 @@ class SequenceOutlierDetector(OutlierMixin, BaseRNN):
         Returns
         -------
         scores : list of ndarray of shape (n_steps, n_channels)
-            One array for each sequence: minus the mean absolute error of the last `smoothing_` steps, in units of its
+            One array for each sequence: minus the mean absolute error of the last ``smoothing_`` steps, in units of its
             root mean square in training. Channels of codes and times have 0.
         """
         sequences = self._validated(X)
