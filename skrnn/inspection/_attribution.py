@@ -1,0 +1,259 @@
+"""Shares of the values of sequences in a prediction."""
+
+from numbers import Integral
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.utils import Bunch
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+
+from .._core.parameters import usable
+from ..estimators._prediction import network_and_theta
+from ..estimators._validation import validate_inputs
+from ..network.data import SHARES, Data
+from ..network.inference import Predictor
+from ..network.reading import LinearInputs, Reading
+from ..network.shards import ThreadExecutor
+from ..sequences import SequenceArray
+from ..sequences._layout import offsets_of
+from ..training.input_gradients import input_gradients
+from ._target import check_explainable, check_target, directions
+
+LARGEST_PASS = 2**26  # bytes of what is read at a time, where that is more than one sequence
+
+
+class _Explained:
+    """Some sequences, and what is to be explained of each: a weighted sum of its raw predictions.
+
+    Attributes
+    ----------
+    reading : Reading
+    difference : ndarray of shape (n_sequences,)
+        Between what is explained and that of the baseline.
+    """
+
+    def __init__(self, estimator, inputs, sequences, target, baseline, executor):
+        self._inputs, self._offsets, self._executor = inputs, sequences.offsets, executor
+        self._max_bytes, self._per_step = estimator._max_bytes, estimator.per_step_
+        self.reading = Reading(inputs, sequences, baseline)
+        raw = self._raw(self.reading.values[np.newaxis])[0]
+        self.direction = directions(estimator, target, raw)
+        self.value = self._explained(raw)
+        self.difference = self.value - self._explained(self._raw(self.reading.baseline[np.newaxis])[0])
+
+    @property
+    def n_at_a_time(self):
+        """How many copies of the sequences go through the network at a time."""
+        return max(1, min(LARGEST_PASS, self._max_bytes // SHARES) // self.reading.values.nbytes)
+
+    def _data(self, copies):
+        """Copies of the sequences, (n, n_steps, n_read), as sequences one after the other."""
+        lengths = np.tile(np.diff(self._offsets), len(copies))
+        return Data(np.ascontiguousarray(copies.reshape(-1, copies.shape[2])), offsets_of(lengths))
+
+    def _raw(self, copies):
+        """Raw predictions of copies of the sequences, (n, n_rows, K)."""
+        network, theta = self._inputs.network, self._inputs.theta
+        predictor = Predictor(network, theta, self._data(copies), self._executor, self._max_bytes)
+        return predictor.predict_raw().reshape(len(copies), -1, network.n_outputs)
+
+    def _explained(self, raw):
+        """What is explained of raw predictions (n_rows, K), for each sequence."""
+        of_rows = (raw * self.direction).sum(axis=1)
+        return np.add.reduceat(of_rows, self._offsets[:-1]) if self._per_step else of_rows
+
+    def values_at(self, copies):
+        """What is explained of copies of the sequences, (n, n_sequences)."""
+        return np.array([self._explained(raw) for raw in self._raw(copies)])
+
+    def gradients_at(self, copies):
+        """Its gradients by what is read, (n, n_steps, n_read); behind a convolution by its pre-activations."""
+        network, theta, data = self._inputs.network, self._inputs.theta, self._data(copies)
+        data.set_target(np.tile(self.direction, (len(copies), 1)), offsets=data.offsets if self._per_step else None)
+        gradients = input_gradients(network, theta, data, self._executor, self._max_bytes)
+        return gradients.reshape(len(copies), -1, gradients.shape[1])
+
+    def without_each(self):
+        """By how much it falls if one value is as in the baseline, for each value of a single sequence."""
+        reading, out = self.reading, np.zeros(self.reading.difference.shape)
+        places = list(np.ndindex(out.shape))
+        for first in range(0, len(places), self.n_at_a_time):
+            chosen = places[first : first + self.n_at_a_time]
+            copies = np.repeat(reading.values[np.newaxis], len(chosen), axis=0)
+            for copy, place in zip(copies, chosen, strict=True):
+                rows, columns = reading.place_of(*place)
+                copy[rows, columns] = reading.baseline[rows, columns]
+            for place, value in zip(chosen, self.values_at(copies), strict=True):
+                out[place] = (self.value - value)[0]
+        return out
+
+    def mean_gradient(self, nodes, weights):
+        """The weighted sum of the gradients at some places of the way from the baseline, as `Reading.back` gives it."""
+        start, total = self.reading.baseline, 0.0
+        way = self.reading.values - start
+        for first in range(0, len(nodes), self.n_at_a_time):
+            chosen = slice(first, first + self.n_at_a_time)
+            places = nodes[chosen].astype(way.dtype)[:, np.newaxis, np.newaxis]
+            for weight, gradient in zip(weights[chosen], self.gradients_at(start + places * way), strict=True):
+                total = total + weight * gradient.astype(np.float64)
+        return self.reading.back(total)
+
+
+def _integrated_gradients(explained, n_nodes):
+    nodes, weights = np.polynomial.legendre.leggauss(n_nodes)
+    shares = explained.reading.difference * explained.mean_gradient((nodes + 1) / 2, weights / 2)
+    return shares, shares
+
+
+def _gradient(explained, n_nodes):
+    gradient = explained.mean_gradient(np.ones(1), np.ones(1))
+    return gradient / explained.reading.scale, gradient * explained.reading.difference
+
+
+def _occlusion(explained, n_nodes):
+    shares = explained.without_each()
+    return shares, shares
+
+
+METHODS = {"integrated_gradients": _integrated_gradients, "gradient": _gradient, "occlusion": _occlusion}
+
+
+@validate_params(
+    {"method": [StrOptions(set(METHODS))], "n_nodes": [Interval(Integral, 1, None, closed="left")]},
+    prefer_skip_nested_validation=True,
+)
+def attribute(estimator, X, *, target=None, method="integrated_gradients", baseline="mean", n_nodes=32):
+    r"""Attribute predictions to the values of the sequences.
+
+    What is explained is the raw prediction :math:`F`, before the link to probabilities:
+
+    - of several classes, the one of the class; of two classes the margin, whose sign is that of the class;
+    - of label indicators, the one of the label;
+    - of numbers, the one of an output in the unit of the target (on the scale of the link, like the logarithm of a
+      Poisson mean);
+    - if the steps have targets, the sum over the steps.
+
+    Integrated gradients [1]_ sum the gradient along the straight line from a baseline :math:`b` to the sequence
+    :math:`x`, by Gauss-Legendre quadrature. The attributions of a sequence sum to :math:`F(x) - F(b)`:
+
+    .. math::
+        a_{tc} = (x_{tc} - b_{tc}) \int_0^1 \frac{\partial F}{\partial x_{tc}}\big(b + \alpha (x - b)\big) d\alpha
+
+    Parameters
+    ----------
+    estimator : RNNClassifier or RNNRegressor
+        A fitted estimator. Units are never dropped.
+    X : array-like of shape (n_sequences, n_steps, n_channels), list of array-like, SequenceArray or frame
+        The sequences, in any form that the estimator takes.
+    target : int, str or other class label, default=None
+        The class, or for label indicators and numbers the number of the label or output. None is the predicted class,
+        if the steps have targets that of each step, or the only output.
+    method : {"integrated_gradients", "gradient", "occlusion"}, default="integrated_gradients"
+        "gradient" is :math:`\partial F / \partial x_{tc}`, in units of the channel. "occlusion" is by how much
+        :math:`F` falls if a single value is replaced by that of the baseline; the network runs once for each value.
+    baseline : "mean" or array-like of shape (n_channels,), default="mean"
+        What the values are compared with: the means of the channels in training, or numbers in the unit of the
+        channels. Missing values are missing in the baseline too, and get 0. With ``standardize=False``, "mean" is 0.
+    n_nodes : int, default=32
+        Number of gradients along the line.
+
+    Returns
+    -------
+    result : Bunch
+        With the attributes:
+
+        attributions : SequenceArray
+            A number for each value of X, in the order of X.
+        error : ndarray of shape (n_sequences,)
+            By how much the sum of the attributions exceeds `difference`. For "gradient", the sum of the gradients
+            times the differences to the baseline.
+        difference : ndarray of shape (n_sequences,)
+            :math:`F(x) - F(b)`.
+
+    Raises
+    ------
+    ValueError
+        If the estimator has no raw predictions for a sequence or its steps, or if there is no such target.
+
+    See Also
+    --------
+    RNNClassifier.gradient_norms : How far back in time the gradient of the loss reaches.
+
+    Notes
+    -----
+    A token or category counts as a whole: its attribution is the sum over its vector, and its baseline is the vector
+    of zeros. So is its "gradient" the sum of the gradient times the vector.
+
+    The attribution of a time channel is that of the time since the step before; the times since values were last seen
+    stay as they are. With ``missing="decay"``, the attribution of a value includes its effect on later steps at which
+    the channel is missing.
+
+    Where the network has kinks, by ``Conv(activation="relu")`` for example, the error is larger: raise `n_nodes`.
+
+    References
+    ----------
+    .. [1] M. Sundararajan, A. Taly and Q. Yan,
+       "Axiomatic attribution for deep networks", ICML 2017. :arxiv:`1703.01365`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn import RNNRegressor
+    >>> from skrnn.inspection import attribute
+    >>> X = np.random.default_rng(0).normal(size=(200, 6, 2))
+    >>> y = X[:, 2, 0]  # one value decides
+    >>> reg = RNNRegressor(8, max_iter=30, tol=0.01, random_state=0).fit(X, y)
+    >>> result = attribute(reg, X)
+    >>> shares = np.abs(result.attributions.values.reshape(X.shape)).mean(axis=0)
+    >>> np.unravel_index(shares.argmax(), shares.shape)
+    (np.int64(2), np.int64(0))
+    """
+    check_explainable(estimator)
+    check_target(estimator, target)
+    network, theta = network_and_theta(estimator)
+    encoder = estimator.inputs_
+    sequences = validate_inputs(estimator, X, network.dtype, missing=encoder.missing, text=encoder.is_text)
+    start = _start(baseline, encoder)
+    inputs = LinearInputs(network, theta, encoder)
+    attributions = np.zeros(sequences.values.shape)
+    error, difference = np.zeros((2, len(sequences)))
+    with ThreadExecutor(effective_n_jobs(usable(estimator, "n_jobs"))) as executor:
+        for first, last in _groups(sequences.lengths, inputs.network, method, n_nodes):
+            some, rows = sequences[first:last], slice(sequences.offsets[first], sequences.offsets[last])
+            explained = _Explained(estimator, inputs, some, target, start, executor)
+            attributions[rows], shares = METHODS[method](explained, n_nodes)
+            sums = np.add.reduceat(shares.sum(axis=1), some.offsets[:-1])
+            difference[first:last] = explained.difference
+            error[first:last] = sums - explained.difference
+    result = SequenceArray(attributions, sequences.offsets, sequences.channel_names)
+    return Bunch(attributions=result, error=error, difference=difference)
+
+
+def _start(baseline, encoder):
+    """A number for each channel to start from; that of a channel of codes is not looked at."""
+    if isinstance(baseline, str) and baseline == "mean":
+        return encoder.mean
+    start = np.asarray(baseline)
+    if start.dtype.kind not in "iuf" or start.shape != (encoder.n_channels,) or not np.isfinite(start).all():
+        raise ValueError(
+            f'baseline must be "mean" or a finite number for each of {encoder.n_channels} channels; got {baseline!r}.'
+        )
+    if encoder.categories:
+        raise ValueError(
+            f"baseline: channels {list(encoder.categories)} hold tokens or categories, whose baseline is no number: "
+            'use "mean".'
+        )
+    return start.astype(np.float64)
+
+
+def _groups(lengths, network, method, n_nodes):
+    """Bounds of sequences that are explained together: as many as fit at all nodes; one where each value is left out."""
+    most = (
+        0 if method == "occlusion" else LARGEST_PASS // (network.dtype.itemsize * network.structure.n_inputs * n_nodes)
+    )
+    first = 0
+    while first < len(lengths):
+        fitting = int(np.searchsorted(np.cumsum(lengths[first:]), most, side="right"))
+        last = first + max(1, fitting)
+        yield first, last
+        first = last
