@@ -247,10 +247,9 @@ def _start(baseline, encoder):
 
 
 def _groups(lengths, network, method, n_nodes):
-    """Bounds of sequences that are explained together: as many as fit at all nodes; one where each value is left out."""
-    most = (
-        0 if method == "occlusion" else LARGEST_PASS // (network.dtype.itemsize * network.structure.n_inputs * n_nodes)
-    )
+    """Bounds of sequences that are explained together: as many as fit at all nodes, or one for "occlusion"."""
+    step_bytes = network.dtype.itemsize * network.structure.n_inputs * n_nodes
+    most = 0 if method == "occlusion" else LARGEST_PASS // step_bytes
     first = 0
     while first < len(lengths):
         fitting = int(np.searchsorted(np.cumsum(lengths[first:]), most, side="right"))
