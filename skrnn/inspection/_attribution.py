@@ -17,6 +17,7 @@ from ..network.shards import ThreadExecutor
 from ..sequences import SequenceArray
 from ..sequences._layout import offsets_of
 from ..training.input_gradients import input_gradients
+from ._max_pooling import Quadrature, unpooled, weights_of_steps
 from ._target import check_explainable, check_target, directions
 
 LARGEST_PASS = 2**26  # bytes of what is read at a time, where that is more than one sequence
@@ -51,9 +52,10 @@ class _Explained:
         lengths = np.tile(np.diff(self._offsets), len(copies))
         return Data(np.ascontiguousarray(copies.reshape(-1, copies.shape[2])), offsets_of(lengths))
 
-    def _raw(self, copies):
+    def _raw(self, copies, network=None, theta=None):
         """Raw predictions of copies of the sequences, (n, n_rows, K)."""
-        network, theta = self._inputs.network, self._inputs.theta
+        if network is None:
+            network, theta = self._inputs.network, self._inputs.theta
         predictor = Predictor(network, theta, self._data(copies), self._executor, self._max_bytes)
         return predictor.predict_raw().reshape(len(copies), -1, network.n_outputs)
 
@@ -66,12 +68,59 @@ class _Explained:
         """What is explained of copies of the sequences, (n, n_sequences)."""
         return np.array([self._explained(raw) for raw in self._raw(copies)])
 
-    def gradients_at(self, copies):
-        """Its gradients by what is read, (n, n_steps, n_read); behind a convolution by its pre-activations."""
-        network, theta, data = self._inputs.network, self._inputs.theta, self._data(copies)
-        data.set_target(np.tile(self.direction, (len(copies), 1)), offsets=data.offsets if self._per_step else None)
+    def _gradients(self, network, theta, copies, target, of_steps):
+        """Gradients of ``sum(target * raw)`` by what is read, (n, n_steps, n_read).
+
+        Behind a convolution they are by its pre-activations. target : (n, n_rows, K).
+        """
+        data = self._data(copies)
+        target = target.reshape(-1, target.shape[2])
+        data.set_target(target, offsets=data.offsets if of_steps else None)
         gradients = input_gradients(network, theta, data, self._executor, self._max_bytes)
-        return gradients.reshape(len(copies), -1, gradients.shape[1])
+        return gradients.reshape(len(copies), -1, gradients.shape[1]).astype(np.float64)
+
+    def _between(self, nodes):
+        """The sequences at places between baseline, 0, and what they are, 1; in copies."""
+        reading = self.reading
+        places = nodes.astype(reading.values.dtype)[:, np.newaxis, np.newaxis]
+        return reading.baseline + places * (reading.values - reading.baseline)
+
+    def gradient(self):
+        """The gradient at the sequences, as `Reading.back` gives it."""
+        network, theta = self._inputs.network, self._inputs.theta
+        copies, target = self.reading.values[np.newaxis], self.direction[np.newaxis]
+        return self.reading.back(self._gradients(network, theta, copies, target, self._per_step)[0])
+
+    def mean_gradient(self, n_nodes):
+        """The mean of the gradients on the line from the baseline, as `Reading.back` gives it."""
+        quadrature, network, theta = Quadrature(n_nodes), self._inputs.network, self._inputs.theta
+        weights, of_steps = quadrature.weights[:, np.newaxis, np.newaxis] * self.direction, self._per_step
+        if network.structure.pooling == "max":
+            network, theta, weights, of_steps = *self._unpooled(quadrature), True
+        total = 0.0
+        for first in range(0, n_nodes, self.n_at_a_time):
+            some = slice(first, first + self.n_at_a_time)
+            for gradient in self._gradients(
+                network, theta, self._between(quadrature.nodes[some]), weights[some], of_steps
+            ):
+                total = total + gradient
+        return self.reading.back(total)
+
+    def _unpooled(self, quadrature):
+        """Network and theta without pooling, and weights of its outputs at each node, (n_nodes, n_steps, U)."""
+        network, theta, readout = unpooled(self._inputs.network, self._inputs.theta)
+        starts = range(0, len(quadrature.nodes), self.n_at_a_time)
+        parts = [quadrature.nodes[first : first + self.n_at_a_time] for first in starts]
+        outputs = np.concatenate([self._raw(self._between(part), network, theta) for part in parts])
+        lengths = np.diff(self._offsets)
+        n_steps = network.n_steps(lengths)
+        weights = weights_of_steps(outputs, offsets_of(n_steps), quadrature)
+        weights *= np.repeat(np.einsum("nk,uk->nu", self.direction, readout), n_steps, axis=0)
+        # Targets stand where the values of their sequence begin, also if a convolution has left fewer steps.
+        begins = np.repeat(self._offsets[:-1] - offsets_of(n_steps)[:-1], n_steps)
+        out = np.zeros((len(weights), self._offsets[-1], weights.shape[2]))
+        out[:, np.arange(len(begins)) + begins] = weights
+        return network, theta, out
 
     def without_each(self):
         """By how much it falls if one value is as in the baseline, for each value of a single sequence."""
@@ -87,26 +136,14 @@ class _Explained:
                 out[place] = (self.value - value)[0]
         return out
 
-    def mean_gradient(self, nodes, weights):
-        """The weighted sum of the gradients at some places of the way from the baseline, as `Reading.back` gives it."""
-        start, total = self.reading.baseline, 0.0
-        way = self.reading.values - start
-        for first in range(0, len(nodes), self.n_at_a_time):
-            chosen = slice(first, first + self.n_at_a_time)
-            places = nodes[chosen].astype(way.dtype)[:, np.newaxis, np.newaxis]
-            for weight, gradient in zip(weights[chosen], self.gradients_at(start + places * way), strict=True):
-                total = total + weight * gradient.astype(np.float64)
-        return self.reading.back(total)
-
 
 def _integrated_gradients(explained, n_nodes):
-    nodes, weights = np.polynomial.legendre.leggauss(n_nodes)
-    shares = explained.reading.difference * explained.mean_gradient((nodes + 1) / 2, weights / 2)
+    shares = explained.reading.difference * explained.mean_gradient(n_nodes)
     return shares, shares
 
 
 def _gradient(explained, n_nodes):
-    gradient = explained.mean_gradient(np.ones(1), np.ones(1))
+    gradient = explained.gradient()
     return gradient / explained.reading.scale, gradient * explained.reading.difference
 
 
@@ -248,7 +285,8 @@ def _start(baseline, encoder):
 
 def _groups(lengths, network, method, n_nodes):
     """Bounds of sequences that are explained together: as many as fit at all nodes, or one for "occlusion"."""
-    step_bytes = network.dtype.itemsize * network.structure.n_inputs * n_nodes
+    width = network.structure.n_inputs + network.stack.n_top_units * (network.structure.pooling == "max")
+    step_bytes = network.dtype.itemsize * width * n_nodes
     most = 0 if method == "occlusion" else LARGEST_PASS // step_bytes
     first = 0
     while first < len(lengths):
