@@ -17,10 +17,10 @@ from ..network.shards import ThreadExecutor
 from ..sequences import SequenceArray
 from ..sequences._layout import offsets_of
 from ..training.input_gradients import input_gradients
-from ._max_pooling import Quadrature, unpooled, weights_of_steps
+from ._max_pooling import Quadrature, StepWeights, unpooled
 from ._target import check_explainable, check_target, directions
 
-LARGEST_PASS = 2**26  # bytes of what is read at a time, where that is more than one sequence
+LARGEST_PASS = 2**26
 
 
 class _Explained:
@@ -45,7 +45,8 @@ class _Explained:
     @property
     def n_at_a_time(self):
         """How many copies of the sequences go through the network at a time."""
-        return max(1, min(LARGEST_PASS, self._max_bytes // SHARES) // self.reading.values.nbytes)
+        n_steps, itemsize = len(self.reading.values), self.reading.values.itemsize
+        return max(1, largest_pass(self._max_bytes) // (n_steps * itemsize * width_of(self._inputs.network)))
 
     def _data(self, copies):
         """Copies of the sequences, (n, n_steps, n_read), as sequences one after the other."""
@@ -93,34 +94,39 @@ class _Explained:
 
     def mean_gradient(self, n_nodes):
         """The mean of the gradients on the line from the baseline, as `Reading.back` gives it."""
-        quadrature, network, theta = Quadrature(n_nodes), self._inputs.network, self._inputs.theta
-        weights, of_steps = quadrature.weights[:, np.newaxis, np.newaxis] * self.direction, self._per_step
-        if network.structure.pooling == "max":
-            network, theta, weights, of_steps = *self._unpooled(quadrature), True
+        quadrature, network = Quadrature(n_nodes), self._inputs.network
+        pass_over = self._unpooled if network.structure.pooling == "max" else self._as_it_is
         total = 0.0
-        for first in range(0, n_nodes, self.n_at_a_time):
-            some = slice(first, first + self.n_at_a_time)
-            for gradient in self._gradients(
-                network, theta, self._between(quadrature.nodes[some]), weights[some], of_steps
-            ):
+        for part in pass_over(quadrature, self._parts(n_nodes)):
+            for gradient in part:  # node by node, so that the sum does not depend on the parts
                 total = total + gradient
         return self.reading.back(total)
 
-    def _unpooled(self, quadrature):
-        """Network and theta without pooling, and weights of its outputs at each node, (n_nodes, n_steps, U)."""
+    def _parts(self, n_nodes):
+        """Nodes that go through the network at a time."""
+        return [slice(first, first + self.n_at_a_time) for first in range(0, n_nodes, self.n_at_a_time)]
+
+    def _as_it_is(self, quadrature, parts):
+        """For each part the weighted gradients at its nodes."""
+        network, theta = self._inputs.network, self._inputs.theta
+        for some in parts:
+            target = quadrature.weights[some, np.newaxis, np.newaxis] * self.direction
+            yield self._gradients(network, theta, self._between(quadrature.nodes[some]), target, self._per_step)
+
+    def _unpooled(self, quadrature, parts):
+        """The same, of a network that pools by the maximum."""
         network, theta, readout = unpooled(self._inputs.network, self._inputs.theta)
-        starts = range(0, len(quadrature.nodes), self.n_at_a_time)
-        parts = [quadrature.nodes[first : first + self.n_at_a_time] for first in starts]
-        outputs = np.concatenate([self._raw(self._between(part), network, theta) for part in parts])
-        lengths = np.diff(self._offsets)
-        n_steps = network.n_steps(lengths)
-        weights = weights_of_steps(outputs, offsets_of(n_steps), quadrature)
-        weights *= np.repeat(np.einsum("nk,uk->nu", self.direction, readout), n_steps, axis=0)
+        outputs = np.concatenate([self._raw(self._between(quadrature.nodes[some]), network, theta) for some in parts])
+        n_steps = network.n_steps(np.diff(self._offsets))
+        offsets = offsets_of(n_steps)
+        weights = StepWeights(outputs, offsets, quadrature)
         # Targets stand where the values of their sequence begin, also if a convolution has left fewer steps.
-        begins = np.repeat(self._offsets[:-1] - offsets_of(n_steps)[:-1], n_steps)
-        out = np.zeros((len(weights), self._offsets[-1], weights.shape[2]))
-        out[:, np.arange(len(begins)) + begins] = weights
-        return network, theta, out
+        rows = np.arange(offsets[-1]) + np.repeat(self._offsets[:-1] - offsets[:-1], n_steps)
+        direction = np.repeat(np.einsum("nk,uk->nu", self.direction, readout), np.diff(self._offsets), axis=0)
+        for some in parts:
+            target = weights.at(some, len(direction), rows)
+            target *= direction
+            yield self._gradients(network, theta, self._between(quadrature.nodes[some]), target, True)
 
     def without_each(self):
         """By how much it falls if one value is as in the baseline, for each value of a single sequence."""
@@ -255,7 +261,8 @@ def attribute(estimator, X, *, target=None, method="integrated_gradients", basel
     attributions = np.zeros(sequences.values.shape)
     error, difference = np.zeros((2, len(sequences)))
     with ThreadExecutor(effective_n_jobs(usable(estimator, "n_jobs"))) as executor:
-        for first, last in _groups(sequences.lengths, inputs.network, method, n_nodes):
+        n_copies = {"occlusion": None, "gradient": 1}.get(method, n_nodes)
+        for first, last in _groups(sequences.lengths, inputs.network, n_copies, estimator._max_bytes):
             some, rows = sequences[first:last], slice(sequences.offsets[first], sequences.offsets[last])
             explained = _Explained(estimator, inputs, some, target, start, executor)
             attributions[rows], shares = METHODS[method](explained, n_nodes)
@@ -283,11 +290,20 @@ def _start(baseline, encoder):
     return start.astype(np.float64)
 
 
-def _groups(lengths, network, method, n_nodes):
-    """Bounds of sequences that are explained together: as many as fit at all nodes, or one for "occlusion"."""
-    width = network.structure.n_inputs + network.stack.n_top_units * (network.structure.pooling == "max")
-    step_bytes = network.dtype.itemsize * width * n_nodes
-    most = 0 if method == "occlusion" else LARGEST_PASS // step_bytes
+def largest_pass(max_bytes):
+    """Bytes of what is read at a time, where that is more than one sequence."""
+    return min(LARGEST_PASS, max_bytes // SHARES)
+
+
+def width_of(network):
+    """Numbers of a step that a pass holds."""
+    return network.structure.n_inputs + 2 * network.stack.n_top_units * (network.structure.pooling == "max")
+
+
+def _groups(lengths, network, n_copies, max_bytes):
+    """Bounds of sequences that are explained together: as many as fit in so many copies; n_copies None: one."""
+    step_bytes = network.dtype.itemsize * width_of(network) * (n_copies or 0)
+    most = largest_pass(max_bytes) // step_bytes if n_copies else 0
     first = 0
     while first < len(lengths):
         fitting = int(np.searchsorted(np.cumsum(lengths[first:]), most, side="right"))

@@ -71,7 +71,7 @@ def _product(a, b):
     return np.einsum("ij,jk->ik", a, b)
 
 
-def weights_of_steps(outputs, offsets, quadrature):
+class StepWeights:
     """Weights of the gradient of each step and unit at each node, in the integral of that of their maxima.
 
     Parameters
@@ -81,21 +81,23 @@ def weights_of_steps(outputs, offsets, quadrature):
     offsets : ndarray of shape (n_sequences + 1,)
         Of their rows.
     quadrature : Quadrature
-
-    Returns
-    -------
-    ndarray of shape (n_nodes, n_rows, U)
     """
-    parts = itertools.pairwise(offsets.tolist())
-    largest = np.stack([begin + outputs[:, begin:end].argmax(axis=1) for begin, end in parts], axis=1)
-    weights, units = np.zeros(outputs.shape), np.arange(outputs.shape[2])
-    whole = quadrature.integral_to(np.ones(1)).T[:, :, np.newaxis]
-    weights[:, largest[-1], units] = whole
-    k, sequence, unit = np.nonzero(largest[:-1] != largest[1:])
-    old, new = largest[k, sequence, unit], largest[k + 1, sequence, unit]
-    ahead = (outputs[:, old, unit] - outputs[:, new, unit]).T.astype(np.float64)
-    until = quadrature.integral_to(quadrature.roots(ahead, k)).T
-    nodes = np.arange(len(outputs))[:, np.newaxis]
-    np.add.at(weights, (nodes, old, unit), until)
-    np.subtract.at(weights, (nodes, new, unit), until)
-    return weights
+
+    def __init__(self, outputs, offsets, quadrature):
+        parts = itertools.pairwise(offsets.tolist())
+        largest = np.stack([begin + outputs[:, begin:end].argmax(axis=1) for begin, end in parts], axis=1)
+        k, sequence, self._unit = np.nonzero(largest[:-1] != largest[1:])
+        self._last, self._whole = largest[-1], quadrature.integral_to(np.ones(1))[0]
+        self._old, self._new = largest[k, sequence, self._unit], largest[k + 1, sequence, self._unit]
+        ahead = (outputs[:, self._old, self._unit] - outputs[:, self._new, self._unit]).T.astype(np.float64)
+        self._until = quadrature.integral_to(quadrature.roots(ahead, k)).T
+
+    def at(self, some, n_rows, rows):
+        """Those at `some` nodes, a slice, (n, n_rows, U); `rows`: where each row of the outputs stands in these."""
+        units, whole, until = np.arange(self._last.shape[1]), self._whole[some], self._until[some]
+        weights = np.zeros((len(whole), n_rows, len(units)))
+        weights[:, rows[self._last], units] = whole[:, np.newaxis, np.newaxis]
+        nodes = np.arange(len(whole))[:, np.newaxis]
+        np.add.at(weights, (nodes, rows[self._old], self._unit), until)
+        np.subtract.at(weights, (nodes, rows[self._new], self._unit), until)
+        return weights
