@@ -51,7 +51,8 @@ class Mode(NamedTuple):
 
     training : whether there is a way back; noisy : whether random masks are drawn; keeps_outputs : whether the outputs
     of all levels are wanted, and on the way back their gradients; input_gradient : whether the gradients of what the
-    lowest level reads are wanted; n_out_steps : most steps of a decoder for a sequence, if there is one.
+    lowest level reads are wanted; n_out_steps : most steps of a decoder for a sequence, if there is one;
+    weight_gradient : whether the gradients of weights are wanted, without which that of recurrent layers is left out.
     """
 
     training: bool = False
@@ -59,6 +60,7 @@ class Mode(NamedTuple):
     keeps_outputs: bool = False
     input_gradient: bool = False
     n_out_steps: int = 0
+    weight_gradient: bool = True
 
 
 class Shard(NamedTuple):

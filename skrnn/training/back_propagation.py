@@ -223,7 +223,7 @@ def gradient_norms(predictor, loss):
     batch = Batch.of(network, 1)
     batch.numbers[minibatches.TOTAL] = 1.0
     network.pack(predictor.theta, batch.packed)
-    mode = Mode(training=True, keeps_outputs=True)
+    mode = Mode(training=True, keeps_outputs=True, weight_gradient=False)
     room = room_of_training(network, data.lengths, network.shard_rows(len(data.lengths)), max_bytes, mode)
     worker = BackPropagation(network, data, loss, batch, room, mode)
 

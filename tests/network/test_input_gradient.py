@@ -80,3 +80,15 @@ def test_nothing_is_made_where_nobody_asks():
     network, theta = random_network(np.random.default_rng(5), "gru", 3, (4,), 2)
     sequences = random_sequences(np.random.default_rng(5), LENGTHS, 3)
     assert gradients(network, theta, sequences, np.ones((4, 2)), Mode(True))[1] is None
+
+
+@pytest.mark.parametrize("cell", ["gru", "gru_before", "lstm_peepholes"])
+def test_it_is_the_same_if_that_of_weights_is_left_out(cell):
+    network, theta = random_network(np.random.default_rng(5), cell, 3, (4, 4), 2, **BOTH)
+    sequences, mode = random_sequences(np.random.default_rng(5), LENGTHS, 3), Mode(True, input_gradient=True)
+    by_theta, with_it, _ = gradients(network, theta, sequences, np.ones((4, 2)), mode)
+    left_out, without, _ = gradients(network, theta, sequences, np.ones((4, 2)), mode._replace(weight_gradient=False))
+    assert_array_equal(with_it, without)
+    part = network.layout.slice("layers.0.forward.W_x")
+    assert by_theta[part].any()
+    assert not left_out[part].any()

@@ -11,6 +11,7 @@ MODULES = (
         "skrnn.checks",
         "skrnn.convolution",
         "skrnn.initializers",
+        "skrnn.inspection",
         "skrnn.interchange",
     ),
     *("skrnn.losses", "skrnn.metrics", "skrnn.model_selection", "skrnn.optimizers", "skrnn.preprocessing"),

@@ -140,7 +140,7 @@ class Level:
         for name, layer in self.directions.items():
             weights, arrays, slopes = (self._group(arena, name) for arena in (packed, buffers, shard.gradient))
             order, column = plan.order[name], self.columns[name]
-            steps = layer.backward(weights, arrays, plan, dY, order, column, mode.keeps_outputs, scratch, slopes)
+            steps = layer.backward(weights, arrays, plan, dY, order, column, mode, scratch, slopes)
             yield from self._all_named(name, steps)
             if dX is not None:
                 has_mask = mode.noisy and self.dropout > 0

@@ -86,6 +86,8 @@ class Recurrent(Layer):
         first, u0 = (len(cell.inner) - cell.n_shared) * n_hidden, self.n_columns - self.n_state
         numbers = self.n_state, n_inputs, n_hidden, first, u0, cell.blocks(self.sizes), self.fed
         self._size = tuple(recurrence.Size(*numbers))
+        no_block = np.zeros((0, 4), np.int64)
+        self._size_without_weights = tuple(recurrence.Size(*numbers)._replace(blocks=no_block))
 
     @property
     def output(self):
@@ -240,11 +242,12 @@ class Recurrent(Layer):
             else:
                 yield Instruction(f"start {name}", clear_rows, (buffers[name], *ended))
 
-    def backward(self, packed, buffers, plan, dY, rows, column, keep_dh, dX, gradient):
+    def backward(self, packed, buffers, plan, dY, rows, column, mode, dX, gradient):
         """Instructions for back-propagation through time from dY, unless it is None, and ``buffers["dh"]``, ``["ds"]``.
 
-        Fills `gradient`, and dX with the gradients of the inputs unless it is None. Afterwards ``buffers["dh"]``,
-        ``buffers["ds"]`` and for noise ``buffers["dz"]`` hold the gradients of the states before the first step.
+        Fills `gradient`, if the mode wants that of weights, and dX with the gradients of the inputs unless it is None.
+        Afterwards ``buffers["dh"]``, ``buffers["ds"]`` and for noise ``buffers["dz"]`` hold the gradients of the states
+        before the first step.
         """
         if self.cell.vectors:
             yield Instruction("clear dp", clear_rows, (gradient["dp"], 0, 1))
@@ -254,10 +257,10 @@ class Recurrent(Layer):
             buffers.of(recurrence.Slopes),
             packed.of(recurrence.Weights),
             gradient.of(recurrence.Gradient),
-            self._size,
+            self._size if mode.weight_gradient else self._size_without_weights,
             plan.starts,
             (any_array if dY is None else dY, rows, column, dY is not None),
-            keep_dh,
+            mode.keeps_outputs,
             any_array if dX is None else dX,
             dX is not None,
         )

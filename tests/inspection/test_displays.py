@@ -1,0 +1,192 @@
+"""Displays: what they store, what they draw, and what they say where they cannot."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from test_attribution import data_for, fitted
+
+from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer
+from skrnn.inspection import (
+    AttentionDisplay,
+    AttributionDisplay,
+    ForecastDisplay,
+    GateDisplay,
+    GradientReachDisplay,
+    LossCurveDisplay,
+    StepScoreDisplay,
+    attribute,
+)
+
+plt = pytest.importorskip("matplotlib.pyplot")
+
+
+@pytest.fixture(autouse=True)
+def _no_window(monkeypatch):
+    plt.switch_backend("agg")
+    yield
+    plt.close("all")
+
+
+def drawn(display):
+    """Draw all of a figure, so that what cannot be drawn raises."""
+    display.figure_.canvas.draw()
+    return display
+
+
+def test_each_display_draws_into_axes_that_are_given():
+    X, y = data_for({})
+    clf = fitted(X, y, pooling="attention")
+    for display in (
+        lambda ax: LossCurveDisplay.from_estimator(clf, ax=ax),
+        lambda ax: AttributionDisplay.from_estimator(clf, X[0], ax=ax),
+        lambda ax: GateDisplay.from_estimator(clf, X[0], ax=ax),
+        lambda ax: GradientReachDisplay.from_estimator(clf, X, y, ax=ax),
+        lambda ax: AttentionDisplay.from_estimator(clf, X[0], ax=ax),
+        lambda ax: ForecastDisplay.from_predictions([1, 2], [3], ax=ax),
+        lambda ax: StepScoreDisplay.from_predictions([1, 2], [3, 4], ax=ax),
+    ):
+        figure, axes = plt.subplots(2, 2, layout="constrained")
+        shown = drawn(display(axes[0, 1]))
+        assert shown.ax_ is axes[0, 1]
+        assert shown.figure_ is figure
+        own = drawn(display(None))
+        assert own.figure_ is not figure
+        assert own.plot() is own
+        plt.close("all")
+
+
+@pytest.mark.parametrize("n_steps", [1, 10, 3000])
+@pytest.mark.parametrize("n_channels", [1, 2, 50])
+def test_attributions_are_those_of_the_sequence(n_steps, n_channels):
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(4, n_steps, n_channels))
+    reg = fitted(X, np.arange(4.0), estimator=RNNRegressor, hidden_layer_sizes=3)
+    display = drawn(AttributionDisplay.from_estimator(reg, X[1], n_nodes=3))
+    assert_array_equal(display.attributions, attribute(reg, X[1:2], n_nodes=3).attributions[0])
+    for one in (X[1:2], SequenceArray.from_padded(X[1:2])):
+        assert_array_equal(AttributionDisplay.from_estimator(reg, one, n_nodes=3).attributions, display.attributions)
+    with pytest.raises(ValueError, match="one sequence, but X has 2"):
+        AttributionDisplay.from_estimator(reg, X[:2])
+
+
+def test_a_single_large_step_among_many_is_seen():
+    values = np.zeros((9999, 2))
+    values[4321, 1] = -3
+    image = drawn(AttributionDisplay(values).plot()).ax_.images[0]
+    assert image.get_array().min() == -3
+    assert image.get_clim() == (-3, 3)
+    assert image.get_extent()[:2] == [-0.5, 9998.5]
+
+
+def test_tokens_are_named():
+    X = [["a", "b", "a"], ["b"]] * 4
+    display = drawn(AttributionDisplay.from_estimator(fitted(X, [0, 1] * 4), X[0]))
+    assert [text.get_text() for text in display.ax_.get_xticklabels()] == ["a", "b", "a"]
+    bars = [bar.get_height() for bar in display.ax_.patches]
+    assert_array_equal(bars, np.asarray(display.attributions)[:, 0])
+
+
+def sigmoid(x):
+    return 1 / (1 + np.exp(-x))
+
+
+def test_gates_are_those_of_the_equations():
+    X, y = data_for({})
+    clf = fitted(X, y, cell="lstm", hidden_layer_sizes=4, standardize=False)
+    values = GateDisplay.from_estimator(clf, X[0]).values
+    assert list(values) == ["i", "f", "g", "o", "c", "h"]
+    W_x, W_h, b = (clf.weights_[f"layers.0.forward.{name}"] for name in ("W_x", "W_h", "b"))
+    h_before = np.vstack([np.zeros(4), values["h"][:-1]])
+    c_before = np.vstack([np.zeros(4), values["c"][:-1]])
+    i, f, g, o = np.split(X[0] @ W_x + h_before @ W_h + b, 4, axis=1)
+    expected = {"i": sigmoid(i), "f": sigmoid(f), "g": np.tanh(g), "o": sigmoid(o)}
+    for name, gate in expected.items():
+        assert_allclose(values[name], gate, rtol=1e-9, atol=1e-12)
+    assert_allclose(values["c"], values["f"] * c_before + values["i"] * values["g"], rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("options", [{}, {"zoneout": 0.3, "recurrent_dropout": 0.2}])
+def test_states_are_the_hidden_states_in_both_directions(options):
+    X, y = data_for({})
+    clf = fitted(X, y, bidirectional=True, **options)
+    states = clf.hidden_states(X[:1])[0]
+    for direction, columns in (("forward", slice(0, 5)), ("backward", slice(5, 10))):
+        values = GateDisplay.from_estimator(clf, X[0], direction=direction).values
+        assert_allclose(values["h"], states[:, columns], rtol=1e-9, atol=1e-12)
+    with pytest.raises(ValueError, match="the network has 2 layers, from 0 to 1"):
+        GateDisplay.from_estimator(clf, X[0], layer=2)
+    with pytest.raises(ValueError, match=r"directions of the network, \('forward',\)"):
+        GateDisplay.from_estimator(fitted(X, y), X[0], direction="backward")
+
+
+@pytest.mark.parametrize("cell", ["elman", "indrnn", "mgu", "jordan"])
+def test_every_cell_shows_its_states(cell):
+    X, y = data_for({})
+    display = drawn(GateDisplay.from_estimator(fitted(X, y, cell), X[2], layer=0))
+    assert all(len(values) == len(X[2]) for values in display.values.values())
+    assert "h" in display.values
+
+
+def test_attention_of_a_decoder_is_a_map():
+    display = drawn(AttentionDisplay([[0.5, 0.5], [1.0, 0.0], [0.2, 0.8]], outputs=["x", "y", "end"]).plot())
+    assert display.ax_.images[0].get_array().shape == (3, 2)
+    assert [text.get_text() for text in display.ax_.get_yticklabels()] == ["x", "y", "end"]
+    with pytest.raises(ValueError, match="SequenceTransformer has no attention_weights"):
+        AttentionDisplay.from_estimator(SequenceTransformer(), [[0.0]])
+
+
+def test_reach_is_aligned_at_the_last_step():
+    norms = [np.array([[1.0], [2.0], [3.0]]), np.array([[3.0]])]
+    line = drawn(GradientReachDisplay(norms).plot()).ax_.lines[0]
+    assert_array_equal(line.get_xdata(), [-2, -1, 0])
+    assert_array_equal(line.get_ydata(), [1, 2, 3])
+
+
+def test_curves_of_a_fit():
+    X = np.random.default_rng(0).normal(size=(40, 5, 2))
+    clf = RNNClassifier(3, max_iter=3, tol=10.0, early_stopping=True, random_state=0).fit(X, np.arange(40) % 2)
+    display = drawn(LossCurveDisplay.from_estimator(clf))
+    assert_array_equal(display.ax_.lines[0].get_ydata(), clf.loss_curve_)
+    assert_array_equal(display.score_ax_.lines[0].get_ydata(), clf.validation_scores_)
+    assert LossCurveDisplay(clf.loss_curve_).plot().score_ax_ is None
+
+
+def test_forecasts_have_the_dates_of_a_series():
+    pd = pytest.importorskip("pandas")
+    series = pd.Series(np.arange(30.0), index=pd.date_range("2024-03-01", periods=30))
+    bounds = series[20:] - 1, series[20:] + 1
+    display = drawn(ForecastDisplay.from_predictions(series[:20], series[20:], *bounds, y_true=series[20:]))
+    assert_array_equal(display.ax_.lines[0].get_xdata(), series.index[:20].to_numpy())
+    with pytest.raises(ValueError, match="pass lower and upper"):
+        ForecastDisplay.from_predictions([1], [2], lower=[1])
+    with pytest.raises(ValueError, match="y_true has 2 values, but the forecast has 1"):
+        ForecastDisplay.from_predictions([1], [2], y_true=[1, 2])
+    drawn(ForecastDisplay.from_predictions([1, 2, 3], [4, 5]))
+
+
+def test_step_scores_mark_what_is_below_the_threshold():
+    scores = np.array([-1.0, -8.0, -2.0, -9.0])
+    display = drawn(StepScoreDisplay.from_predictions(scores, np.zeros((4, 2)), threshold=-5, y_true=[0, 1, 1, 0]))
+    below = next(line for line in display.ax_.lines if line.get_label() == "below it")
+    assert_array_equal(below.get_xdata(), [1, 3])
+    assert display.series_ax_ is not None
+    with pytest.raises(ValueError, match="x has 3 steps, but there are 4 scores"):
+        StepScoreDisplay.from_predictions(scores, [1, 2, 3])
+
+
+def test_matplotlib_is_loaded_when_something_is_plotted():
+    code = """
+import sys
+import skrnn.inspection
+assert "matplotlib" not in sys.modules
+sys.modules["matplotlib"] = sys.modules["matplotlib.pyplot"] = None
+try:
+    skrnn.inspection.LossCurveDisplay([1.0, 0.5]).plot()
+except ImportError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout == 'LossCurveDisplay.plot needs matplotlib: pip install "skrnn[plot]".\n'
