@@ -294,8 +294,8 @@ class SequenceOutlierDetector(OutlierMixin, BaseRNN):
         Returns
         -------
         scores : list of ndarray of shape (n_steps,)
-            One array for each sequence: minus the mean distance of the last ``smoothing_`` steps, as far as something is
-            known of them. Steps with a score below ``step_offset_`` are outliers. Where nothing is known, as of the
+            One array for each sequence: minus the mean distance of the last ``smoothing_`` steps, as far as something
+            is known of them. Steps with a score below ``step_offset_`` are outliers. Where nothing is known, as of the
             first steps of forecasts, the score is ``usual_score_``.
         """
         sequences = self._validated(X)
