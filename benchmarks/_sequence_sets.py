@@ -25,7 +25,6 @@ TRANSLATOR = {
     "multi30k": {"hidden_layer_sizes": (256,), "max_iter": 10, "dropout": 0.3, "early_stopping": False},
 }
 TEXT = {"hidden_layer_sizes": (256,)}
-MUSIC = {"JSB_Chorales": {"hidden_layer_sizes": (200,)}, "Nottingham": {"hidden_layer_sizes": (200,)}}
 
 
 # --------------------------------------------------------------------------------------------------------- estimators
@@ -37,9 +36,8 @@ def writer(seed, n_jobs):
     return SequenceGenerator(**TEXT, random_state=seed, n_jobs=n_jobs)
 
 
-def composer(name, notes, seed, n_jobs):
-    settings = {"early_stopping": True, "notes": notes} | MUSIC[name]
-    return SequenceGenerator(**settings, random_state=seed, n_jobs=n_jobs)
+def composer(notes, seed, n_jobs):
+    return SequenceGenerator(early_stopping=True, notes=notes, random_state=seed, n_jobs=n_jobs)
 
 
 def listener(seed, n_jobs):
