@@ -7,7 +7,7 @@ character of the last tenth of tiny Shakespeare, read as one text. *music*: nats
 notes and averaged over all frames, the first one included, which is predicted from nothing. *fsdd*: strings of two to
 five spoken digits; label errors, for speakers that are in training, and with each of four left out.
 
-Estimators have their defaults for dates, g2p, music and fsdd; the choices for the others are in ``_sequence_sets.py``. Scores
+Estimators have their defaults but for text and translations, whose choices are in ``_sequence_sets.py``. Scores
 are means over seeds, three or the number of ``--seeds``, with the range. *fit*: seconds on two threads, the median.
 With ``--held-out valid`` all is measured on validation parts, for choices; otherwise test parts are read, once. Sets
 without a validation part are described in ``_sequence_sets.py``. Results are stored in ``build/sequences_out.jsonl``,
