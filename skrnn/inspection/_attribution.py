@@ -220,7 +220,7 @@ def attribute(estimator, X, *, target=None, method="integrated_gradients", basel
 
     See Also
     --------
-    RNNClassifier.gradient_norms : How far back in time the gradient of the loss reaches.
+    step_importance : Importance of channels and times, for a score on many sequences.
 
     Notes
     -----
@@ -231,7 +231,9 @@ def attribute(estimator, X, *, target=None, method="integrated_gradients", basel
     stay as they are. With ``missing="decay"``, the attribution of a value includes its effect on later steps at which
     the channel is missing.
 
-    Where the network has kinks, by ``Conv(activation="relu")`` for example, the error is larger: raise `n_nodes`.
+    Where the network has kinks, by ``Conv(activation="relu")`` for example, the error is larger: raise `n_nodes`. A
+    network that remembers a decision over many steps can jump somewhere on the line, almost like a switch. No number of
+    gradients sees such a jump: then `error` is as large as `difference`, and "occlusion" says more.
 
     References
     ----------

@@ -13,7 +13,7 @@ class GradientReachDisplay:
     Parameters
     ----------
     norms : list of array-like of shape (n_steps, n_layers)
-        Norms for each sequence, as `RNNClassifier.gradient_norms` gives them.
+        Norms for each sequence, as ``gradient_norms`` of an estimator gives them.
 
     Attributes
     ----------
