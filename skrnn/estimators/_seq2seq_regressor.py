@@ -23,7 +23,11 @@ from ._trained import takes_steps
 from ._validation import warn_if_not_finite
 from .tasks._output_numbers import OutputNumbersTask, check_restored_output_numbers, restored_output_numbers
 
-OWN_PARAMETERS = {name: OF_LOSSES[name] for name in ("loss", "standardize_target")}
+OWN_PARAMETERS = {"standardize_target": OF_LOSSES["standardize_target"]} | table("""\
+loss : {"squared_error", "absolute_error", "huber", "poisson"} or BaseLoss
+    Loss function. It selects the statistic to predict: the mean, the median, a compromise between both, or the mean of
+    counts (through an exponential, so it is positive). Pass an instance to set its parameters, for example
+    ``Huber(delta=2.0)``, or ``Quantile(0.9)`` for a quantile.""")
 
 OWN_ATTRIBUTES = OF_NUMBERS | table("""\
 n_out_steps_ : int or None
