@@ -56,11 +56,14 @@ class AttentionDisplay:
         if not hasattr(estimator, "attention_weights"):
             raise ValueError(f"{type(estimator).__name__} has no attention_weights.")
         X = one_sequence(x)
-        weights, steps, outputs = estimator.attention_weights(X)[0], None, None
+        steps = outputs = None
+        if hasattr(estimator, "attention") and hasattr(estimator, "classes_"):
+            predicted = estimator.predict(X)
+            weights, outputs = estimator.attention_weights(X, predicted)[0], predicted[0].tolist()
+        else:
+            weights = estimator.attention_weights(X)[0]
         if estimator.inputs_.is_text and estimator.inputs_.n_channels == 1:
             steps = [str(token) for token in np.asarray(X[0]).ravel()]
-        if weights.ndim == 2 and hasattr(estimator, "classes_"):
-            outputs = [*estimator.predict(X)[0].tolist(), "end"]
         return cls(weights, steps=steps, outputs=outputs).plot(ax=ax)
 
     def plot(self, ax=None):

@@ -8,7 +8,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from test_attribution import data_for, fitted
 
-from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer
+from skrnn import RNNClassifier, RNNRegressor, Seq2SeqClassifier, SequenceArray, SequenceTransformer
 from skrnn.inspection import (
     AttentionDisplay,
     AttributionDisplay,
@@ -128,6 +128,15 @@ def test_every_cell_shows_its_states(cell):
     display = drawn(GateDisplay.from_estimator(fitted(X, y, cell), X[2], layer=0))
     assert all(len(values) == len(X[2]) for values in display.values.values())
     assert "h" in display.values
+
+
+def test_attention_of_a_fitted_decoder_names_its_labels():
+    X, y = [list("ab"), list("bba"), list("aab")] * 6, [list("xy"), list("yyx"), list("xxy")] * 6
+    seq2seq = Seq2SeqClassifier(4, max_iter=5, random_state=0).fit(X, y)
+    display = drawn(AttentionDisplay.from_estimator(seq2seq, X[1]))
+    assert display.outputs == seq2seq.predict(X[1:2])[0].tolist()
+    assert display.weights.shape == (len(display.outputs), 3)
+    assert [label.get_text() for label in display.ax_.get_yticklabels()] == display.outputs
 
 
 def test_attention_of_a_decoder_is_a_map():
