@@ -18,7 +18,7 @@ from _torch_classifier import LAYERS
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from skrnn.estimators._settings import _batch_size
+from skrnn.estimators._settings import batch_size_of
 from skrnn.estimators._validation import validate_inputs
 from skrnn.schedules import get_schedule
 
@@ -333,7 +333,7 @@ class Loop:
     """
 
     def __init__(self, estimator, net, data, n_epochs):
-        self.net, self.data, self.batch_size = net, data, _batch_size(estimator, len(data))
+        self.net, self.data, self.batch_size = net, data, batch_size_of(estimator, len(data))
         self.smoothing = getattr(estimator, "label_smoothing", 0.0)
         self.learning_rate, self.clip_norm = estimator.learning_rate_init, estimator.clip_norm or math.inf
         named = list(net.named_parameters())

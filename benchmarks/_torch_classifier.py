@@ -8,7 +8,7 @@ import torch
 from _claims_torch import N_GATES
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from skrnn.estimators._settings import _batch_size
+from skrnn.estimators._settings import batch_size_of
 from skrnn.estimators._validation import validate_inputs
 from skrnn.network.layers.embedding import initial_deviation
 from skrnn.schedules import get_schedule
@@ -208,7 +208,7 @@ def fastest_threads(loop):
 def fit_twin(estimator, X, y, X_test, y_test):
     """A run of PyTorch beside a fitted estimator: score on the test part, seconds of training, threads."""
     n_batches = estimator.t_ // estimator.n_iter_
-    batch_size = _batch_size(estimator, len(X))
+    batch_size = batch_size_of(estimator, len(X))
     if -(-len(X) // batch_size) != n_batches:
         raise RuntimeError(f"batches of {batch_size} sequences are not what the estimator had: {n_batches} in an epoch")
     schedule = get_schedule(estimator.learning_rate)

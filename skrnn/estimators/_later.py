@@ -6,9 +6,8 @@ import numpy as np
 
 from ..sequences import SequenceArray
 
-ENOUGH_SEQUENCES = (
-    20  # that the last of them are held out, whole; of fewer the last steps of each, if they are not short
-)
+# So many that the last of them are held out, whole; of fewer the last steps of each, if they are not short.
+ENOUGH_SEQUENCES = 20
 FEWEST_SEQUENCES, FEWEST_STEPS = 4, 10  # to hold out some of them, or the last steps of one
 PIECES, SHORTEST, LONGEST = 32, 32, 256  # how many pieces there should be, and steps that each may have
 

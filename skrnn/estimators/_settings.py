@@ -142,7 +142,7 @@ def settings_of(parameters, n_sequences, alpha, one_epoch, verbose):
     """How to train on so many sequences."""
     from ..training.state import Settings  # noqa: PLC0415 (brings the compiler)
 
-    schedule, batch_size = get_schedule(parameters.learning_rate), _batch_size(parameters, n_sequences)
+    schedule, batch_size = get_schedule(parameters.learning_rate), batch_size_of(parameters, n_sequences)
     return Settings(
         alpha=alpha,
         batch_size=batch_size,
@@ -162,7 +162,7 @@ def settings_of(parameters, n_sequences, alpha, one_epoch, verbose):
     )
 
 
-def _batch_size(parameters, n_sequences):
+def batch_size_of(parameters, n_sequences):
     size = parameters.batch_size
     if size == "auto":
         size = min(max(n_sequences // BATCHES_PER_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)

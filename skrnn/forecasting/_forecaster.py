@@ -13,6 +13,7 @@ from .._core.threads import one_blas_thread
 from ..estimators import RNNRegressor
 from ..estimators._documentation import REFERENCES as SHARED_REFERENCES
 from ..estimators._documentation import SHARED, documented, table
+from ..estimators._settings import batch_size_of
 from ..persistence._attributes import pickled_state, unpickled_attributes
 from ..persistence._pipelines import saved_by_state
 from ._backtest import backtest, skill
@@ -24,7 +25,6 @@ from ._plain import from_plain, to_plain
 from ._samples import histories_of, samples_at
 from ._series import read_panel
 
-SMALLEST_BATCH, LARGEST_BATCH, BATCHES = 16, 64, 16
 UPDATES, FEWEST_EPOCHS, MOST_EPOCHS = 4000, 8, 60
 FEWEST_HELD, SHARE_HELD = 30, 0.3  # windows for intervals, and the most that is held out for them
 OF_NETWORK = (  # parameters that the network gets as they are
@@ -377,9 +377,7 @@ class RNNForecaster(PlainEstimator):
         return max(min(wanted, max(int(SHARE_HELD * shortest), self.horizon)), 1)
 
     def _network(self, rng, n_windows):
-        batch_size, max_iter = self.batch_size, self.max_iter
-        if batch_size == "auto":
-            batch_size = min(max(n_windows // BATCHES, SMALLEST_BATCH), LARGEST_BATCH)
+        batch_size, max_iter = batch_size_of(self, n_windows), self.max_iter
         if max_iter == "auto":
             max_iter = min(max(UPDATES * batch_size // max(n_windows, 1), FEWEST_EPOCHS), MOST_EPOCHS)
         parameters = {name: getattr(self, name) for name in OF_NETWORK}
@@ -441,9 +439,7 @@ class RNNForecaster(PlainEstimator):
 
     def _forecast(self, samples):
         with one_blas_thread:
-            if self._design.horizon == self._n_ahead:
-                return self._model.forecast(samples, self._design)
-            return self._model.iterated(samples, self._design, self._n_ahead)
+            return self._model.ahead(samples, self._design, self._n_ahead)
 
     def _quantiles(self, X, y, levels):
         panel, samples = self._read(X, y)

@@ -33,8 +33,10 @@ class Model:
             corrections += b * _by_network(self.network, samples, design)
         return samples.simple(design) + samples.scale * corrections
 
-    def iterated(self, samples, design, n_steps):
-        """(n, n_steps) from `Samples` that reach as far ahead: each forecast is read as the value of its step."""
+    def ahead(self, samples, design, n_steps):
+        """(n, n_steps) from `Samples` that reach as far ahead: at once, or each forecast is read as a value."""
+        if n_steps == design.horizon:
+            return self.forecast(samples, design)
         found = np.empty((len(samples), n_steps))
         for k in range(n_steps):
             found[:, k] = self.forecast(samples, design)[:, 0]
@@ -68,11 +70,17 @@ def thinned(series, ends, rng):
     return series[kept], ends[kept]
 
 
+def windows_at(histories, design, series, ends, horizon):
+    """Samples, and the values of so many steps that follow; windows of which most of these is missing are left out."""
+    keep, target = known_targets(targets_at(histories, series, ends, horizon))
+    if not keep.any():
+        raise ValueError("of all windows more than half of the values to forecast are missing: fill them, or resample.")
+    return samples_at(histories, design, series[keep], ends[keep], horizon), target
+
+
 def corrections_at(histories, design, series, ends):
-    """Samples, and what the simple forecast misses there, scaled; windows of which most is missing are left out."""
-    target = targets_at(histories, design, series, ends)
-    keep, target = known_targets(target)
-    samples = samples_at(histories, design, series[keep], ends[keep], design.horizon)
+    """Samples, and what the simple forecast misses there, scaled."""
+    samples, target = windows_at(histories, design, series, ends, design.horizon)
     return samples, (target - samples.simple(design)) / samples.scale
 
 
@@ -85,8 +93,6 @@ def fit_model(histories, lengths, design, n_held, network, squared, rng):
     error = (lambda e: float(np.square(e).mean())) if squared else (lambda e: float(np.abs(e).mean()))
     samples, missed = corrections_at(histories, design, *thinned(*cutoffs(lengths, design, n_held, False), rng))
     held, held_missed = corrections_at(histories, design, *thinned(*cutoffs(lengths, design, n_held, True), rng))
-    if not len(missed) or not len(held_missed):
-        raise ValueError("of all windows more than half of the values to forecast are missing: fill them, or resample.")
     features, later = for_lines(samples, design), for_lines(held, design)
     penalty = best_penalty(features, missed, later, held_missed, error)
     line = Ridge(features, missed).line(penalty)
@@ -101,11 +107,6 @@ def fit_model(histories, lengths, design, n_held, network, squared, rng):
 
 def held_out_errors(model, histories, lengths, design, n_held, horizon, rng):
     """Errors of forecasts of so many steps within the held-out ends, and the samples that they were made from."""
-    reach = replace(design, horizon=horizon)
-    series, ends = thinned(*cutoffs(lengths, reach, n_held, True), rng)
-    target = targets_at(histories, reach, series, ends)
-    keep, target = known_targets(target)
-    samples = samples_at(histories, design, series[keep], ends[keep], horizon)
-    if horizon == design.horizon:
-        return target - model.forecast(samples, design), samples
-    return target - model.iterated(samples, design, horizon), samples
+    series, ends = thinned(*cutoffs(lengths, replace(design, horizon=horizon), n_held, True), rng)
+    samples, target = windows_at(histories, design, series, ends, horizon)
+    return target - model.ahead(samples, design, horizon), samples

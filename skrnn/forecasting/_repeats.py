@@ -24,7 +24,11 @@ def error_of_lag(series, horizon, lag):
                 break
             # steps of the horizon that look so many cycles back
             weight = min(horizon, apart) - (n_cycles - 1) * lag
-            errors.append((weight, np.nanmean(np.abs(values[apart:] - values[:-apart])) / scale))
+            steps = np.abs(values[apart:] - values[:-apart])
+            known = steps[~np.isnan(steps)]
+            if not len(known):  # gaps so far apart that nothing is known of this lag
+                return np.inf
+            errors.append((weight, known.mean() / scale))
     if not errors:
         return np.inf
     weights, values = np.transpose(errors)

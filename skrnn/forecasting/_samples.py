@@ -52,7 +52,7 @@ def histories_of(panel, covariates, design):
     for i, observed in enumerate(panel.values):
         own = filled(observed)
         scale = float(np.abs(own).mean()) or 1.0
-        lag = own_lag(own, scale, max(design.horizon, 1), design.lag, design.lags)
+        lag = own_lag(own, scale, design.horizon, design.lag, design.lags)
         steps = np.abs(own[lag:] - own[:-lag]) if lag < len(own) else np.zeros(1)
         beside, ahead = filled(covariates[i]), len(covariates[i]) - len(own)
         calendar = calendar_of(panel, i, ahead, design.cycles)
@@ -69,7 +69,6 @@ class Samples:
     beside: (n, window + ahead, k) covariates.
     calendar: (n, window + ahead, m).
     lag, scale, roughness: (n, 1).
-    series, ends: (n,), number of the series, and the number of its steps that are known.
     """
 
     read: np.ndarray
@@ -79,8 +78,6 @@ class Samples:
     lag: np.ndarray
     scale: np.ndarray
     roughness: np.ndarray
-    series: np.ndarray
-    ends: np.ndarray
 
     def __len__(self):
         return len(self.read)
@@ -91,7 +88,10 @@ class Samples:
 
 
 def samples_at(histories, design, series, ends, ahead):
-    """The windows that end before step ``ends[j]`` of ``series[j]``, and what is known of `ahead` steps behind."""
+    """The windows that end before step ``ends[j]`` of ``series[j]``, and what is known of `ahead` steps behind.
+
+    `series` rises.
+    """
     parts = []
     for i in np.unique(series):
         one, own = histories[i], ends[series == i][:, np.newaxis]
@@ -101,9 +101,7 @@ def samples_at(histories, design, series, ends, ahead):
         beside, calendar = (known[np.minimum(around, len(known) - 1)] for known in (one.beside, one.calendar))
         missing, lag, scale = np.isnan(one.observed[window]), np.full(own.shape, one.lag), np.full(own.shape, one.scale)
         parts.append((read, missing, beside, calendar, lag, scale, _roughness(one, read)))
-    arrays = [np.concatenate(of_all) for of_all in zip(*parts, strict=True)]
-    order = np.argsort(np.argsort(series, kind="stable"), kind="stable")
-    return Samples(*(array[order] for array in arrays), series, ends)
+    return Samples(*(np.concatenate(of_all) for of_all in zip(*parts, strict=True)))
 
 
 def _roughness(one, read):
@@ -114,9 +112,9 @@ def _roughness(one, read):
     return (0.5 * (recent + one.roughness))[:, np.newaxis]
 
 
-def targets_at(histories, design, series, ends):
+def targets_at(histories, series, ends, horizon):
     """(n, horizon) values that follow, NaN where they are missing."""
-    steps = ends[:, np.newaxis] + np.arange(design.horizon)
+    steps = ends[:, np.newaxis] + np.arange(horizon)
     found = np.empty(steps.shape)
     for i in np.unique(series):
         found[series == i] = histories[i].observed[steps[series == i]]
@@ -179,5 +177,4 @@ def followed(samples, values):
         missing=missing,
         beside=samples.beside[:, 1:],
         calendar=samples.calendar[:, 1:],
-        ends=samples.ends + 1,
     )

@@ -32,6 +32,7 @@ def frame(**columns):
         ({"horizon": 2}, frame(c="x"), r"column 'c' of y must be numbers"),
         ({"horizon": 2}, np.where(np.arange(60) == 3, np.inf, RAMP), r"infinite at step 3"),
         ({"horizon": 2}, [], r"y"),
+        ({"horizon": 3}, np.where(np.arange(60) % 5 == 0, RAMP, np.nan), r"more than half of the values to forecast"),
         ({"horizon": 2, "season": 80}, RAMP, r"a season of 80 needs more"),
         ({"horizon": 2, "season": 2.5}, RAMP, r"season"),
         ({"horizon": 2, "season": [0]}, RAMP, r"season must be a number of steps, 2 or more"),
