@@ -194,6 +194,10 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
             return step_accuracy_score(y, self.predict(X), sample_weight=sample_weight)
         return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
 
+    def _decoders(self):
+        task = self._restored_task()
+        return {"step": task.labels, "step_proba": task.probabilities}
+
     def _task(self):
         return ClassificationTask(type(self).__name__, self.targets, self.class_weight)
 

@@ -13,6 +13,7 @@ from .._core.parameters import keep, plain, usable
 from ..persistence._estimators import saved
 from ..sequences import SequenceArray
 from ._base import FEATURE_POOLINGS, BaseRNN
+from ._step_by_step import stream_of
 from ._documentation import ARGUMENTS, FITTED, REFERENCES, SHARED, documented, table
 from ._exclusive import exclusive
 from ._fit import FitRequest
@@ -263,6 +264,28 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         with predictor.executor:
             features = predictor.pooled(self._poolings())
         return warn_if_not_finite(features, predictor.data.offsets, "features")
+
+    def stream(self, n_streams=1):
+        """Give what computes features step by step, as the steps of sequences come in.
+
+        Parameters
+        ----------
+        n_streams : int, default=1
+            Number of sequences that come side by side.
+
+        Returns
+        -------
+        Stream
+            Its `step` takes a step of each sequence, and gives the features of all so far.
+
+        Raises
+        ------
+        ValueError
+            If the network reads backward in time, or reads steps that have not come.
+        """
+        from ..network.results import Pooled  # noqa: PLC0415 (brings the compiler)
+
+        return stream_of(self, n_streams, Pooled(tuple(self._poolings())), {"step": np.copy})
 
     @available_if(_can_invert)
     def inverse_transform(self, X):

@@ -100,14 +100,15 @@ class Stack:
 
     def to_carry(self, borders, n_sequences):
         """The states in an arena of `border_shapes`, as a `Carry` of the first sequences."""
-        return Carry({state: array.copy() for state, array in self._states_in(borders, n_sequences)})
+        return Carry({state: array.copy() for state, array in self.states_in(borders, n_sequences)})
 
     def from_carry(self, carry, borders, n_sequences):
         """Fill an arena of `border_shapes` with the states of a carry."""
-        for state, array in self._states_in(borders, n_sequences):
+        for state, array in self.states_in(borders, n_sequences):
             array[:] = carry.arrays[state][:n_sequences]
 
-    def _states_in(self, borders, n_sequences):
+    def states_in(self, borders, n_sequences):
+        """Pairs of a name and the states in an arena of `border_shapes`, of the first sequences."""
         for (number, direction), names in self._carried.items():
             level = self.levels[number]
             array, H = borders.arrays[level.name_of(direction)], level.directions[direction].n_state
