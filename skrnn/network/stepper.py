@@ -26,6 +26,8 @@ class Stepper:
 
     Attributes
     ----------
+    run : callable
+        Takes a step: reads `values`.
     values : ndarray of shape (n_sequences, n_inputs)
         What the next step reads; to be written to.
     out : ndarray of shape (n_sequences, n_columns)
@@ -57,7 +59,8 @@ class Stepper:
             Instruction("count steps", count_step, (plan.segment.first_steps,)),
             Instruction("count wrong", count_wrong, (self.out, self.out.shape[1]), Number(self.n_wrong)),
         ]
-        self._program = Program([*stages[0], *stages[1], *kind.so_far(programs, kept, self.out), *ends])
+        program = Program([*stages[0], *stages[1], *kind.so_far(programs, kept, self.out), *ends])
+        self.run = program.run
         self.states = {name: array[:n] for name, array in network.stack.states_in(given, n)}
         for name, array in kept.arrays.items():
             shape = kind.kept_shapes(programs, n)[name]
@@ -70,9 +73,6 @@ class Stepper:
         n = len(next(iter(carry.arrays.values())))
         self._stack.from_carry(carry, self._memory.given, n)
 
-    def step(self):
-        """Read `values`."""
-        self._program.run()
 
 
 def no_carry(network, n_sequences):
