@@ -285,7 +285,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         """
         from ..network.results import Pooled  # noqa: PLC0415 (brings the compiler)
 
-        return stream_of(self, n_streams, Pooled(tuple(self._poolings())), {"step": np.copy})
+        return stream_of(self, n_streams, lambda: Pooled(tuple(self._poolings())), lambda: {"step": np.copy})
 
     @available_if(_can_invert)
     def inverse_transform(self, X):

@@ -81,13 +81,19 @@ class Stack:
             for name, layer in level.directions.items()
         }
 
-    def forward(self, shard, given):
-        """Instructions that run a shard up to the outputs of the top level, from the states in the arena `given`."""
+    def forward(self, shard, given, has_windows=False):
+        """Instructions that run a shard up to the outputs of the top level, from the states in the arena `given`.
+
+        has_windows : whether those of a convolution stand in its buffer already
+        """
         plan, buffers = shard.plan, shard.buffers
         X, rows = plan.values, plan.rows
         for name, front in self.fronts.items():
             groups = shard.packed.group(name), buffers.group(name)
-            yield from front.forward(*groups, X, rows.get("forward"), plan)
+            if has_windows:
+                yield from front.forward_from_windows(*groups, plan)
+            else:
+                yield from front.forward(*groups, X, rows.get("forward"), plan)
             X, rows = buffers.group(name)["Y"], plan.order
         for level in self.levels:
             yield from level.forward(shard, X, rows, given)

@@ -30,6 +30,8 @@ class Stepper:
         Takes a step: reads `values`.
     values : ndarray of shape (n_sequences, n_inputs)
         What the next step reads; to be written to.
+    windows : ndarray of shape (n_sequences, width * n_inputs + 1)
+        With a convolution this is read instead of `values`: those of the steps around, and a 1.
     out : ndarray of shape (n_sequences, n_columns)
         The result behind the last step.
     n_wrong : ndarray of shape (1,)
@@ -53,7 +55,11 @@ class Stepper:
         plan.set(stretch, stretch.begins)
         Program(plan.lay_out()).run()  # each step lies as the one before
         given.memory[:] = kept.memory[:] = 0
-        stages = network.stack.forward(programs.shard, given), network.stack.final_states(programs.shard, given)
+        conv = network.structure.convolution
+        if conv is not None:
+            self.windows = self._memory.buffers.group("convolution")["X"][:n, : conv.width * self.values.shape[1] + 1]
+            self.windows[:] = 1
+        stages = network.stack.forward(programs.shard, given, conv is not None), network.stack.final_states(programs.shard, given)
         self.n_wrong = np.zeros(1, np.int64)
         ends = [
             Instruction("count steps", count_step, (plan.segment.first_steps,)),

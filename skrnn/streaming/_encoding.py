@@ -59,8 +59,8 @@ class StepEncoder:
             columns.append(encode_tokens(step[:, channel], known)[:, np.newaxis])
         with np.errstate(over="ignore"):
             encoded = np.hstack(columns).astype(self.values.dtype)
-        if not np.isfinite(encoded).all():
-            refuse(step, ~np.isfinite(encoded).all(axis=1), "is not finite, or too large once it is standardised")
+        what = f"is not finite, or too large for {encoded.dtype} once it is standardised"
+        _refuse(~np.isfinite(encoded[:, : len(encoder.numbers)]), encoder.numbers, what)
         self.values[:] = encoded
         for name, state in states.items():
             self.states[name][:] = state
@@ -70,13 +70,12 @@ class StepEncoder:
         encoder, numbers, begins, kept = self.encoder, self.encoder.numbers, self.steps == 0, {}
         values, times = step[:, numbers].astype(np.float64), self.steps.astype(np.float64)
         if encoder.time_channel is not None:
-            times = kept["inputs.time"] = self._times(values[:, -1], begins)
+            times = kept["inputs.time"] = self._times(values[:, -1].copy(), begins)
             values[:, -1] = np.where(begins, 0, times - self.states["inputs.time"])
         values = (values - encoder.mean[numbers]) / encoder.scale[numbers]
         is_missing = np.isnan(values)
         if encoder.missing == "error":
-            if is_missing.any():
-                refuse(step, is_missing.any(axis=1), 'is missing (NaN): fit with missing="mask" or "decay"')
+            _refuse(is_missing, numbers, 'is missing (NaN): fit with missing="mask" or "decay"')
             return kept, [values]
         if encoder.missing == "blank":
             return kept, [np.where(is_missing, 0, values)]
@@ -103,10 +102,11 @@ class StepEncoder:
         return times
 
 
-def refuse(step, wrong, why):
-    """Raise a ValueError that names the first stream that is `wrong`, and its step."""
-    i = int(wrong.argmax())
-    raise ValueError(f"The step of stream {i}, {np.asarray(step)[i].tolist()}, {why}.")
+def _refuse(wrong, channels, why):
+    """Raise a ValueError that names the first stream and channel with a number that is `wrong`."""
+    if wrong.any():
+        i, k = (int(place) for place in np.argwhere(wrong)[0])
+        raise ValueError(f"x of stream {i}, channel {channels[k]}, {why}.")
 
 
 def _check_codes(codes, channel):

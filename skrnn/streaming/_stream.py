@@ -38,12 +38,12 @@ class Stream:
     """
 
     def __init__(self, network, theta, encoder, n_streams, kind, decoders, names=None):
-        from ..network.stepper import Stepper  # noqa: PLC0415 (brings the compiler)
+        from ..network.convolved_stepper import stepper_of  # noqa: PLC0415 (brings the compiler)
         from ._encoding import StepEncoder  # noqa: PLC0415
 
         self.n_streams, self.n_channels, self._decoders = n_streams, encoder.n_channels, decoders
         packed = network.pack(theta, network.memory.allocate_packed())
-        self._stepper = Stepper(network, packed, n_streams, kind)
+        self._stepper = stepper_of(network, packed, n_streams, kind)
         self._inputs = StepEncoder(encoder, self._stepper.values, self._stepper.states["steps"])
         self._shapes = (n_streams, encoder.n_channels), (encoder.n_channels,)
         self._quick_shapes = self._shapes[: 2 if n_streams == 1 else 1] if self._inputs.is_plain else ()
