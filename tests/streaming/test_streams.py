@@ -268,7 +268,7 @@ def test_steps_that_are_refused(x, message):
 
 def test_networks_that_cannot_stream():
     X, y = draw(17)
-    with pytest.raises(ValueError, match="RNNClassifier reads sequences backward, too, .* bidirectional=False"):
+    with pytest.raises(ValueError, match=r"RNNClassifier reads sequences backward, too, .* bidirectional=False"):
         RNNClassifier(6, max_iter=1).fit(X, y).stream()
     with pytest.raises(NotFittedError):
         RNNClassifier(6).stream()
