@@ -40,13 +40,16 @@ class OutlierStream(Stream):
             "outliers.distances": np.zeros((n_streams, detector.smoothing_)),  # the last ones, the latest last
         }
 
-    def step(self, x):
+    def step(self, x, index=None):
         """Read a step, and give its score.
 
         Parameters
         ----------
         x : array-like of shape (n_streams, n_channels), or (n_channels,) for one stream
             Values of the channels.
+        index : int, or array-like of int of shape (n,), default=None
+            Numbers of the streams that have a step; x has a row for each, or is of shape (n_channels,) for an int.
+            None: all of them.
 
         Returns
         -------
@@ -60,31 +63,44 @@ class OutlierStream(Stream):
             If x has another shape than the steps of `fit`, or a value that `step_scores` refuses. The stream is left as
             it was.
         """
-        step, judged, detector = self._read(x), self._judge.judged, self._detector
-        given = SequenceArray(step, np.arange(self.n_streams + 1))
-        n_before = self.n_steps
-        raw = self._advance(judged.unmoved(given).values, np.copy)
-        values, moved = judged.standardized(given), judged.moved(given)
-        lags, predicted = self._states["outliers.lags"], self._states["outliers.predicted"]
-        linear = forecast_from(lags.swapaxes(0, 1), detector.lag_weights_)
-        linear[n_before < lags.shape[1]] = np.nan
-        errors = values - (linear + detector.network_share_ * predicted)
-        distances = self._judge.model.distances(errors, moved)
-        filled = np.where(np.isnan(values), lags[:, 0], values)
-        lags[:, 1:], lags[:, 0] = lags[:, :-1].copy(), filled
-        raw = np.nan_to_num(raw.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
-        predicted[:] = raw * detector.target_scale_ + detector.target_mean_
-        scores = -self._smoothed(distances, n_before)
-        scores = np.where(np.isnan(scores), detector.usual_score_, scores)
-        return scores if np.ndim(x) == 2 else scores[0]
+        which = np.arange(self.n_streams) if index is None else self._numbers(index)
+        step, is_one = self._read(x, len(which), np.ndim(index) == 0 if index is not None else self.n_streams == 1)
+        judged, given, n_before = (
+            self._judge.judged,
+            SequenceArray(step, np.arange(len(which) + 1)),
+            self.n_steps[which],
+        )
+        raw = self._advance(judged.unmoved(given).values, None if index is None else which, np.copy)
+        distances = self._distances(which, n_before, judged.standardized(given), judged.moved(given))
+        self._states["outliers.predicted"][which] = self._expected(raw)
+        scores = -self._smoothed(which, n_before, distances)
+        scores = np.where(np.isnan(scores), self._detector.usual_score_, scores)
+        return scores[0] if is_one else scores
 
-    def step_proba(self, x):
+    def _expected(self, raw):
+        """What the network expects of the next step beyond the linear forecast."""
+        raw = np.nan_to_num(raw.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
+        return raw * self._detector.target_scale_ + self._detector.target_mean_
+
+    def _distances(self, which, n_before, values, moved):
+        """How far the values of a step are from what was forecast; they are taken note of."""
+        lags, weights = self._states["outliers.lags"][which], self._detector.lag_weights_
+        linear = forecast_from(lags.swapaxes(0, 1), weights)
+        linear[n_before < len(weights)] = np.nan
+        errors = values - (linear + self._detector.network_share_ * self._states["outliers.predicted"][which])
+        filled = np.where(np.isnan(values), lags[:, 0], values)
+        self._states["outliers.lags"][which] = np.concatenate([filled[:, np.newaxis], lags[:, :-1]], axis=1)
+        return self._judge.model.distances(errors, moved)
+
+    def step_proba(self, x, index=None):
         """Refuse: a detector has no probabilities.
 
         Parameters
         ----------
         x : array-like
             Any step.
+        index : int or array-like of int, default=None
+            Any streams.
 
         Raises
         ------
@@ -93,11 +109,11 @@ class OutlierStream(Stream):
         """
         raise AttributeError("step_proba is for classifiers: use step.")
 
-    def _smoothed(self, distances, n_before):
+    def _smoothed(self, which, n_before, distances):
         """Mean of the known distances among the last steps of each stream."""
         kept = self._states["outliers.distances"]
-        kept[:, :-1], kept[:, -1] = kept[:, 1:].copy(), distances
-        lengths = np.minimum(n_before + 1, kept.shape[1])
-        last = [row[len(row) - n :] for row, n in zip(kept, lengths, strict=True)]
+        kept[which] = last = np.concatenate([kept[which, 1:], distances[:, np.newaxis]], axis=1)
+        lengths = np.minimum(n_before + 1, last.shape[1])
+        values = np.concatenate([row[len(row) - n :] for row, n in zip(last, lengths, strict=True)])
         ends = np.cumsum(lengths)
-        return smoothed(np.concatenate(last), np.concatenate([[0], ends]), kept.shape[1])[ends - 1]
+        return smoothed(values, np.concatenate([[0], ends]), last.shape[1])[ends - 1]

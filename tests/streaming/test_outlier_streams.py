@@ -13,8 +13,8 @@ SMALL = {"hidden_layer_sizes": 6, "max_iter": 2, "random_state": 0}
 def draw(n_steps=300, seed=0):
     rng = np.random.default_rng(seed)
     rhythm = np.sin(0.3 * np.arange(n_steps))
-    X = np.column_stack([rhythm, 2 * rhythm, np.ones(n_steps)]) + rng.normal(0, 0.1, (n_steps, 3)) * [1, 1, 0]
-    return X
+    noise = rng.normal(0, 0.1, (n_steps, 3)) * [1, 1, 0]
+    return np.column_stack([rhythm, 2 * rhythm, np.ones(n_steps)]) + noise
 
 
 def assert_streams(detector, sequences):
@@ -58,6 +58,20 @@ def test_states_and_beginnings():
         assert now[0] == kept[0] == detector.step_scores([X[200 : 221 + t]])[0][-1]
         assert now[1] == detector.step_scores([X[260 : 261 + t]])[0][-1]
         assert kept[1] == detector.step_scores([X[230 : 251 + t]])[0][-1]
+
+
+def test_streams_that_do_not_keep_step():
+    X = draw()
+    detector = SequenceOutlierDetector(**SMALL, smoothing=5).fit([X[:200]])
+    stream, histories, rng = detector.stream(4), [[] for _ in range(4)], np.random.default_rng(0)
+    for _ in range(40):
+        which = rng.permutation(4)[: rng.integers(1, 5)]
+        step = X[rng.integers(200, 300, len(which))]
+        found = stream.step(step, which)
+        for k, x, score in zip(which, step, found, strict=True):
+            histories[k].append(x)
+            assert score == detector.step_scores([np.array(histories[k])])[0][-1]
+    assert np.ndim(stream.step(X[0], index=2)) == 0
 
 
 def test_what_is_refused():

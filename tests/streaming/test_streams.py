@@ -159,8 +159,11 @@ def fitted():
     return RNNClassifier(4, convolution=Conv(4, 3), pooling="attention", **FORWARD).fit(*draw(10))
 
 
+EVENTS = ["step", "reset", "save", "some", "one"]
+
+
 @settings(max_examples=25, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["step", "reset", "save"])), min_size=1, max_size=30))
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(EVENTS)), min_size=1, max_size=30))
 def test_each_stream_is_its_own(events):
     """Whatever happens to the streams beside, each predicts from what came since it began."""
     clf = fitted()
@@ -175,11 +178,13 @@ def test_each_stream_is_its_own(events):
             file.seek(0)
             stream = clf.stream(4)
             stream.state = np.load(file)
-        x = rng.normal(size=(4, C))
-        found = stream.step_proba(x)
-        for history, row in zip(histories, x, strict=True):
-            history.append(row)
-        assert_array_equal(found, clf.predict_proba([np.array(history) for history in histories]))
+        which = {"some": rng.permutation(4)[: 1 + number], "one": number}.get(event)
+        x = rng.normal(size=(4, C) if which is None else (*np.shape(which), C))
+        found = np.atleast_2d(stream.step_proba(x, which))
+        which = np.arange(4) if which is None else np.atleast_1d(which)
+        for k, row in zip(which, np.atleast_2d(x), strict=True):
+            histories[k].append(row)
+        assert_array_equal(found, clf.predict_proba([np.array(histories[k]) for k in which]))
     assert_array_equal(stream.n_steps, [len(history) for history in histories])
 
 
@@ -301,6 +306,26 @@ def test_indices_that_are_refused():
     for index in (2, -3, 0.5, "a", [True], [[0, 5]]):
         with pytest.raises(ValueError, match="index must be numbers of streams, from 0 to 1, or a mask of 2 booleans"):
             stream.reset(index)
+
+
+def test_steps_of_some_streams_that_are_refused():
+    X, y = draw(19)
+    stream = RNNClassifier(6, **FORWARD).fit(X, y).stream(3)
+    for index, message in (
+        ([], "index must name one stream or several, each once"),
+        ([1, 1], "each once"),
+        ([1, -2], "each once"),
+        (3, "index must be numbers of streams, from 0 to 2"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            stream.step(np.zeros((np.size(index), C)), index)
+    with pytest.raises(ValueError, match=r"x has shape \(2, 3\), but a step of this stream is of shape \(1, 3\)"):
+        stream.step(np.zeros((2, C)), [1])
+    with pytest.raises(ValueError, match=r"shape \(1, 3\), or \(3,\)"):
+        stream.step(np.zeros((2, C)), 1)
+    assert_array_equal(stream.n_steps, 0)
+    stream.step(X[:2, 0], np.array([True, False, True]))
+    assert_array_equal(stream.n_steps, [1, 0, 1])
 
 
 def test_streams_are_neither_pickled_nor_copied():
