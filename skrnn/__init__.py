@@ -46,7 +46,16 @@ __all__ = [
 ]
 
 # Parts of the public interface that `import skrnn` does not load; they are at the first use of their name.
-LATER = ("callbacks", "checks", "inspection", "interchange", "model_selection", "preprocessing", "structure")
+LATER = (
+    "adapters",
+    "callbacks",
+    "checks",
+    "inspection",
+    "interchange",
+    "model_selection",
+    "preprocessing",
+    "structure",
+)
 
 
 def __getattr__(name):
