@@ -4,10 +4,10 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from ..network.traces import trace
-from ._plot import SEQUENTIAL, SIGNED, axes_for, limit, one_sequence, show_map, whole_ticks
+from ._plot import SEQUENTIAL, SIGNED, Display, limit, one_sequence, show_map, whole_ticks
 
 
-class GateDisplay:
+class GateDisplay(Display):
     """Gates and states of a recurrent layer over the steps of a sequence, a map for each.
 
     Parameters
@@ -73,22 +73,11 @@ class GateDisplay:
         with predictor.executor:
             return cls(trace(predictor, layer, direction)).plot(ax=ax)
 
-    def plot(self, ax=None):
-        """Plot.
+    def _size(self):
+        return 7.0, 0.8 + 1.4 * len(self.values)
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            The axes to plot into; if None, those of a new figure.
-
-        Returns
-        -------
-        GateDisplay
-            The display.
-        """
+    def _draw(self, ax):
         n = len(self.values)
-        self.ax_ = ax = axes_for(ax, type(self).__name__, (7.0, 0.8 + 1.4 * n))
-        self.figure_ = ax.figure
         ax.set_axis_off()
         grid = ax.get_subplotspec().subgridspec(n, 1, hspace=0.12)
         self.axes_ = np.array([self.figure_.add_subplot(grid[k]) for k in range(n)])
@@ -102,4 +91,3 @@ class GateDisplay:
             panel.tick_params(labelbottom=panel is self.axes_[-1])
             whole_ticks(panel)
         self.axes_[-1].set_xlabel("step")
-        return self

@@ -1,4 +1,4 @@
-"""What the displays share: axes, and colours that can be told apart in grey as well."""
+"""What the displays share: `plot`, axes, and colours that can be told apart in grey as well."""
 
 import numpy as np
 
@@ -20,7 +20,33 @@ def style(k):
     return STYLES[k % len(STYLES)]
 
 
-def axes_for(ax, owner, figsize=(7.0, 3.6)):
+class Display:
+    """Base of displays: they hold numbers, which `plot` draws by their `_draw`."""
+
+    def plot(self, ax=None):
+        """Plot the numbers of the display.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            The axes to plot into; if None, those of a new figure.
+
+        Returns
+        -------
+        self : object
+            The display, which now has `ax_` and `figure_`.
+        """
+        self.ax_ = axes_for(ax, type(self).__name__, self._size())
+        self.figure_ = self.ax_.figure
+        self._draw(self.ax_)
+        return self
+
+    def _size(self):
+        """Width and height of a new figure, in inches."""
+        return 7.0, 3.6
+
+
+def axes_for(ax, owner, figsize):
     """The axes to plot into: `ax`, or those of a new figure."""
     try:
         import matplotlib.pyplot as plt  # noqa: PLC0415
@@ -41,6 +67,29 @@ def limit(values):
     """The largest absolute value, or 1 if there is none above 0."""
     largest = np.nanmax(np.abs(values), initial=0.0)
     return float(largest) if largest > 0 else 1.0
+
+
+def height_of_map(n_rows):
+    """Height of a figure of a map, or of bars for one row, in inches."""
+    return 3.0 if n_rows == 1 else min(7.0, 1.8 + 0.25 * n_rows)
+
+
+def above(ax, heights):
+    """New axes in the upper part of the place of `ax`, which keeps the lower one, with the heights of both."""
+    upper, lower = ax.get_subplotspec().subgridspec(2, 1, hspace=0.08, height_ratios=heights)
+    ax.set_subplotspec(lower)
+    new = ax.figure.add_subplot(upper, sharex=ax)
+    new.tick_params(labelbottom=False)
+    return new
+
+
+def legend_above(ax, handles=None, n_columns=4):
+    """A legend above the axes, where no curve is."""
+    if handles is None:
+        handles, _ = ax.get_legend_handles_labels()
+    if handles:
+        place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+        ax.legend(handles=handles, ncols=min(len(handles), n_columns), frameon=False, **place)
 
 
 def show_map(ax, values, *, low, high, cmap, label):

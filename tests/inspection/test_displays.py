@@ -12,6 +12,7 @@ from skrnn import RNNClassifier, RNNRegressor, Seq2SeqClassifier, SequenceArray,
 from skrnn.inspection import (
     AttentionDisplay,
     AttributionDisplay,
+    EarlyDecisionDisplay,
     ForecastDisplay,
     GateDisplay,
     GradientReachDisplay,
@@ -47,8 +48,9 @@ def test_each_display_draws_into_axes_that_are_given():
         lambda ax: AttentionDisplay.from_estimator(clf, X[0], ax=ax),
         lambda ax: ForecastDisplay.from_predictions([1, 2], [3], ax=ax),
         lambda ax: StepScoreDisplay.from_predictions([1, 2], [3, 4], ax=ax),
+        lambda ax: EarlyDecisionDisplay.from_predictions([[[1, 0], [0, 1]]], [1, 1], [0, 1], ax=ax),
     ):
-        figure, axes = plt.subplots(2, 2, layout="constrained")
+        figure, axes = plt.subplots(2, 2, figsize=(9, 7), layout="constrained")
         shown = drawn(display(axes[0, 1]))
         assert shown.ax_ is axes[0, 1]
         assert shown.figure_ is figure
@@ -161,29 +163,6 @@ def test_curves_of_a_fit():
     assert_array_equal(display.ax_.lines[0].get_ydata(), clf.loss_curve_)
     assert_array_equal(display.score_ax_.lines[0].get_ydata(), clf.validation_scores_)
     assert LossCurveDisplay(clf.loss_curve_).plot().score_ax_ is None
-
-
-def test_forecasts_have_the_dates_of_a_series():
-    pd = pytest.importorskip("pandas")
-    series = pd.Series(np.arange(30.0), index=pd.date_range("2024-03-01", periods=30))
-    bounds = series[20:] - 1, series[20:] + 1
-    display = drawn(ForecastDisplay.from_predictions(series[:20], series[20:], *bounds, y_true=series[20:]))
-    assert_array_equal(display.ax_.lines[0].get_xdata(), series.index[:20].to_numpy())
-    with pytest.raises(ValueError, match="pass lower and upper"):
-        ForecastDisplay.from_predictions([1], [2], lower=[1])
-    with pytest.raises(ValueError, match="y_true has 2 values, but the forecast has 1"):
-        ForecastDisplay.from_predictions([1], [2], y_true=[1, 2])
-    drawn(ForecastDisplay.from_predictions([1, 2, 3], [4, 5]))
-
-
-def test_step_scores_mark_what_is_below_the_threshold():
-    scores = np.array([-1.0, -8.0, -2.0, -9.0])
-    display = drawn(StepScoreDisplay.from_predictions(scores, np.zeros((4, 2)), threshold=-5, y_true=[0, 1, 1, 0]))
-    below = next(line for line in display.ax_.lines if line.get_label() == "below it")
-    assert_array_equal(below.get_xdata(), [1, 3])
-    assert display.series_ax_ is not None
-    with pytest.raises(ValueError, match="x has 3 steps, but there are 4 scores"):
-        StepScoreDisplay.from_predictions(scores, [1, 2, 3])
 
 
 def test_matplotlib_is_loaded_when_something_is_plotted():
