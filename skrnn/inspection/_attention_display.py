@@ -2,7 +2,17 @@
 
 import numpy as np
 
-from ._plot import SEQUENTIAL, Display, height_of_map, name_ticks, one_sequence, show_map, show_shares, whole_ticks
+from ._plot import (
+    SEQUENTIAL,
+    Display,
+    height_of_map,
+    name_ticks,
+    one_sequence,
+    require,
+    show_map,
+    show_shares,
+    whole_ticks,
+)
 
 
 class AttentionDisplay(Display):
@@ -53,9 +63,9 @@ class AttentionDisplay(Display):
         AttentionDisplay
             The display.
         """
-        if not hasattr(estimator, "attention_weights"):
-            raise ValueError(f"{type(estimator).__name__} has no attention_weights.")
-        X = one_sequence(x)
+        require(estimator, "attention_weights")
+        require(estimator, "n_channels_")
+        X = one_sequence(x, estimator.n_channels_)
         steps = outputs = None
         if hasattr(estimator, "attention") and hasattr(estimator, "classes_"):
             predicted = estimator.predict(X)

@@ -5,6 +5,7 @@ import numpy as np
 from ..sequences._containers import items_of
 from ._attribution import attribute
 from ._plot import SIGNED, Display, height_of_map, limit, name_ticks, one_sequence, show_map, show_shares, whole_ticks
+from ._target import check_explainable
 
 
 class AttributionDisplay(Display):
@@ -75,7 +76,8 @@ class AttributionDisplay(Display):
         AttributionDisplay
             The display.
         """
-        X = one_sequence(x)
+        check_explainable(estimator)
+        X = one_sequence(x, estimator.n_channels_)
         what = {"target": target, "method": method, "baseline": baseline, "n_nodes": n_nodes}
         found = attribute(estimator, X, **what).attributions
         names, tokens = found.channel_names, None

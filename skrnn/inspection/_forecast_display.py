@@ -3,9 +3,8 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from ._plot import STYLES, Display, legend_above
+from ._plot import STYLES, Display, legend_above, require
 from ._time_axis import label_steps, position
 
 FEWEST_STEPS = 30  # of the past that are shown
@@ -77,7 +76,8 @@ class ForecastDisplay(Display):
         ForecastDisplay
             The display.
         """
-        check_is_fitted(forecaster)
+        require(forecaster, "predict_interval")
+        require(forecaster, "errors_")
         panel, _ = forecaster._read(X, y)
         i = _number_of(series, panel)
         found = [forecaster.predict(X, y=y), *forecaster.predict_interval(X, y=y, coverage=coverage)]
@@ -117,6 +117,8 @@ class ForecastDisplay(Display):
         return cls(y_past, forecast, lower=lower, upper=upper, y_true=y_true).plot(ax=ax)
 
     def _check(self):
+        if not len(self.y_past) or not len(self.forecast):
+            raise ValueError("y_past and forecast need one step or more.")
         if (self.lower is None) != (self.upper is None):
             raise ValueError("An interval has two bounds: pass lower and upper, or none of them.")
         ahead = position(self.forecast, len(self.y_past))

@@ -1,10 +1,11 @@
 """Gates and states of a layer while it reads one sequence."""
 
+from numbers import Integral
+
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from ..network.traces import trace
-from ._plot import SEQUENTIAL, SIGNED, Display, limit, one_sequence, show_map, whole_ticks
+from ._plot import SEQUENTIAL, SIGNED, Display, grid_of, limit, one_sequence, require, show_map, whole_ticks
 
 
 class GateDisplay(Display):
@@ -61,15 +62,15 @@ class GateDisplay(Display):
         GateDisplay
             The display.
         """
-        check_is_fitted(estimator)
+        require(estimator, "structure_")
         structure = estimator.structure_
         n_layers = len(structure.hidden_layer_sizes)
-        if not -n_layers <= layer < n_layers:
+        if not isinstance(layer, Integral) or isinstance(layer, bool) or not -n_layers <= layer < n_layers:
             raise ValueError(f"layer={layer!r}, but the network has {n_layers} layers, from 0 to {n_layers - 1}.")
         directions = ("forward", "backward")[: 1 + structure.bidirectional]
         if direction not in directions:
             raise ValueError(f"direction={direction!r} is none of the directions of the network, {directions}.")
-        predictor = estimator._predictor(one_sequence(x))
+        predictor = estimator._predictor(one_sequence(x, estimator.n_channels_))
         with predictor.executor:
             return cls(trace(predictor, layer, direction)).plot(ax=ax)
 
@@ -79,7 +80,7 @@ class GateDisplay(Display):
     def _draw(self, ax):
         n = len(self.values)
         ax.set_axis_off()
-        grid = ax.get_subplotspec().subgridspec(n, 1, hspace=0.12)
+        grid = grid_of(ax, n, 1, hspace=0.12)
         self.axes_ = np.array([self.figure_.add_subplot(grid[k]) for k in range(n)])
         for panel, (name, values) in zip(self.axes_, self.values.items(), strict=True):
             values = np.asarray(values, float)

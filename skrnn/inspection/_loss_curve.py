@@ -1,9 +1,8 @@
 """Loss and validation scores over the epochs of a fit."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from ._plot import Display, legend_above, style, whole_ticks
+from ._plot import Display, legend_above, require, style, whole_ticks
 
 
 class LossCurveDisplay(Display):
@@ -39,6 +38,8 @@ class LossCurveDisplay(Display):
 
     def __init__(self, loss, validation_score=None):
         self.loss, self.validation_score = loss, validation_score
+        if not len(loss):
+            raise ValueError("loss is empty: there is no epoch to show.")
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None):
@@ -56,7 +57,7 @@ class LossCurveDisplay(Display):
         LossCurveDisplay
             The display.
         """
-        check_is_fitted(estimator)
+        require(estimator, "loss_curve_")
         return cls(estimator.loss_curve_, estimator.validation_scores_).plot(ax=ax)
 
     def _draw(self, ax):

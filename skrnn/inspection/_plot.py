@@ -1,8 +1,10 @@
 """What the displays share: `plot`, axes, and colours that can be told apart in grey as well."""
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from ..sequences import SequenceArray
+from ._target import advice
 
 # Dark to light, with a style of its own each.
 STYLES = (
@@ -55,12 +57,31 @@ def axes_for(ax, owner, figsize):
     return plt.subplots(figsize=figsize, layout="constrained")[1] if ax is None else ax
 
 
-def one_sequence(x):
-    """An X of the only sequence that is given, by itself or as an X."""
-    is_many = isinstance(x, SequenceArray) or np.ndim(x) == 3
+def require(estimator, name):
+    """Refuse an estimator that has not what a display shows."""
+    if name.endswith("_"):
+        check_is_fitted(estimator)
+    if not hasattr(estimator, name):
+        who = type(estimator).__name__
+        raise ValueError(f"{who} has no {name}, which this display needs.{advice(estimator)}")
+
+
+def one_sequence(x, n_channels):
+    """An X of the only sequence that is given, by itself or as an X, for a network of so many channels."""
+    shape = np.shape(x) if not isinstance(x, SequenceArray) else ()
+    is_row = len(shape) == 2 and shape[0] == 1 != shape[1] and n_channels == 1  # X of a table, or of tokens
+    is_many = isinstance(x, SequenceArray) or len(shape) == 3 or is_row
     if is_many and len(x) != 1:
         raise ValueError(f"A display shows one sequence, but X has {len(x)}: pass one of them, like X[0].")
     return x if is_many else [x]
+
+
+def grid_of(ax, *shape, **options):
+    """Places for several axes where `ax` is."""
+    place = ax.get_subplotspec()
+    if place is None:
+        raise ValueError("This display divides ax, which must be one of a grid, as those of plt.subplots() are.")
+    return place.subgridspec(*shape, **options)
 
 
 def limit(values):
@@ -76,7 +97,7 @@ def height_of_map(n_rows):
 
 def above(ax, heights):
     """New axes in the upper part of the place of `ax`, which keeps the lower one, with the heights of both."""
-    upper, lower = ax.get_subplotspec().subgridspec(2, 1, hspace=0.08, height_ratios=heights)
+    upper, lower = grid_of(ax, 2, 1, hspace=0.08, height_ratios=heights)
     ax.set_subplotspec(lower)
     new = ax.figure.add_subplot(upper, sharex=ax)
     new.tick_params(labelbottom=False)

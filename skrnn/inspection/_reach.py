@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._plot import Display, legend_above, style, whole_ticks
+from ._plot import Display, legend_above, require, style, whole_ticks
 
 
 class GradientReachDisplay(Display):
@@ -35,6 +35,8 @@ class GradientReachDisplay(Display):
 
     def __init__(self, norms):
         self.norms = norms
+        if not len(norms):
+            raise ValueError("norms is empty: there is no sequence to show.")
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, ax=None):
@@ -56,10 +58,7 @@ class GradientReachDisplay(Display):
         GradientReachDisplay
             The display.
         """
-        if not hasattr(estimator, "gradient_norms"):
-            raise ValueError(
-                f"{type(estimator).__name__} has no gradient_norms: pass an RNNClassifier or RNNRegressor."
-            )
+        require(estimator, "gradient_norms")
         return cls(estimator.gradient_norms(X, y)).plot(ax=ax)
 
     def _draw(self, ax):

@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 
 from ..estimators._judged import Judged
-from ._plot import STYLES, Display, above, legend_above, name_ticks, style
+from ._plot import STYLES, Display, above, legend_above, name_ticks, require, style
 from ._time_axis import label_steps, position
 
 MOST_LARGE_MARKERS = 2000
@@ -47,6 +47,10 @@ class StepScoreDisplay(Display):
     def __init__(self, scores, x=None, *, threshold=None, y_true=None, channel_names=None):
         self.scores, self.x, self.threshold, self.y_true = scores, x, threshold, y_true
         self.channel_names = channel_names
+        if np.size(scores) != len(scores):
+            raise ValueError(
+                f"scores has the shape {np.shape(scores)}: pass one for each step, like step_scores(X)[0]."
+            )
         for name in ("x", "y_true"):
             given = getattr(self, name)
             if given is not None and len(given) != len(scores):
@@ -74,8 +78,7 @@ class StepScoreDisplay(Display):
         StepScoreDisplay
             The display.
         """
-        if not hasattr(detector, "step_scores"):
-            raise ValueError(f"{type(detector).__name__} has no step_scores: pass a SequenceOutlierDetector.")
+        require(detector, "step_scores")
         sequences = detector._validated(X)
         if not isinstance(sequence, Integral) or isinstance(sequence, bool) or not 0 <= sequence < len(sequences):
             raise ValueError(f"sequence={sequence!r} is none of the sequences, 0 to {len(sequences) - 1}.")
