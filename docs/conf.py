@@ -41,6 +41,7 @@ html_copy_source = False
 
 numpydoc_show_class_members = False  # the pages made by autosummary list the members themselves
 autodoc_typehints = "none"  # docstrings have the types
+autodoc_mock_imports = [] if importlib.util.find_spec("sktime") else ["sktime"]  # the base of an adapter
 extlinks = {"doi": ("https://doi.org/%s", "doi:%s"), "arxiv": ("https://arxiv.org/abs/%s", "arXiv:%s")}
 
 # The gallery runs the examples, on a copy, beside which they leave their figures; without sphinx-gallery the
@@ -65,7 +66,7 @@ PAGES_OF_SKLEARN = {  # labels and terms in docstrings that are inherited from s
     "sphx_glr_auto_examples_miscellaneous_plot_set_output.py": "auto_examples/miscellaneous/plot_set_output.html",
     "meta-estimator": "glossary.html#term-meta-estimator",
 }
-HOOKS = {"setup", "teardown", "on_fit_task_begin", "on_fit_task_end"}  # of callbacks: scikit-learn calls them
+HOOKS = {"setup", "teardown", "on_fit_task_begin", "on_fit_task_end", "get_test_params"}  # others call them
 
 
 class Summary(Autosummary):
