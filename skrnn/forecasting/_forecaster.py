@@ -1,9 +1,11 @@
 """``RNNForecaster``: the next values of one or many series."""
 
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -14,15 +16,13 @@ from ..estimators import RNNRegressor
 from ..estimators._documentation import REFERENCES as SHARED_REFERENCES
 from ..estimators._documentation import SHARED, documented, table
 from ..estimators._settings import batch_size_of
+from ..estimators._validation import check_count
 from ..persistence._attributes import pickled_state, unpickled_attributes
 from ..persistence._pipelines import saved_by_state
 from ._backtest import backtest, skill
 from ._covariates import read_covariates
-from ._design import design_of
-from ._errors import Errors
-from ._model import MOST_WINDOWS, cutoffs, fit_model, held_out_errors
+from ._fitted import Wanted, fit_to
 from ._plain import from_plain, to_plain
-from ._samples import histories_of, samples_at
 from ._series import read_panel
 
 UPDATES, FEWEST_EPOCHS, MOST_EPOCHS = 4000, 8, 60
@@ -213,27 +213,22 @@ class RNNForecaster(PlainEstimator):
         """
         self._validate_params()
         panel = read_panel(y)
-        return self._fit(panel, *read_covariates(X, self._named(), panel))
+        values, columns = read_covariates(X, self._named(), panel)
+        fitted = self._fit(panel, values, columns)
+        self.network_, self.shares_, self.errors_ = fitted.model.network, fitted.model.shares, fitted.errors
+        self.lag_, self.window_, self.segment_ = fitted.design.lag, fitted.design.window, fitted.design.segment
+        self.covariates_, self.n_series_, self.n_held_out_ = columns, len(panel), self._n_held_out(panel)
+        self._fitted, self._panel, self._values = fitted, panel, values
+        return self
 
     def _fit(self, panel, values, columns):
-        n_held = self._n_held_out(panel)
+        """The `Fitted` of these series; the estimator stays as it is."""
         is_known = np.array([name not in self._named() for name in columns], dtype=bool)
-        one_step = self.strategy == "recursive"
-        for_training = panel.until(n_held)
-        design = design_of(for_training, 1 if one_step else self.horizon, self.window, self._season(), is_known)
-        rng, histories = check_random_state(self.random_state), histories_of(panel, values, design)
-        n_windows = min(len(cutoffs(panel.lengths, design, n_held, False)[0]), MOST_WINDOWS)
-        network = self._network(rng, n_windows)
+        one_step, n_held = self.strategy == "recursive", self._n_held_out(panel)
+        wanted = Wanted(self.horizon, one_step, self.window, self._season(), n_held, self.loss == "squared_error")
+        rng = check_random_state(self.random_state)
         with one_blas_thread:
-            judged_squared = self.loss == "squared_error"
-            model, line = fit_model(histories, panel.lengths, design, n_held, network, judged_squared, rng)
-            errors, held = held_out_errors(model, histories, panel.lengths, design, n_held, self.horizon, rng)
-        self.network_, self.shares_ = model.network, model.shares
-        self.lag_, self.window_, self.segment_ = design.lag, design.window, design.segment
-        self.covariates_, self.n_series_, self.n_held_out_ = columns, len(panel), n_held
-        self.errors_ = Errors(errors / held.roughness)
-        self._model, self._design, self._panel, self._values = replace(model, line=line), design, panel, values
-        return self
+            return fit_to(panel, values, is_known, wanted, partial(self._network, rng), rng)
 
     def update(self, y, X=None):
         """Take note of new values, which follow those of `fit`, without training.
@@ -264,8 +259,9 @@ class RNNForecaster(PlainEstimator):
         ValueError
             If X does not cover the steps to forecast, or a series is too short, or was not seen in `fit`.
         """
-        panel, samples = self._read(X, y)
-        return panel.given_back(self._forecast(samples))
+        panel, values = self._read(X, y)
+        with one_blas_thread:
+            return panel.given_back(self._fitted.forecast(panel, values))
 
     def predict_interval(self, X=None, *, y=None, coverage=0.9):
         """Forecast intervals, calibrated on the held-out errors of each step of the horizon.
@@ -301,10 +297,11 @@ class RNNForecaster(PlainEstimator):
         paths : ndarray of shape (n_paths, horizon) or (n_series, n_paths, horizon)
             Without the axis of series if y is a single one.
         """
-        panel, samples = self._read(X, y)
+        check_count(n_paths, "n_paths")
+        panel, values = self._read(X, y)
         seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-        drawn = self.errors_.paths(seed, len(panel), n_paths)
-        paths = self._forecast(samples)[:, np.newaxis] + samples.roughness[:, np.newaxis] * drawn
+        with one_blas_thread:
+            paths = self._fitted.paths(panel, values, seed, n_paths)
         return paths[0] if panel.form in ("series", "array") else paths
 
     def score(self, y, X=None):
@@ -319,7 +316,8 @@ class RNNForecaster(PlainEstimator):
         check_is_fitted(self)
         later = self._later(y)
         values, _ = read_covariates(X, self._past(), later, seen=self.covariates_)
-        return skill(self, self._panel, self._values, later, values)
+        with one_blas_thread:
+            return skill(self._fitted, self._panel, self._values, later, values)
 
     def backtest(self, y, X=None, *, n_windows, step=None):
         """Fit and forecast at several cut-offs, with simple forecasts beside.
@@ -335,12 +333,14 @@ class RNNForecaster(PlainEstimator):
             autoregression of 24 lags for each series.
         """
         self._validate_params()
-        for name, value in (("n_windows", n_windows), ("step", self.horizon if step is None else step)):
-            if not isinstance(value, Integral) or value < 1:
-                raise ValueError(f"{name} must be a positive whole number, got {value!r}.")
+        step = self.horizon if step is None else step
+        check_count(n_windows, "n_windows")
+        check_count(step, "step")
         panel = read_panel(y)
-        covariates = read_covariates(X, self._named(), panel)
-        return backtest(self, panel, covariates, n_windows, self.horizon if step is None else step)
+        values, columns = read_covariates(X, self._named(), panel)
+        left_out = [self.horizon + k * step for k in reversed(range(n_windows))]
+        with one_blas_thread:
+            return backtest(lambda *past: clone(self)._fit(*past, columns), panel, values, self.horizon, left_out)
 
     def __getstate__(self):
         return pickled_state(to_plain(super().__getstate__()))
@@ -354,12 +354,7 @@ class RNNForecaster(PlainEstimator):
 
     def _past(self):
         """Columns of the X of fit that are known up to the end of the series only."""
-        return [name for name, known in zip(self.covariates_, self._design.is_known, strict=True) if not known]
-
-    @property
-    def _n_ahead(self):
-        """The horizon of the fit."""
-        return self.errors_.relative.shape[1]
+        return [name for name, known in zip(self.covariates_, self._fitted.design.is_known, strict=True) if not known]
 
     def _season(self):
         if self.season is None:
@@ -391,9 +386,9 @@ class RNNForecaster(PlainEstimator):
         )
 
     def _read(self, X, y):
-        """The series to forecast, and their samples."""
+        """The series to forecast, and their covariates."""
         check_is_fitted(self)
-        past, horizon = self._past(), self._n_ahead
+        past, horizon = self._past(), self._fitted.horizon
         if y is None:
             panel = self._panel
             future = replace(panel, values=[np.full(horizon, np.nan)] * len(panel), indexes=panel.future(horizon))
@@ -402,12 +397,7 @@ class RNNForecaster(PlainEstimator):
         else:
             panel = self._others(y)
             values, _ = read_covariates(X, past, panel, ahead=horizon, seen=self.covariates_)
-        return panel, self._samples(panel, values)
-
-    def _samples(self, panel, values):
-        """The windows at the end of the series."""
-        histories = histories_of(panel, values, self._design)
-        return samples_at(histories, self._design, np.arange(len(panel)), panel.lengths, self._n_ahead)
+        return panel, values
 
     def _later(self, y):
         """Values that follow those of `fit`."""
@@ -425,24 +415,16 @@ class RNNForecaster(PlainEstimator):
                         f"series {name!r} was not seen in fit, which saw {self._panel.names}. To forecast other series "
                         "with the same model, pass them in a list."
                     )
+        n_read = self._fitted.design.n_read
         for i, n in enumerate(panel.lengths):
-            if n < self._design.n_read:
+            if n < n_read:
                 raise ValueError(
-                    f"{panel.label(i)} has {n} steps: forecasts read the last {self._design.n_read} (see window_ and "
-                    "lag_)."
+                    f"{panel.label(i)} has {n} steps: forecasts read the last {n_read} (see window_ and lag_)."
                 )
         return panel
 
-    def _beyond(self, rows, n_steps):
-        """Covariates of a series and of steps behind it, where those that are known up to its end only are left out."""
-        return np.where(self._design.is_known | (np.arange(len(rows)) < n_steps)[:, np.newaxis], rows, np.nan)
-
-    def _forecast(self, samples):
-        with one_blas_thread:
-            return self._model.ahead(samples, self._design, self._n_ahead)
-
     def _quantiles(self, X, y, levels):
-        panel, samples = self._read(X, y)
-        forecast = self._forecast(samples)
-        rows = {level: forecast + samples.roughness * self.errors_.quantile(level) for level in levels}
-        return {level: panel.given_back(found) for level, found in rows.items()}
+        panel, values = self._read(X, y)
+        with one_blas_thread:
+            rows = self._fitted.quantiles(panel, values, levels)
+        return {level: panel.given_back(found) for level, found in zip(levels, rows, strict=True)}
