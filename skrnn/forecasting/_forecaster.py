@@ -17,11 +17,14 @@ from ..estimators._documentation import REFERENCES as SHARED_REFERENCES
 from ..estimators._documentation import SHARED, documented, table
 from ..estimators._settings import batch_size_of
 from ..estimators._validation import check_count
+from ..losses import NegativeBinomial
 from ..persistence._attributes import pickled_state, unpickled_attributes
 from ..persistence._pipelines import saved_by_state
 from ._backtest import backtest, skill
+from ._counts import check_counts
 from ._covariates import read_covariates
 from ._fitted import Wanted, fit_to
+from ._heads import DISTRIBUTIONS, loss_of
 from ._plain import from_plain, to_plain
 from ._series import read_panel
 
@@ -50,9 +53,17 @@ strategy : {"direct", "recursive"}
 past_covariates : sequence of str or int, or None
     Columns of X that are known up to the end of the series only. All others are known in advance, and must be passed
     for the steps to forecast.
+quantiles : sequence of float or None
+    Levels of quantiles that the network learns, rising numbers between 0 and 1, such as (0.1, 0.5, 0.9); the median is
+    added. Quantiles, intervals and paths are then as wide as the network finds them to be where a window ends, and are
+    calibrated by held-out errors all the same. With None the width follows from errors and roughness alone.
+distribution : {"normal", "student_t", "negative_binomial"} or None
+    Distribution whose parameters the network learns, in place of `quantiles`. "student_t" has heavy tails.
+    "negative_binomial" is for counts, 0, 1, 2, ...; the network then forecasts them without the simpler models.
 loss : {"squared_error", "absolute_error", "huber"}
     Loss function of the network; "squared_error" forecasts means, "absolute_error" medians. Penalty and shares of the
-    models are chosen by mean squared errors with "squared_error", else by mean absolute ones.
+    models are chosen by mean squared errors with "squared_error", else by mean absolute ones. With `quantiles` or
+    `distribution`, which have losses of their own, only the default is accepted.
 batch_size : int or "auto"
     Number of windows in a mini-batch. "auto" takes n_windows / 16, but at least 16 and at most 64.
 max_iter : int or "auto"
@@ -109,7 +120,12 @@ REFERENCES = """\
 .. [5] G. Lai, W.-C. Chang, Y. Yang, H. Liu, "Modeling long- and short-term temporal patterns with deep neural
    networks", SIGIR 2018. :arxiv:`1703.07015`
 .. [6] J. Lei, M. G'Sell, A. Rinaldo, R. J. Tibshirani, L. Wasserman, "Distribution-free predictive inference for
-   regression", JASA 113, 2018. :arxiv:`1604.04173`"""
+   regression", JASA 113, 2018. :arxiv:`1604.04173`
+.. [7] Y. Romano, E. Patterson, E. Candès, "Conformalized quantile regression", NeurIPS 2019. :arxiv:`1905.03222`
+.. [8] V. Chernozhukov, K. Wüthrich, Y. Zhu, "Distributional conformal prediction", PNAS 118, 2021.
+   :arxiv:`1909.07889`
+.. [9] D. Salinas, V. Flunkert, J. Gasthaus, T. Januschowski, "DeepAR: Probabilistic forecasting with autoregressive
+   recurrent networks", International Journal of Forecasting 36(3), 2020. :arxiv:`1704.04110`"""
 
 
 @saved_by_state
@@ -120,7 +136,8 @@ class RNNForecaster(PlainEstimator):
     The simplest forecast repeats the last value, or the last season. A linear autoregression and a recurrent network
     learn what it misses [5]_, one model for all series, each divided by its mean absolute value. How much of both a
     forecast takes is decided on the held-out end of the series. The errors there also give intervals, so that these
-    are calibrated for each step of the horizon [6]_.
+    are calibrated for each step of the horizon [6]_. Where the network learns quantiles or the parameters of a
+    distribution, what is calibrated is where held-out values stand in what was forecast for them [7]_, [8]_, [9]_.
 
     See Also
     --------
@@ -154,6 +171,8 @@ class RNNForecaster(PlainEstimator):
         "batch_size": RNNRegressor._parameter_constraints["batch_size"],
         "max_iter": RNNRegressor._parameter_constraints["max_iter"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "quantiles": ["array-like", None],
+        "distribution": [StrOptions(set(DISTRIBUTIONS)), None],
         "random_state": ["random_state"],
         **{name: RNNRegressor._parameter_constraints[name] for name in OF_NETWORK if name != "loss"},
     }
@@ -166,6 +185,8 @@ class RNNForecaster(PlainEstimator):
         season=None,
         strategy="direct",
         past_covariates=None,
+        quantiles=None,
+        distribution=None,
         hidden_layer_sizes=(64,),
         cell="gru",
         loss="absolute_error",
@@ -225,10 +246,13 @@ class RNNForecaster(PlainEstimator):
         """The `Fitted` of these series; the estimator stays as it is."""
         is_known = np.array([name not in self._named() for name in columns], dtype=bool)
         one_step, n_held = self.strategy == "recursive", self._n_held_out(panel)
-        wanted = Wanted(self.horizon, one_step, self.window, self._season(), n_held, self.loss == "squared_error")
-        rng = check_random_state(self.random_state)
+        loss = loss_of(self.loss, self.quantiles, self.distribution)
+        if counts := isinstance(loss, NegativeBinomial):
+            check_counts(panel)
+        squared, rng = self.loss == "squared_error", check_random_state(self.random_state)
+        wanted = Wanted(self.horizon, one_step, self.window, self._season(), n_held, squared, counts)
         with one_blas_thread:
-            return fit_to(panel, values, is_known, wanted, partial(self._network, rng), rng)
+            return fit_to(panel, values, is_known, wanted, partial(self._network, loss, rng), rng)
 
     def update(self, y, X=None):
         """Take note of new values, which follow those of `fit`, without training.
@@ -249,6 +273,9 @@ class RNNForecaster(PlainEstimator):
     def predict(self, X=None, *, y=None):
         """Forecast the steps after the end of the series of `fit`, or of others.
 
+        The forecast is the median for `quantiles`, the mean of a normal and the location of a Student t distribution,
+        moved by the share of the linear model; for counts it is the mean. Else it is what `loss` says.
+
         Returns
         -------
         forecast : Series, frame, or ndarray of shape (horizon,) or (n_series, horizon)
@@ -266,6 +293,8 @@ class RNNForecaster(PlainEstimator):
     def predict_interval(self, X=None, *, y=None, coverage=0.9):
         """Forecast intervals, calibrated on the held-out errors of each step of the horizon.
 
+        Bounds of counts are counts, and belong to the interval; those of other numbers are hardly ever met.
+
         Returns
         -------
         lower, upper
@@ -279,6 +308,9 @@ class RNNForecaster(PlainEstimator):
     def predict_quantiles(self, X=None, *, y=None, quantiles=(0.1, 0.5, 0.9)):
         """Forecast quantiles, which never cross.
 
+        Levels that the network has not learned lie between those that it has, evenly by the quantiles of a normal
+        distribution; beyond the last, as from the median to there.
+
         Returns
         -------
         dict of float to forecast
@@ -290,7 +322,11 @@ class RNNForecaster(PlainEstimator):
         return self._quantiles(X, y, levels)
 
     def sample_paths(self, X=None, *, y=None, n_paths=100, random_state=None):
-        """Draw paths: forecasts plus errors of held-out windows, so that the steps of a path belong together.
+        """Draw paths, values of the steps to come that belong together.
+
+        A path stands at each step where the values of one held-out window stood, in units of its errors or in the
+        distribution that was forecast for it. With ``strategy="recursive"`` and `quantiles` or `distribution`, each
+        step is drawn from its distribution, and read as if it had been seen. Paths of counts are counts.
 
         Returns
         -------
@@ -371,11 +407,11 @@ class RNNForecaster(PlainEstimator):
         wanted = max(round(self.validation_fraction * shortest), self.horizon + more)
         return max(min(wanted, max(int(SHARE_HELD * shortest), self.horizon)), 1)
 
-    def _network(self, rng, n_windows):
+    def _network(self, loss, rng, n_windows):
         batch_size, max_iter = batch_size_of(self, n_windows), self.max_iter
         if max_iter == "auto":
             max_iter = min(max(UPDATES * batch_size // max(n_windows, 1), FEWEST_EPOCHS), MOST_EPOCHS)
-        parameters = {name: getattr(self, name) for name in OF_NETWORK}
+        parameters = {name: getattr(self, name) for name in OF_NETWORK} | {"loss": loss}
         return RNNRegressor(
             **parameters,
             targets="sequence",
@@ -427,4 +463,4 @@ class RNNForecaster(PlainEstimator):
         panel, values = self._read(X, y)
         with one_blas_thread:
             rows = self._fitted.quantiles(panel, values, levels)
-        return {level: panel.given_back(found) for level, found in zip(levels, rows, strict=True)}
+        return {level: panel.given_back(rows[:, k]) for k, level in enumerate(levels)}

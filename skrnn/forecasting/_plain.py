@@ -4,9 +4,12 @@ from dataclasses import asdict, fields
 
 import numpy as np
 
+from ..losses import NegativeBinomial
+from ._counts import CountModel
 from ._design import Design
 from ._errors import Errors
 from ._fitted import Fitted
+from ._heads import head_of
 from ._index import index_from_plain, index_to_plain
 from ._linear import Line
 from ._model import Model
@@ -19,7 +22,8 @@ def to_plain(state):
         return state
     panel, fitted = state["_panel"], state["_fitted"]
     plain = {
-        "_model": asdict(fitted.model.line),  # its other parts are attributes already
+        "_model": None if fitted.model.line is None else asdict(fitted.model.line),  # other parts are attributes
+        "_steps": None if fitted.steps is None else fitted.steps.relative,
         "_design": asdict(fitted.design),
         "_panel": asdict(panel) | {"indexes": [index_to_plain(index) for index in panel.indexes]},
         "errors_": state["errors_"].relative,
@@ -34,15 +38,25 @@ def from_plain(plain):
     try:
         design, panel = Design(**plain["_design"]), plain["_panel"]
         panel = Panel(**panel | {"indexes": [index_from_plain(index) for index in panel["indexes"]]})
-        line, shares = Line(**plain["_model"]), tuple(plain["shares_"])
-        errors = Errors(np.asarray(plain["errors_"], dtype=np.float64))
-        fitted = Fitted(Model(line, plain["network_"], shares), design, errors)
-        rest = {name: value for name, value in plain.items() if name not in ("_model", "_design")}
+        errors, steps = (None if plain[of] is None else _errors(plain[of]) for of in ("errors_", "_steps"))
+        fitted = Fitted(_model(plain), design, errors, steps)
+        rest = {name: value for name, value in plain.items() if name not in ("_model", "_design", "_steps")}
         state = rest | {"_fitted": fitted, "_panel": panel, "errors_": errors}
         _check(fitted, panel, state["_values"])
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"these are no attributes of a forecaster: {error}") from error
     return state
+
+
+def _errors(relative):
+    return Errors(np.asarray(relative, dtype=np.float64))
+
+
+def _model(plain):
+    network = plain["network_"]
+    if isinstance(network.loss_function_, NegativeBinomial):
+        return CountModel(network)
+    return Model(Line(**plain["_model"]), network, tuple(plain["shares_"]), head_of(network.loss_function_))
 
 
 def _check(fitted, panel, covariates):
@@ -56,9 +70,15 @@ def _check(fitted, panel, covariates):
         len(panel.values) == len(panel.indexes) == len(panel.names) == len(covariates) > 0,
         all(values.ndim == 1 and len(values) >= design.n_read for values in panel.values),
         all(rows.shape == (n, len(design.is_known)) for rows, n in zip(covariates, panel.lengths, strict=False)),
-        line.coef.shape == (len(line.mean), design.horizon)
-        and line.mean.shape == line.scale.shape == line.low.shape == line.high.shape,
-        line.intercept.shape == (design.horizon,) and network.n_outputs_ == design.horizon,
+        (fitted.steps is not None) == (fitted.model.has_head and ahead.shape[1] > design.horizon),
+        fitted.steps is None or (fitted.steps.relative.ndim == 2 and fitted.steps.relative.size > 0),
+        network.n_outputs_ == (2 if fitted.model.is_of_counts else 1) * design.horizon,
+        line is None
+        or (
+            line.coef.shape == (len(line.mean), design.horizon)
+            and line.mean.shape == line.scale.shape == line.low.shape == line.high.shape
+            and line.intercept.shape == (design.horizon,)
+        ),
     )
     if not all(consistent):
         raise ValueError(f"the attributes of a forecaster do not belong together, see number {consistent.index(False)}")
