@@ -35,10 +35,9 @@ def usual(samples, design):
     That is drawn towards the mean of the series, as if one more value had been seen: so nothing is 0, however many are.
     """
     level = _level(samples, design)
-    found = np.empty((len(samples), design.horizon))
-    for lag in np.unique(samples.lag):
-        own = samples.lag[:, 0] == lag
-        n_cycles = samples.read.shape[1] // lag if lag > 1 else 0
+    found = np.tile(level, design.horizon)
+    for lag in np.unique(samples.lag[samples.lag > 1]):
+        own, n_cycles = samples.lag[:, 0] == lag, samples.read.shape[1] // lag
         cycles = samples.read[own, samples.read.shape[1] - n_cycles * lag :].reshape(-1, n_cycles, lag)
         found[own] = ((cycles.sum(axis=1) + level[own]) / (n_cycles + 1))[:, np.arange(design.horizon) % lag]
     return found

@@ -437,13 +437,19 @@ class RNNForecaster(PlainEstimator):
 
     def _later(self, y):
         """Values that follow those of `fit`."""
-        later = read_panel(y)
+        later = self._panel_of(y)
         if later.form == self._panel.form == "series":  # one series has the name that it likes
             later = replace(later, names=self._panel.names)
         return later
 
-    def _others(self, y):
+    def _panel_of(self, y):
         panel = read_panel(y)
+        if self._fitted.model.is_of_counts:
+            check_counts(panel)
+        return panel
+
+    def _others(self, y):
+        panel = self._panel_of(y)
         if panel.form == self._panel.form == "frame":
             for name in panel.names:
                 if name not in self._panel.names:

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..losses import NegativeBinomial, Normal, Quantiles, StudentT
 from ..losses._distributions import check_levels
-from ._outlook import LEAST_SLOPE, Around, Between, HeavyTails
+from ._outlook import LEAST_SLOPE, Around, Bell, Between, HeavyTails
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class NormalHead(Number):
         return network._predict(sequences, "parts")
 
     def outlook(self, forecast, parts, samples):
-        return Around(forecast, samples.scale * parts[1])
+        return Bell(forecast, samples.scale * parts[1])
 
 
 class StudentHead(NormalHead):

@@ -14,7 +14,8 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 from .._core.streams import hashed
 
 LEAST_SLOPE = 1e-3  # times the roughness: so much further up, at least, is a value whose score is higher by 1
-MOST_SCORE = {"t": 4.0, "counts": 5.0}  # of what is further off: heavy tails would carry one such far beyond all values
+# Of what is further off: what is far from a narrow distribution must not be told of a wide one, least of heavy tails.
+MOST_SCORE, MOST_OF_TAILS = 8.0, 4.0
 LEVELS_OF_PATHS = np.arange(1, 20) / 20
 
 
@@ -32,6 +33,13 @@ class Around:
         return (values - self.centre) / self.unit
 
 
+class Bell(Around):
+    """Normal distributions: mean and standard deviation."""
+
+    def scores(self, values):
+        return np.clip(super().scores(values), -MOST_SCORE, MOST_SCORE)
+
+
 @dataclass(frozen=True)
 class HeavyTails:
     """Student's t distributions: centre, scale and degrees of freedom, (n, horizon) each."""
@@ -47,7 +55,7 @@ class HeavyTails:
     def scores(self, values):
         z = (values - self.centre) / self.scale
         below = ndtri(np.maximum(stdtr(self.freedom, -np.abs(z)), np.finfo(float).tiny))
-        return np.sign(z) * np.minimum(-below, MOST_SCORE["t"])
+        return np.sign(z) * np.minimum(-below, MOST_OF_TAILS)
 
 
 @dataclass(frozen=True)
@@ -81,10 +89,11 @@ class Between:
     def scores(self, values):
         away, centre = values - self.centre, self.centre[:, np.newaxis]
         ends = self._ends(np.moveaxis(self.at(self.knots[np.newaxis, :, np.newaxis]) - centre, 1, 0))
-        return sum(
+        score = sum(
             (np.clip(away, low, high) - np.clip(0.0, low, high)) / slope
             for slope, low, high in zip(self.slopes, *ends, strict=True)
         )
+        return np.clip(score, -MOST_SCORE, MOST_SCORE)
 
     @staticmethod
     def _ends(knots):
@@ -114,8 +123,7 @@ class Counts:
         p = r / (r + self.centre)
         below, up_to = nbinom.cdf(values - 1, r, p), nbinom.cdf(values, r, p)
         share = (hashed(np.arange(values.size)) / 2.0**64).reshape(values.shape)
-        score = ndtri(below + share * (up_to - below))
-        return np.clip(score, -MOST_SCORE["counts"], MOST_SCORE["counts"])
+        return np.clip(ndtri(below + share * (up_to - below)), -MOST_OF_TAILS, MOST_OF_TAILS)
 
 
 @dataclass(frozen=True)
