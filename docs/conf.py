@@ -67,6 +67,7 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("skrnn",),
     "remove_config_comments": True,
+    "parallel": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
     "download_all_examples": False,
 }
 

@@ -91,11 +91,11 @@ grids = {
     "both": {"columns__features__objective": ["reservoir", "supervised"], "boosting__max_depth": [2, 4]},
 }
 _, axes = plt.subplots(figsize=(5, 5), layout="constrained")
-for name, transformer in columns.items():
+for (name, transformer), style in zip(columns.items(), (":", "--", "-"), strict=True):
     pipeline = Pipeline([("columns", transformer), ("boosting", boosting)])
     search = GridSearchCV(pipeline, grids[name], scoring="roc_auc", cv=3).fit(X_train, y_train)
     print(f"{name:10} AUROC {roc_auc_score(y_test, search.predict_proba(X_test)[:, 1]):.3f}  {search.best_params_}")
-    RocCurveDisplay.from_estimator(search, X_test, y_test, name=name, ax=axes)
+    RocCurveDisplay.from_estimator(search, X_test, y_test, name=name, ax=axes, curve_kwargs={"linestyle": style})
 axes.set_title("Who deteriorates?")
 
 # %%
