@@ -69,6 +69,7 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "parallel": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
     "download_all_examples": False,
+    "write_computation_times": False,  # the page of times loads scripts from another server
 }
 
 SKLEARN = "https://scikit-learn.org/stable/"

@@ -8,7 +8,8 @@ from sphinx.util import logging
 
 LOGGER = logging.getLogger(__name__)
 TILDE = "<mi>&#x0007E;</mi>", "<mo>&#x0223C;</mo>"
-FUNCTION = re.compile(r"(<mi>(?:log|exp|cos|sin|tanh)</mi>)(?=<m(?:i|n|sub|sup|subsup|frac)>)")
+BAR = '<mo stretchy="false">&#x0007C;</mo>', '<mo stretchy="false" lspace="0" rspace="0">&#x0007C;</mo>'
+FUNCTION = re.compile(r"(?<!<msup>)(<mi>(?:log|exp|cos|sin|tanh)</mi>)(?=<m(?:i|n|sub|sup|subsup|frac)>)")
 SIGN = re.compile(r"(<mo[^>]*>(?:&#x00028;|\()</mo>)<mo>&#x02212;</mo>")
 
 
@@ -21,7 +22,7 @@ def to_mathml(latex, display, node):
         return ""
     if "\\" in markup:
         LOGGER.warning("This equation has an unknown command: %s", latex, location=node)
-    markup = FUNCTION.sub(r'\1<mspace width="0.167em"/>', markup.replace(*TILDE))
+    markup = FUNCTION.sub(r'\1<mspace width="0.167em"/>', markup.replace(*TILDE).replace(*BAR))
     return SIGN.sub(r'\1<mo form="prefix">&#x02212;</mo>', markup)
 
 
