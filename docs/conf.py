@@ -69,6 +69,8 @@ sphinx_gallery_conf = {
     "remove_config_comments": True,
     "parallel": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1,
     "download_all_examples": False,
+    "min_reported_time": 3600,  # the time of an example is that of the machine that built the pages
+    "show_signature": False,
     "write_computation_times": False,  # the page of times loads scripts from another server
 }
 
