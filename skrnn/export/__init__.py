@@ -1,0 +1,1 @@
+"""Fitted estimators as programs for other machines."""
