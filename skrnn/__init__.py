@@ -46,7 +46,7 @@ __all__ = [
 ]
 
 # Parts of the public interface that `import skrnn` does not load; they are at the first use of their name.
-LATER = ("callbacks", "checks", "inspection", "interchange", "model_selection", "preprocessing", "structure")
+LATER = ("callbacks", "checks", "export", "inspection", "interchange", "model_selection", "preprocessing", "structure")
 
 
 def __getattr__(name):
