@@ -13,17 +13,17 @@ METHODS = {"labels": "predict", "predictions": "predict", "probabilities": "pred
 
 def compare(model, estimator, parts, X):
     """Raise a ValueError with the largest difference if a model puts out for X what the estimator does not predict."""
-    runner = Runner(model, per_step=parts.network.per_step)
-    found = runner.run(X)
+    dtype, owner = parts.network.dtype.name, type(estimator).__name__
+    found = Runner(model, per_step=parts.network.per_step).run(X)
     for name, values in found.items():
         method = getattr(estimator, METHODS.get(name, name), None)
         if method is not None:
             expected = method(X)
             expected = np.concatenate(list(expected)) if parts.network.per_step else np.asarray(expected)
             if name == "labels":
-                _compare_labels(values, expected, found.get("probabilities"), runner.dtype, type(estimator).__name__)
+                _compare_labels(values, expected, found.get("probabilities"), dtype, owner)
             else:
-                _compare_numbers(name, values, expected, runner.dtype, type(estimator).__name__)
+                _compare_numbers(name, values, expected, dtype, owner)
 
 
 def _compare_labels(found, expected, probabilities, dtype, owner):
@@ -80,8 +80,6 @@ class Runner:
         self.session, self.per_step = session_of(model), per_step
         self.inputs = {each.name: each for each in self.session.get_inputs()}
         self.outputs = {each.name: each for each in self.session.get_outputs()}
-        floats = [each for name, each in self.outputs.items() if not name.endswith(".next") and "(float)" in each.type]
-        self.dtype = "float32" if floats or _dtype(self.inputs["X"]) == np.float32 else "float64"
 
     def run(self, X):
         """Outputs by name, a row for each sequence in X or for each step."""

@@ -15,6 +15,7 @@ from ..estimators._transformer import SequenceTransformer
 from ..preprocessing import PerStep, TokenEncoder
 from ._graph import ML_DOMAIN
 from ._networks import NetworkWriter
+from ._sklearn import splice
 from ._targets import Output
 
 NETWORKS = (RNNClassifier, RNNRegressor, SequenceTransformer)
@@ -27,15 +28,13 @@ WITHOUT_FORM = {
     "SlidingWindow": "it cuts a table into windows, of another number than its rows: pass windows to the model",
 }
 
-WITHOUT_FLOAT64 = {"Imputer"}  # operators that ONNX Runtime has for float32 only
-
 
 class Parts(NamedTuple):
-    """A pipeline: writers of what is done to steps, the network, and an estimator of scikit-learn behind it or None."""
+    """A pipeline: writers of what is done to steps, the network, and estimators of scikit-learn behind it."""
 
     before: list
     network: NetworkWriter
-    behind: object
+    behind: list
 
     @property
     def input_shape(self):
@@ -69,19 +68,18 @@ class Parts(NamedTuple):
         return self._behind(graph, outputs), after
 
     def _behind(self, graph, outputs):
-        return outputs if self.behind is None else list(write_behind(graph, self.behind, outputs[0]))
+        return list(write_behind(graph, self.behind, outputs[0])) if self.behind else outputs
 
 
 def parts_of(estimator):
     """The `Parts` of an estimator or a pipeline; refuses, by name, what has no form in ONNX."""
     steps = [_unwrapped(each) for each in _steps(estimator)]
-    check_is_fitted(estimator)
     where = next((k for k, each in enumerate(steps) if isinstance(each, NETWORKS)), None)
     if where is None:
         _refuse(next((each for each in steps if type(each).__name__ in WITHOUT_FORM), estimator))
+    check_is_fitted(estimator)
     before = [writer_before(each) for each in steps[:where]]
-    behind = make_pipeline(*steps[where + 1 :]) if steps[where + 1 :] else None
-    return Parts(before, NetworkWriter(steps[where]), behind)
+    return Parts(before, NetworkWriter(steps[where]), steps[where + 1 :])
 
 
 def _steps(estimator):
@@ -163,13 +161,13 @@ class RowWriter:
 
 
 # -------------------------------------------------------------------------------------------------------- behind
-def write_behind(graph, estimator, features):
-    """`Output`s of an estimator of scikit-learn, from the `Output` of a `SequenceTransformer`."""
-    rows, n = graph.cast(features.value, np.float64), features.shape[0]
-    found = splice(graph, estimator, rows, n, np.float64)
-    last = estimator[-1]
+def write_behind(graph, estimators, features):
+    """`Output`s of estimators of scikit-learn, from the `Output` of a `SequenceTransformer`."""
+    rows, n, last = graph.cast(features.value, np.float64), features.shape[0], estimators[-1]
+    # skl2onnx knows more estimators alone than in pipelines.
+    found = splice(graph, make_pipeline(*estimators) if len(estimators) > 1 else last, rows, n, np.float64)
     if is_classifier(last):
-        names = ["labels", "probabilities"]
+        names = ["labels", "probabilities" if hasattr(last, "predict_proba") else "scores"]
     elif is_regressor(last):
         names = ["predictions"]
     else:
@@ -180,61 +178,3 @@ def write_behind(graph, estimator, features):
         if name == "labels" or (name == "predictions" and shape == [1]):
             value, shape = graph.node("Reshape", value, [-1]), []
         yield Output(name, value, dtype, shape)
-
-
-def splice(graph, estimator, rows, n_columns, dtype):
-    """Write an estimator of scikit-learn, as skl2onnx converts it; pairs of (name, dtype, shape) and a value.
-
-    shape : of the output behind the axis of rows
-    """
-    onnx = graph.onnx
-    model = _converted(graph, estimator, n_columns, dtype)
-    if any(node.op_type in WITHOUT_FLOAT64 for node in model.graph.node):
-        rows = graph.cast(rows, np.float32)
-        model = _converted(graph, estimator, n_columns, np.float32)
-    prefix = f"{graph.name('part')}_"
-    model = onnx.compose.add_prefix(model, prefix)
-    for opset in model.opset_import:
-        graph.domains[opset.domain] = max(graph.domains.get(opset.domain, 0), opset.version)
-    graph.domains[""] = graph.opset
-    graph.rename(rows, model.graph.input[0].name)
-    graph.nodes.extend(model.graph.node)
-    graph.add_constants(model.graph.initializer)
-    return [(_described(onnx, value, prefix), value.name) for value in model.graph.output]
-
-
-def _converted(graph, estimator, n_columns, dtype):
-    """The model that skl2onnx makes of an estimator."""
-    skl2onnx = _import_skl2onnx()
-    types = skl2onnx.common.data_types
-    kinds = {np.str_: types.StringTensorType, np.float32: types.FloatTensorType, np.float64: types.DoubleTensorType}
-    try:
-        return skl2onnx.convert_sklearn(
-            estimator,
-            initial_types=[("rows", kinds[dtype]([None, n_columns]))],
-            target_opset={"": graph.opset, ML_DOMAIN: 3},
-            options={id(estimator): {"zipmap": False}} if is_classifier(estimator) else None,
-        )
-    except Exception as error:  # of many types
-        name = " with ".join(type(each).__name__ for each in _steps(estimator))
-        raise ValueError(f"skl2onnx {skl2onnx.__version__} cannot convert {name}: {error!s:.300}") from error
-
-
-def _described(onnx, value, prefix):
-    """Name, dtype and shape of an output, without the axis of rows."""
-    tensor = value.type.tensor_type
-    dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type))
-    shape = [size.dim_value or f"{value.name}_{k}" for k, size in enumerate(tensor.shape.dim)]
-    return value.name.removeprefix(prefix), np.dtype(np.str_) if dtype.kind == "O" else dtype, shape[1:]
-
-
-def _import_skl2onnx():
-    try:
-        import skl2onnx  # noqa: PLC0415 (an extra)
-        import skl2onnx.common.data_types  # noqa: PLC0415
-    except ImportError as error:
-        raise ImportError(
-            f"skl2onnx, which converts estimators of scikit-learn, could not be imported ({error}): pip install "
-            '"skrnn[export]"'
-        ) from error
-    return skl2onnx
