@@ -54,18 +54,6 @@ def to_onnx(estimator, path=None, *, step=False, check=None, opset=OPSET, dtype=
     See Also
     --------
     skrnn.interchange.to_onnx : The recurrent layers alone, as operators RNN, GRU and LSTM.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from skrnn import RNNClassifier
-    >>> from skrnn.export import to_onnx
-    >>> X = np.random.default_rng(0).normal(size=(100, 8, 2))
-    >>> y = np.where(X.mean(axis=(1, 2)) > 0, "up", "down")
-    >>> clf = RNNClassifier(8, max_iter=5, random_state=0).fit(X, y)
-    >>> model = to_onnx(clf, check=X)
-    >>> [value.name for value in model.graph.input], [value.name for value in model.graph.output]
-    (['X', 'lengths'], ['labels', 'probabilities'])
     """
     from ._pipelines import parts_of  # noqa: PLC0415 (brings the compiler)
 
