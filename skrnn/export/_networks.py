@@ -13,28 +13,23 @@ from ._targets import Output, check_task, write_outputs
 SUPERVISED = (RNNClassifier, RNNRegressor)
 
 
-class NetworkWriter:
-    """Writes what a fitted classifier, regressor or transformer makes of sequences.
+class SequenceReader:
+    """Writes how a fitted estimator reads sequences, up to what its first layer gets.
 
     Parameters
     ----------
-    estimator : RNNClassifier, RNNRegressor or SequenceTransformer
+    estimator : object
+        A fitted estimator with a network.
     """
 
+    per_step = False
+
     def __init__(self, estimator):
-        network, theta = network_and_theta(estimator)
-        weights = network.layout.views(theta)
-        self.encoder, self.dtype, self.structure = estimator.inputs_, network.dtype, network.structure
-        self.name, poolings = type(estimator).__name__, None
-        if isinstance(estimator, SUPERVISED):
-            self.task = estimator._restored_task()
-            check_task(self.name, self.task)
-            self.per_step = self.task.per_step
-        else:
-            self.task, self.per_step, poolings = None, False, estimator._poolings()
-        self.inputs = InputWriter(self.encoder)
-        self.stack, self.head = StackWriter(network.stack, weights), HeadWriter(network, weights, poolings)
-        self.n_features = network.stack.n_top_units * len(poolings or ())
+        self.network, theta = network_and_theta(estimator)
+        self.weights = self.network.layout.views(theta)
+        self.encoder, self.dtype, self.structure = estimator.inputs_, self.network.dtype, self.network.structure
+        self.name, self.inputs = type(estimator).__name__, InputWriter(estimator.inputs_)
+        self.stack = StackWriter(self.network.stack, self.weights)
 
     @property
     def input_dtype(self):
@@ -46,8 +41,8 @@ class NetworkWriter:
         """Of X behind the axes of sequences and steps."""
         return [] if self.inputs.has_one_token else [self.encoder.n_channels]
 
-    def sequences(self, graph, X, lengths):
-        """`Output`s of all sequences, from X (n, T, C) and lengths (n,)."""
+    def read(self, graph, X, lengths):
+        """`Steps` of what the first layer or a convolution gets, and NaN (n, 1) where something is wrong, else 0."""
         by_time = [1, 0] if self.inputs.has_one_token else [1, 0, 2]
         X = graph.node("Transpose", X, perm=by_time)
         exist = which_exist(graph, X, lengths)
@@ -57,11 +52,7 @@ class NetworkWriter:
             of_steps = graph.reduce("ReduceSum", graph.node("Where", exist, each, graph.dtype.type(0)), 0)
             wrong = graph.node("Add", wrong, graph.reduce("ReduceSum", of_steps, -1, keepdims=True))
         vectors = Steps(self.stack.front(graph, columns), lengths, exist)
-        steps = self.stack.sequences(graph, vectors._replace(values=vectors.masked(graph)))
-        raw = graph.node("Add", self.head.sequences(graph, steps), wrong)
-        if self.per_step:
-            raw = graph.node("Transpose", raw, perm=[1, 0, 2])
-        return self._outputs(graph, raw, 2 if self.per_step else 1)
+        return vectors._replace(values=vectors.masked(graph)), wrong
 
     def _wrong(self, graph, columns):
         """NaN in place of what `predict` refuses of the columns, else 0."""
@@ -69,6 +60,35 @@ class NetworkWriter:
             yield graph.node("Mul", columns.numbers, graph.dtype.type(0))
         for each in columns.wrong:
             yield graph.cast(each, graph.dtype)
+
+
+class NetworkWriter(SequenceReader):
+    """Writes what a fitted classifier, regressor or transformer makes of sequences.
+
+    Parameters
+    ----------
+    estimator : RNNClassifier, RNNRegressor or SequenceTransformer
+    """
+
+    def __init__(self, estimator):
+        super().__init__(estimator)
+        self.task, poolings = None, None
+        if isinstance(estimator, SUPERVISED):
+            self.task = estimator._restored_task()
+            check_task(self.name, self.task)
+            self.per_step = self.task.per_step
+        else:
+            poolings = estimator._poolings()
+        self.head = HeadWriter(self.network, self.weights, poolings)
+        self.n_features = self.network.stack.n_top_units * len(poolings or ())
+
+    def sequences(self, graph, X, lengths):
+        """`Output`s of all sequences, from X (n, T, C) and lengths (n,)."""
+        steps, wrong = self.read(graph, X, lengths)
+        raw = graph.node("Add", self.head.sequences(graph, self.stack.sequences(graph, steps)), wrong)
+        if self.per_step:
+            raw = graph.node("Transpose", raw, perm=[1, 0, 2])
+        return self._outputs(graph, raw, 2 if self.per_step else 1)
 
     def _outputs(self, graph, raw, axis):
         if self.task is None:

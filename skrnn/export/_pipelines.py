@@ -11,14 +11,18 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..estimators._classifier import RNNClassifier
 from ..estimators._regressor import RNNRegressor
+from ..estimators._seq2seq_classifier import Seq2SeqClassifier
+from ..estimators._seq2seq_regressor import Seq2SeqRegressor
 from ..estimators._transformer import SequenceTransformer
 from ..preprocessing import PerStep, TokenEncoder
+from ._decoders import DecoderWriter
 from ._graph import ML_DOMAIN
 from ._networks import NetworkWriter
 from ._sklearn import splice
 from ._targets import Output
 
-NETWORKS = (RNNClassifier, RNNRegressor, SequenceTransformer)
+NETWORKS = dict.fromkeys((RNNClassifier, RNNRegressor, SequenceTransformer), NetworkWriter)
+NETWORKS |= dict.fromkeys((Seq2SeqClassifier, Seq2SeqRegressor), DecoderWriter)
 WITHOUT_FORM = {
     "CTCClassifier": "its search for the most probable labelling has no form in ONNX",
     "EarlyClassifier": "how long it reads depends on its own predictions, sequence by sequence",
@@ -74,12 +78,13 @@ class Parts(NamedTuple):
 def parts_of(estimator):
     """The `Parts` of an estimator or a pipeline; refuses, by name, what has no form in ONNX."""
     steps = [_unwrapped(each) for each in _steps(estimator)]
-    where = next((k for k, each in enumerate(steps) if isinstance(each, NETWORKS)), None)
+    where = next((k for k, each in enumerate(steps) if isinstance(each, tuple(NETWORKS))), None)
     if where is None:
         _refuse(next((each for each in steps if type(each).__name__ in WITHOUT_FORM), estimator))
     check_is_fitted(estimator)
     before = [writer_before(each) for each in steps[:where]]
-    return Parts(before, NetworkWriter(steps[where]), steps[where + 1 :])
+    write = next(writer for kind, writer in NETWORKS.items() if isinstance(steps[where], kind))
+    return Parts(before, write(steps[where]), steps[where + 1 :])
 
 
 def _steps(estimator):
@@ -105,10 +110,10 @@ def _refuse(estimator):
     name = type(estimator).__name__
     if name in WITHOUT_FORM:
         raise ValueError(f"{name} cannot be exported to ONNX, since {WITHOUT_FORM[name]}.")
+    known = ", ".join(each.__name__ for each in NETWORKS)
     raise ValueError(
-        f"{name} cannot be exported to ONNX: to_onnx takes a fitted RNNClassifier, RNNRegressor or "
-        "SequenceTransformer, or a Pipeline of them with PerStep or TokenEncoder before, and estimators behind that "
-        "skl2onnx knows."
+        f"{name} cannot be exported to ONNX: to_onnx takes a fitted {known}, or a "
+        "Pipeline with PerStep or TokenEncoder before one of them, and what skl2onnx knows behind it."
     )
 
 
