@@ -52,6 +52,7 @@ LATER = (
     "adapters",
     "callbacks",
     "checks",
+    "export",
     "inspection",
     "interchange",
     "model_selection",
