@@ -66,19 +66,19 @@ def _write_scales(source, encoder):
                 f"The numbers of channel {channel}, with the scale {encoder.scale[channel]:g}, are too large or too "
                 f'small for {source.real} in C: bring them to another unit and fit again, or fit with dtype="float64".'
             )
-    source.vector("mean", high, "channels become (x - mean) / scale; mean_rest is what rounding leaves of the mean")
-    source.vector("mean_rest", mean - high)
-    source.vector("rate", rate, "1 / scale")
+    source.vector("x_mean", high, "channels become (x - mean) / scale; x_mean_rest is what rounding takes from the mean")
+    source.vector("x_mean_rest", mean - high)
+    source.vector("x_rate", rate, "1 / scale")
     if not np.array_equal(numbers, np.arange(encoder.n_channels)):
-        source.vector("number_channels", numbers, "channels of numbers", "int", np.int32)
+        source.vector("x_channels", numbers, "channels of numbers", "int", np.int32)
 
 
 def _standardized(source, encoder, out):
     numbers = encoder.numbers
-    value = "x[k]" if np.array_equal(numbers, np.arange(encoder.n_channels)) else "x[number_channels[k]]"
+    value = "x[k]" if np.array_equal(numbers, np.arange(encoder.n_channels)) else "x[x_channels[k]]"
     if encoder.time_channel is not None:
         value = f"(k == {len(numbers) - 1} ? gap : {value})"
-    return f"{out} = (({value} - mean[k]) - mean_rest[k]) * rate[k];"
+    return f"{out} = (({value} - x_mean[k]) - x_mean_rest[k]) * x_rate[k];"
 
 
 def _count(source):

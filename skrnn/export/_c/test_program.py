@@ -1,108 +1,124 @@
 """The C file that tests another: inputs and expected outputs, and a comparison."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .source import Source
-from .text import comment
+from .text import comment, function, loop
 
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
 
 
-def test_program(name, file_name, dtype, output, gives_steps, has_labels, is_text, expected):
-    """Write the test of a program.
+class Tested(NamedTuple):
+    """A program that is tested.
 
-    Parameters
-    ----------
     name, file_name : str
-        Prefix of what the program makes public, and its file.
+        Prefix of what it makes public, and its file.
     dtype : str
         Of its numbers.
     output : Output
     gives_steps, has_labels, is_text : bool
         Whether each step has an output, whether outputs are probabilities of classes, whether steps are of tokens.
-    expected : Expected
     """
-    source, macro = Source(name, dtype), name.upper()
-    ctype, in_dtype = ("int", np.int32) if is_text else (source.real, dtype)
-    n_rows = expected.lengths.max() if gives_steps else 1
+
+    name: str
+    file_name: str
+    dtype: str
+    output: object
+    gives_steps: bool
+    has_labels: bool
+    is_text: bool
+
+
+def test_program(tested, expected):
+    """Write the test of a program; `expected`: an `Expected`."""
+    source, macro, name = Source(tested.name, tested.dtype), tested.name.upper(), tested.name
+    ctype, dtype = ("int", np.int32) if tested.is_text else (source.real, tested.dtype)
     source.vector("test_lengths", expected.lengths, "steps of each sequence", "int", np.int32)
-    source.vector("test_steps", expected.steps, "steps of all sequences", ctype, in_dtype)
-    source.vector("test_so_far", expected.so_far, "expected after each step")
-    source.vector("test_whole", expected.whole, "expected of each sequence" + ", for each step" * gives_steps)
-    source.vector("test_unit", output.unit, "differences may be a small part of this and of the number itself")
-    head = [
-        f"Test of {file_name}: compares what it gives with what the estimator gave.",
-        "",
-        f"    cc -std=c99 -O2 {file_name.removesuffix('.c')}_test.c -lm -o {name}_test && ./{name}_test",
-    ]
+    source.vector("test_steps", expected.steps, "steps of all sequences, one behind the other", ctype, dtype)
+    source.vector("test_so_far", expected.so_far, "what is expected after each step")
+    of_steps = ", for each of its steps" if tested.gives_steps else ""
+    source.vector("test_whole", expected.whole, f"what is expected of each sequence{of_steps}")
+    source.vector("test_unit", tested.output.unit, "size of each number")
+    _define_functions(source, tested, expected)
+    command = f"cc -std=c99 -O2 {tested.file_name.removesuffix('.c')}_test.c -lm -o {name}_test && ./{name}_test"
     lines = [
-        *comment(head[0]),
-        f"/*{head[2][1:]} */".replace("/*   ", "/*"),
+        *comment(f"Test of {tested.file_name}: compares what it gives with what the estimator gave."),
+        *comment(command),
         f"#define {macro}_API static",
-        f'#include "{file_name}"',
+        f'#include "{tested.file_name}"',
         "",
         "#include <stdio.h>",
         "",
         *source.constants,
-        *_body(source, n_rows, gives_steps, has_labels, is_text, len(expected.lengths)),
+        *source.functions[:-1],
     ]
     return "\n".join(lines) + "\n"
 
 
-def _body(source, n_rows, gives_steps, has_labels, is_text, n_sequences):
-    name, macro, real = source.name, source.macro, source.real
-    tolerance = TOLERANCE[source.dtype]
-    check_index = [
-        f"    if (index < 0 || index >= {macro}_N_OUT || expected[index] < (1 - {tolerance}) * largest) {{",
-        "        far = 2;",
-        "    }",
+def _define_functions(source, tested, expected):
+    real, tolerance = source.real, TOLERANCE[tested.dtype]
+    distance = [
+        "double most = 0;",
+        *loop(
+            "j",
+            f"{source.macro}_N_OUT",
+            [
+                "const double e = (double)expected[j], d = fabs((double)found[j] - e);",
+                f"const double far = d / ({tolerance} * ((double)test_unit[j] + fabs(e)));",
+                "if (!(far <= most)) {",
+                "    most = far < 1e9 ? far : 1e9;",
+                "}",
+            ],
+        ),
+        "return most;",
     ]
-    others = []
-    if has_labels:
-        others.append(f"    (void){name}_label(0);")
-    if is_text:
-        others.append(f'    (void){name}_code(0, "");')
-    rows = "length" if gives_steps else "1"
-    text = f"""\
-/* The largest difference from what is expected, in units of what is allowed; not finite numbers are far. */
-static double compare(const {real} *found, const {real} *expected, int index)
-{{
-    double far = index < 0 ? 2 : 0{", largest = 0" if has_labels else ""};
-    for (int j = 0; j < {macro}_N_OUT; j++) {{
-        const double allowed = {tolerance} * ((double)test_unit[j] + fabs((double)expected[j]));
-        const double d = fabs((double)found[j] - (double)expected[j]) / allowed;
-        if (!(d <= far)) {{
-            far = d <= 1e9 ? d : 1e9;
-        }}
-{"        largest = largest > (double)expected[j] ? largest : (double)expected[j];" if has_labels else ""}
-    }}
-{chr(10).join(line.replace("expected[index]", "(double)expected[index]") for line in check_index) if has_labels else ""}
-    return far;
-}}
+    about = "The largest difference from what is expected, as a multiple of what rounding may make of it."
+    source.define(f"static double distance(const {real} *found, const {real} *expected)", distance, about)
+    if tested.has_labels:
+        top = [
+            *loop("j", f"{source.macro}_N_OUT", ["if (p[j] > p[index]) {", "    return 0;", "}"]),
+            "return 1;",
+        ]
+        source.define(f"static int is_top(const {real} *p, int index)", top, "Whether no class has a larger probability.")
+    source.define("int main(void)", _main(source, tested, expected))
 
-int main(void)
-{{
-    static {real} out[{n_rows}][{macro}_N_OUT];
-    {name}_state s;
-    double worst = 0;
-    int first = 0, row = 0;
-    for (int n = 0; n < {n_sequences}; n++) {{
-        const int length = test_lengths[n];
-        int index;
-        {name}_reset(&s);
-        for (int t = first; t < first + length; t++) {{
-            index = {name}_step(&s, test_steps[t], out[0]);
-            worst = fmax(worst, compare(out[0], test_so_far[t], index));
-        }}
-        index = {name}_run(test_steps[first], length, out[0]);
-        for (int k = 0; k < {rows}; k++) {{
-            worst = fmax(worst, compare(out[k], test_whole[row + k], {"k + 1 < length ? 0 : 0" if gives_steps else "index"}));
-        }}
-        first += length;
-        row += {rows};
-    }}
-{chr(10).join(others)}
-    printf("{name}: largest difference %.3f of what is allowed\\n", worst);
-    return worst <= 1 ? 0 : 1;
-}}"""
-    return [line for line in text.split("\n") if line.strip() or not line]
+
+def _main(source, tested, expected):
+    name, macro = source.name, source.macro
+    n_rows, rows = (int(expected.lengths.max()), "length") if tested.gives_steps else (1, "1")
+    is_wrong = "index < 0 || !is_top(out[{0}], index)" if tested.has_labels else "index < 0"
+
+    def compared(found, wanted, call):
+        return [
+            f"index = {call};",
+            f"wrong += {is_wrong.format(found)};",
+        ], [f"worst = fmax(worst, distance(out[{wanted[0]}], {wanted[1]}));"]
+
+    stepped, step_distance = compared(0, (0, "test_so_far[t]"), f"{name}_step(&s, test_steps[t], out[0])")
+    last = "length - 1" if tested.gives_steps else "0"
+    ran, run_distance = compared(last, ("k", "test_whole[row + k]"), f"{name}_run(test_steps[first], length, out[0])")
+    each = [
+        "const int length = test_lengths[n];",
+        "int index;",
+        f"{name}_reset(&s);",
+        "for (int t = first; t < first + length; t++) {",
+        *(f"    {line}" for line in [*stepped, *step_distance]),
+        "}",
+        *ran,
+        *loop("k", rows, run_distance),
+        "first += length;",
+        f"row += {rows};",
+    ]
+    return [
+        f"static {source.real} out[{n_rows}][{macro}_N_OUT];",
+        f"{name}_state s;",
+        "double worst = 0;",
+        "int first = 0, row = 0, wrong = 0;",
+        *loop("n", len(expected.lengths), each),
+        *([f"(void){name}_label(0);"] if tested.has_labels else []),
+        *([f'wrong += {name}_code(-1, "") != 0;'] if tested.is_text else []),
+        f'printf("{name}: %d wrong, largest difference %.3f of what is allowed\\n", wrong, worst);',
+        "return wrong == 0 && worst <= 1 ? 0 : 1;",
+    ]
