@@ -131,7 +131,7 @@ def test_codes_that_floats_cannot_tell_apart_are_refused(tmp_path):
 
 def test_labels_are_those_of_the_estimator(tmp_path):
     X = sequences()
-    for k, classes in enumerate((["no", "yes, \"so\"", "ÿ"], [-3, 0, 70000], [1.0, 2.0, 3.0], [False, True])):
+    for k, classes in enumerate((["no", 'yes, "so"', "ÿ"], [-3, 0, 70000], [1.0, 2.0, 3.0], [False, True])):
         y = np.array(classes)[np.arange(len(X)) % len(classes)]
         clf = RNNClassifier(**SIZES, bidirectional=False).fit(X, y)
         library = Library(to_c(clf, tmp_path / f"net{k}.c"), f"net{k}", len(classes))

@@ -91,7 +91,12 @@ def test_features(pooling, tmp_path):
 
 @pytest.mark.parametrize(
     ("options", "shape"),
-    [({}, ()), ({"loss": "poisson"}, ()), ({"loss": "huber", "targets": "sequence"}, (2, 3)), ({"standardize_target": False}, (2,))],
+    [
+        ({}, ()),
+        ({"loss": "poisson"}, ()),
+        ({"loss": "huber", "targets": "sequence"}, (2, 3)),
+        ({"standardize_target": False}, (2,)),
+    ],
 )
 def test_numbers(options, shape, tmp_path):
     rng = np.random.default_rng(0)

@@ -10,7 +10,17 @@ import pytest
 
 from skrnn.network.network import Network
 
-FLAGS = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Werror", "-pedantic", "-Wconversion", "-Wshadow", "-Wdouble-promotion"]
+FLAGS = [
+    "-std=c99",
+    "-O2",
+    "-Wall",
+    "-Wextra",
+    "-Werror",
+    "-pedantic",
+    "-Wconversion",
+    "-Wshadow",
+    "-Wdouble-promotion",
+]
 COMPILER = shutil.which("gcc")
 needs_compiler = pytest.mark.skipif(COMPILER is None, reason="needs gcc")
 

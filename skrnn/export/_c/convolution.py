@@ -22,7 +22,9 @@ def write_convolution(source, conv, n_inputs, weights):
     source.vector("convolution_b", arrays["b"])
     source.matrix("convolution_W", W, "convolution: from the numbers of a window, step by step, to channels", scale)
     source.n_products += W.size
-    factor = f"{recent}[row * {n_inputs} + k]" + ("" if scale is None else f" * convolution_W_scale[i * {n_inputs} + k]")
+    factor = f"{recent}[row * {n_inputs} + k]" + (
+        "" if scale is None else f" * convolution_W_scale[i * {n_inputs} + k]"
+    )
     row = [
         f"const int32_t row = ({oldest} + i) % {width};",
         *loop(
@@ -48,9 +50,12 @@ def write_convolution(source, conv, n_inputs, weights):
         "advance(s, y);",
         "return 1;",
     ]
-    about = f"A step more for the convolution ({width} steps, stride {conv.stride}); returns whether the layers took one."
+    about = (
+        f"A step more for the convolution ({width} steps, stride {conv.stride}); returns whether the layers took one."
+    )
     source.define(f"static int take({source.state} *s, const {real} *v)", lines, about)
-    _write_end(source, right, n_inputs)
+    if right:
+        source.vector("nothing", np.zeros(n_inputs), "a step behind the end of the sequence")
     return right
 
 
@@ -58,9 +63,3 @@ def _activated(source, activation, n):
     zero = number(0, source.dtype)
     text = {"tanh": f"{library('tanh', source.dtype)}(y[j])", "relu": f"y[j] > {zero} ? y[j] : {zero}"}
     return loop("j", n, [f"y[j] = {text[activation]};"]) if activation in text else []
-
-
-def _write_end(source, right, n_inputs):
-    """Behind the last step there are zeros: as many steps of them as windows reach beyond their centre."""
-    if right:
-        source.vector("nothing", np.zeros(n_inputs), "a step behind the end of the sequence")

@@ -9,7 +9,7 @@ from .text import number
 
 def helpers_for(code, source):
     """Lines of the helper functions whose names are in some lines of code."""
-    text, made = "\n".join(code), []
+    text, made = "\n".join(line for line in code if not line.startswith(("/*", " *"))), []
     for name, lines in _helpers(source).items():
         if re.search(rf"\b{name}\(", text):
             made += lines

@@ -3,8 +3,7 @@
 import numpy as np
 
 from .expressions import library
-from .text import comment, loop, number, string
-
+from .text import LONGEST_STRING, comment, loop, number, string
 
 
 def write_inputs(source, structure, encoder, weights):
@@ -36,23 +35,19 @@ def _n_read(structure, encoder):
 # --------------------------------------------------------------------------------------------------------- numbers
 def _numbers(source, encoder, weights):
     """Lines that read the channels of numbers, lines that remember them, and how many columns they are."""
-    numbers, missing, n = encoder.numbers, encoder.missing, len(encoder.numbers)
+    n, time, stores, n_columns = len(encoder.numbers), encoder.time_channel, [], len(encoder.numbers)
     _write_scales(source, encoder)
-    has_time = encoder.time_channel is not None
-    lines = _times(source, encoder) if has_time else []
-    if missing == "error":
-        lines += [
-            *loop("k", n, [_standardized(source, encoder, "v[k]"), "if (!isfinite(v[k])) {", "    return -1;", "}"]),
-        ]
-        stores = [f"s->time = x[{encoder.time_channel}];", *_count(source)] if has_time else []
-        return lines, stores, n
-    refused = ["if (isinf(v[k])) {", "    return -1;", "}"]
-    lines += loop("k", n, [_standardized(source, encoder, "v[k]"), *refused])
-    if missing == "blank":
-        zero = number(0, source.dtype)
-        lines += loop("k", n, ["if (isnan(v[k])) {", f"    v[k] = {zero};", "}"])
-        return lines, ([f"s->time = x[{encoder.time_channel}];", *_count(source)] if has_time else []), n
-    return lines, _gaps(source, encoder, weights), n * (2 if missing == "decay" else 3)
+    lines = _times(source, time) if time is not None else []
+    is_wrong = "!isfinite(v[k])" if encoder.missing == "error" else "isinf(v[k])"
+    lines += loop("k", n, [_standardized(encoder), f"if ({is_wrong}) {{", "    return -1;", "}"])
+    if encoder.missing != "error":
+        stores += loop("k", n, _gap(source, encoder, weights))
+        n_columns *= 2 if encoder.missing == "decay" else 3
+    if time is not None:
+        stores.append(f"s->time = x[{time}];")
+    if stores:
+        stores += [f"if ({_steps(source)} < UINT32_MAX) {{", f"    {_steps(source)}++;", "}"]
+    return lines, stores, n_columns
 
 
 def _write_scales(source, encoder):
@@ -66,80 +61,68 @@ def _write_scales(source, encoder):
                 f"The numbers of channel {channel}, with the scale {encoder.scale[channel]:g}, are too large or too "
                 f'small for {source.real} in C: bring them to another unit and fit again, or fit with dtype="float64".'
             )
-    source.vector("x_mean", high, "channels become (x - mean) / scale; x_mean_rest is what rounding takes from the mean")
+    source.vector(
+        "x_mean", high, "channels become (x - mean) / scale; x_mean_rest is what rounding takes from the mean"
+    )
     source.vector("x_mean_rest", mean - high)
     source.vector("x_rate", rate, "1 / scale")
     if not np.array_equal(numbers, np.arange(encoder.n_channels)):
         source.vector("x_channels", numbers, "channels of numbers", "int", np.int32)
 
 
-def _standardized(source, encoder, out):
+def _standardized(encoder):
     numbers = encoder.numbers
     value = "x[k]" if np.array_equal(numbers, np.arange(encoder.n_channels)) else "x[x_channels[k]]"
     if encoder.time_channel is not None:
         value = f"(k == {len(numbers) - 1} ? gap : {value})"
-    return f"{out} = (({value} - x_mean[k]) - x_mean_rest[k]) * x_rate[k];"
+    return f"v[k] = (({value} - x_mean[k]) - x_mean_rest[k]) * x_rate[k];"
 
 
-def _count(source):
-    """Lines that count steps, without ever beginning anew."""
-    n = source.remember("n_steps", 0, "steps so far", "uint32_t")
-    return [f"if ({n} < UINT32_MAX) {{", f"    {n}++;", "}"]
+def _steps(source):
+    return source.remember("n_steps", 0, "steps so far", "uint32_t")
 
 
-def _times(source, encoder):
+def _times(source, channel):
     """Lines that find the time since the step before, 0 at the first step; times have to rise."""
-    source.remember("time", 0, "time stamp of the last step")
-    source.remember("n_steps", 0, "steps so far", "uint32_t")
-    time, zero = f"x[{encoder.time_channel}]", number(0, source.dtype)
+    before = source.remember("time", 0, "time stamp of the last step")
+    time, zero, steps = f"x[{channel}]", number(0, source.dtype), _steps(source)
     return [
-        f"const {source.real} gap = s->n_steps > 0 ? {time} - s->time : {zero};",
-        f"if (!isfinite({time}) || (s->n_steps > 0 && !(gap > {zero}))) {{",
+        f"const {source.real} gap = {steps} > 0 ? {time} - {before} : {zero};",
+        f"if (!isfinite({time}) || ({steps} > 0 && !(gap > {zero}))) {{",
         "    return -1;",
         "}",
     ]
 
 
-def _gaps(source, encoder, weights):
-    """Lines that fill in columns of missing values, and remember what later steps need.
+def _gap(source, encoder, weights):
+    """Lines that fill in the columns of channel k, which may be missing, and remember what later steps need.
 
-    since : the time that a value has not been seen, counted from the first step on
+    The time since a channel was seen counts from the first step on.
     """
-    n, real, time = len(encoder.numbers), source.real, encoder.time_channel
-    zero, one = number(0, source.dtype), number(1, source.dtype)
+    n, zero, one = len(encoder.numbers), number(0, source.dtype), number(1, source.dtype)
     since = source.remember("since", n, "time since each channel of numbers was last seen")
-    passed = one if time is None else "gap"
-    begins = f"{source.remember('n_steps', 0, 'steps so far', 'uint32_t')} == 0"
-    lines = [
-        f"const int is_seen = !isnan(v[k]);",
-        f"{since}[k] = is_seen || {begins} ? {zero} : {since}[k] + {passed};",
-    ]
+    passed = one if encoder.time_channel is None else "gap"
     source.vector("time_rate", 1 / encoder.time_scale, "1 / (mean time between two values of a channel)")
+    lines = [
+        "const int is_seen = !isnan(v[k]);",
+        f"{since}[k] = is_seen || {_steps(source)} == 0 ? {zero} : {since}[k] + {passed};",
+        f"v[{n} + k] = is_seen ? {one} : {zero};",
+    ]
     if encoder.missing == "mask":
-        lines += [
-            "if (!is_seen) {",
-            f"    v[k] = {zero};",
-            "}",
-            f"v[{n} + k] = is_seen ? {one} : {zero};",
-            f"v[{2 * n} + k] = {since}[k] * time_rate[k];",
-        ]
-    else:
-        last = source.remember("last", n, "last value that was seen of each channel of numbers, standardised")
-        front, _ = weights.of("decay")
-        source.vector("decay_w", front["w"], "missing values: the last one times exp(-max(0, w (time since) + b))")
-        source.vector("decay_b", front["b"])
-        exp = library("exp", source.dtype)
-        lines += [
-            "if (is_seen) {",
-            f"    {last}[k] = v[k];",
-            "} else {",
-            f"    const {real} a = decay_w[k] * ({since}[k] * time_rate[k]) + decay_b[k];",
-            f"    v[k] = {last}[k] * {exp}(a > {zero} ? -a : {zero});",
-            "}",
-            f"v[{n} + k] = is_seen ? {one} : {zero};",
-        ]
-    stores = loop("k", n, lines)
-    return [*stores, *([f"s->time = x[{time}];"] if time is not None else []), *_count(source)]
+        return [*lines, f"v[{2 * n} + k] = {since}[k] * time_rate[k];", "if (!is_seen) {", f"    v[k] = {zero};", "}"]
+    last = source.remember("last", n, "last value that was seen of each channel of numbers, standardised")
+    front, _ = weights.of("decay")
+    source.vector("decay_w", front["w"], "missing values: the last one times exp(-max(0, w (time since) + b))")
+    source.vector("decay_b", front["b"])
+    return [
+        *lines,
+        "if (is_seen) {",
+        f"    {last}[k] = v[k];",
+        "} else {",
+        f"    const {source.real} a = decay_w[k] * ({since}[k] * time_rate[k]) + decay_b[k];",
+        f"    v[k] = {last}[k] * {library('exp', source.dtype)}(a > {zero} ? -a : {zero});",
+        "}",
+    ]
 
 
 # ----------------------------------------------------------------------------------------------------------- codes
@@ -180,20 +163,24 @@ def _write_values(source, channel, known):
     order = np.argsort(values, kind="stable")
     if len(np.unique(values)) < len(values):
         raise ValueError(
-            f'Channel {channel} has codes that {source.real} cannot tell apart: fit with dtype="float64", or with codes '
-            "below 16777216."
+            f'Channel {channel} has codes that {source.real} cannot tell apart: fit with dtype="float64", or with '
+            "codes below 16777216."
         )
-    source.vector(f"values{channel}", values[order], f"channel {channel}: values that have a code: 1, 2, ...; others: 0")
+    source.vector(
+        f"values{channel}", values[order], f"channel {channel}: values that have a code: 1, 2, ...; others: 0"
+    )
     return np.array(list(known.values()))[order]
 
 
 def _write_tokens(source, channel, known):
     """Write the tokens of a channel in the order of their bytes; gives their codes in this order."""
     for token in known:
-        if "\0" in token or len(token.encode()) > 4000:
+        if "\0" in token or len(token.encode()) > LONGEST_STRING:
             raise ValueError(f"The token {token!r:.60} of channel {channel} cannot be a string of C: fit without it.")
     order = sorted(known, key=lambda token: token.encode())
-    about = f"channel {channel}: tokens that have a code, 1, 2, ..., in the order of their bytes; the code of others is 0"
+    about = (
+        f"channel {channel}: tokens that have a code, 1, 2, ..., in the order of their bytes; the code of others is 0"
+    )
     source.strings(f"tokens{channel}", [string(token) for token in order], about)
     return [known[token] for token in order]
 
@@ -209,11 +196,17 @@ def write_code_function(source, encoder):
     cases = [
         line
         for channel, known in encoder.categories.items()
-        for line in (f"if (channel == {channel}) {{", f"    return find_token(token, tokens{channel}, {len(known)});", "}")
+        for line in (
+            f"if (channel == {channel}) {{",
+            f"    return find_token(token, tokens{channel}, {len(known)});",
+            "}",
+        )
     ]
     signature = f"int {source.name}_code(int channel, const char *token)"
     source.functions += [
-        *comment("The code of a token (UTF-8, ends with 0) of a channel; 0 if it has none, or there is no such channel."),
+        *comment(
+            "The code of a token (UTF-8, ends with 0) of a channel; 0 if it has none, or there is no such channel."
+        ),
         f"{source.macro}_API {signature}",
         "{",
         *(f"    {line}" for line in cases),

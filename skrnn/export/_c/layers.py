@@ -6,7 +6,7 @@ import numpy as np
 
 from .._equations import trace_cell
 from .expressions import library, written
-from .text import loop, number
+from .text import loop, number, place
 
 
 def write_level(source, level, weights, x, y=None):
@@ -41,23 +41,19 @@ def _write_recurrent(source, name, layer, weights, scales):
     lines = [source.local("a", n_columns)]
     lines += loop("j", n_columns, [f"a[j] = {name}_b[j];"])
     from_h = f"{name}: from h to a[{h0} .. {h1 - 1}]"
-    lines += source.product(W[:H, h0:h1], f"{name}_W_h", f"s->{name}_h", _at("a", h0), from_h, scales.get("W_h"))
+    lines += source.product(W[:H, h0:h1], f"{name}_W_h", f"s->{name}_h", place("a", h0), from_h, scales.get("W_h"))
     from_x = f"{name}: from x to a[{x0} .. {x1 - 1}]"
-    lines += source.product(W[H + 1 :, x0:x1], f"{name}_W_x", "x", _at("a", x0), from_x, scales.get("W_x"))
+    lines += source.product(W[H + 1 :, x0:x1], f"{name}_W_x", "x", place("a", x0), from_x, scales.get("W_x"))
     equations = trace_cell(layer.cell)
     if equations.inner:
         lines += [source.local("u", layer.sizes.n_hidden), *_inner(source, name, layer, equations.inner)]
         u0 = n_columns - H
         from_u = f"{name}: from u to a[{u0} .. {n_columns - 1}]"
-        lines += source.product(W_u, f"{name}_W_u", "u", _at("a", u0), from_u, scales.get(inner_name))
+        lines += source.product(W_u, f"{name}_W_u", "u", place("a", u0), from_u, scales.get(inner_name))
     lines += _outer(source, name, layer, equations.outer, weights)
     about = f"A step of {name}, {layer.cell!r}: {layer.n_inputs} inputs, {H} units; a = b + h W_h + x W_x."
     signature = f"static void advance_{name}({source.state} *s, const {source.real} *x)"
     source.define(signature, lines, about)
-
-
-def _at(array, start):
-    return f"{array}[{start} + j]" if start else f"{array}[j]"
 
 
 def _packed(layer, weights):
@@ -86,11 +82,11 @@ def _inner(source, name, layer, equations):
     """The inner stage: from pre-activations to gates, which take their place, and u."""
     Q, gates = layer.sizes.n_hidden, layer.cell.inner
     inputs = {f"a{k}": name for k, name in enumerate(_distinct("a", gates))} | {"h": "h_before"}
-    values = [_load(source, inputs[f"a{k}"], _at("a", k * Q)) for k in range(len(gates))]
+    values = [_load(source, inputs[f"a{k}"], place("a", k * Q)) for k in range(len(gates))]
     values.append(_load(source, "h_before", f"s->{name}_h[j]"))
     lines, (*outputs, u) = written(equations, inputs, source.dtype)
     first = len(gates) - layer.cell.n_shared
-    stores = [f"{_at('a', k * Q)} = {out};" for k, out in enumerate(outputs) if k >= first]
+    stores = [f"{place('a', k * Q)} = {out};" for k, out in enumerate(outputs) if k >= first]
     return loop("j", Q, _without_unused([*values, *lines, *stores, f"u[j] = {u};"]))
 
 
@@ -102,7 +98,7 @@ def _outer(source, name, layer, equations, weights):
     start = (len(cell.inner) - cell.n_shared) * layer.sizes.n_hidden
     names = [*_distinct("gate", shared), *_distinct("a", outer)]
     inputs = {f"a{k}": name for k, name in enumerate(names)}
-    values = [_load(source, text, _at("a", start + k * H)) for k, text in enumerate(inputs.values())]
+    values = [_load(source, text, place("a", start + k * H)) for k, text in enumerate(inputs.values())]
     for key, state in zip([*(f"s{k}" for k in range(len(cell.states))), "h"], _state_names(cell), strict=True):
         inputs[key] = f"{state}_before"
         values.append(_load(source, inputs[key], f"s->{name}_{state}[j]"))

@@ -5,7 +5,7 @@ import numpy as np
 from ...estimators import RNNClassifier, RNNRegressor, SequenceTransformer
 from ...estimators._prediction import network_and_theta
 from ...losses import BaseLoss, Poisson
-from .outputs import Classes, Labels, Numbers, Output, TwoClasses
+from .outputs import Classes, Features, Labels, Numbers, TwoClasses
 from .program import Model
 from .quantization import Weights
 
@@ -46,7 +46,7 @@ def _what_is_given(estimator, network):
     if isinstance(estimator, SequenceTransformer):
         poolings = tuple(estimator._poolings())
         n = len(poolings) * network.stack.n_top_units
-        return poolings, Output(n, f"features, the outputs of the last layer: {', '.join(poolings)}"), None
+        return poolings, Features(n, f"features, the outputs of the last layer: {', '.join(poolings)}"), None
     poolings, K = (network.structure.pooling,), network.head.n_outputs
     if isinstance(estimator, RNNRegressor):
         return poolings, _numbers(estimator, K), None
@@ -62,8 +62,8 @@ def _numbers(estimator, K):
     is_log = type(loss).predict is Poisson.predict
     if not is_log and type(loss).predict is not BaseLoss.predict:
         raise ValueError(
-            f"{type(loss).__name__} makes predictions of raw ones in a way of its own, which has no form in C: fit with "
-            "a loss of skrnn."
+            f"{type(loss).__name__} makes predictions of raw ones in a way of its own, which has no form in C: fit "
+            "with a loss of skrnn."
         )
     mean, unit = estimator.target_mean_, estimator.target_scale_
     return Numbers(K, "predictions", unit, mean, is_log)

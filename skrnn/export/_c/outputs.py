@@ -17,7 +17,13 @@ class Output:
         What they are.
     unit : ndarray of shape (n,)
         Size of these numbers, for tests.
+    raw : str
+        The array that raw predictions are written to, in C.
+    is_pooled : bool
+        Whether it is the pooled outputs of the last layer themselves.
     """
+
+    raw, is_pooled = "out", False
 
     def __init__(self, n, about, unit=None):
         self.n, self.about, self.unit = n, about, np.ones(n) if unit is None else unit
@@ -27,13 +33,21 @@ class Output:
         return ["return 0;"]
 
 
+class Features(Output):
+    """Pooled outputs of the last layer."""
+
+    is_pooled = True
+
+
 class TwoClasses(Output):
     """Probabilities of two classes, from one raw prediction."""
 
+    raw = "raw"
+
     def lines(self, source):
         return [
-            f"out[1] = sigmoid(raw[0]);",
-            f"out[0] = sigmoid(-raw[0]);",
+            "out[1] = sigmoid(raw[0]);",
+            "out[0] = sigmoid(-raw[0]);",
             f"return raw[0] > {number(0, source.dtype)} ? 1 : 0;",
         ]
 

@@ -2,18 +2,16 @@
 
 from typing import NamedTuple
 
-import numpy as np
-
 from .convolution import write_convolution
 from .helpers import helpers_for
 from .inputs import write_code_function, write_inputs
 from .layers import write_level
-from .outputs import Output, TwoClasses, write_label_function
+from .outputs import Output, write_label_function
 from .pooling import POOLINGS
 from .source import Source
-from .text import bytes_of, comment, function, indented, loop
+from .text import bytes_of, comment, function, indented, loop, place
 
-BYTES_OF_A_LINE = 14  # of machine code, measured for lines of functions with gcc -Os on x86-64
+BYTES_OF_A_LINE = 20  # of machine code, measured for lines of functions with gcc -Os on x86-64
 
 
 class Model(NamedTuple):
@@ -108,31 +106,25 @@ def _poolings(source, network, model):
 
 def _write_predict(source, network, model, y):
     """The function that makes of a state what is given for it."""
-    poolings, H, real, head = _poolings(source, network, model), network.stack.n_top_units, source.real, network.head
-    lines = []
-    if model.output.n == 0 or head.readout is None or len(poolings) > 1 or type(model.output) is Output:
-        raw, places = ("raw" if isinstance(model.output, TwoClasses) else "out"), [p.value(y) for p in poolings]
-        if raw == "raw":
-            lines.append(source.local("raw", 1))
-        for k, value in enumerate(places):
-            lines += loop("j", H, [f"{raw}[{k * H} + j] = {value};" if k else f"{raw}[j] = {value};"])
+    raw = model.output.raw
+    values = [pooling.value(y) for pooling in _poolings(source, network, model)]
+    lines = [] if raw == "out" else [source.local(raw, network.head.n_outputs)]
+    if model.output.is_pooled or network.head.readout is None:
+        H = network.stack.n_top_units
+        for k, value in enumerate(values):
+            lines += loop("j", H, [f"{place(raw, k * H)} = {value};"])
     else:
-        lines += _readout(source, network, model, poolings[0].value(y))
-    signature = f"static int predict(const {source.state} *s, {real} *out)"
+        lines += _readout(source, network, model.weights, values[0], raw)
+    signature = f"static int predict(const {source.state} *s, {source.real} *out)"
     source.define(signature, [*lines, *model.output.lines(source)], f"Of the state after a step: {model.output.about}.")
 
 
-def _readout(source, network, model, value):
-    """Lines for raw predictions, affine in pooled outputs."""
-    arrays, scales = model.weights.of("readout")
-    H, K, raw, lines = network.stack.n_top_units, network.head.n_outputs, "out", []
-    x = value.removesuffix("[j]")
-    if isinstance(model.output, TwoClasses):
-        raw = "raw"
-        lines.append(source.local(raw, K))
-    if not value.endswith("[j]") or "/" in value:
-        lines.append(source.local("pooled", H))
-        lines += loop("j", H, [f"pooled[j] = {value};"])
+def _readout(source, network, weights, value, raw):
+    """Lines for raw predictions, affine in pooled outputs; `value`: one of these, in C."""
+    arrays, scales = weights.of("readout")
+    H, K, lines, x = network.stack.n_top_units, network.head.n_outputs, [], value.removesuffix("[j]")
+    if not x.replace("s->", "").isidentifier():
+        lines += [source.local("pooled", H), *loop("j", H, [f"pooled[j] = {value};"])]
         x = "pooled"
     source.vector("readout_b", arrays["b"])
     product = source.product(arrays["W"], "readout_W", x, f"{raw}[j]", "readout", scales.get("W"))
@@ -236,7 +228,7 @@ def _head(source, model, sizes, notes):
         f"Work         {source.n_products} multiplications in the products of a step",
         *(["", *notes] if notes else []),
         "",
-        f"Add this file to a program as it is. Where its functions are called, write",
+        "Add this file to a program as it is. Where its functions are called, write",
         "",
         f"    #define {macro}_DECLARATIONS",
         f'    #include "{name}.c"',
@@ -310,8 +302,3 @@ def _declarations(source, model, signatures):
         f"#endif /* {macro}_H */",
         "",
     ]
-
-
-def unit_of(model):
-    """The size of each number that is given, for tests."""
-    return np.asarray(model.output.unit, float)

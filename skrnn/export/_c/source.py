@@ -6,6 +6,7 @@ import numpy as np
 
 from .text import INDENT, TYPES, comment, function, loop, table
 
+
 class Field(NamedTuple):
     """An array of the state, or with size 0 a single number."""
 

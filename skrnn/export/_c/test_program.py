@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from .source import Source
-from .text import comment, function, loop
+from .text import comment, loop
 
 TOLERANCE = {"float32": 1e-4, "float64": 1e-9}
 
@@ -81,7 +81,9 @@ def _define_functions(source, tested, expected):
             *loop("j", f"{source.macro}_N_OUT", ["if (p[j] > p[index]) {", "    return 0;", "}"]),
             "return 1;",
         ]
-        source.define(f"static int is_top(const {real} *p, int index)", top, "Whether no class has a larger probability.")
+        source.define(
+            f"static int is_top(const {real} *p, int index)", top, "Whether no class has a larger probability."
+        )
     source.define("int main(void)", _main(source, tested, expected))
 
 

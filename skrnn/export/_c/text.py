@@ -9,7 +9,7 @@ WIDTH = 100
 INDENT = "    "
 # What a number becomes in its C type; a float has a letter behind it.
 TYPES = {"float32": "float", "float64": "double"}
-LONGEST_STRING = 4095  # bytes that each compiler of C99 takes
+LONGEST_STRING = 4000  # bytes; compilers of C99 take 4095
 
 
 def number(value, dtype):
@@ -34,8 +34,8 @@ def prefix_of(stem):
     """The prefix of names in a file that is called `stem`; ValueError if none can be made of it."""
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", stem):
         raise ValueError(
-            f"The name of the file becomes that of functions in C, so it must be of letters, digits and underscores; got "
-            f'"{stem}.c".'
+            f"The name of the file becomes that of functions in C, so it must be of letters, digits and underscores; "
+            f'got "{stem}.c".'
         )
     name = re.sub(r"[^A-Za-z0-9]+", "_", stem).strip("_")
     return name if name[:1].isalpha() else f"model_{name}".rstrip("_")
@@ -96,6 +96,11 @@ def indented(lines, by=1):
 def loop(index, n, body):
     """``for`` each of n: nothing for none of them."""
     return [f"for (int {index} = 0; {index} < {n}; {index}++) {{", *indented(body), "}"] if n else []
+
+
+def place(array, start):
+    """Element j of an array, counted from `start`."""
+    return f"{array}[{start} + j]" if start else f"{array}[j]"
 
 
 def function(signature, body, about=None):
