@@ -114,6 +114,4 @@ def _check_codes(codes, channel):
         wrong = ~((codes >= 0) & (codes == np.floor(codes)) & (codes < np.inf))
     if wrong.any():
         i = int(wrong.argmax())
-        raise ValueError(
-            f"The categorical channel {channel} must hold integers from 0 on; stream {i} has {codes[i]}."
-        )
+        raise ValueError(f"The categorical channel {channel} must hold integers from 0 on; stream {i} has {codes[i]}.")
