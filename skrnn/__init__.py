@@ -12,6 +12,7 @@ True
 from importlib import import_module
 
 from ._core.version import __version__
+from ._precompile import precompile
 from .convolution import Conv
 from .estimators import (
     CTCClassifier,
@@ -42,6 +43,7 @@ __all__ = [
     "SequenceTransformer",
     "__version__",
     "load",
+    "precompile",
     "save",
 ]
 
@@ -50,10 +52,12 @@ LATER = (
     "adapters",
     "callbacks",
     "checks",
+    "export",
     "inspection",
     "interchange",
     "model_selection",
     "preprocessing",
+    "streaming",
     "structure",
 )
 

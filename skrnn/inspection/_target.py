@@ -5,6 +5,7 @@ from numbers import Integral
 import numpy as np
 
 from ..estimators import RNNClassifier, RNNRegressor
+from ..losses import DistributionLoss
 
 
 def check_explainable(estimator):
@@ -15,6 +16,11 @@ def check_explainable(estimator):
             f"Attributions are those of an RNNClassifier or RNNRegressor, not of {name}.{advice(estimator)}"
         )
     estimator._check_is_fitted()
+    if isinstance(getattr(estimator, "loss_function_", None), DistributionLoss):
+        raise ValueError(
+            f"loss={estimator.loss_function_!r} predicts several numbers for each target, and attributions are of one: "
+            "explain a network with a loss of single numbers, such as 'squared_error'."
+        )
 
 
 def advice(estimator):

@@ -20,15 +20,8 @@ PROJECT = Path(__file__).resolve().parents[2]
 PAGES = sorted((PROJECT / "docs").glob("*.rst"))
 ROLES = ["arxiv", "class", "doc", "doi", "exc", "func", "meth", "mod", "obj", "ref"]  # of Sphinx and its extensions
 DIRECTIVES = [
-    "autoclass",
-    "autosummary",
-    "currentmodule",
-    "literalinclude",
-    "module",
-    "only",
-    "rubric",
-    "seealso",
-    "toctree",
+    *("autoclass", "autosummary", "changelog", "currentmodule", "example-figure", "grid", "literalinclude", "module"),
+    *("only", "rst-class", "rubric", "seealso", "toctree"),
 ]
 OF_CELLS = {"LSTM", "GRU", "MGU", "IndRNN", "Elman", "Jordan"}  # on the page of cells
 IN_TEXT = {"kernel"}  # described in a sentence

@@ -303,3 +303,12 @@ def test_a_frame_with_times_is_no_table():
     found = detector([frame])
     assert_array_equal(found.channel_names_, ["a", "b"])
     assert_array_equal(found.step_scores([frame])[0], detector([STREAM]).step_scores([STREAM])[0])
+
+
+def test_smoothed_scores_do_not_depend_on_what_comes_later_or_beside():
+    """Not even in their last bits, also where fewer steps came than are smoothed over."""
+    X = np.random.default_rng(0).normal(size=(130, 2))
+    detector = SequenceOutlierDetector(6, smoothing=50, max_iter=1, random_state=0).fit([X])
+    (alone,) = detector.step_scores([X[:30]])
+    assert_array_equal(detector.step_scores([X[:30], X])[0], alone)
+    assert_array_equal(detector.step_scores([X])[0][:30], alone)

@@ -1,8 +1,10 @@
 """By what the target of a regression is shifted and divided, so that a network learns it whatever its unit."""
 
+from functools import cache
+
 import numpy as np
 
-from ...losses import _weighted_quantile
+from ...losses._constants import weighted_quantile
 
 NORMAL_QUARTILES = 1.3489795003921634  # between the quartiles of a normal distribution, in standard deviations
 LARGEST_SCALE = np.sqrt(np.finfo(np.float64).max)
@@ -46,13 +48,13 @@ def _median_and_spread(y, weight):
     Where half of the targets or more are equal there may be none: then the median distance of those that differ from
     the median, also of what is equal but for rounding; 0 if there is none.
     """
-    median = _weighted_quantile(y, weight, 0.5)
-    spread = (_weighted_quantile(y, weight, 0.75) - _weighted_quantile(y, weight, 0.25)) / NORMAL_QUARTILES
+    median = weighted_quantile(y, weight, 0.5)
+    spread = (weighted_quantile(y, weight, 0.75) - weighted_quantile(y, weight, 0.25)) / NORMAL_QUARTILES
     distance, rounding = np.abs(y - median), 10 * np.finfo(np.float64).eps * abs(median)
     differs = distance > rounding
     if spread > rounding or not differs.any():
         return median, spread if spread > rounding else 0.0
-    return median, _weighted_quantile(distance[differs], weight[differs], 0.5)
+    return median, weighted_quantile(distance[differs], weight[differs], 0.5)
 
 
 def check_size(target, dtype):
@@ -92,3 +94,20 @@ def share_explained(loss, raw, target, weight):
         for of in (raw, constant)
     )
     return 1 - reached / of_constant if of_constant > 0 else float(reached == 0)
+
+
+def rescaled(predicted, scale, mean):
+    """predicted * scale + mean, for predictions (n, K) as a loss makes them."""
+    is_quick = type(predicted) is np.ndarray and predicted.flags.carray and predicted.dtype.char in "fd"
+    if not is_quick or predicted.shape[1:] != scale.shape or not predicted.dtype.isnative:
+        return predicted * scale + mean
+    out = np.empty(predicted.shape)
+    _rescale()(predicted, scale, mean, out)
+    return out
+
+
+@cache
+def _rescale():
+    from ...kernels.links import rescale  # noqa: PLC0415 (brings the compiler)
+
+    return rescale
