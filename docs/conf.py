@@ -1,5 +1,6 @@
 """Sphinx configuration. Build: ``python -m sphinx docs docs/_build``; no network is needed."""
 
+import importlib.util
 import os
 import pydoc
 import re
