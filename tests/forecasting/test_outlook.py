@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
-from skrnn.forecasting._counts import usual
+from skrnn.forecasting._counts import level_of
 from skrnn.forecasting._design import Design
 from skrnn.forecasting._outlook import (
     MOST_OF_TAILS,
@@ -104,14 +104,12 @@ def test_whole_numbers():
     assert_array_equal(found[:, :, 0], [[0, 0, 2]] * 2)
 
 
-def test_what_is_usual_among_counts():
-    read = np.tile([0.0, 0, 6, 0], 6)[np.newaxis]
-    design = Design(6, 8, 4, (4,), 4, np.zeros(0, bool), (), False)
-    scale = np.array([[1.5]])
-    empty = np.zeros((1, 0, 0))
-    samples = Samples(read, np.zeros((1, 8), bool), empty, empty, np.array([[4]]), scale, scale)
-    level = (2 * 6 + 1.5) / 9
-    at = [level / 7, level / 7, (6 * 6 + level) / 7, level / 7]
-    assert_allclose(usual(samples, design), [[*at, *at[:2]]])
-    without = Samples(read, np.zeros((1, 8), bool), empty, empty, np.array([[1]]), scale, scale)
-    assert_allclose(usual(without, design), level)
+def test_the_level_of_counts():
+    read = np.stack([np.tile([0.0, 0, 6, 0], 6), np.zeros(24)])
+    design, scale, empty = (
+        Design(6, 8, 4, (4,), 4, np.zeros(0, bool), (), False),
+        np.array([[1.5], [0.1]]),
+        np.zeros((2, 0)),
+    )
+    samples = Samples(read, empty, empty, empty, np.array([[4], [4]]), scale, scale)
+    assert_allclose(level_of(samples, design), [[(2 * 6 + 1.5) / 9], [0.1 / 9]])
