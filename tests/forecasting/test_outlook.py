@@ -106,10 +106,7 @@ def test_whole_numbers():
 
 def test_the_level_of_counts():
     read = np.stack([np.tile([0.0, 0, 6, 0], 6), np.zeros(24)])
-    design, scale, empty = (
-        Design(6, 8, 4, (4,), 4, np.zeros(0, bool), (), False),
-        np.array([[1.5], [0.1]]),
-        np.zeros((2, 0)),
-    )
+    design = Design(6, 8, 4, (4,), 4, np.zeros(0, bool), (), False)
+    scale, empty = np.array([[1.5], [0.1]]), np.zeros((2, 0))
     samples = Samples(read, empty, empty, empty, np.array([[4], [4]]), scale, scale)
     assert_allclose(level_of(samples, design), [[(2 * 6 + 1.5) / 9], [0.1 / 9]])
