@@ -12,6 +12,7 @@ from ..persistence._estimators import saved
 from ._documentation import ARGUMENTS, FITTED, SHARED, documented, table
 from ._fit import FitRequest
 from ._settings import Auto
+from ._step_by_step import staged
 from ._supervised import BaseSupervised
 from ._trained import takes_steps
 from .tasks._classes import ClassificationTask, check_restored_classes, restored_classes
@@ -193,6 +194,26 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
         if self.per_step_:
             return step_accuracy_score(y, self.predict(X), sample_weight=sample_weight)
         return accuracy_score(y, self.predict(X), sample_weight=sample_weight)
+
+    def staged_predict_proba(self, X):
+        """Predict probabilities after each step, as if the sequences ended there.
+
+        Yields
+        ------
+        proba : ndarray of shape (n_sequences, n_classes)
+            What `predict_proba` gives for the first 1, 2, ... steps of the sequences, until the longest has ended.
+            Sequences that have ended keep their prediction.
+
+        Raises
+        ------
+        ValueError
+            If steps have targets.
+        """
+        return staged(self, X, "step_proba")
+
+    def _decoders(self):
+        task = self._restored_task()
+        return {"step": task.labels, "step_proba": task.probabilities}
 
     def _task(self):
         return ClassificationTask(type(self).__name__, self.targets, self.class_weight)

@@ -59,8 +59,8 @@ def _block(stepper, choice, start, seed, numbers):
     stepper.values[:n] = start.values
     chosen, lengths, ended = [], start.n_steps.copy(), np.zeros(n, bool)
     for t in range(n_steps):
-        stepper.step()
-        raw, u = stepper.raw[:n].astype(np.float64), uniforms(seed, numbers, t, choice.n_draws)
+        stepper.run()
+        raw, u = stepper.out[:n].astype(np.float64), uniforms(seed, numbers, t, choice.n_draws)
         is_lost = (t < lengths) & ~np.isfinite(raw).all(axis=1)
         if is_lost.any():
             refuse_not_finite(f"step {t} of sample {numbers[is_lost].min()}")

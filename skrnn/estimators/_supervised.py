@@ -8,6 +8,7 @@ from ..sequences._containers import items_of
 from ..sequences._ragged import is_ragged, split_steps
 from ..sequences._steps import check_container
 from ._base import FEATURE_POOLINGS
+from ._step_by_step import staged, stream_of
 from ._trained import BaseTrained
 from ._transformer import SequenceTransformer
 from ._validation import warn_if_not_finite, warn_of_weights
@@ -106,6 +107,50 @@ class BaseSupervised(BaseTrained):
             raw, offsets = predictor.predict_raw(), predictor.data.offsets
         rows = decode(warn_if_not_finite(raw, offsets, "predictions"))
         return split_steps(rows, offsets) if self.per_step_ else rows
+
+    def _decoders(self):
+        """What a stream makes of raw predictions, by the names of its methods."""
+        return {"step": self._restored_task().numbers}
+
+    def stream(self, n_streams=1):
+        """Give what predicts step by step, as the steps of sequences come in.
+
+        Parameters
+        ----------
+        n_streams : int, default=1
+            Number of sequences that come side by side.
+
+        Returns
+        -------
+        Stream
+            Its `step` takes a step of each sequence, and predicts from all so far.
+
+        Raises
+        ------
+        ValueError
+            If the network reads backward in time, or reads steps that have not come.
+        """
+        from ..network.results import Raw  # noqa: PLC0415 (brings the compiler)
+
+        return stream_of(self, n_streams, Raw, self._decoders)
+
+    def staged_predict(self, X):
+        """Predict after each step, as if the sequences ended there.
+
+        A network that reads backward, too, reads the steps so far anew for each stage. Others take one step more.
+
+        Yields
+        ------
+        y : ndarray
+            What `predict` gives for the first 1, 2, ... steps of the sequences, until the longest has ended. Sequences
+            that have ended keep their prediction.
+
+        Raises
+        ------
+        ValueError
+            If steps have targets.
+        """
+        return staged(self, X, "step")
 
     def as_transformer(self, pooling=None):
         """Give the network as a transformer, which makes features of sequences.

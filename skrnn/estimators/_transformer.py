@@ -19,6 +19,7 @@ from ._fit import FitRequest
 from ._given import read_given
 from ._reservoir import draw_reservoir
 from ._settings import Auto, layer_sizes, max_bytes
+from ._step_by_step import stream_of
 from ._validation import warn_if_not_finite
 from .tasks._own import AnySuppliedTask, NextStepTask, ReconstructionTask, check_restored_points
 from .tasks._task import Task
@@ -263,6 +264,28 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         with predictor.executor:
             features = predictor.pooled(self._poolings())
         return warn_if_not_finite(features, predictor.data.offsets, "features")
+
+    def stream(self, n_streams=1):
+        """Give what computes features step by step, as the steps of sequences come in.
+
+        Parameters
+        ----------
+        n_streams : int, default=1
+            Number of sequences that come side by side.
+
+        Returns
+        -------
+        Stream
+            Its `step` takes a step of each sequence, and gives the features of all so far.
+
+        Raises
+        ------
+        ValueError
+            If the network reads backward in time, or reads steps that have not come.
+        """
+        from ..network.results import Pooled  # noqa: PLC0415 (brings the compiler)
+
+        return stream_of(self, n_streams, lambda: Pooled(tuple(self._poolings())), lambda: {"step": np.copy})
 
     @available_if(_can_invert)
     def inverse_transform(self, X):

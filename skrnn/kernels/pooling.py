@@ -19,6 +19,7 @@ from .denormals import flush_denormals, restore_denormals
 from .gemm import product, product_t
 from .lanes import define, if_positive, load, maximum, store, sum_lanes, zeros_like
 
+N_SUMS = 4  # rows of the sums of attention: see `_attend`
 BLOCK = 64  # rows between two passes of attention: few enough to stay in the cache, enough for products
 
 
@@ -104,6 +105,25 @@ def mean_forward(Y, starts, first_steps, n_on, H, pooled):
 
 
 @stage
+def mean_so_far(Y, steps, H, total, pooled):
+    """A step more of N sequences, of which steps[n] came before, with the numbers of `mean_forward`.
+
+    total (N, H) is kept from step to step.
+    """
+    lanes = VECTOR_BYTES // Y.itemsize
+    mode = flush_denormals()
+    for n in range(steps.shape[0]):
+        step = int(steps[n])
+        for j in range(0, H, lanes):
+            y = load(Y, n, j, H - j)
+            if step > 0:
+                y = load(total, n, j, H - j) + y
+            store(total, n, j, H - j, y)
+            store(pooled, n, j, H - j, y / (step + 1))
+    restore_denormals(mode)
+
+
+@stage
 def mean_backward(starts, n_steps, H, d_pooled, dY):
     """n_steps: of each sequence as a whole."""
     lanes = VECTOR_BYTES // dY.itemsize
@@ -140,6 +160,20 @@ def max_forward(Y, starts, first_steps, H, pooled, argmax):
 
 
 @stage
+def max_so_far(Y, steps, H, top, pooled):
+    """A step more of N sequences, of which steps[n] came before; top (N, H) is kept from step to step."""
+    lanes = VECTOR_BYTES // Y.itemsize
+    for n in range(steps.shape[0]):
+        for j in range(0, H, lanes):
+            y = load(Y, n, j, H - j)
+            if int(steps[n]) > 0:
+                before = load(top, n, j, H - j)
+                y = if_larger(y, before, y, before)
+            store(top, n, j, H - j, y)
+            store(pooled, n, j, H - j, y)
+
+
+@stage
 def max_backward(starts, first_steps, H, argmax, d_pooled, dY):
     lanes = VECTOR_BYTES // dY.itemsize
     for t in range(starts.shape[0] - 2):
@@ -156,7 +190,7 @@ class AttentionArrays(NamedTuple):
 
     U: np.ndarray  # (rows, H)     tanh(y W + b), in the row of y if there is room, else of `BLOCK` rows at a time
     scores: np.ndarray  # (1, rows)
-    sums: np.ndarray  # (2, N)
+    sums: np.ndarray  # (4, N)     see `_attend`
     alpha: np.ndarray  # (rows, 1) weights of the steps
 
 
@@ -185,20 +219,75 @@ def attention_forward(arrays, weights, Y, starts, H, pooled):
     """
     a, w = AttentionArrays(*arrays), AttentionWeights(*weights)
     mode = flush_denormals()
-    _scores(a, w, Y, starts[starts.shape[0] - 1] - starts[1], H)
-    _exponentials(starts, a.scores, a.sums)
     lanes = VECTOR_BYTES // Y.itemsize
+    _scores(a, w, Y, starts[starts.shape[0] - 1] - starts[1], H)
+    for n in range(starts[1]):
+        _begin(a.sums, n, H, pooled)
     for t in range(starts.shape[0] - 2):
-        first = starts[t + 1] - starts[1]
-        for n in range(_running(starts, t)):
-            weight = a.scores[0, first + n] / a.sums[1, n]
-            a.alpha[first + n, 0] = weight
-            for j in range(0, H, lanes):
-                total = load(Y, first + n, j, H - j) * weight
-                if t > 0:
-                    total = load(pooled, n, j, H - j) + total
-                store(pooled, n, j, H - j, total)
+        _attend(a, Y, starts[t + 1] - starts[1], _running(starts, t), H, pooled)
+    for n in range(starts[1]):
+        for j in range(0, H, lanes):
+            store(pooled, n, j, H - j, load(pooled, n, j, H - j) / a.sums[1, n])
+    for t in range(starts.shape[0] - 2):
+        first, N = starts[t + 1] - starts[1], _running(starts, t)
+        for n in range(0, N, lanes):
+            p = exp(load(a.scores, 0, first + n, N - n) - load(a.sums, 0, n, N - n))
+            store(a.scores, 0, first + n, N - n, p / load(a.sums, 1, n, N - n))
+        for n in range(N):
+            a.alpha[first + n, 0] = a.scores[0, first + n]
     restore_denormals(mode)
+
+
+@stage
+def attention_so_far(arrays, weights, Y, steps, H, sums, total, pooled):
+    """A step more of N sequences, of which steps[n] came before, with the numbers of `attention_forward`.
+
+    sums (4, N) and total (N, H) are kept from step to step.
+    """
+    U, scores, _, alpha = arrays
+    a, w = AttentionArrays(U, scores, sums, alpha), AttentionWeights(*weights)
+    mode = flush_denormals()
+    lanes, N = VECTOR_BYTES // Y.itemsize, steps.shape[0]
+    _scores(a, w, Y, N, H)
+    for n in range(N):
+        if steps[n] == 0:
+            _begin(sums, n, H, total)
+    _attend(a, Y, 0, N, H, total)
+    for n in range(N):
+        for j in range(0, H, lanes):
+            store(pooled, n, j, H - j, load(total, n, j, H - j) / sums[1, n])
+    restore_denormals(mode)
+
+
+@kernel
+def _begin(sums, n, H, total):
+    """Before the first step of sequence n: nothing is added up, and any score is larger."""
+    sums[0, n], sums[1, n] = -np.inf, 0
+    for j in range(H):
+        total[n, j] = 0
+
+
+@kernel
+def _attend(a, Y, first, N, H, total):
+    """Add a step of N sequences, whose rows begin at `first`, to the sums; a lane holds a sequence.
+
+    With m the largest score so far: sums[0] = m, sums[1] = sum exp(e - m), total = sum exp(e - m) y. Where m rises,
+    what was added up so far shrinks by the factor in sums[2]; sums[3] is exp(e - m).
+    """
+    lanes, sums = VECTOR_BYTES // Y.itemsize, a.sums
+    for n in range(0, N, lanes):
+        e, before = load(a.scores, 0, first + n, N - n), load(sums, 0, n, N - n)
+        m = maximum(e, before)
+        # A NaN among the scores may be gone from the largest one, but not from the sum.
+        shrunk, p = exp(before - m), exp(e - m)
+        store(sums, 1, n, N - n, load(sums, 1, n, N - n) * shrunk + p)
+        store(sums, 0, n, N - n, m)
+        store(sums, 2, n, N - n, shrunk)
+        store(sums, 3, n, N - n, p)
+    for n in range(N):
+        for j in range(0, H, lanes):
+            y = load(Y, first + n, j, H - j)
+            store(total, n, j, H - j, load(total, n, j, H - j) * sums[2, n] + y * sums[3, n])
 
 
 @kernel
@@ -214,24 +303,6 @@ def _scores(a, w, Y, n_rows, H):
                 store(a.U, u_row + n, j, H - j, u)
                 e += sum_lanes(u * load(w.v, 0, j, H - j))
             a.scores[0, row + n] = e
-
-
-@kernel
-def _exponentials(starts, scores, sums):
-    """Turn scores e into exp(e - largest e of the sequence), sums[1] into their sum; a lane holds a sequence."""
-    lanes = VECTOR_BYTES // scores.itemsize
-    for t in range(starts.shape[0] - 2):
-        first, N = starts[t + 1] - starts[1], _running(starts, t)
-        for n in range(0, N, lanes):
-            e = load(scores, 0, first + n, N - n)
-            store(sums, 0, n, N - n, maximum(e, load(sums, 0, n, N - n)) if t > 0 else e)
-    for t in range(starts.shape[0] - 2):
-        first, N = starts[t + 1] - starts[1], _running(starts, t)
-        for n in range(0, N, lanes):
-            # A NaN among the scores may be gone from the largest one, but not from the sum.
-            p = exp(load(scores, 0, first + n, N - n) - load(sums, 0, n, N - n))
-            store(scores, 0, first + n, N - n, p)
-            store(sums, 1, n, N - n, load(sums, 1, n, N - n) + p if t > 0 else p)
 
 
 @stage

@@ -4,11 +4,30 @@ import functools
 from numbers import Real
 
 import numpy as np
-from scipy.special import expit, log_expit, log_softmax
+from scipy.special import log_expit, log_softmax
 from sklearn.utils._param_validation import Interval
 
 from ._base import BaseLoss
 from ._constants import SMALLEST_MEAN
+
+FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
+
+
+@functools.cache
+def _link(name):
+    from ..kernels import links  # noqa: PLC0415 (brings the compiler)
+
+    return getattr(links, name)
+
+
+def _linked(name, raw, n_columns):
+    """What the kernel of a link makes of raw predictions (n, K)."""
+    if not (type(raw) is np.ndarray and raw.ndim == 2 and raw.flags.carray and raw.dtype in FLOATS):
+        dtype = raw.dtype if getattr(raw, "dtype", None) in FLOATS else np.float64
+        raw = np.require(raw, dtype, requirements=["C", "A", "W"])
+    out = np.empty((len(raw), n_columns), raw.dtype)
+    _link(name)(raw, out)
+    return out
 
 
 class LogLoss(BaseLoss):
@@ -57,7 +76,22 @@ class BinomialLogLoss(LogLoss):
     _log_link = staticmethod(log_expit)
 
     def predict(self, raw):
-        return expit(raw)
+        return _linked("logistic", raw, np.shape(raw)[1])
+
+    def predict_both(self, raw):
+        """Compute the probabilities of both of two classes.
+
+        Parameters
+        ----------
+        raw : ndarray of shape (n_samples, 1)
+            Raw predictions.
+
+        Returns
+        -------
+        ndarray of shape (n_samples, 2)
+            1 - p and p, each accurate where it is small.
+        """
+        return _linked("logistic_of_both", raw, 2)
 
     def initial_raw(self, y, weight, K=None):
         p = np.clip(super().initial_raw(y, weight), SMALLEST_MEAN, 1 - SMALLEST_MEAN)
@@ -104,8 +138,7 @@ class MultinomialLogLoss(LogLoss):
     _log_link = staticmethod(functools.partial(log_softmax, axis=1))
 
     def predict(self, raw):
-        powers = np.exp(raw - np.maximum.reduce(raw, axis=1, keepdims=True))  # as in SciPy, in a third of the time
-        return powers / np.add.reduce(powers, axis=1, keepdims=True)
+        return _linked("softmax", raw, np.shape(raw)[1])
 
     def initial_raw(self, y, weight, K=None):
         wrong = (y < 0) | (y >= (K or np.inf))

@@ -85,6 +85,19 @@ class Head:
             for states, H, column in self.top.final_outputs(buffers):
                 yield Instruction("pooling: last states", last_states, (states, plan.starts, H, pooled, column))
 
+    def kept_shapes(self, n_sequences):
+        """Arrays that `pool_so_far` keeps from step to step."""
+        return self.pooling.kept_shapes(n_sequences) if self.top.keeps_outputs else {}
+
+    def pool_so_far(self, shard, kept):
+        """Instructions that pool the outputs of all steps so far; the shard holds the last one of each sequence."""
+        if not self.top.keeps_outputs:
+            yield from self.pool(shard)
+            return
+        buffers, plan = shard.buffers, shard.plan
+        groups = shard.packed.group("pooling"), buffers.group("pooling"), kept
+        yield from self.pooling.so_far(*groups, self.top.outputs(buffers), plan, buffers.group("pooled")["h"])
+
     def read_out(self, shard):
         """Instructions for raw predictions of the sequences of the plan, from their pooled outputs."""
         arrays, n_rows = shard.buffers.group("pooled"), self.pooling.n_rows(shard.plan)

@@ -2,6 +2,7 @@
 
 Each kind has a `mode`, says whether there is a row for each step instead of one for each sequence (`by_step`) and of
 how many columns, and has instructions for a segment that has come through the stack, and for the end of the sequences.
+`Raw` and `Pooled`, which streams give, also have instructions for what is known after a single step more.
 """
 
 from dataclasses import dataclass
@@ -10,7 +11,8 @@ import numpy as np
 
 from ..kernels.batches import store_rows
 from ..kernels.program import Instruction
-from ..kernels.rows import scatter_rows
+from ..kernels.rows import copy_rows, scatter_rows
+from .arena import prefixed
 from .layers.pooling import get_pooling
 from .plan import Mode
 
@@ -35,6 +37,18 @@ class Raw:
         if head.pooling.keeps_steps:
             return [*pool, *read_out, _store(raw, K, shard.plan, rows, out)], []
         return pool, [*read_out, Instruction("store", scatter_rows, (raw, K, rows, 0, out))]
+
+    def kept_shapes(self, programs, n_sequences):
+        """Matrices that `so_far` keeps from step to step."""
+        return programs.head.kept_shapes(n_sequences)
+
+    def so_far(self, programs, kept, out):
+        """Instructions for a step of each sequence that has come through the stack; the result is for all so far."""
+        head, shard = programs.head, programs.shard
+        yield from head.pool_so_far(shard, kept.group(""))
+        yield from head.read_out(shard)
+        raw = shard.buffers.group("pooled")["raw"]
+        yield Instruction("result", copy_rows, (raw, 0, 0, shard.plan.n_sequences, head.n_outputs, out))
 
 
 @dataclass(frozen=True)
@@ -88,16 +102,32 @@ class Pooled:
         return len(self.poolings) * network.stack.n_top_units
 
     def instructions(self, programs, rows, out):
-        shard, pooling, during, after = programs.shard, programs.head.pooling, [], []
-        Y, H = programs.stack.levels[-1].outputs(shard.buffers), pooling.n_units
+        shard, during, after = programs.shard, [], []
+        Y, H = programs.stack.levels[-1].outputs(shard.buffers), programs.head.pooling.n_units
         n_sequences = shard.plan.of_sequences.shape[1]
         for k, name in enumerate(self.poolings):
-            way, pooled = get_pooling(name, H, pooling.n_backward), np.empty((n_sequences, H), Y.dtype)
+            way, pooled = self._way(name, programs), np.empty((n_sequences, H), Y.dtype)
             shapes = way.buffer_shapes(len(Y), n_sequences, training=False)
             scratch = {name: np.empty(shape, Y.dtype) for name, shape in shapes.items()}
             during += way.forward({}, scratch, Y, shard.plan, pooled)  # goes on from the segment before
             after.append(Instruction("store", scatter_rows, (pooled, H, rows, k * H, out)))
         return during, after
+
+    def kept_shapes(self, programs, n_sequences):
+        ways = ((name, self._way(name, programs)) for name in self.poolings)
+        return prefixed((name, way.kept_shapes(n_sequences)) for name, way in ways)
+
+    def so_far(self, programs, kept, out):
+        shard, H = programs.shard, programs.head.pooling.n_units
+        Y, rows = programs.stack.levels[-1].outputs(shard.buffers), np.arange(len(out))
+        for k, name in enumerate(self.poolings):
+            pooled, own = np.empty((len(out), H), Y.dtype), kept.group(name)
+            yield from self._way(name, programs).so_far({}, {}, own, Y, shard.plan, pooled)
+            yield Instruction("result", scatter_rows, (pooled, H, rows, k * H, out))
+
+    def _way(self, name, programs):
+        pooling = programs.head.pooling
+        return get_pooling(name, pooling.n_units, pooling.n_backward)
 
 
 def _store(array, n_columns, plan, rows, out):

@@ -81,13 +81,19 @@ class Stack:
             for name, layer in level.directions.items()
         }
 
-    def forward(self, shard, given):
-        """Instructions that run a shard up to the outputs of the top level, from the states in the arena `given`."""
+    def forward(self, shard, given, has_windows=False):
+        """Instructions that run a shard up to the outputs of the top level, from the states in the arena `given`.
+
+        has_windows : whether those of a convolution stand in its buffer already
+        """
         plan, buffers = shard.plan, shard.buffers
         X, rows = plan.values, plan.rows
         for name, front in self.fronts.items():
             groups = shard.packed.group(name), buffers.group(name)
-            yield from front.forward(*groups, X, rows.get("forward"), plan)
+            if has_windows:
+                yield from front.forward_from_windows(*groups, plan)
+            else:
+                yield from front.forward(*groups, X, rows.get("forward"), plan)
             X, rows = buffers.group(name)["Y"], plan.order
         for level in self.levels:
             yield from level.forward(shard, X, rows, given)
@@ -100,14 +106,15 @@ class Stack:
 
     def to_carry(self, borders, n_sequences):
         """The states in an arena of `border_shapes`, as a `Carry` of the first sequences."""
-        return Carry({state: array.copy() for state, array in self._states_in(borders, n_sequences)})
+        return Carry({state: array.copy() for state, array in self.states_in(borders, n_sequences)})
 
     def from_carry(self, carry, borders, n_sequences):
         """Fill an arena of `border_shapes` with the states of a carry."""
-        for state, array in self._states_in(borders, n_sequences):
+        for state, array in self.states_in(borders, n_sequences):
             array[:] = carry.arrays[state][:n_sequences]
 
-    def _states_in(self, borders, n_sequences):
+    def states_in(self, borders, n_sequences):
+        """Pairs of a name and the states in an arena of `border_shapes`, of the first sequences."""
         for (number, direction), names in self._carried.items():
             level = self.levels[number]
             array, H = borders.arrays[level.name_of(direction)], level.directions[direction].n_state

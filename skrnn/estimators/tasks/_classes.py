@@ -1,6 +1,7 @@
 """Classes, and labels of which several may be true at once."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from sklearn.metrics import accuracy_score
@@ -34,7 +35,7 @@ class Classes(FittedTask):
         """One for two classes, else one for each."""
         return 1 if len(self.classes) == 2 else len(self.classes)
 
-    @property
+    @cached_property
     def loss(self):
         """Of two classes, or of several."""
         return BinomialLogLoss() if self.n_outputs == 1 else MultinomialLogLoss()
@@ -54,7 +55,8 @@ class Classes(FittedTask):
 
     def probabilities(self, raw_prediction):
         """Probability of each class, (n, n_classes)."""
-        return self.loss.predict(_with_opposite(raw_prediction))
+        loss = self.loss
+        return loss.predict(raw_prediction) if self.n_outputs > 1 else loss.predict_both(raw_prediction)
 
     def log_probabilities(self, raw_prediction):
         """Their logarithms."""

@@ -14,7 +14,7 @@ from ..._core.parameters import described
 from ...losses import REGRESSION_LOSSES, BaseLoss, LogLoss, Quantile
 from .._description import refuse_other_model
 from ._read import UNITS, SuppliedTask, as_numbers
-from ._scaling import centre_and_scale, share_explained
+from ._scaling import centre_and_scale, rescaled, share_explained
 from ._task import FittedTask
 
 
@@ -49,8 +49,8 @@ class Numbers(FittedTask):
 
     def numbers(self, raw_prediction):
         """Predictions in the unit and shape of the target."""
-        y = self.loss.predict(raw_prediction) * self.scale + self.mean
-        return y.reshape(len(y), *self.shape)
+        y = rescaled(self.loss.predict(raw_prediction), self.scale, self.mean)
+        return y if len(self.shape) == 1 else y.reshape(len(y), *self.shape)
 
     def parts(self, raw_prediction):
         """What a `DistributionLoss` predicts of each target, in its unit; arrays (n, n_outputs)."""

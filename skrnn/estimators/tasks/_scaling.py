@@ -1,5 +1,7 @@
 """By what the target of a regression is shifted and divided, so that a network learns it whatever its unit."""
 
+from functools import cache
+
 import numpy as np
 
 from ...losses._constants import weighted_quantile
@@ -92,3 +94,20 @@ def share_explained(loss, raw, target, weight):
         for of in (raw, constant)
     )
     return 1 - reached / of_constant if of_constant > 0 else float(reached == 0)
+
+
+def rescaled(predicted, scale, mean):
+    """predicted * scale + mean, for predictions (n, K) as a loss makes them."""
+    is_quick = type(predicted) is np.ndarray and predicted.flags.carray and predicted.dtype.char in "fd"
+    if not is_quick or predicted.shape[1:] != scale.shape or not predicted.dtype.isnative:
+        return predicted * scale + mean
+    out = np.empty(predicted.shape)
+    _rescale()(predicted, scale, mean, out)
+    return out
+
+
+@cache
+def _rescale():
+    from ...kernels.links import rescale  # noqa: PLC0415 (brings the compiler)
+
+    return rescale

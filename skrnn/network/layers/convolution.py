@@ -49,7 +49,11 @@ class Convolution(Front):
         """Instructions that fill the rows of ``Y`` from the values."""
         windows, where = buffers["X"], (plan.begins, plan.lengths, self.width, self.stride, plan.starts)
         yield Instruction("convolution: windows", gather_windows, (plan.numbers, self.n_inputs, *where, windows))
-        what = windows, plan.n_live, self.n_rows, packed["W"], self.n_outputs, buffers["Y"]
+        yield from self.forward_from_windows(packed, buffers, plan)
+
+    def forward_from_windows(self, packed, buffers, plan):
+        """Instructions that fill the rows of ``Y`` from the windows in ``X``, which end with a 1."""
+        what = buffers["X"], plan.n_live, self.n_rows, packed["W"], self.n_outputs, buffers["Y"]
         yield Instruction("convolution: product", FORWARD[self.activation], what)
 
     def backward(self, packed, buffers, plan, gradient, dX):

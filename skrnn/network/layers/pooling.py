@@ -45,6 +45,17 @@ class Pooling(Layer):
         """Instructions that fill ``pooled[n, :n_units]`` from the rows Y, or go on from the segment before."""
         raise NotImplementedError
 
+    def kept_shapes(self, n_sequences):
+        """Arrays that `so_far` keeps from step to step."""
+        return {}
+
+    def so_far(self, packed, buffers, kept, Y, plan, pooled):
+        """Instructions that fill ``pooled[n, :n_units]`` from all steps so far, of which the rows Y are the last.
+
+        The plan is of a step of each sequence; how many came before is in its `segment`.
+        """
+        raise NotImplementedError
+
     def backward(self, packed, buffers, plan, Y, d_pooled, dY, gradient):
         """Instructions that overwrite dY with the gradient of Y, and `gradient` with those of the weights."""
         raise NotImplementedError
@@ -57,6 +68,9 @@ class Last(Pooling):
         what = Y, plan.starts, plan.segment.n_on, self.n_units, self.n_backward, pooled
         yield Instruction("pooling: last", kernels.last_forward, what)
 
+    def so_far(self, packed, buffers, kept, Y, plan, pooled):
+        yield Instruction("pooling: last", copy_rows, (Y, 0, 0, plan.n_sequences, self.n_units, pooled))
+
     def backward(self, packed, buffers, plan, Y, d_pooled, dY, gradient):
         what = plan.starts, plan.segment.n_on, self.n_units, self.n_backward, d_pooled, dY
         yield Instruction("pooling: last back", kernels.last_backward, what)
@@ -68,6 +82,13 @@ class Mean(Pooling):
     def forward(self, packed, buffers, Y, plan, pooled):
         what = Y, plan.starts, plan.segment.first_steps, plan.segment.n_on, self.n_units, pooled
         yield Instruction("pooling: mean", kernels.mean_forward, what)
+
+    def kept_shapes(self, n_sequences):
+        return {"total": (n_sequences, self.n_units)}
+
+    def so_far(self, packed, buffers, kept, Y, plan, pooled):
+        what = Y, plan.segment.first_steps, self.n_units, kept["total"], pooled
+        yield Instruction("pooling: mean", kernels.mean_so_far, what)
 
     def backward(self, packed, buffers, plan, Y, d_pooled, dY, gradient):
         what = plan.starts, plan.segment.n_steps, self.n_units, d_pooled, dY
@@ -83,6 +104,13 @@ class Max(Pooling):
     def forward(self, packed, buffers, Y, plan, pooled):
         what = Y, plan.starts, plan.segment.first_steps, self.n_units, pooled, buffers["argmax"]
         yield Instruction("pooling: max", kernels.max_forward, what)
+
+    def kept_shapes(self, n_sequences):
+        return {"top": (n_sequences, self.n_units)}
+
+    def so_far(self, packed, buffers, kept, Y, plan, pooled):
+        what = Y, plan.segment.first_steps, self.n_units, kept["top"], pooled
+        yield Instruction("pooling: max", kernels.max_so_far, what)
 
     def backward(self, packed, buffers, plan, Y, d_pooled, dY, gradient):
         what = plan.starts, plan.segment.first_steps, self.n_units, buffers["argmax"], d_pooled, dY
@@ -130,7 +158,7 @@ class Attention(Pooling):
         return {
             "U": (n_steps if training else min(n_steps, kernels.BLOCK), self.n_units),
             "scores": (1, n_steps),
-            "sums": (2, n_sequences),
+            "sums": (kernels.N_SUMS, n_sequences),
             "alpha": (n_steps, 1),
         }
 
@@ -138,6 +166,14 @@ class Attention(Pooling):
         arrays, weights = buffers.of(kernels.AttentionArrays), packed.of(kernels.AttentionWeights)
         what = arrays, weights, Y, plan.starts, self.n_units, pooled
         yield Instruction("pooling: attention", kernels.attention_forward, what)
+
+    def kept_shapes(self, n_sequences):
+        return {"sums": (kernels.N_SUMS, n_sequences), "total": (n_sequences, self.n_units)}
+
+    def so_far(self, packed, buffers, kept, Y, plan, pooled):
+        arrays, weights = buffers.of(kernels.AttentionArrays), packed.of(kernels.AttentionWeights)
+        what = arrays, weights, Y, plan.segment.first_steps, self.n_units, kept["sums"], kept["total"], pooled
+        yield Instruction("pooling: attention", kernels.attention_so_far, what)
 
     def backward(self, packed, buffers, plan, Y, d_pooled, dY, gradient):
         arrays, weights = buffers.of(kernels.AttentionArrays), packed.of(kernels.AttentionWeights)
@@ -159,6 +195,9 @@ class Steps(Pooling):
 
     def forward(self, packed, buffers, Y, plan, pooled):
         yield Instruction("pooling: steps", copy_rows, (Y, 0, 0, plan.n_live, self.n_units, pooled))
+
+    def so_far(self, packed, buffers, kept, Y, plan, pooled):
+        return self.forward(packed, buffers, Y, plan, pooled)
 
     def backward(self, packed, buffers, plan, Y, d_pooled, dY, gradient):
         yield Instruction("pooling: steps back", copy_rows, (d_pooled, 0, 0, plan.n_live, self.n_units, dY))

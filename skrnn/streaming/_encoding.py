@@ -1,0 +1,119 @@
+"""The numbers that a network reads of a step, where steps come one by one: those of `network.encoding`, to the bit."""
+
+import numpy as np
+
+from ..kernels.program import Instruction, Number, Program
+from ..kernels.stepping import standardize_step
+from ..sequences._steps import are_finite
+from ..sequences._vocabulary import encode_tokens
+
+
+class StepEncoder:
+    """Encodes a step of each of some streams at a time.
+
+    Parameters
+    ----------
+    encoder : InputEncoder
+    values : ndarray of shape (n_streams, n_columns)
+        What the network reads; to be written to.
+    steps : ndarray of shape (n_streams,)
+        How many steps each stream has had.
+
+    Attributes
+    ----------
+    given : ndarray of shape (n_streams, n_channels)
+        Numbers of the next step; to be written to. With ``is_plain`` that is all that is needed.
+    is_plain : bool
+        Whether there are numbers only, of which the network reads nothing but the step.
+    states : dict of str to ndarray
+        What a step leaves for the next: see `Stepper`.
+    """
+
+    def __init__(self, encoder, values, steps):
+        self.encoder, self.values, self.steps, n = encoder, values, steps, len(values)
+        self.is_plain, self.given = encoder.only_scales, np.zeros((n, encoder.n_channels))
+        self._n_wrong = np.zeros(1, np.int64)
+        what = self.given, encoder.mean, encoder.scale, values
+        if self.is_plain:
+            self._program = Program([Instruction("standardize", standardize_step, what, Number(self._n_wrong))])
+        self.states, n_numbers = {}, len(encoder.numbers)
+        if encoder.time_channel is not None:
+            self.states["inputs.time"] = np.zeros(n)
+        if encoder.missing in ("mask", "decay") and n_numbers:
+            self.states |= {"inputs.last": np.zeros((n, n_numbers)), "inputs.seen_at": np.zeros((n, n_numbers))}
+
+    def encode_plain(self):
+        """Fill `values` from `given`, where ``is_plain``; returns whether all of them are finite."""
+        self._program.run()
+        return self._n_wrong[0] == 0
+
+    def encode(self, step):
+        """Fill `values` from a step (n_streams, n_channels) of numbers or tokens, and keep what later steps need.
+
+        Nothing is kept of a step that raises an error.
+        """
+        encoder = self.encoder
+        states, columns = self._numbers(step) if len(encoder.numbers) else ({}, [])
+        for channel, known in encoder.categories.items():
+            if not encoder.is_text:
+                _check_codes(step[:, channel], channel)
+            columns.append(encode_tokens(step[:, channel], known)[:, np.newaxis])
+        with np.errstate(over="ignore"):
+            encoded = np.hstack(columns).astype(self.values.dtype)
+        if not are_finite(encoded):
+            what = f"is not finite, or too large for {encoded.dtype} once it is standardised"
+            _refuse(~np.isfinite(encoded[:, : len(encoder.numbers)]), encoder.numbers, what)
+        self.values[:] = encoded
+        for name, state in states.items():
+            self.states[name][:] = state
+
+    def _numbers(self, step):
+        """What is to be kept, and the columns of numbers and what comes with them; see `InputEncoder`."""
+        encoder, numbers, begins, kept = self.encoder, self.encoder.numbers, self.steps == 0, {}
+        values, times = step[:, numbers].astype(np.float64), self.steps.astype(np.float64)
+        if encoder.time_channel is not None:
+            times = kept["inputs.time"] = self._times(values[:, -1].copy(), begins)
+            values[:, -1] = np.where(begins, 0, times - self.states["inputs.time"])
+        values = (values - encoder.mean[numbers]) / encoder.scale[numbers]
+        is_missing = np.isnan(values)
+        if encoder.missing == "error":
+            if is_missing.any():
+                _refuse(is_missing, numbers, 'is missing (NaN): fit with missing="mask" or "decay"')
+            return kept, [values]
+        if encoder.missing == "blank":
+            return kept, [np.where(is_missing, 0, values)]
+        begins = begins[:, np.newaxis]
+        before = np.where(begins, np.nan, self.states["inputs.last"])
+        last = kept["inputs.last"] = np.where(is_missing, before, values)
+        at = np.where(is_missing & ~begins, self.states["inputs.seen_at"], times[:, np.newaxis])
+        kept["inputs.seen_at"] = at
+        shown = last if encoder.missing == "decay" else values
+        since = (times[:, np.newaxis] - at) / encoder.time_scale
+        return kept, [np.where(np.isnan(shown), 0, shown), ~is_missing, since]
+
+    def _times(self, times, begins):
+        """Time stamps of the step, which must be later than those before."""
+        with np.errstate(invalid="ignore"):
+            wrong = ~np.isfinite(times) | (~begins & ~(times > self.states["inputs.time"]))
+        if wrong.any():
+            i = int(wrong.argmax())
+            before = "" if begins[i] else f" after {self.states['inputs.time'][i]}"
+            raise ValueError(
+                f"The time stamps in channel {self.encoder.time_channel} must be finite and rise from step to step; "
+                f"stream {i} has {times[i]}{before}."
+            )
+        return times
+
+
+def _refuse(wrong, channels, why):
+    """Raise a ValueError that names the first stream and channel with a number that is `wrong`."""
+    i, k = (int(place) for place in np.argwhere(wrong)[0])
+    raise ValueError(f"x of stream {i}, channel {channels[k]}, {why}.")
+
+
+def _check_codes(codes, channel):
+    with np.errstate(invalid="ignore"):
+        wrong = ~((codes >= 0) & (codes == np.floor(codes)) & (codes < np.inf))
+    if wrong.any():
+        i = int(wrong.argmax())
+        raise ValueError(f"The categorical channel {channel} must hold integers from 0 on; stream {i} has {codes[i]}.")
