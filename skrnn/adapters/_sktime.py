@@ -75,6 +75,8 @@ class SktimeForecaster(BaseForecaster):
         season=None,
         strategy="direct",
         past_covariates=None,
+        quantiles=None,
+        distribution=None,
         hidden_layer_sizes=(64,),
         cell="gru",
         loss="absolute_error",
