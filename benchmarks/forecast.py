@@ -1,8 +1,9 @@
 """Forecasts on real series: `RNNForecaster` with defaults, beside repeated values and ridge regressions.
 
 *m4*: 414 hourly series of the M4 competition, the next 48 hours; sMAPE in percent, and the mean weighted loss of nine
-quantiles. *etth1*: oil temperature of a transformer, 24 hours ahead, mean squared error of z-scores; cut-offs at each
-hour of the test part. *exchange*: eight exchange rates, 3 to 24 days ahead; relative squared error, cut-offs at each
+quantiles. *heads*: the same, of networks that learn nine quantiles or a distribution; *floor* is the loss without a
+head. *etth1*: oil temperature of a transformer, 24 hours ahead, mean squared error of z-scores; cut-offs at each hour
+of the test part. *exchange*: eight exchange rates, 3 to 24 days ahead; relative squared error, cut-offs at each
 day. *small*: thirteen short series, one step ahead through the last fifth, mean absolute error over that of a ridge
 regression on as many lags as the table of the data names, geometric mean. Models are fitted once, to what comes before
 the part that is forecast; each forecast reads the series up to its cut-off.
@@ -23,7 +24,12 @@ from _sets import DATA, loaders
 from skrnn import RNNForecaster
 from skrnn.forecasting._linear import Ridge
 
-PARTS = ("m4", "etth1", "exchange", "small")
+PARTS = ("m4", "heads", "etth1", "exchange", "small")
+HEADS = {
+    "quantiles": {"quantiles": np.arange(1, 10) / 10},
+    "normal": {"distribution": "normal"},
+    "Student t": {"distribution": "student_t"},
+}
 HEADER = ("set", "measure", "score", "range", "floor", "coverage %", "CPU s")
 CHUNK = 200  # cut-offs that are forecast at once
 LEVELS = np.arange(1, 10) / 10
@@ -81,12 +87,37 @@ def weighted_quantile_loss(truth, forecasts):
     return float(np.mean(losses))
 
 
-def m4(bench):
-    horizon, (train, test) = 48, loaders().m4_hourly()
+def _m4_parts(bench, horizon):
+    """Training series, and what is to be forecast (n_series, horizon)."""
+    train, test = loaders().m4_hourly()
     train = [np.asarray(values, dtype=float) for values in train]
     if bench.valid:
         train, test = [values[:-horizon] for values in train], [values[-horizon:] for values in train]
-    truth = np.asarray(test, dtype=float)
+    return train, np.asarray(test, dtype=float)
+
+
+def heads(bench):
+    horizon, without = 48, None
+    train, truth = _m4_parts(bench, horizon)
+    for name, parameters in {"without": {}, **HEADS}.items():
+        runs = []
+        for seed in bench.seeds:
+            forecaster, seconds = fitted(horizon, train, seed, season=24, **parameters)
+            lower, upper = forecaster.predict_interval()
+            loss = weighted_quantile_loss(truth, forecaster.predict_quantiles(quantiles=LEVELS))
+            runs.append((loss, np.mean((truth >= lower) & (truth <= upper)), seconds))
+        losses, coverages, seconds = np.transpose(runs)
+        without = without or losses.mean()
+        floor, title = f"without a head {without:.4f}", f"M4 hourly, {name}"
+        bench.add(title, "wQL", losses, floor, coverages.mean(), seconds.mean(), "{:.4f}")
+        if parameters:
+            bench.wanted.append(at_most(f"{title}, over that without", losses.mean() / without, 1.1, "x", aim=1))
+            bench.cover(title, coverages.mean())
+
+
+def m4(bench):
+    horizon = 48
+    train, truth = _m4_parts(bench, horizon)
     yesterday = np.array([np.resize(values[-24:], horizon) for values in train])
     runs = []
     for seed in bench.seeds:
@@ -200,7 +231,7 @@ def main():
     bench = Bench(own.held_out, own.seeds, 24 if arguments.quick else 1)
     for part in arguments.parts:
         progress(part)
-        {"m4": m4, "etth1": etth1, "exchange": exchange, "small": small}[part](bench)
+        {"m4": m4, "heads": heads, "etth1": etth1, "exchange": exchange, "small": small}[part](bench)
     report("forecast", __doc__, [table(HEADER, bench.rows), goals(bench.wanted)], arguments.write)
 
 

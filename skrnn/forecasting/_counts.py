@@ -1,4 +1,4 @@
-"""Counts: the network forecasts how many times what is usual there, not what repeated values miss."""
+"""Counts: the network forecasts them in units of their level, not what repeated values miss."""
 
 from dataclasses import dataclass, replace
 
@@ -11,7 +11,7 @@ from ._windows import cutoffs, thinned, windows_at
 
 @dataclass(frozen=True)
 class CountModel:
-    """A fitted network whose predictions are means, in units of what is usual, and dispersions.
+    """A fitted network whose predictions are means, in units of the level of the window, and dispersions.
 
     Neither repeated values nor a line are added: both may be negative.
     """
@@ -26,37 +26,28 @@ class CountModel:
     def outlook(self, samples, design):
         """The distribution of what follows."""
         mean, dispersion = self.network._predict(_sequences(samples, design), "parts")
-        return Counts(usual(samples, design) * mean, dispersion)
+        return Counts(level_of(samples, design) * mean, dispersion)
 
 
-def usual(samples, design):
-    """(n, horizon): the mean of the values at the same place in the cycle, drawn towards the mean of the window.
+def level_of(samples, design):
+    """(n, 1): the mean of the window, drawn towards that of the series as if one more value had been seen.
 
-    That is drawn towards the mean of the series, as if one more value had been seen: so nothing is 0, however many are.
+    So nothing is divided by 0, however many values are 0.
     """
-    level = _level(samples, design)
-    found = np.tile(level, design.horizon)
-    for lag in np.unique(samples.lag[samples.lag > 1]):
-        own, n_cycles = samples.lag[:, 0] == lag, samples.read.shape[1] // lag
-        cycles = samples.read[own, samples.read.shape[1] - n_cycles * lag :].reshape(-1, n_cycles, lag)
-        found[own] = ((cycles.sum(axis=1) + level[own]) / (n_cycles + 1))[:, np.arange(design.horizon) % lag]
-    return found
-
-
-def _level(samples, design):
     window = samples.read[:, samples.read.shape[1] - design.window :]
     return (window.sum(axis=1, keepdims=True) + samples.scale) / (design.window + 1)
 
 
 def _sequences(samples, design):
-    return for_networks(replace(samples, scale=_level(samples, design)), design)
+    return for_networks(replace(samples, scale=level_of(samples, design)), design)
 
 
 def fit_count_model(histories, lengths, design, n_held, network, rng):
     """Train on windows before the held-out ends."""
     series, ends = thinned(*cutoffs(lengths, design, n_held, False), rng)
     samples, target = windows_at(histories, design, series, ends, design.horizon)
-    network.fit(_sequences(samples, design), np.concatenate([np.rint(target), usual(samples, design)], axis=1))
+    exposures = np.repeat(level_of(samples, design), design.horizon, axis=1)
+    network.fit(_sequences(samples, design), np.concatenate([np.rint(target), exposures], axis=1))
     return CountModel(network)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..losses import NegativeBinomial, Normal, Quantiles, StudentT
 from ..losses._distributions import check_levels
-from ._outlook import LEAST_SLOPE, Around, Bell, Between, HeavyTails
+from ._outlook import Around, Bell, Between, HeavyTails, bounded
 
 
 @dataclass(frozen=True)
@@ -31,14 +31,14 @@ class NormalHead(Number):
         return network._predict(sequences, "parts")
 
     def outlook(self, forecast, parts, samples):
-        return Bell(forecast, samples.scale * parts[1])
+        return Bell(forecast, bounded(samples.scale * parts[1], samples.roughness))
 
 
 class StudentHead(NormalHead):
     """The network forecasts location, scale and degrees of freedom."""
 
     def outlook(self, forecast, parts, samples):
-        return HeavyTails(forecast, samples.scale * parts[1], parts[2])
+        return HeavyTails(forecast, bounded(samples.scale * parts[1], samples.roughness), parts[2])
 
 
 class QuantileHead(NormalHead):
@@ -53,7 +53,7 @@ class QuantileHead(NormalHead):
         if len(levels) == 1:
             return super(NormalHead, self).outlook(forecast, parts, samples)
         distances = np.stack([samples.scale * (values - median) for values in others])
-        return Between.of(forecast, levels, distances, LEAST_SLOPE * samples.roughness)
+        return Between.of(forecast, levels, distances, samples.roughness)
 
 
 HEADS = {Normal: NormalHead, StudentT: StudentHead, Quantiles: QuantileHead}

@@ -13,7 +13,9 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
 from .._core.streams import hashed
 
-LEAST_SLOPE = 1e-3  # times the roughness: so much further up, at least, is a value whose score is higher by 1
+# Times the roughness: so much further up is a value whose score is higher by 1, at least and at most. A network that
+# has learned little of one series must not spread its values by what it has learned of others.
+LEAST_SPREAD, MOST_SPREAD = 1e-3, 30.0
 # Of what is further off: what is far from a narrow distribution must not be told of a wide one, least of heavy tails.
 MOST_SCORE, MOST_OF_TAILS = 8.0, 4.0
 LEVELS_OF_PATHS = np.arange(1, 20) / 20
@@ -72,13 +74,13 @@ class Between:
     slopes: np.ndarray
 
     @classmethod
-    def of(cls, centre, levels, distances, least_slope):
+    def of(cls, centre, levels, distances, roughness):
         """From how far quantiles of rising `levels`, 1/2 among them, are from the median: (m, n, horizon)."""
         knots = ndtri(levels)
         knots[levels == 0.5] = 0.0
         inner = np.diff(distances, axis=0) / np.diff(knots)[:, np.newaxis, np.newaxis]
         ends = [distances[k] / knots[k] if knots[k] else distances[-1 - k] / knots[-1 - k] for k in (0, -1)]
-        return cls(centre, knots, np.maximum(np.concatenate([ends[:1], inner, ends[1:]]), least_slope))
+        return cls(centre, knots, bounded(np.concatenate([ends[:1], inner, ends[1:]]), roughness))
 
     def at(self, scores):
         return self.centre[:, np.newaxis] + sum(
@@ -143,8 +145,13 @@ class WholeNumbers:
         return self.of_numbers.scores(values)
 
 
-def outlook_of_paths(paths, least_slope):
+def bounded(spread, roughness):
+    """Spread of values, in units of scores, within what a series of this roughness (n, 1) can have."""
+    return np.clip(spread, LEAST_SPREAD * roughness, MOST_SPREAD * roughness)
+
+
+def outlook_of_paths(paths, roughness):
     """From drawn values (n, n_paths, horizon)."""
     quantiles = np.quantile(paths, LEVELS_OF_PATHS, axis=1)
     centre = quantiles[len(quantiles) // 2]
-    return Between.of(centre, LEVELS_OF_PATHS, quantiles - centre, least_slope)
+    return Between.of(centre, LEVELS_OF_PATHS, quantiles - centre, roughness)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .._core.streams import hashed
-from ._outlook import LEAST_SLOPE, Around, WholeNumbers, outlook_of_paths
+from ._outlook import Around, WholeNumbers, outlook_of_paths
 from ._samples import followed
 
 N_PATHS, MOST_ROWS = 200, 20_000  # paths that a distribution is made of; windows that are walked together
@@ -28,7 +28,7 @@ def outlook(model, steps, samples, design, n_steps):
         return Around(ahead(model, samples, design, n_steps), samples.roughness)
     alike = np.zeros(len(samples), int)  # the same draws for all series: none depends on its neighbours
     paths = walked(model, steps, samples, design, (n_steps, N_PATHS), (0, alike))
-    found = outlook_of_paths(paths, LEAST_SLOPE * samples.roughness)
+    found = outlook_of_paths(paths, samples.roughness)
     return WholeNumbers(found) if model.is_of_counts else found
 
 

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import stats
 
-from skrnn.forecasting._counts import usual
+from skrnn.forecasting._counts import level_of
 from skrnn.forecasting._design import Design
 from skrnn.forecasting._outlook import (
     MOST_OF_TAILS,
@@ -16,6 +16,7 @@ from skrnn.forecasting._outlook import (
     Counts,
     HeavyTails,
     WholeNumbers,
+    bounded,
     outlook_of_paths,
 )
 from skrnn.forecasting._samples import Samples
@@ -29,7 +30,7 @@ LEVELS = np.array([0.1, 0.5, 0.75, 0.9])
 def between(distances=None):
     if distances is None:
         distances = np.cumsum(rng.uniform(0.1, 2, (4, *SHAPE)), axis=0)
-    return Between.of(CENTRE, LEVELS, distances - distances[1], 1e-3 * np.ones((5, 1)))
+    return Between.of(CENTRE, LEVELS, distances - distances[1], np.ones((5, 1)))
 
 
 OUTLOOKS = {
@@ -37,7 +38,7 @@ OUTLOOKS = {
     "bell": Bell(CENTRE, UNIT),
     "heavy": HeavyTails(CENTRE, UNIT, rng.uniform(2.1, 30, SHAPE)),
     "between": between(),
-    "paths": outlook_of_paths(CENTRE[:, np.newaxis] + rng.normal(size=(5, 200, 3)), 1e-3 * np.ones((5, 1))),
+    "paths": outlook_of_paths(CENTRE[:, np.newaxis] + rng.normal(size=(5, 200, 3)), np.ones((5, 1))),
 }
 
 
@@ -80,6 +81,7 @@ def test_quantiles_that_are_equal_can_be_told_apart():
     rising = flat.at(np.linspace(-3, 3, 9)[np.newaxis, :, np.newaxis])
     assert_allclose(np.diff(rising, axis=1), 1e-3 * 6 / 8)
     assert_array_equal(flat.scores(CENTRE), 0)
+    assert_array_equal(bounded(np.array([[0.0, 1.0, 1e9]]), np.array([[2.0]])), [[2e-3, 1.0, 60.0]])
 
 
 def test_counts_are_those_of_scipy():
@@ -99,19 +101,14 @@ def test_counts_are_those_of_scipy():
 
 
 def test_whole_numbers():
-    outlook = WholeNumbers(Between.of(np.zeros((2, 1)), LEVELS, np.zeros((4, 2, 1)), np.ones((2, 1))))
+    outlook = WholeNumbers(Between.of(np.zeros((2, 1)), LEVELS, np.zeros((4, 2, 1)), np.full((2, 1), 1e3)))
     found = outlook.at(np.array([-3.0, 0.2, 1.7])[np.newaxis, :, np.newaxis])
     assert_array_equal(found[:, :, 0], [[0, 0, 2]] * 2)
 
 
-def test_what_is_usual_among_counts():
-    read = np.tile([0.0, 0, 6, 0], 6)[np.newaxis]
+def test_the_level_of_counts():
+    read = np.stack([np.tile([0.0, 0, 6, 0], 6), np.zeros(24)])
     design = Design(6, 8, 4, (4,), 4, np.zeros(0, bool), (), False)
-    scale = np.array([[1.5]])
-    empty = np.zeros((1, 0, 0))
-    samples = Samples(read, np.zeros((1, 8), bool), empty, empty, np.array([[4]]), scale, scale)
-    level = (2 * 6 + 1.5) / 9
-    at = [level / 7, level / 7, (6 * 6 + level) / 7, level / 7]
-    assert_allclose(usual(samples, design), [[*at, *at[:2]]])
-    without = Samples(read, np.zeros((1, 8), bool), empty, empty, np.array([[1]]), scale, scale)
-    assert_allclose(usual(without, design), level)
+    scale, empty = np.array([[1.5], [0.1]]), np.zeros((2, 0))
+    samples = Samples(read, empty, empty, empty, np.array([[4], [4]]), scale, scale)
+    assert_allclose(level_of(samples, design), [[(2 * 6 + 1.5) / 9], [0.1 / 9]])
