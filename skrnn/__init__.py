@@ -13,6 +13,7 @@ from importlib import import_module
 
 from ._core.version import __version__
 from .convolution import Conv
+from .early import EarlyClassifier
 from .estimators import (
     CTCClassifier,
     RNNClassifier,
@@ -30,6 +31,7 @@ from .sequences import Sequence, SequenceArray
 __all__ = [
     "CTCClassifier",
     "Conv",
+    "EarlyClassifier",
     "RNNClassifier",
     "RNNForecaster",
     "RNNRegressor",
