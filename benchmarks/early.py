@@ -8,7 +8,8 @@ for all sequences, the one nearest to the mean share read.
 
 The official training and test parts. The default parameters were chosen by cross-validation on training parts of nine
 sets (all but Epilepsy, Handwriting, UWaveGestureLibrary, ECG5000 and SwedishLeaf); test parts were read once, at the
-end. Read from the folder that the environment variable SKRNN_DATA names (default: ``../shared/data`` beside the project).
+end. Read from the folder that the environment variable SKRNN_DATA names (default: ``../shared/data`` beside the
+project).
 """
 
 import sys

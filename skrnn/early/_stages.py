@@ -83,18 +83,20 @@ def spacing(lengths):
 
 def stages_of(estimator, sequences, every):
     """Yield (steps so far, probabilities) at every such step and at the last one; refuses stages that are no steps."""
-    n_steps, t, proba = int(sequences.lengths.max()), 0, None
+    n_steps, t, last = int(sequences.lengths.max()), 0, None
     for t, proba in enumerate(estimator.staged_predict_proba(sequences), 1):
         if t % every == 0 and t < n_steps:
             yield t, proba
-        elif t >= n_steps:
+        elif t > n_steps:
             break
+        last = proba
     if t != n_steps:
+        more = "or more " if t > n_steps else ""
         raise ValueError(
-            f"staged_predict_proba of {type(estimator).__name__} gave {t} stages for sequences of up to {n_steps} "
-            "steps: stages must be those after each step."
+            f"staged_predict_proba of {type(estimator).__name__} gave {t} {more}stages for sequences of up to "
+            f"{n_steps} steps: stages must be those after each step."
         )
-    yield t, proba
+    yield t, last
 
 
 def held_out(estimator, part, folds, classes, every):
