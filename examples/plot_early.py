@@ -2,12 +2,12 @@
 Deciding before the end
 =======================
 
-A gesture is recognised while the hand still moves. In this example, three gestures begin alike: the first one parts from
-the others early, the other two only after half of the time. ``EarlyClassifier`` reads until it knows enough. What is
-enough follows from the cost of delay, by cross-validation.
+A gesture is recognised while the hand still moves. In this example, three gestures begin alike: the first one parts
+from the others early, the other two only after half of the time. ``EarlyClassifier`` reads until it knows enough. What
+is enough follows from the cost of delay, by cross-validation.
 
-The script prints when it decides, and writes the figure ``early.png``: gestures with the places of the decisions, and how
-the accuracy on held-out gestures changes with the share of the steps that are read.
+The script prints when it decides, and writes the figure ``early.png``: gestures with the places of the decisions, and
+how the accuracy on held-out gestures changes with the share of the steps that are read.
 """
 
 import matplotlib.pyplot as plt
@@ -23,7 +23,7 @@ plt.switch_backend("agg")  # the figure goes to a file, so no display is needed
 
 rng = np.random.default_rng(0)
 n, n_steps = 240, 40
-names = np.array(["circle", "hook", "line"])
+names = np.array(["early", "left", "right"])
 y = np.arange(n) % 3
 time = np.arange(n_steps) / n_steps
 turn = np.where(y == 0, 0.25, 0.55) + rng.normal(0, 0.04, n)  # when a gesture shows what it is

@@ -5,19 +5,22 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.model_selection import check_cv
-from sklearn.utils import Bunch, check_consistent_length, check_random_state, column_or_1d
+from sklearn.utils import Bunch, assert_all_finite, check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, has_fit_parameter
 
+from ..persistence._pipelines import saved_by_state
 from ..sequences._containers import items_of
 from ..sequences._validate import validate_sequences
 from ._calibration import Calibration
 from ._rule import Rule
 from ._stages import Stages, TrainingPart, held_out, spacing, stages_of
+from ._stream import EarlyStream
 
 
+@saved_by_state
 class EarlyClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     """Classifies a sequence as soon as enough of it is known.
 
@@ -151,6 +154,7 @@ class EarlyClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             raise ValueError("EarlyClassifier requires y to be passed, but the target y is None.")
         sequences = validate_sequences(self, X, reset=True)
         y = _classes(y)
+        check_classification_targets(y)
         check_consistent_length(sequences, y)
         if sample_weight is not None:
             if not has_fit_parameter(self.estimator, "sample_weight"):
@@ -198,11 +202,14 @@ class EarlyClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         return calibration, Rule(stages, calibration(proba, stages.steps), y, weights, self.cost_of_delay)
 
     # -------------------------------------------------------------------------------------------------- predictions
+    def _calibration(self):
+        return Calibration(self.calibration_, self.n_usual_steps_)
+
     def _decide(self, X):
         """Calibrated probabilities at the time of decision, steps read, and lengths."""
         check_is_fitted(self)
         sequences = validate_sequences(self, X, reset=False)
-        lengths, calibration = sequences.lengths, Calibration(self.calibration_, self.n_usual_steps_)
+        lengths, calibration = sequences.lengths, self._calibration()
         out, n_read = np.empty((len(lengths), len(self.classes_))), np.zeros(len(lengths), np.int64)
         for t, proba in stages_of(self.estimator_, sequences, self.decides_every_):
             waiting = np.flatnonzero(n_read == 0)
@@ -263,6 +270,29 @@ class EarlyClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         return self._decide(X)[0]
 
+    def stream(self, n_streams=1):
+        """Give what decides as the steps of sequences come in.
+
+        Parameters
+        ----------
+        n_streams : int, default=1
+            Number of sequences that come side by side.
+
+        Returns
+        -------
+        EarlyStream
+            Its `step` takes a step of each sequence, and gives the class or None; `end` decides on what has ended.
+
+        Raises
+        ------
+        ValueError
+            If the fitted estimator has no `stream`, or cannot read step by step.
+        """
+        check_is_fitted(self)
+        if not hasattr(self.estimator_, "stream"):
+            raise ValueError(f"{type(self.estimator_).__name__} has no stream: use predict_early.")
+        return EarlyStream(self.estimator_.stream(n_streams), self, self._calibration())
+
     def evaluate(self, X, y, sample_weight=None):
         """Measure accuracy and earliness.
 
@@ -302,10 +332,30 @@ class EarlyClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
             cost=1 - accuracy + self.cost_of_delay * share,
         )
 
+    def __setstate__(self, state):
+        super().__setstate__(state)
+        if hasattr(self, "estimator_"):
+            _check_fitted(self)
+
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = tags.input_tags.two_d_array = True
         return tags
+
+
+def _check_fitted(early):
+    """Refuse fitted attributes, of a file or pickle, that do not belong together."""
+    holds = {
+        "classes_": lambda v: isinstance(v, np.ndarray) and v.shape == (len(early.estimator_.classes_),),
+        "calibration_": lambda v: isinstance(v, np.ndarray) and v.shape == (2,) and np.isfinite(v.astype(float)).all(),
+        "threshold_": lambda v: isinstance(v, float) and v >= 0,
+        "n_usual_steps_": lambda v: isinstance(v, float) and 0 < v < np.inf,
+        "decides_every_": lambda v: isinstance(v, int) and v > 0,
+        "n_channels_": lambda v: isinstance(v, Integral) and v > 0,
+    }
+    for name, check in holds.items():
+        if not check(vars(early).get(name)):
+            raise ValueError(f"{name} cannot be {vars(early).get(name)!r:.100}")
 
 
 def _check_staged(estimator):
@@ -321,7 +371,7 @@ def _check_staged(estimator):
 
 def _classes(y):
     y = column_or_1d(np.asarray(items_of(y, "y")), warn=True)
-    check_classification_targets(y)
+    assert_all_finite(y, input_name="y")
     return y
 
 
