@@ -74,7 +74,7 @@ class EarlyClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Number of channels of a step.
     n_features_in_ : int
         Number of columns of X, or channels.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (n_features,)
         Names of the columns, if X had them.
     channel_names_ : ndarray of shape (n_channels,)
         Names of the channels, if they had them.

@@ -6,12 +6,38 @@ import numpy as np
 class EarlyStream:
     """Decides on sequences as their steps come in. The `stream` of a fitted `EarlyClassifier` makes it.
 
+    Parameters
+    ----------
+    stream : Stream
+        What predicts step by step.
+    early : EarlyClassifier
+        Fitted, with the classes and the threshold.
+    calibration : Calibration
+        Of its probabilities.
+
     Attributes
     ----------
     n_steps_read : ndarray of shape (n_streams,)
         Number of steps up to the decision, 0 where there is none yet.
     proba : ndarray of shape (n_streams, n_classes)
         Calibrated probabilities at the decision, before it those of the last step.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from skrnn import EarlyClassifier, RNNClassifier
+    >>> rng = np.random.default_rng(0)
+    >>> y = rng.integers(0, 2, size=80)
+    >>> X = rng.normal(size=(80, 20, 1)) + np.where(y, 1, -1)[:, np.newaxis, np.newaxis]
+    >>> network = RNNClassifier(8, bidirectional=False, max_iter=20, random_state=0)
+    >>> early = EarlyClassifier(network, prefixes=False, cv=2).fit(X, y)
+    >>> stream = early.stream()
+    >>> for x in X[0]:
+    ...     label = stream.step(x)
+    ...     if label is not None:
+    ...         break
+    >>> bool(label == y[0]), bool(stream.n_steps_read[0] == early.predict_early(X[:1])[1][0])
+    (True, True)
     """
 
     def __init__(self, stream, early, calibration):
