@@ -22,11 +22,11 @@ plt.switch_backend("agg")  # the figure goes to a file, so no display is needed
 # --------------
 
 rng = np.random.default_rng(0)
-n, n_steps = 240, 40
+n, n_steps = 200, 40
 names = np.array(["early", "left", "right"])
 y = np.arange(n) % 3
 time = np.arange(n_steps) / n_steps
-turn = np.where(y == 0, 0.25, 0.55) + rng.normal(0, 0.04, n)  # when a gesture shows what it is
+turn = np.where(y == 0, 0.15, 0.5) + rng.normal(0, 0.04, n)  # when a gesture shows what it is
 bend = np.array([5.0, 5.0, -5.0])[y] * np.where(y == 0, 1, 0.8)
 angle = 0.5 + np.maximum(time - turn[:, np.newaxis], 0) * bend[:, np.newaxis] + rng.normal(0, 0.1, (n, 1))
 X = np.stack([np.cos(angle), np.sin(angle)], axis=2) + rng.normal(0, 0.25, (n, n_steps, 2))  # velocities of the hand
@@ -36,8 +36,8 @@ X = np.stack([np.cos(angle), np.sin(angle)], axis=2) + rng.normal(0, 0.25, (n, n
 # --------------
 # Networks should read forward only, so that a stage takes one step more.
 
-train, test = slice(0, 150), slice(150, n)
-network = RNNClassifier(12, bidirectional=False, max_iter=40, random_state=0)
+train, test = slice(0, 120), slice(120, n)
+network = RNNClassifier(12, bidirectional=False, max_iter=30, random_state=0)
 early = EarlyClassifier(network, prefixes=True, cv=3, random_state=0).fit(X[train], names[y[train]])
 labels, n_read = early.predict_early(X[test])
 result = early.evaluate(X[test], names[y[test]])
