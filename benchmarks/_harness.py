@@ -33,6 +33,7 @@ SECTIONS = {
     "vocabulary": "Large vocabularies",
     "cells": "Cells and directions",
     "inference": "Prediction",
+    "streams": "Streams",
     "attribution": "Attributions",
     "cold_start": "Import and first fit",
     "grid_search": "Grid search on threads",

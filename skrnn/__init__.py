@@ -12,6 +12,7 @@ True
 from importlib import import_module
 
 from ._core.version import __version__
+from ._precompile import precompile
 from .convolution import Conv
 from .early import EarlyClassifier
 from .estimators import (
@@ -44,11 +45,23 @@ __all__ = [
     "SequenceTransformer",
     "__version__",
     "load",
+    "precompile",
     "save",
 ]
 
 # Parts of the public interface that `import skrnn` does not load; they are at the first use of their name.
-LATER = ("callbacks", "checks", "inspection", "interchange", "model_selection", "preprocessing", "structure")
+LATER = (
+    "adapters",
+    "callbacks",
+    "checks",
+    "export",
+    "inspection",
+    "interchange",
+    "model_selection",
+    "preprocessing",
+    "streaming",
+    "structure",
+)
 
 
 def __getattr__(name):

@@ -21,7 +21,8 @@ class Judge:
         self.detector, self.judged = detector, Judged.of(detector)
 
     @property
-    def _model(self):
+    def model(self):
+        """How large errors usually are."""
         detector = self.detector
         return ErrorModel(detector.error_scale_, detector.error_covariance_, detector.n_trained_steps_)
 
@@ -32,7 +33,7 @@ class Judge:
 
     def distances(self, sequences):
         """Distance of each step from what was predicted, (n_steps,); NaN where nothing is known."""
-        return self._model.distances(*self._errors(sequences))
+        return self.model.distances(*self._errors(sequences))
 
     def step_scores(self, sequences):
         """Scores of all steps, (n_steps,)."""
@@ -42,7 +43,7 @@ class Judge:
     def channel_scores(self, sequences):
         """Scores of all steps and channels, (n_steps, n_channels); 0 for those that are not judged."""
         scores, judged = np.zeros((len(sequences.values), sequences.n_channels)), self.judged
-        sizes = self._model.sizes(*self._errors(sequences))
+        sizes = self.model.sizes(*self._errors(sequences))
         of_judged = -smoothed(sizes, sequences.offsets, self.detector.smoothing_)
         scores[:, judged.which] = np.where(np.isnan(of_judged), self.detector.usual_channel_scores_, of_judged)
         return scores

@@ -37,8 +37,13 @@ def forecasts(steps, weights):
     weights : ndarray of shape (n_lags, C, C)
     """
     rows, out = steps.behind(len(weights)), np.full(steps.values.shape, np.nan)
-    out[rows] = sum(product(steps.filled[rows - k], of_lag) for k, of_lag in enumerate(weights, start=1))
+    out[rows] = forecast_from((steps.filled[rows - k] for k in range(1, len(weights) + 1)), weights)
     return out
+
+
+def forecast_from(lags, weights):
+    """Forecasts (n, C) from the values 1, 2, ... steps before, (n, C) each."""
+    return sum(product(values, of_lag) for values, of_lag in zip(lags, weights, strict=True))
 
 
 def learn_weights(steps, is_later):

@@ -5,6 +5,7 @@ from numbers import Integral, Real
 import numpy as np
 from sklearn.base import OutlierMixin
 from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from .._core.parameters import keep
 from ..persistence._estimators import saved
@@ -15,7 +16,7 @@ from ._fit import FitRequest
 from ._judged import Judged
 from ._judgement import Judge, check_judgement, learn_judgement
 from ._later import divided
-from ._validation import validate_inputs, warn_if_not_finite
+from ._validation import check_count, validate_inputs, warn_if_not_finite
 from .tasks._task import Task
 
 PARAMETERS = table("""\
@@ -231,7 +232,7 @@ class SequenceOutlierDetector(OutlierMixin, BaseRNN):
             result of the previous fit is kept.
         """
         self._validate_params()
-        _refuse_times_of_rows(X)
+        _refuse_single_streams(X)
         return self._run(FitRequest(X, None, None))
 
     def _task(self):
@@ -313,9 +314,38 @@ class SequenceOutlierDetector(OutlierMixin, BaseRNN):
         sequences = self._validated(X)
         return np.split(Judge(self).channel_scores(sequences), sequences.offsets[1:-1])
 
+    def stream(self, n_streams=1):
+        """Give what scores steps as they come in.
+
+        Parameters
+        ----------
+        n_streams : int, default=1
+            Number of streams that come side by side.
+
+        Returns
+        -------
+        Stream
+            Its `step` takes a step of each stream, and gives its score, as `step_scores` does.
+
+        Raises
+        ------
+        ValueError
+            With ``objective="reconstruct"``, whose windows end after the step that they judge.
+        """
+        check_is_fitted(self)
+        check_count(n_streams, "n_streams")
+        if not hasattr(self, "lag_weights_"):
+            raise ValueError(
+                'A detector with objective="reconstruct" judges a step by windows that end after it, so it has no '
+                'streams: use objective="forecast".'
+            )
+        from ._outlier_stream import OutlierStream  # noqa: PLC0415 (brings the compiler)
+
+        return OutlierStream(self, n_streams)
+
     def _validated(self, X):
         self._check_is_fitted()
-        _refuse_times_of_rows(X)
+        _refuse_single_streams(X)
         return validate_inputs(self, X, self.structure_.dtype, missing=self.inputs_.missing, text=False)
 
     def _raw(self, sequences):
@@ -328,8 +358,11 @@ class SequenceOutlierDetector(OutlierMixin, BaseRNN):
         return np.nan_to_num(raw.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _refuse_times_of_rows(X):
-    """Refuse a frame whose rows have times: it may be meant as one stream, but each row would be a sequence."""
+def _refuse_single_streams(X):
+    """Refuse numbers alone, and a frame whose rows have times, which may be meant as one stream."""
+    first = X[0] if isinstance(X, (list, tuple)) and len(X) else None
+    if isinstance(first, Real) or (getattr(X, "ndim", 2) == 1 and getattr(X.dtype, "kind", "O") in "biuf"):
+        raise ValueError("Expected 2D array, got 1D array instead. One stream is passed as [X].")
     index = type(getattr(X, "index", None)).__name__
     if hasattr(X, "columns") and index in ("DatetimeIndex", "PeriodIndex", "TimedeltaIndex"):
         raise ValueError(

@@ -78,7 +78,7 @@ def _prefixes(predictor, order, raw):
 
 
 def _encoded(data, order):
-    """Values of all steps as the network reads them, the rows of the first ones, and lengths of sequences in `order`."""
+    """Of sequences in `order`: all steps as the network reads them, the rows of the first ones, and lengths."""
     from ..network.plan import Stretch  # noqa: PLC0415
 
     values, begins = data.read(Stretch.whole(data, order))

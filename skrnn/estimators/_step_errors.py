@@ -89,7 +89,8 @@ def smoothed(values, offsets, window):
 def _running(values, offsets, window):
     """Sums over the last `window` rows of a sequence, or all there are.
 
-    From sums of 1, 2, 4, ... rows, not by differences, in which nothing would be left beside a single large value.
+    From sums of 1, 2, 4, ... rows, so that a row depends on those that it sums up alone, and not by differences, in
+    which nothing would be left beside a single large value.
     """
     step = np.arange(len(values)) - np.repeat(offsets[:-1], np.diff(offsets))
     step = step.reshape(-1, *[1] * (values.ndim - 1))
@@ -97,7 +98,6 @@ def _running(values, offsets, window):
     def behind(sums, n):
         return np.where(step >= n, np.roll(sums, n, axis=0), 0.0)
 
-    window = min(window, int(step.max()) + 1)
     total, n_added, sums, n = np.zeros(values.shape), 0, values, 1
     while n <= window:
         if window & n:

@@ -13,13 +13,13 @@ from .._core.parameters import keep, plain, usable
 from ..persistence._estimators import saved
 from ..sequences import SequenceArray
 from ._base import FEATURE_POOLINGS, BaseRNN
-from ._step_by_step import stream_of
 from ._documentation import ARGUMENTS, FITTED, REFERENCES, SHARED, documented, table
 from ._exclusive import exclusive
 from ._fit import FitRequest
 from ._given import read_given
 from ._reservoir import draw_reservoir
 from ._settings import Auto, layer_sizes, max_bytes
+from ._step_by_step import stream_of
 from ._validation import warn_if_not_finite
 from .tasks._own import AnySuppliedTask, NextStepTask, ReconstructionTask, check_restored_points
 from .tasks._task import Task

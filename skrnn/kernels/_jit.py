@@ -102,6 +102,11 @@ def _cache_directory():
     return next(iter(filled), None)
 
 
+def cache_folder():
+    """The folder that compiled kernels are kept in, or None if there is none."""
+    return _cache_directory()
+
+
 def _remove_unused_builds(place):
     """Remove folders of other builds, of another version or from edited sources, that no process has used for long."""
     for path in place.glob("*-*-????????????"):

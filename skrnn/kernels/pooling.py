@@ -271,8 +271,8 @@ def _begin(sums, n, H, total):
 def _attend(a, Y, first, N, H, total):
     """Add a step of N sequences, whose rows begin at `first`, to the sums; a lane holds a sequence.
 
-    With m the largest score so far: sums[0] = m, sums[1] = sum exp(e - m), total = sum exp(e - m) y. Where m rises, what
-    was added up so far shrinks by the factor in sums[2]; sums[3] is exp(e - m).
+    With m the largest score so far: sums[0] = m, sums[1] = sum exp(e - m), total = sum exp(e - m) y. Where m rises,
+    what was added up so far shrinks by the factor in sums[2]; sums[3] is exp(e - m).
     """
     lanes, sums = VECTOR_BYTES // Y.itemsize, a.sums
     for n in range(0, N, lanes):

@@ -90,7 +90,7 @@ class Head:
         return self.pooling.kept_shapes(n_sequences) if self.top.keeps_outputs else {}
 
     def pool_so_far(self, shard, kept):
-        """Instructions that pool the outputs of all steps so far, of which the shard holds the last of each sequence."""
+        """Instructions that pool the outputs of all steps so far; the shard holds the last one of each sequence."""
         if not self.top.keeps_outputs:
             yield from self.pool(shard)
             return

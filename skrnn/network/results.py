@@ -113,7 +113,6 @@ class Pooled:
             after.append(Instruction("store", scatter_rows, (pooled, H, rows, k * H, out)))
         return during, after
 
-
     def kept_shapes(self, programs, n_sequences):
         ways = ((name, self._way(name, programs)) for name in self.poolings)
         return prefixed((name, way.kept_shapes(n_sequences)) for name, way in ways)

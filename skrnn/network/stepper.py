@@ -59,7 +59,10 @@ class Stepper:
         if conv is not None:
             self.windows = self._memory.buffers.group("convolution")["X"][:n, : conv.width * self.values.shape[1] + 1]
             self.windows[:] = 1
-        stages = network.stack.forward(programs.shard, given, conv is not None), network.stack.final_states(programs.shard, given)
+        stages = (
+            network.stack.forward(programs.shard, given, conv is not None),
+            network.stack.final_states(programs.shard, given),
+        )
         self.n_wrong = np.zeros(1, np.int64)
         ends = [
             Instruction("count steps", count_step, (plan.segment.first_steps,)),
@@ -78,7 +81,6 @@ class Stepper:
         """Begin with the states of a `Carry`, which may be of fewer sequences, the first ones."""
         n = len(next(iter(carry.arrays.values())))
         self._stack.from_carry(carry, self._memory.given, n)
-
 
 
 def no_carry(network, n_sequences):

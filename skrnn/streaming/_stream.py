@@ -1,10 +1,12 @@
 """``Stream``: what a fitted network makes of sequences whose steps come one by one."""
 
 import hashlib
+from functools import partial
 
 import numpy as np
 
 from .._core.warn import warn_user
+from ..sequences._steps import are_finite
 
 FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
 
@@ -38,25 +40,26 @@ class Stream:
     """
 
     def __init__(self, network, theta, encoder, n_streams, kind, decoders, names=None):
-        from ..network.convolved_stepper import stepper_of  # noqa: PLC0415 (brings the compiler)
-        from ._encoding import StepEncoder  # noqa: PLC0415
-
-        self.n_streams, self.n_channels, self._decoders = n_streams, encoder.n_channels, decoders
         packed = network.pack(theta, network.memory.allocate_packed())
-        self._stepper = stepper_of(network, packed, n_streams, kind)
-        self._inputs = StepEncoder(encoder, self._stepper.values, self._stepper.states["steps"])
-        self._shapes = (n_streams, encoder.n_channels), (encoder.n_channels,)
-        self._quick_shapes = self._shapes[: 2 if n_streams == 1 else 1] if self._inputs.is_plain else ()
-        self._states = self._stepper.states | self._inputs.states
-        self._network, self._names = _fingerprint(theta, encoder), names
+        self._make = partial(Rows, network, packed, encoder, kind)
+        self.n_streams, self.n_channels, self._decoders = n_streams, encoder.n_channels, decoders
+        self._is_text, self._names, self._parts = encoder.is_text, names, {}
+        self._rows = rows = self._make(n_streams)
+        self._shape = n_streams, encoder.n_channels
+        of_one = [(encoder.n_channels,)] if n_streams == 1 else []
+        self._quick_shapes = [self._shape, *of_one] if rows.inputs.is_plain else []
+        self._states, self._network = dict(rows.states), _fingerprint(theta, encoder)
 
-    def step(self, x):
+    def step(self, x, index=None):
         """Read a step, and predict from all steps so far.
 
         Parameters
         ----------
         x : array-like of shape (n_streams, n_channels), or (n_channels,) for one stream
             Values of the channels. A single token may be a str.
+        index : int, or array-like of int of shape (n,), default=None
+            Numbers of the streams that have a step; x has a row for each, or is of shape (n_channels,) for an int.
+            None: all of them.
 
         Returns
         -------
@@ -70,15 +73,17 @@ class Stream:
             If x has another shape than the steps of `fit`, or a value that `predict` refuses. The stream is left as it
             was.
         """
-        return self._advance(x, self._decoders["step"])
+        return self._advance(x, index, self._decoders["step"])
 
-    def step_proba(self, x):
+    def step_proba(self, x, index=None):
         """Read a step, and predict probabilities from all steps so far.
 
         Parameters
         ----------
         x : array-like of shape (n_streams, n_channels), or (n_channels,) for one stream
             Values of the channels.
+        index : int, or array-like of int of shape (n,), default=None
+            Numbers of the streams that have a step, see `step`.
 
         Returns
         -------
@@ -94,43 +99,76 @@ class Stream:
         """
         if "step_proba" not in self._decoders:
             raise AttributeError("step_proba is for classifiers: use step.")
-        return self._advance(x, self._decoders["step_proba"])
+        return self._advance(x, index, self._decoders["step_proba"])
 
-    def _advance(self, x, decode):
-        inputs, stepper = self._inputs, self._stepper
+    def _advance(self, x, index, decode):
+        if index is not None:
+            return self._advance_some(x, index, decode)
+        rows = self._rows
         # What follows takes a microsecond; `_read` and `encode` take ten.
-        if not (type(x) is np.ndarray and x.shape in self._quick_shapes and x.dtype in FLOATS and self._is_ready(x)):
-            inputs.encode(self._read(x))
-        stepper.run()
-        if stepper.n_wrong[0]:
-            warn_user(
-                "The predictions of some streams are not finite: the states of the network grow without bound on them. "
-                "Bring x to the size of what was fitted, or reset the streams.",
-                RuntimeWarning,
-            )
-        rows = decode(stepper.out)
-        return rows if self.n_streams > 1 or np.ndim(x) == 2 else rows[0]
+        if type(x) is np.ndarray and x.shape in self._quick_shapes and x.dtype in FLOATS and rows.take(x):
+            is_one = x.ndim == 1
+        else:
+            step, is_one = self._read(x, self.n_streams, self.n_streams == 1)
+            rows.inputs.encode(step)
+        rows.stepper.run()
+        out = rows.stepper.out
+        if rows.stepper.n_wrong[0]:
+            _warn()
+        return decode(out)[0] if is_one else decode(out)
 
-    def _is_ready(self, x):
-        """Whether the numbers of x are encoded, and finite."""
-        self._inputs.given[...] = x
-        return self._inputs.encode_plain()
+    def _advance_some(self, x, index, decode):
+        """A step of some streams, in rows of their own."""
+        which, is_one = self._numbers(index), np.ndim(index) == 0
+        step, n = self._read(x, len(which), is_one)[0], len(which)
+        # Rows that are left over take some step from the beginning, which is forgotten.
+        size = next(size for size in (4**k for k in range(32)) if size >= n)
+        if size not in self._parts:
+            self._parts[size] = self._make(size)
+        part = self._parts[size]
+        for name, array in part.states.items():
+            array[:n] = self._states[name][which]
+            if size > n:
+                array[n:] = 0
+        step = step if size == n else np.concatenate([step, np.repeat(step[:1], size - n, axis=0)])
+        if not (part.inputs.is_plain and part.take(step)):
+            part.inputs.encode(step)
+        part.stepper.run()
+        for name, array in part.states.items():
+            self._states[name][which] = array[:n]
+        out = part.stepper.out[:n].copy()
+        if not are_finite(out):
+            _warn()
+        return decode(out)[0] if is_one else decode(out)
 
-    def _read(self, x):
-        """A step as an array (n_streams, n_channels) of floats or tokens."""
-        is_text, names = self._inputs.encoder.is_text, getattr(x, "columns", None)
+    def _numbers(self, index):
+        which = self._checked(index)
+        if which.ndim == 0:
+            return which[np.newaxis]
+        if which.dtype.kind == "b":
+            which = np.flatnonzero(which)
+        if which.ndim != 1 or not len(which) or len(np.unique(which % self.n_streams)) < len(which):
+            raise ValueError(f"index must name one stream or several, each once; got {index!r:.100}.")
+        return which
+
+    def _read(self, x, n, may_be_one):
+        """A step of n streams as an array (n, n_channels) of floats or tokens, and whether it is given for one."""
+        names = getattr(x, "columns", None)
         if names is not None and self._names is not None and list(names) != list(self._names):
             raise ValueError(f"x has the columns {list(names)}, but fit saw {list(self._names)}.")
         try:
-            step = np.asarray(x, dtype=np.str_ if is_text else np.float64)
+            step = np.asarray(x, dtype=np.str_ if self._is_text else np.float64)
         except (TypeError, ValueError) as error:
-            raise ValueError(f"x must hold {'tokens (str)' if is_text else 'numbers'}: {error}") from error
-        if step.ndim == 0 and self.n_streams == self.n_channels == 1:
-            return step.reshape(1, 1)
-        if step.shape == self._shapes[0] or (self.n_streams == 1 and step.shape == self._shapes[1]):
-            return step.reshape(self._shapes[0])
-        one = f", or ({self.n_channels},)" if self.n_streams == 1 else ""
-        raise ValueError(f"x has shape {step.shape}, but a step of this stream is of shape {self._shapes[0]}{one}.")
+            raise ValueError(f"x must hold {'tokens (str)' if self._is_text else 'numbers'}: {error}") from error
+        of_one = (self.n_channels,)
+        if step.ndim == 0 and self.n_channels == 1 and may_be_one:
+            step = step.reshape(of_one)
+        if step.shape == (n, self.n_channels):
+            return step, False
+        if may_be_one and step.shape == of_one:
+            return step[np.newaxis], True
+        wanted = f"{(n, self.n_channels)}, or {of_one}" if may_be_one else f"{(n, self.n_channels)}"
+        raise ValueError(f"x has shape {step.shape}, but a step of this stream is of shape {wanted}.")
 
     # ------------------------------------------------------------------------------------------------------ states
     @property
@@ -178,7 +216,7 @@ class Stream:
             array[which] = 0
 
     def _checked(self, index):
-        which = np.asarray(index)
+        which = np.asarray(index) if np.size(index) else np.zeros(0, np.intp)
         if which.dtype.kind == "b" and which.shape == (self.n_streams,):
             return which
         if which.dtype.kind not in "iu" or not ((-self.n_streams <= which) & (which < self.n_streams)).all():
@@ -190,6 +228,39 @@ class Stream:
 
     def __reduce__(self):
         raise TypeError("A Stream cannot be pickled or copied: save its state, and make another from the estimator.")
+
+
+class Rows:
+    """Steps of sequences side by side, from their values to the result for all so far.
+
+    Attributes
+    ----------
+    stepper : Stepper or ConvolvedStepper
+    inputs : StepEncoder
+    states : dict of str to ndarray
+        See `Stepper`.
+    """
+
+    def __init__(self, network, packed, encoder, kind, n):
+        from ..network.convolved_stepper import stepper_of  # noqa: PLC0415 (brings the compiler)
+        from ._encoding import StepEncoder  # noqa: PLC0415
+
+        self.stepper = stepper_of(network, packed, n, kind)
+        self.inputs = StepEncoder(encoder, self.stepper.values, self.stepper.states["steps"])
+        self.states = self.stepper.states | self.inputs.states
+
+    def take(self, x):
+        """Encode an array of floats of the right shape; returns whether all of it is finite then."""
+        self.inputs.given[...] = x
+        return self.inputs.encode_plain()
+
+
+def _warn():
+    warn_user(
+        "The predictions of some streams are not finite: the states of the network grow without bound on them. Bring x "
+        "to the size of what was fitted, or reset the streams.",
+        RuntimeWarning,
+    )
 
 
 def _fingerprint(theta, encoder):

@@ -9,7 +9,8 @@ import pytest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 PAGES = sorted(DOCS.glob("*.rst"))
-NEEDED = {"interchange": ("torch", "onnx"), "saving": ("skops",)}  # modules of extras that a page uses
+# Modules of extras that a page uses.
+NEEDED = {"export": ("onnxruntime", "skl2onnx"), "interchange": ("torch", "onnx"), "saving": ("skops",)}
 WITH_EXAMPLES = [page for page in PAGES if ">>>" in page.read_text(encoding="utf-8")]
 
 

@@ -201,6 +201,29 @@ def test_no_bit_depends_on_the_other_sequences(name, dtype):
 
 @pytest.mark.small
 @each_dtype
+@each_pooling
+def test_step_by_step_has_the_bits_of_all_steps_at_once(name, dtype):
+    """Also where sequences begin at different times, in rows that held others before."""
+    H, lengths = 19, [7, 5, 4, 1]
+    layer, N = get_pooling(name, H), len(lengths)
+    whole = Shard(name, lengths, H, dtype)
+    expected, steps = whole.forward(), np.zeros(N, np.int64)
+    kept = whole.allocate(layer.kept_shapes(N))
+    rows = whole.allocate({"Y": (N, H), "pooled": (N, H + 1)} | layer.buffer_shapes(N, N, training=False))
+    plan = SimpleNamespace(segment=Segment(steps, 0, steps), n_sequences=N)
+    program = Program(layer.so_far(whole.packed, rows, kept, rows["Y"], plan, rows["pooled"]))
+    for t in range(-1, max(lengths)):
+        for n, y in enumerate(whole.sequences):
+            begin = lengths[0] - lengths[n]  # so that all end together
+            steps[n] = max(t - begin, 0)
+            rows["Y"][n, :H] = y[steps[n]] if t >= begin else 5.0
+        program.run()
+    assert_array_equal(rows["pooled"][:, :H], expected)
+    assert np.isnan(rows["pooled"][:, H:]).all()
+
+
+@pytest.mark.small
+@each_dtype
 def test_attention_weights_can_be_read(dtype):
     shard = Shard("attention", LENGTHS["ragged"], 6, dtype, training=False)
     shard.forward()

@@ -1,0 +1,158 @@
+"""Compares what a model of ONNX puts out with what the estimator predicts."""
+
+import numpy as np
+
+from ..sequences import as_sequence_array
+from ..sequences._steps import is_text
+from ..sequences._validate import rows_as_sequences
+from ._decoders import DecoderWriter
+
+TOLERANCE = {"float32": 1e-6, "float64": 1e-9}  # of probabilities
+OF_NUMBERS = 10  # times as much, in units of how far numbers are from their middle, at least 1
+METHODS = {"labels": "predict", "predictions": "predict", "probabilities": "predict_proba", "features": "transform"}
+
+
+def compare(model, estimator, parts, X):
+    """Raise a ValueError with the largest difference if a model puts out for X what the estimator does not predict."""
+    dtype, owner = parts.network.dtype.name, type(estimator).__name__
+    found = Runner(model, per_step=parts.network.per_step).run(X)
+    if isinstance(parts.network, DecoderWriter):
+        _compare_outputs(found, estimator.predict(X), dtype, owner)
+        return
+    for name, values in found.items():
+        method = getattr(estimator, METHODS.get(name, name), None)
+        if method is not None:
+            expected = method(X)
+            expected = np.concatenate(list(expected)) if parts.network.per_step else np.asarray(expected)
+            if name == "labels":
+                _compare_labels(values, expected, found.get("probabilities"), dtype, owner)
+            else:
+                _compare_numbers(name, values, expected, dtype, owner)
+
+
+def _compare_outputs(found, expected, dtype, owner):
+    """Compare sequences that are put out: one after the other."""
+    lengths = found.get("output_lengths")
+    if lengths is None:
+        _compare_numbers("predictions", np.concatenate(found["predictions"]), np.concatenate(expected), dtype, owner)
+        return
+    of_expected = np.array([len(labels) for labels in expected])
+    _compare_labels(lengths, of_expected, None, dtype, f"{owner} in lengths, that is,")
+    labels = [row[:n] for row, n in zip(found["labels"], lengths, strict=True)]
+    _compare_labels(np.concatenate(labels), np.concatenate(expected), None, dtype, owner)
+
+
+def _compare_labels(found, expected, probabilities, dtype, owner):
+    differ = found != expected
+    if probabilities is not None and found.ndim == 1:  # where classes are as probable as each other, either is right
+        top = np.sort(probabilities, axis=1)[:, -2:]
+        differ &= top[:, 1] - top[:, 0] > 2 * TOLERANCE[dtype]
+    elif probabilities is not None:
+        differ &= np.abs(probabilities - 0.5) > TOLERANCE[dtype]
+    if differ.any():
+        row = int(np.argwhere(differ)[0][0])
+        raise ValueError(
+            f"The model differs from this {owner} in {np.count_nonzero(differ)} labels of {differ.size}; row {row} is "
+            f"{found[row]!r} in ONNX Runtime, but {expected[row]!r} by predict.{_advice(dtype)}"
+        )
+
+
+def _compare_numbers(name, found, expected, dtype, owner):
+    if found.shape != expected.shape:
+        raise ValueError(f"The model gives {name} of shape {found.shape}, but this {owner} of {expected.shape}.")
+    limit = TOLERANCE[dtype]
+    if name != "probabilities":
+        middle = np.median(expected, axis=0)
+        limit = OF_NUMBERS * limit * np.maximum(1, np.abs(expected - middle).max(axis=0, initial=0))
+    difference = np.abs(found.astype(np.float64) - expected)
+    if not (difference <= limit).all():  # nor where there is NaN
+        row = int(np.argmax(np.nan_to_num(difference, nan=np.inf).reshape(len(difference), -1).max(axis=1)))
+        raise ValueError(
+            f"The model differs from this {owner}: the largest difference of {name} is "
+            f"{difference[row].max():.3g}, in row {row}; {np.max(limit):.1g} is usual for rounding.{_advice(dtype)}"
+        )
+
+
+def _advice(dtype):
+    return (
+        ' Values of X that are large beside their spread lose digits as float32: export with dtype="float64". If the '
+        'states of the network grow over the steps, rounding grows, too: fit with dtype="float64".'
+        if dtype == "float32"
+        else ""
+    )
+
+
+class Runner:
+    """A model in ONNX Runtime.
+
+    Parameters
+    ----------
+    model : onnx.ModelProto
+    per_step : bool
+        Whether there is an output for each step.
+    """
+
+    def __init__(self, model, per_step=False):
+        self.session, self.per_step = session_of(model), per_step
+        self.inputs = {each.name: each for each in self.session.get_inputs()}
+        self.outputs = {each.name: each for each in self.session.get_outputs()}
+
+    def run(self, X):
+        """Outputs by name, a row for each sequence in X or for each step."""
+        sequences = as_sequence_array(X)
+        sequences = rows_as_sequences(np.asarray(X)) if sequences is None else sequences
+        padded, lengths = self.padded(sequences)
+        steps = np.arange(padded.shape[1]) < lengths[:, np.newaxis]
+        if "lengths" in self.inputs:
+            found = self._run({"X": padded, "lengths": lengths})
+            return {name: values[steps] for name, values in found.items()} if self.per_step else found
+        found = self._run_steps(padded)
+        if self.per_step:
+            return {name: values[steps] for name, values in found.items()}
+        return {name: values[np.arange(len(lengths)), lengths - 1] for name, values in found.items()}
+
+    def padded(self, sequences):
+        """X and lengths as the model takes them."""
+        lengths = sequences.lengths.astype(np.int64)
+        shape = len(lengths), int(lengths.max()), sequences.n_channels
+        text, of_sequences = is_text(sequences.values), "lengths" in self.inputs
+        padded = np.full(shape, "", dtype=object) if text else np.zeros(shape, _dtype(self.inputs["X"]))
+        padded[np.arange(shape[1]) < lengths[:, np.newaxis]] = sequences.values
+        has_channels = len(self.inputs["X"].shape) == 2 + of_sequences
+        return padded if has_channels else padded[:, :, 0], lengths
+
+    def _run_steps(self, padded):
+        """Outputs of a model of single steps, stacked along the second axis."""
+        states = {
+            name: np.zeros((len(padded), *each.shape[1:]), _dtype(each))
+            for name, each in self.inputs.items()
+            if name != "X"
+        }
+        stages = []
+        for t in range(padded.shape[1]):
+            stage = self._run({"X": padded[:, t], **states})
+            states = {name: stage.pop(f"{name}.next") for name in states}
+            stages.append(stage)
+        return {name: np.stack([stage[name] for stage in stages], axis=1) for name in stages[0]}
+
+    def _run(self, inputs):
+        return dict(zip(self.outputs, self.session.run(None, inputs), strict=True))
+
+
+def session_of(model):
+    """A session of ONNX Runtime."""
+    try:
+        import onnxruntime  # noqa: PLC0415 (an extra)
+    except ImportError as error:
+        raise ImportError(f'check needs onnxruntime ({error}): pip install "skrnn[export]"') from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.log_severity_level = 3
+    return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def _dtype(value):
+    """The dtype of an input or output."""
+    return {"tensor(float)": np.float32, "tensor(double)": np.float64, "tensor(int64)": np.int64}.get(
+        value.type, object
+    )

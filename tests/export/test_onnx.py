@@ -1,0 +1,289 @@
+"""``to_onnx``: models in ONNX Runtime, beside the estimators that they were made of."""
+
+import numpy as np
+import pytest
+from exported import OPTIONS, classes, fitted, numbers, padded, sequences
+from networks import CELLS
+
+from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
+from skrnn.export import to_onnx
+from skrnn.losses import Poisson, SquaredError
+
+onnx = pytest.importorskip("onnx")
+onnxruntime = pytest.importorskip("onnxruntime")
+
+
+def run(model, **inputs):
+    """Outputs of a model by name."""
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    names = [each.name for each in session.get_outputs()]
+    return dict(zip(names, session.run(None, inputs), strict=True))
+
+
+def make(kind, option, seed=0):
+    """A fitted estimator of a kind with an option of the table, and its sequences."""
+    parameters, of_X = OPTIONS[option]
+    rng, per_step = np.random.default_rng(seed), parameters.get("targets") == "step"
+    X, parameters = sequences(rng, of_X), {"hidden_layer_sizes": (5,), "bidirectional": False, **parameters}
+    if kind is SequenceTransformer:
+        return fitted(kind(**parameters, objective="supervised"), X, classes(rng, X, per_step)), X
+    return fitted(kind(**parameters), X, (classes if kind is RNNClassifier else numbers)(rng, X, per_step)), X
+
+
+WITHOUT = {(SequenceTransformer, "pooling attention")}  # combinations that there are not
+KINDS = [RNNClassifier, RNNRegressor, SequenceTransformer]
+TABLE = [(kind, option) for kind in KINDS for option in OPTIONS if (kind, option) not in WITHOUT]
+READ_BACKWARD = {"cell jordan", "bidirectional", "pooling last", "convolution"}
+
+
+@pytest.mark.parametrize(("kind", "option"), TABLE, ids=lambda each: getattr(each, "__name__", each))
+def test_each_cell_of_the_table(kind, option):
+    estimator, X = make(kind, option)
+    model = to_onnx(estimator, check=X)
+    onnx.checker.check_model(model, full_check=True)
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"),
+    [(kind, option) for kind, option in TABLE if option not in READ_BACKWARD],
+    ids=lambda each: getattr(each, "__name__", each),
+)
+def test_each_cell_of_the_table_of_steps(kind, option):
+    estimator, X = make(kind, option)
+    onnx.checker.check_model(to_onnx(estimator, step=True, check=X), full_check=True)
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_all_cells_stacked(cell):
+    rng = np.random.default_rng(1)
+    X = sequences(rng)
+    clf = fitted(RNNClassifier((4, 3), CELLS[cell], pooling="last", bidirectional=False, dropout=0), X, classes(rng, X))
+    to_onnx(clf, check=X)
+    to_onnx(clf, check=X, step=True)
+
+
+def test_outputs_depend_neither_on_padding_nor_on_neighbours():
+    clf, X = make(RNNClassifier, "bidirectional")
+    model, expected = to_onnx(clf), clf.predict_proba(X)
+    values, lengths = padded(X)
+    found = run(model, X=values, lengths=lengths)
+    np.testing.assert_allclose(found["probabilities"], expected, rtol=0, atol=1e-6)
+    assert found["labels"].tolist() == clf.predict(X).tolist()
+    wider = np.concatenate([values, np.full_like(values, 1e30)], axis=1)
+    np.testing.assert_array_equal(run(model, X=wider, lengths=lengths)["probabilities"], found["probabilities"])
+    alone = [run(model, X=values[[i], :T], lengths=[T])["probabilities"][0] for i, T in enumerate(lengths)]
+    np.testing.assert_allclose(alone, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("labels", "kind"),
+    [
+        ([3, -1, 2**40], np.int64),
+        ([True, False], np.bool_),
+        (["é", "", "z"], object),
+        (np.array(["x", "y"], dtype=object), object),
+        ([0.5, 1.5, -2.0], np.float64),
+    ],
+)
+def test_labels_of_any_type(labels, kind):
+    rng = np.random.default_rng(0)
+    X, labels = sequences(rng), np.array(labels)
+    y = labels[np.arange(len(X)) % len(labels)]
+    if kind == np.float64:
+        y, names = np.arange(len(X)) % 3, labels
+    clf = fitted(RNNClassifier(4), X, y)
+    if kind == np.float64:
+        clf.classes_ = np.sort(names)
+    values, lengths = padded(X)
+    found = run(to_onnx(clf), X=values, lengths=lengths)["labels"]
+    assert found.dtype == kind
+    assert found.tolist() == clf.predict(X).tolist()
+
+
+def test_labels_without_a_form_are_refused():
+    rng = np.random.default_rng(0)
+    X = sequences(rng)
+    clf = fitted(RNNClassifier(4), X, classes(rng, X))
+    for odd in (
+        np.array(["2026-01-01"] * 3, "M8[D]"),
+        np.array(["a", 1, 2.0], dtype=object),
+        np.array([b"a"] * 3, "O"),
+    ):
+        clf.classes_ = odd
+        with pytest.raises(ValueError, match=r"RNNClassifier cannot be exported with the class label .* Encode y"):
+            to_onnx(clf)
+
+
+def test_several_labels_for_each_sequence():
+    rng = np.random.default_rng(0)
+    X = sequences(rng)
+    clf = fitted(RNNClassifier(4), X, rng.integers(0, 2, (len(X), 3)))
+    to_onnx(clf, check=X)
+    assert run(to_onnx(clf), **dict(zip(("X", "lengths"), padded(X), strict=True)))["labels"].dtype == np.int64
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson", "quantile"])
+def test_links_of_losses(loss):
+    rng = np.random.default_rng(0)
+    X = sequences(rng)
+    for y in (rng.uniform(1, 9, len(X)), rng.uniform(1, 9, (len(X), 1)), rng.uniform(1, 9, (len(X), 2, 2))):
+        reg = fitted(RNNRegressor(4, loss=loss, targets="sequence"), X, y)
+        to_onnx(reg, check=X)
+        values, lengths = padded(X)
+        assert run(to_onnx(reg), X=values, lengths=lengths)["predictions"].shape == reg.predict(X).shape
+
+
+def test_predictions_of_poisson_are_finite():
+    rng = np.random.default_rng(0)
+    X = sequences(rng)
+    reg = fitted(RNNRegressor(4, loss=Poisson()), X, rng.uniform(1, 9, len(X)))
+    reg.weights_["readout.b"][...] = 1000
+    to_onnx(reg, check=X)
+
+
+class OwnLink(SquaredError):  # noqa: N818 (no exception)
+    """A loss with a link of its own."""
+
+    def predict(self, raw):
+        return raw * raw
+
+
+def test_links_without_a_form_are_refused():
+    rng = np.random.default_rng(0)
+    X = sequences(rng)
+    reg = fitted(RNNRegressor(4, loss=OwnLink()), X, rng.uniform(1, 9, len(X)))
+    with pytest.raises(ValueError, match=r"RNNRegressor cannot be exported, since its loss OwnLink\(\)"):
+        to_onnx(reg)
+
+
+def test_what_predict_refuses_is_nan():
+    clf, X = make(RNNClassifier, "default")
+    values, lengths = padded(X)
+    values[0, 0, 0] = np.nan
+    values[1, lengths[1] - 1, 2] = np.inf
+    lengths = lengths.copy()
+    lengths[2], lengths[3] = 0, -1
+    probabilities = run(to_onnx(clf), X=values, lengths=lengths)["probabilities"]
+    assert np.isnan(probabilities[:4]).all()
+    np.testing.assert_allclose(probabilities[4:], clf.predict_proba(X[4:]), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("odd", [-1.0, 1.5, np.nan])
+def test_values_that_are_no_codes_are_nan(odd):
+    clf, X = make(RNNClassifier, "categorical_features")
+    X[0][0, 0] = 77
+    values, lengths = padded(X)
+    np.testing.assert_allclose(
+        run(to_onnx(clf), X=values, lengths=lengths)["probabilities"], clf.predict_proba(X), rtol=0, atol=1e-6
+    )
+    values[0, 0, 0] = odd
+    assert np.isnan(run(to_onnx(clf), X=values, lengths=lengths)["probabilities"][0]).all()
+
+
+def test_times_that_do_not_rise_are_nan():
+    clf, X = make(RNNClassifier, "time_channel")
+    values, lengths = padded(X, dtype=np.float64)
+    i = int(lengths.argmax())
+    values[i, 2, -1] = values[i, 1, -1]
+    found = run(to_onnx(clf), X=values, lengths=lengths)["probabilities"]
+    assert np.isnan(found).all(axis=1).tolist() == (np.arange(len(X)) == i).tolist()
+
+
+def test_unknown_tokens():
+    clf, X = make(RNNClassifier, "tokens")
+    to_onnx(clf, check=[["never seen"], ["a", "never seen", "b"], *X])
+    to_onnx(clf, check=[["never seen"], ["a", "never seen", "b"], *X], step=True)
+
+
+def test_states_are_those_of_a_stream():
+    clf, X = make(RNNClassifier, "pooling attention")
+    model, X = to_onnx(clf, step=True), np.float32([x[:4] for x in X if len(x) >= 4])
+    stream = clf.stream(len(X))
+    states = {name: array for name, array in stream.state.items() if name != "network"}
+    assert [each.name for each in model.graph.input] == ["X", *states]
+    for t in range(4):
+        found = run(model, X=X[:, t], **states)
+        expected = stream.step_proba(X[:, t].astype(float))
+        np.testing.assert_allclose(found["probabilities"], expected, rtol=0, atol=1e-6)
+        states = {name: found[f"{name}.next"] for name in states}
+    for name, array in states.items():
+        np.testing.assert_allclose(array, stream.state[name], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("opset", [14, 15, 18, 20, 21])
+def test_opsets(opset):
+    for option in ("layer_norm", "pooling max", 'missing "decay"', "tokens"):
+        clf, X = make(RNNClassifier, option)
+        model = to_onnx(clf, check=X, opset=opset)
+        assert {each.domain: each.version for each in model.opset_import}[""] == opset
+
+
+@pytest.mark.parametrize("opset", [13, 7, 10_000, 17.0, "17", True])
+def test_opsets_that_do_not_do(opset):
+    clf, _ = make(RNNClassifier, "default")
+    with pytest.raises(ValueError, match=f"opset.*{opset}"):
+        to_onnx(clf, opset=opset)
+
+
+def test_dtype_of_inputs():
+    clf, X = make(RNNClassifier, "default")
+    far = [x + 1e6 for x in X]
+    clf.inputs_.mean[:] += 1e6
+    with pytest.raises(ValueError, match=r'largest difference of probabilities is .* dtype="float64"'):
+        to_onnx(clf, check=far)
+    to_onnx(clf, check=far, dtype="float64")
+    with pytest.raises(ValueError, match="dtype must be"):
+        to_onnx(clf, dtype="float16")
+    clf, _ = make(RNNClassifier, "time_channel")
+    with pytest.raises(ValueError, match="would be rounded"):
+        to_onnx(clf, dtype="float32")
+
+
+def test_check_finds_another_model(monkeypatch):
+    clf, X = make(RNNClassifier, "default")
+    from skrnn.export import _stack
+
+    monkeypatch.setattr(_stack, "EPSILON", 0.5)
+    to_onnx(clf, check=X)  # without layer_norm it does not matter
+    clf, X = make(RNNClassifier, "layer_norm")
+    with pytest.raises(ValueError, match=r"labels|largest difference"):
+        to_onnx(clf, check=X)
+
+
+def test_files_are_whole_or_not_there(tmp_path, monkeypatch):
+    clf, X = make(RNNClassifier, "default")
+    path = tmp_path / "model.onnx"
+    model = to_onnx(clf, path, check=X)
+    assert path.read_bytes() == model.SerializeToString()
+    before = path.read_bytes()
+    from skrnn.export import _check
+
+    monkeypatch.setitem(_check.TOLERANCE, "float32", -1.0)
+    with pytest.raises(ValueError, match="differs"):
+        to_onnx(clf, path, check=X)
+    assert path.read_bytes() == before
+    assert [each.name for each in tmp_path.iterdir()] == ["model.onnx"]
+    for wrong in (tmp_path, tmp_path / "none" / "model.onnx"):
+        with pytest.raises(OSError, match="Cannot save"):
+            to_onnx(clf, wrong)
+
+
+def test_what_cannot_be_exported_is_refused_by_name():
+    from sklearn.exceptions import NotFittedError
+    from sklearn.linear_model import LogisticRegression
+
+    from skrnn import CTCClassifier, SequenceGenerator
+
+    with pytest.raises(NotFittedError):
+        to_onnx(RNNClassifier())
+    for estimator in (CTCClassifier(), SequenceGenerator()):
+        with pytest.raises(ValueError, match=f"{type(estimator).__name__} cannot be exported to ONNX, since"):
+            to_onnx(estimator)
+    with pytest.raises(ValueError, match="LogisticRegression cannot be exported"):
+        to_onnx(LogisticRegression())
+    with pytest.raises(ValueError, match="step must be"):
+        to_onnx(RNNClassifier(), step="yes")
+    for option, what in (("bidirectional", "bidirectional=False"), ("convolution", "convolution=None")):
+        clf, _ = make(RNNClassifier, option)
+        with pytest.raises(ValueError, match=what):
+            to_onnx(clf, step=True)
