@@ -34,7 +34,7 @@ def at_fixed_share(early, X, y, share):
     for t, proba in enumerate(early.estimator_.staged_predict_proba(X), 1):
         now = ends == t
         right[now] = early.estimator_.classes_[proba[now].argmax(axis=1)] == y[now]
-    return right.mean()
+    return float(right.mean())
 
 
 def measure(name):
