@@ -44,6 +44,7 @@ SECTIONS = {
     "sequences_out": "Sequences out",
     "forecast": "Forecasts",
     "outliers": "Outliers",
+    "early": "Early decisions",
     "flagship": "Columns and sequences together",
 }
 LIBRARIES = ("numpy", "numba", "llvmlite", "scikit-learn", "joblib", "torch", "onnxruntime")

@@ -14,6 +14,7 @@ from importlib import import_module
 from ._core.version import __version__
 from ._precompile import precompile
 from .convolution import Conv
+from .early import EarlyClassifier
 from .estimators import (
     CTCClassifier,
     RNNClassifier,
@@ -31,6 +32,7 @@ from .sequences import Sequence, SequenceArray
 __all__ = [
     "CTCClassifier",
     "Conv",
+    "EarlyClassifier",
     "RNNClassifier",
     "RNNForecaster",
     "RNNRegressor",

@@ -11,6 +11,7 @@ MODULES = (
         "skrnn.cells",
         "skrnn.checks",
         "skrnn.convolution",
+        "skrnn.early",
         "skrnn.initializers",
         "skrnn.inspection",
         "skrnn.interchange",
