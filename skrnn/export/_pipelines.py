@@ -1,5 +1,6 @@
 """Pipelines: what stands before a recurrent network and behind it, as nodes."""
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -170,7 +171,8 @@ def write_behind(graph, estimators, features):
     """`Output`s of estimators of scikit-learn, from the `Output` of a `SequenceTransformer`."""
     rows, n, last = graph.cast(features.value, np.float64), features.shape[0], estimators[-1]
     # skl2onnx knows more estimators alone than in pipelines.
-    found = splice(graph, make_pipeline(*estimators) if len(estimators) > 1 else last, rows, n, np.float64)
+    estimator = make_pipeline(*estimators) if len(estimators) > 1 else last
+    found = splice(graph, estimator, rows, n, np.float64)
     if is_classifier(last):
         names = ["labels", "probabilities" if hasattr(last, "predict_proba") else "scores"]
     elif is_regressor(last):
@@ -180,6 +182,14 @@ def write_behind(graph, estimators, features):
     for name, ((_, dtype, shape), value) in zip(names, found, strict=True):
         if dtype.kind == "f":  # some operators put out another type than skl2onnx declares
             value = graph.cast(value, dtype)
-        if name == "labels" or (name == "predictions" and shape == [1]):
-            value, shape = graph.node("Reshape", value, [-1]), []
+        if name in ("labels", "predictions"):  # whose shapes skl2onnx does not always declare
+            shape = _shape_of_prediction(estimator, n)
+            value = graph.node("Reshape", value, [-1, *shape])
         yield Output(name, value, dtype, shape)
+
+
+def _shape_of_prediction(estimator, n_columns):
+    """What `predict` gives for a row, as a list of sizes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names that columns do not have here
+        return list(np.shape(estimator.predict(np.zeros((1, n_columns))))[1:])
