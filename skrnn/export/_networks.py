@@ -8,6 +8,7 @@ from ..estimators._regressor import RNNRegressor
 from ._head import HeadWriter
 from ._inputs import InputWriter, input_dtype
 from ._stack import StackWriter, Steps, which_exist
+from ._steps import ConvolvedSteps, PlainSteps
 from ._targets import Output, check_task, write_outputs
 
 SUPERVISED = (RNNClassifier, RNNRegressor)
@@ -81,6 +82,9 @@ class NetworkWriter(SequenceReader):
             poolings = estimator._poolings()
         self.head = HeadWriter(self.network, self.weights, poolings)
         self.n_features = self.network.stack.n_top_units * len(poolings or ())
+        self.steps = PlainSteps(self.stack, self.head)
+        if self.structure.convolution is not None:
+            self.steps = ConvolvedSteps(self.stack, self.head, self.n_features or self.network.n_outputs)
 
     def sequences(self, graph, X, lengths):
         """`Output`s of all sequences, from X (n, T, C) and lengths (n,)."""
@@ -103,29 +107,19 @@ class NetworkWriter(SequenceReader):
                 f"This {self.name} reads sequences backward, too, from an end that single steps do not have: fit it "
                 "with bidirectional=False, or export whole sequences with step=False."
             )
-        if self.structure.convolution is not None:
-            raise ValueError(
-                f"This {self.name} has a convolution, which reads steps that have not come: fit it with "
-                "convolution=None, or export whole sequences with step=False."
-            )
 
     def state_shapes(self):
         """Dict of the names of states, as in a `Stream`, to a dtype and a shape."""
-        own = self.stack.state_shapes() | self.head.state_shapes() | {"steps": (np.int64, ["n"])}
-        return own | self.inputs.state_shapes()
+        return self.steps.state_shapes() | self.inputs.state_shapes()
 
     def step(self, graph, X, states):
         """`Output`s after a step X (n, C), and the states after it."""
-        steps = graph.node("Unsqueeze", states["steps"], [1])
-        begins = graph.node("Equal", steps, np.int64(0))
+        begins = graph.node("Equal", graph.node("Unsqueeze", states["steps"], [1]), np.int64(0))
         columns, of_inputs = self.inputs.step(graph, X, states, begins)
-        y, of_stack = self.stack.step(graph, self.stack.front(graph, columns), states)
-        n_steps = graph.node("Add", steps, np.int64(1))
-        raw, of_head = self.head.step(graph, y, states, begins, n_steps)
+        raw, after = self.steps.step(graph, self.stack.front(graph, columns), states)
         for each in self._wrong(graph, columns):
             raw = graph.node("Add", raw, graph.reduce("ReduceSum", each, -1, keepdims=True))
-        after = of_inputs | of_stack | of_head | {"steps": graph.node("Squeeze", n_steps, [1])}
-        return self._outputs(graph, raw, 1), after
+        return self._outputs(graph, raw, 1), after | of_inputs
 
 
 def _wrong_lengths(graph, X, lengths):
