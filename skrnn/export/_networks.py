@@ -23,7 +23,7 @@ class SequenceReader:
         A fitted estimator with a network.
     """
 
-    per_step = False
+    per_step = puts_out_sequences = False
 
     def __init__(self, estimator):
         self.network, theta = network_and_theta(estimator)

@@ -11,6 +11,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ..estimators._classifier import RNNClassifier
+from ..estimators._ctc import CTCClassifier
 from ..estimators._regressor import RNNRegressor
 from ..estimators._seq2seq_classifier import Seq2SeqClassifier
 from ..estimators._seq2seq_regressor import Seq2SeqRegressor
@@ -19,13 +20,13 @@ from ..preprocessing import PerStep, TokenEncoder
 from ._decoders import DecoderWriter
 from ._graph import ML_DOMAIN
 from ._networks import NetworkWriter
+from ._paths import PathWriter
 from ._sklearn import splice
 from ._targets import Output
 
 NETWORKS = dict.fromkeys((RNNClassifier, RNNRegressor, SequenceTransformer), NetworkWriter)
-NETWORKS |= dict.fromkeys((Seq2SeqClassifier, Seq2SeqRegressor), DecoderWriter)
+NETWORKS |= dict.fromkeys((Seq2SeqClassifier, Seq2SeqRegressor), DecoderWriter) | {CTCClassifier: PathWriter}
 WITHOUT_FORM = {
-    "CTCClassifier": "its search for the most probable labelling has no form in ONNX",
     "EarlyClassifier": "how long it reads depends on its own predictions, sequence by sequence",
     "RNNForecaster": "it reads series with dates, which ONNX has not; export the RNNRegressor of windows in its place",
     "SequenceGenerator": "what it puts out is drawn at random",

@@ -1,5 +1,7 @@
 """``to_onnx``: models in ONNX Runtime, beside the estimators that they were made of."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from exported import OPTIONS, classes, fitted, numbers, padded, sequences
@@ -10,6 +12,7 @@ from skrnn.convolution import Conv
 from skrnn.export import to_onnx
 from skrnn.losses import Poisson, SquaredError
 
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
@@ -74,6 +77,17 @@ def test_outputs_depend_neither_on_padding_nor_on_neighbours():
     np.testing.assert_array_equal(run(model, X=wider, lengths=lengths)["probabilities"], found["probabilities"])
     alone = [run(model, X=values[[i], :T], lengths=[T])["probabilities"][0] for i, T in enumerate(lengths)]
     np.testing.assert_allclose(alone, expected, rtol=0, atol=1e-6)
+
+
+def test_a_cell_of_a_user(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS)
+    from ugrnn import UGRNN
+
+    rng = np.random.default_rng(0)
+    X = sequences(rng)
+    clf = fitted(RNNClassifier(4, UGRNN(), zoneout=0.2, bidirectional=False), X, classes(rng, X))
+    to_onnx(clf, check=X)
+    to_onnx(clf, check=X, step=True)
 
 
 @pytest.mark.parametrize(
@@ -285,11 +299,11 @@ def test_what_cannot_be_exported_is_refused_by_name():
     from sklearn.exceptions import NotFittedError
     from sklearn.linear_model import LogisticRegression
 
-    from skrnn import CTCClassifier, SequenceGenerator
+    from skrnn import SequenceGenerator, SequenceOutlierDetector
 
     with pytest.raises(NotFittedError):
         to_onnx(RNNClassifier())
-    for estimator in (CTCClassifier(), SequenceGenerator()):
+    for estimator in (SequenceOutlierDetector(), SequenceGenerator()):
         with pytest.raises(ValueError, match=f"{type(estimator).__name__} cannot be exported to ONNX, since"):
             to_onnx(estimator)
     with pytest.raises(ValueError, match="LogisticRegression cannot be exported"):
