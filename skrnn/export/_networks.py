@@ -46,9 +46,11 @@ class SequenceReader:
         """`Steps` of what the first layer or a convolution gets, and NaN (n, 1) where something is wrong, else 0."""
         by_time = [1, 0] if self.inputs.has_one_token else [1, 0, 2]
         X = graph.node("Transpose", X, perm=by_time)
+        wrong = _wrong_lengths(graph, X, lengths)
+        # Others would be errors of some operators, for all sequences.
+        lengths = graph.node("Min", graph.node("Max", lengths, np.int64(1)), graph.size(X, 0))
         exist = which_exist(graph, X, lengths)
         columns = self.inputs.sequences(graph, X)
-        wrong = _wrong_lengths(graph, X, lengths)
         for each in self._wrong(graph, columns):
             of_steps = graph.reduce("ReduceSum", graph.node("Where", exist, each, graph.dtype.type(0)), 0)
             wrong = graph.node("Add", wrong, graph.reduce("ReduceSum", of_steps, -1, keepdims=True))

@@ -171,16 +171,17 @@ def test_links_without_a_form_are_refused():
         to_onnx(reg)
 
 
-def test_what_predict_refuses_is_nan():
-    clf, X = make(RNNClassifier, "default")
+@pytest.mark.parametrize("option", ["default", "bidirectional", "pooling last", "convolution"])
+def test_what_predict_refuses_is_nan(option):
+    clf, X = make(RNNClassifier, option)
     values, lengths = padded(X)
     values[0, 0, 0] = np.nan
     values[1, lengths[1] - 1, 2] = np.inf
     lengths = lengths.copy()
-    lengths[2], lengths[3] = 0, -1
+    lengths[2:5] = 0, -1, values.shape[1] + 1
     probabilities = run(to_onnx(clf), X=values, lengths=lengths)["probabilities"]
-    assert np.isnan(probabilities[:4]).all()
-    np.testing.assert_allclose(probabilities[4:], clf.predict_proba(X[4:]), rtol=0, atol=1e-6)
+    assert np.isnan(probabilities[:5]).all()
+    np.testing.assert_allclose(probabilities[5:], clf.predict_proba(X[5:]), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("odd", [-1.0, 1.5, np.nan])
