@@ -74,9 +74,10 @@ top.set(ylabel="band", title="Energy in each band, and the words where the netwo
 for step, word in zip(steps, y_test[i], strict=True):
     color = f"C{clf.classes_.tolist().index(word)}"
     top.axvline(step, color=color, lw=2)
-    top.text(step + 0.6, N_BANDS - 0.9, word, color=color, weight="bold", va="top")
-for k, word in enumerate(clf.classes_):
-    bottom.plot(probabilities[:, k], color=f"C{k}", label=word)
+    box = {"facecolor": "w", "edgecolor": "none", "pad": 1}
+    top.text(step + 0.7, N_BANDS - 1, word, color=color, weight="bold", va="top", bbox=box)
+for k, (word, style) in enumerate(zip(clf.classes_, ("-", "--", "-.", (0, (1, 1))), strict=True)):
+    bottom.plot(probabilities[:, k], color=f"C{k}", linestyle=style, label=word)
 bottom.plot(probabilities[:, -1], color="0.6", ls=":", label="blank")
 bottom.set(xlabel="step", ylabel="probability", ylim=(-0.02, 1.05))
 bottom.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, -0.28), frameon=False)

@@ -99,17 +99,17 @@ for name, accuracies in curves.items():
 # ------
 # Below the curves: three digits, and beside each row the probabilities that the network trained on cut digits predicts
 # after reading the rows down to this one.
-figure = plt.figure(figsize=(11, 6.2), layout="constrained")
+figure = plt.figure(figsize=(11, 6.8), layout="constrained")
 top, bottom = figure.subfigures(2, 1, height_ratios=(1.6, 1))
 left, right = top.subplots(1, 2)
-for name in ("LSTM", "GRU", "Elman"):
-    left.semilogy(models[f"RNNClassifier, {name}"].loss_curve_, label=name)
+for name, style in {"LSTM": "-", "GRU": "--", "Elman": ":"}.items():
+    left.semilogy(models[f"RNNClassifier, {name}"].loss_curve_, style, label=name)
 left.set(title="Training", xlabel="epoch", ylabel="training loss")
 for (name, accuracies), style in zip(curves.items(), ("C1o-", "C1o:", "k^--"), strict=True):
     right.plot(n_rows, accuracies, style, label=name, markersize=5)
 right.set(title="Recognised while it is read", xlabel="rows read", ylabel="test accuracy", xticks=n_rows, ylim=(0, 1))
 left.legend(frameon=False)
-right.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(0.02, 0.32))
+right.legend(frameon=False, fontsize="small", loc="upper left", bbox_to_anchor=(0, -0.17))
 for axes in (left, right):
     axes.grid(alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)

@@ -43,7 +43,7 @@ networks = {
 }
 common = {"hidden_layer_sizes": 32, "random_state": 0}
 
-fig, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
+norms_of = {}
 print(f"{'network':20s} {'|dL/dh_1| / |dL/dh_100|':>24s} {'R^2 after 30 epochs':>20s}")
 for name, parameters in networks.items():
     # With a learning rate next to 0 the network stays as it was initialised.
@@ -52,7 +52,7 @@ for name, parameters in networks.items():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # 30 epochs are not enough for all, and they say so
         trained = RNNRegressor(**common, **parameters, max_iter=30, tol=0.0).fit(X, y)
-    ax.semilogy(np.arange(1, T + 1), norms, label=name)
+    norms_of[name] = norms
     print(f"{name:20s} {norms[0] / norms[-1]:24.1e} {trained.score(X_test, y_test):20.3f}", flush=True)
 
 # %%
@@ -61,6 +61,10 @@ for name, parameters in networks.items():
 # If the norm decreases by a constant factor per step, the network cannot learn from the first step, however long the
 # training. The reverse is not guaranteed: the gradient of the IRNN reaches the first step, but the IRNN needs more than
 # 30 epochs.
+fig, ax = plt.subplots(figsize=(7, 4.2), layout="constrained")
+styles = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)))
+for (name, norms), style in zip(norms_of.items(), styles, strict=True):
+    ax.semilogy(np.arange(1, T + 1), norms, linestyle=style, label=name)
 ax.set(xlabel="step", ylabel="mean norm of dL/dh", title="Before training", xlim=(1, T))
 ax.legend()
 fig.savefig("gradient_reach.png", dpi=120)

@@ -53,6 +53,7 @@ for epoch in range(1, 101):
 # together from the training text. The colour of the last text shows how probable each character was to the network.
 figure, (left, right) = plt.subplots(1, 2, figsize=(12, 4), width_ratios=(1, 2), layout="constrained")
 left.plot(np.arange(1, 101), scores, label=["training, with dropout", "held-out text"])
+left.lines[1].set_linestyle("--")
 left.axhline(-np.log(len(known)), color="0.7", linestyle=":", label="guessing")
 left.set(xlabel="epoch", title="Mean log-likelihood of a character")
 left.legend(frameon=False, fontsize="small")

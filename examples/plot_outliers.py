@@ -76,7 +76,7 @@ axes[3].axhline(-detector.step_offset_, color="tab:red", linestyle="--", label="
 axes[3].fill_between(steps, 0, -scores, where=alarm, color="tab:red", alpha=0.4, label="alarm")
 for fault in faults.values():
     axes[3].axvspan(fault.start, fault.stop, color="0.85", zorder=0)
-axes[3].set(ylabel="minus score", xlabel="step", xlim=(n_train, n_steps), ylim=(0, 1.35 * -scores.min()))
-axes[3].legend(loc="upper left", ncols=3, frameon=False)
+axes[3].set(ylabel="minus score", xlabel="step", xlim=(n_train, n_steps), ylim=(0, 1.05 * -scores.min()))
+axes[3].legend(loc="upper center", bbox_to_anchor=(0.5, -0.25), ncols=3, frameon=False)
 axes[0].set_title("Three faults (grey), each within the usual range of its sensor")
 plt.savefig("outliers.png", dpi=150)

@@ -13,7 +13,7 @@ figure ``regression_ragged.png``.
 # %%
 # Data
 # ----
-# 800 recordings of 20 to 80 steps. The target is the decay rate. Inputs and targets have different units, but need no
+# 600 recordings of 20 to 80 steps. The target is the decay rate. Inputs and targets have different units, but need no
 # scaling.
 import matplotlib.pyplot as plt
 import numpy as np
@@ -37,8 +37,8 @@ def record(decay, n_steps):
     return rng.uniform(5, 10) * wave * np.exp(-decay / 1000 * t) + rng.normal(scale=0.5, size=n_steps)
 
 
-y = rng.uniform(0, 50, size=800)
-X = [record(decay, n_steps) for decay, n_steps in zip(y, rng.integers(20, 81, size=800), strict=True)]
+y = rng.uniform(0, 50, size=600)
+X = [record(decay, n_steps) for decay, n_steps in zip(y, rng.integers(20, 81, size=600), strict=True)]
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 
 # %%
@@ -80,10 +80,10 @@ for name, predicted in predictions.items():
     print(f"{name:<20} R2 = {r2_score(y_test, predicted):.3f} on {len(y_test)} new recordings")
 
 figure, axes = plt.subplots(1, 3, figsize=(11, 3.4), layout="constrained")
-for i in np.argsort(y_test)[[20, 100, 180]]:
-    axes[0].plot(X_test[i], label=f"decay {y_test[i]:.0f}")
+for i, style in zip(np.argsort(y_test)[[20, 75, 130]], ("-", "--", ":"), strict=True):
+    axes[0].plot(X_test[i], style, label=f"decay {y_test[i]:.0f}")
 axes[0].set(title="Recordings", xlabel="step")
-axes[0].legend(frameon=False, fontsize="small")
+axes[0].legend(frameon=False, fontsize="small", loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=3)
 for ax, (name, predicted) in zip(axes[1:], predictions.items(), strict=True):
     ax.plot([0, 50], [0, 50], color="0.7")
     ax.plot(y_test, predicted, ".", alpha=0.7)

@@ -49,6 +49,7 @@ __all__ = [
 
 # Parts of the public interface that `import skrnn` does not load; they are at the first use of their name.
 LATER = (
+    "adapters",
     "callbacks",
     "checks",
     "export",

@@ -8,11 +8,20 @@ import pytest
 import skrnn
 
 PARTS = [
-    *["callbacks", "cells", "checks", "convolution", "initializers", "interchange", "losses", "metrics"],
-    *["model_selection", "optimizers", "persistence", "preprocessing", "schedules", "sequences", "structure"],
+    *["adapters", "callbacks", "cells", "checks", "convolution", "initializers", "interchange", "losses"],
+    *[
+        "metrics",
+        "model_selection",
+        "optimizers",
+        "persistence",
+        "preprocessing",
+        "schedules",
+        "sequences",
+        "structure",
+    ],
 ]
 SERIES = "assert pd.Series([[1.0], None], dtype='sequence').dtype.name == 'sequence'"
-HEAVY = "import sys; assert not {'numba', 'torch', 'matplotlib', 'skrnn.kernels'} & set(sys.modules)"
+HEAVY = "import sys; assert not {'numba', 'torch', 'matplotlib', 'sktime', 'skrnn.kernels'} & set(sys.modules)"
 
 
 def run(code):

@@ -198,11 +198,6 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
     def staged_predict_proba(self, X):
         """Predict probabilities after each step, as if the sequences ended there.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_sequences, n_steps, n_channels), list of arrays, or SequenceArray
-            Sequences.
-
         Yields
         ------
         proba : ndarray of shape (n_sequences, n_classes)

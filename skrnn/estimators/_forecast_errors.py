@@ -13,8 +13,8 @@ def prepared(source, judged):
     sequences, is_later = source.sequences, source.is_later
     if source.n_trained.max() < 2:
         raise ValueError(
-            'objective="forecast" predicts the next step, so a sequence needs two steps or more; all have one (a '
-            "table: n_features=1). A single stream of shape (n_steps, n_channels) is passed as [X]."
+            'objective="forecast" predicts the next step, so a sequence needs two steps or more; all that are trained '
+            "on have one (a table: n_features=1). A single stream of shape (n_steps, n_channels) is passed as [X]."
         )
     steps = Steps(judged.standardized(sequences), sequences.offsets)
     weights = learn_weights(steps, is_later)

@@ -5,7 +5,8 @@ import numpy as np
 from ..network.encoding import mean_and_scale, number_channels
 from ..sequences import SequenceArray
 
-ROUNDING = 1e-6  # of a constant: less is no change
+ROUNDING = 10  # times the precision of the values: less is no change in training
+MOVED = 1e-6  # of a constant: less is no change later, when X may have another precision
 LARGEST = 1e150  # whose squares are numbers
 
 
@@ -33,7 +34,7 @@ class Judged:
         values = sequences.values[~is_later][:, which].astype(np.float64)
         _refuse_useless(values, which, sequences.channel_names)
         lowest, highest = np.nanmin(values, axis=0), np.nanmax(values, axis=0)
-        constant = highest - lowest <= ROUNDING * np.abs(lowest)
+        constant = highest - lowest <= ROUNDING * np.finfo(sequences.values.dtype).eps * np.abs(lowest)
         if constant.all():
             raise ValueError("X never changes in the steps that are trained on: there is nothing to learn.")
         mean, scale = mean_and_scale(values, np.ones(len(values)), which, "standardize")
@@ -58,7 +59,7 @@ class Judged:
 
     def moved(self, sequences):
         """Which values (n_steps, C) differ from the only one that their channel had in training."""
-        differs = np.abs(sequences.values[:, self.which] - self.mean) > ROUNDING * np.abs(self.mean)
+        differs = np.abs(sequences.values[:, self.which] - self.mean) > MOVED * np.abs(self.mean)
         return differs & self.constant
 
     def unmoved(self, sequences):

@@ -232,7 +232,7 @@ class SequenceOutlierDetector(OutlierMixin, BaseRNN):
             result of the previous fit is kept.
         """
         self._validate_params()
-        _refuse_times_of_rows(X)
+        _refuse_single_streams(X)
         return self._run(FitRequest(X, None, None))
 
     def _task(self):
@@ -345,7 +345,7 @@ class SequenceOutlierDetector(OutlierMixin, BaseRNN):
 
     def _validated(self, X):
         self._check_is_fitted()
-        _refuse_times_of_rows(X)
+        _refuse_single_streams(X)
         return validate_inputs(self, X, self.structure_.dtype, missing=self.inputs_.missing, text=False)
 
     def _raw(self, sequences):
@@ -358,8 +358,11 @@ class SequenceOutlierDetector(OutlierMixin, BaseRNN):
         return np.nan_to_num(raw.astype(np.float64), nan=0.0, posinf=0.0, neginf=0.0)
 
 
-def _refuse_times_of_rows(X):
-    """Refuse a frame whose rows have times: it may be meant as one stream, but each row would be a sequence."""
+def _refuse_single_streams(X):
+    """Refuse numbers alone, and a frame whose rows have times, which may be meant as one stream."""
+    first = X[0] if isinstance(X, (list, tuple)) and len(X) else None
+    if isinstance(first, Real) or (getattr(X, "ndim", 2) == 1 and getattr(X.dtype, "kind", "O") in "biuf"):
+        raise ValueError("Expected 2D array, got 1D array instead. One stream is passed as [X].")
     index = type(getattr(X, "index", None)).__name__
     if hasattr(X, "columns") and index in ("DatetimeIndex", "PeriodIndex", "TimedeltaIndex"):
         raise ValueError(

@@ -23,7 +23,8 @@ PARAMETERS = table("""\
 loss : {"squared_error", "absolute_error", "huber", "poisson", "quantile"} or BaseLoss
     Loss function. It selects the statistic to predict: the mean, the median, a compromise between both, the mean of
     counts (through an exponential, so it is positive), or a quantile. Pass an instance to set its parameters, for
-    example ``Huber(delta=2.0)``.
+    example ``Huber(delta=2.0)``. With a loss of `skrnn.losses` that predicts quantiles or a distribution, `predict`
+    gives the quantile in the middle, the mean or the location.
 quantile : float
     Quantile to predict with ``loss="quantile"``, between 0 and 1; None is the median.
 standardize_target : bool

@@ -89,8 +89,8 @@ def smoothed(values, offsets, window):
 def _running(values, offsets, window):
     """Sums over the last `window` rows of a sequence, or all there are.
 
-    From sums of 1, 2, 4, ... rows, which end with the row itself whatever the sequence holds beside; not by differences,
-    in which nothing would be left beside a single large value.
+    From sums of 1, 2, 4, ... rows, so that a row depends on those that it sums up alone, and not by differences, in
+    which nothing would be left beside a single large value.
     """
     step = np.arange(len(values)) - np.repeat(offsets[:-1], np.diff(offsets))
     step = step.reshape(-1, *[1] * (values.ndim - 1))

@@ -139,11 +139,6 @@ class BaseSupervised(BaseTrained):
 
         A network that reads backward, too, reads the steps so far anew for each stage. Others take one step more.
 
-        Parameters
-        ----------
-        X : array-like of shape (n_sequences, n_steps, n_channels), list of arrays, or SequenceArray
-            Sequences.
-
         Yields
         ------
         y : ndarray

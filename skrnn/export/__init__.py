@@ -1,6 +1,7 @@
 """Fitted estimators as programs for other machines."""
 
 from ._onnx import to_onnx
+from ._to_c import to_c
 
 try:
     from ._skl2onnx import register as _register
@@ -9,4 +10,4 @@ except ImportError:  # skl2onnx is an extra
 else:
     _register()
 
-__all__ = ["to_onnx"]
+__all__ = ["to_c", "to_onnx"]

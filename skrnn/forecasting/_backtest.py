@@ -1,7 +1,6 @@
 """Forecasts at cut-offs in the past, and the simple ones that they must be better than."""
 
 import numpy as np
-from sklearn.base import clone
 
 from ._linear import Ridge
 from ._repeats import repeated
@@ -10,49 +9,45 @@ from ._samples import filled
 N_LAGS, PENALTY, SHARE_OF_LAGS = 24, 1e-3, 4  # of the ridge regression that stands beside: lags up to a quarter of n
 
 
-def backtest(forecaster, panel, covariates, n_windows, step):
-    """The frame of `RNNForecaster.backtest`."""
+def backtest(fit, panel, covariates, horizon, left_out):
+    """The frame of `RNNForecaster.backtest`.
+
+    fit : ``fit(panel, covariates)`` gives a `Fitted`.
+    left_out : for each cut-off the steps behind it.
+    """
     import pandas as pd  # noqa: PLC0415
 
+    i, most = int(panel.lengths.argmin()), max(left_out)
+    if panel.lengths[i] <= most:
+        raise ValueError(
+            f"{panel.label(i)} has {panel.lengths[i]} steps: too few for {len(left_out)} cut-offs, the first of which "
+            f"has {most} behind."
+        )
     parts = []
-    for k in range(n_windows - 1, -1, -1):
-        left_out = forecaster.horizon + k * step
-        i = int(panel.lengths.argmin())
-        if panel.lengths[i] <= left_out:
-            raise ValueError(
-                f"{panel.label(i)} has {panel.lengths[i]} steps: too few for {n_windows} cut-offs, {step} steps apart."
-            )
-        parts += _at_cutoff(forecaster, panel, covariates, left_out)
+    for n_left_out in left_out:
+        past, n_known = panel.until(n_left_out), panel.lengths - n_left_out
+        fitted = fit(past, [rows[:n] for rows, n in zip(covariates, n_known, strict=True)])
+        season = fitted.design.segment if fitted.design.lag > 1 else 1
+        forecast = fitted.at_cutoffs(panel, covariates, n_known)
+        parts += [
+            pd.DataFrame(_beside(panel, i, n, forecast[i]) | simple_forecasts(past.values[i], horizon, season))
+            for i, n in enumerate(n_known)
+        ]
     return pd.concat(parts, ignore_index=True)
 
 
-def _at_cutoff(forecaster, panel, covariates, left_out):
-    """A frame for each series."""
-    import pandas as pd  # noqa: PLC0415
-
-    (values, columns), horizon = covariates, forecaster.horizon
-    past, n_known = panel.until(left_out), panel.lengths - left_out
-    own = clone(forecaster)._fit(past, [rows[:n] for rows, n in zip(values, n_known, strict=True)], columns)
-    ahead = [own._beyond(rows[: n + horizon], n) for rows, n in zip(values, n_known, strict=True)]
-    forecast = own._forecast(own._samples(past, ahead))
-    frames = []
-    for i, n in enumerate(n_known):
-        index = panel.indexes[i]
-        times = np.arange(len(panel.values[i])) if index is None else index
-        frames.append(
-            pd.DataFrame(
-                {
-                    "series": panel.names[i],
-                    "cutoff": times[n - 1],
-                    "step": np.arange(1, horizon + 1),
-                    "time": times[n : n + horizon],
-                    "truth": panel.values[i][n : n + horizon],
-                    "forecast": forecast[i],
-                    **simple_forecasts(past.values[i], horizon, own.segment_ if own.lag_ > 1 else 1),
-                }
-            )
-        )
-    return frames
+def _beside(panel, i, n, forecast):
+    """Columns of a series: where its forecast from step n on stands, and what came."""
+    values, index = panel.values[i], panel.indexes[i]
+    times, ahead = np.arange(len(values)) if index is None else index, slice(n, n + len(forecast))
+    return {
+        "series": panel.names[i],
+        "cutoff": times[n - 1],
+        "step": np.arange(1, len(forecast) + 1),
+        "time": times[ahead],
+        "truth": values[ahead],
+        "forecast": forecast,
+    }
 
 
 def simple_forecasts(observed, horizon, season):
@@ -74,26 +69,17 @@ def _ridge(past, horizon):
     return line(past[np.newaxis, -n_lags:])[0]
 
 
-def skill(forecaster, panel, values, later, later_values):
+def skill(fitted, panel, covariates, later, later_covariates):
     """1 minus the mean absolute error over that of the last value, on values that follow, each series the same."""
     both = panel.followed_by(later)
-    beside = [np.concatenate(pair) for pair in zip(values, later_values, strict=True)]
-    horizon, own, last = forecaster._n_ahead, [], []
-    for begin in range(0, int(later.lengths.max()), horizon):
+    beside = [np.concatenate(pair) for pair in zip(covariates, later_covariates, strict=True)]
+    own, last = [[] for _ in range(len(panel))], [[] for _ in range(len(panel))]
+    for begin in range(0, int(later.lengths.max()), fitted.horizon):
         known = panel.lengths + np.minimum(begin, later.lengths)
-        past = both.until(both.lengths - known)
-        ahead = []
-        for rows, n in zip(beside, known, strict=True):
-            short = np.full((max(0, n + horizon - len(rows)), rows.shape[1]), np.nan)
-            ahead.append(forecaster._beyond(np.concatenate([rows[: n + horizon], short]), n))
-        forecast = forecaster._forecast(forecaster._samples(past, ahead))
+        forecast = fitted.at_cutoffs(both, beside, known)
         for i, n in enumerate(known):
-            truth = both.values[i][n : n + horizon]
-            own.append((i, np.abs(truth - forecast[i, : len(truth)])))
-            last.append((i, np.abs(truth - filled(past.values[i])[-1])))
-    means = [
-        [np.nanmean(np.concatenate([e for j, e in errors if j == i])) for i in range(len(panel))]
-        for errors in (own, last)
-    ]
-    worst = np.where(np.array(means[1]) > 0, means[1], np.finfo(float).tiny)
-    return float(np.mean(1 - means[0] / worst))
+            truth = both.values[i][n : n + fitted.horizon]
+            own[i].append(np.abs(truth - forecast[i, : len(truth)]))
+            last[i].append(np.abs(truth - filled(both.values[i][:n])[-1]))
+    means = np.array([[np.nanmean(np.concatenate(errors)) for errors in of] for of in (own, last)])
+    return float(np.mean(1 - means[0] / np.where(means[1] > 0, means[1], np.finfo(float).tiny)))

@@ -1,9 +1,11 @@
 """``RNNForecaster``: the next values of one or many series."""
 
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -14,15 +16,16 @@ from ..estimators import RNNRegressor
 from ..estimators._documentation import REFERENCES as SHARED_REFERENCES
 from ..estimators._documentation import SHARED, documented, table
 from ..estimators._settings import batch_size_of
+from ..estimators._validation import check_count
+from ..losses import NegativeBinomial
 from ..persistence._attributes import pickled_state, unpickled_attributes
 from ..persistence._pipelines import saved_by_state
 from ._backtest import backtest, skill
+from ._counts import check_counts
 from ._covariates import read_covariates
-from ._design import design_of
-from ._errors import Errors
-from ._model import MOST_WINDOWS, cutoffs, fit_model, held_out_errors
+from ._fitted import Wanted, fit_to
+from ._heads import DISTRIBUTIONS, loss_of
 from ._plain import from_plain, to_plain
-from ._samples import histories_of, samples_at
 from ._series import read_panel
 
 UPDATES, FEWEST_EPOCHS, MOST_EPOCHS = 4000, 8, 60
@@ -50,9 +53,17 @@ strategy : {"direct", "recursive"}
 past_covariates : sequence of str or int, or None
     Columns of X that are known up to the end of the series only. All others are known in advance, and must be passed
     for the steps to forecast.
+quantiles : sequence of float or None
+    Levels of quantiles that the network learns, rising numbers between 0 and 1, such as (0.1, 0.5, 0.9); the median is
+    added. Quantiles, intervals and paths are then as wide as the network finds them to be where a window ends, and are
+    calibrated by held-out errors all the same. With None the width follows from errors and roughness alone.
+distribution : {"normal", "student_t", "negative_binomial"} or None
+    Distribution whose parameters the network learns, in place of `quantiles`. "student_t" has heavy tails.
+    "negative_binomial" is for counts, 0, 1, 2, ...; the network then forecasts them without the simpler models.
 loss : {"squared_error", "absolute_error", "huber"}
     Loss function of the network; "squared_error" forecasts means, "absolute_error" medians. Penalty and shares of the
-    models are chosen by mean squared errors with "squared_error", else by mean absolute ones.
+    models are chosen by mean squared errors with "squared_error", else by mean absolute ones. With `quantiles` or
+    `distribution`, which have losses of their own, only the default is accepted.
 batch_size : int or "auto"
     Number of windows in a mini-batch. "auto" takes n_windows / 16, but at least 16 and at most 64.
 max_iter : int or "auto"
@@ -109,7 +120,12 @@ REFERENCES = """\
 .. [5] G. Lai, W.-C. Chang, Y. Yang, H. Liu, "Modeling long- and short-term temporal patterns with deep neural
    networks", SIGIR 2018. :arxiv:`1703.07015`
 .. [6] J. Lei, M. G'Sell, A. Rinaldo, R. J. Tibshirani, L. Wasserman, "Distribution-free predictive inference for
-   regression", JASA 113, 2018. :arxiv:`1604.04173`"""
+   regression", JASA 113, 2018. :arxiv:`1604.04173`
+.. [7] Y. Romano, E. Patterson, E. Candès, "Conformalized quantile regression", NeurIPS 2019. :arxiv:`1905.03222`
+.. [8] V. Chernozhukov, K. Wüthrich, Y. Zhu, "Distributional conformal prediction", PNAS 118, 2021.
+   :arxiv:`1909.07889`
+.. [9] D. Salinas, V. Flunkert, J. Gasthaus, T. Januschowski, "DeepAR: Probabilistic forecasting with autoregressive
+   recurrent networks", International Journal of Forecasting 36(3), 2020. :arxiv:`1704.04110`"""
 
 
 @saved_by_state
@@ -120,7 +136,8 @@ class RNNForecaster(PlainEstimator):
     The simplest forecast repeats the last value, or the last season. A linear autoregression and a recurrent network
     learn what it misses [5]_, one model for all series, each divided by its mean absolute value. How much of both a
     forecast takes is decided on the held-out end of the series. The errors there also give intervals, so that these
-    are calibrated for each step of the horizon [6]_.
+    are calibrated for each step of the horizon [6]_. Where the network learns quantiles or the parameters of a
+    distribution, what is calibrated is where held-out values stand in what was forecast for them [7]_, [8]_, [9]_.
 
     See Also
     --------
@@ -154,6 +171,8 @@ class RNNForecaster(PlainEstimator):
         "batch_size": RNNRegressor._parameter_constraints["batch_size"],
         "max_iter": RNNRegressor._parameter_constraints["max_iter"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "quantiles": ["array-like", None],
+        "distribution": [StrOptions(set(DISTRIBUTIONS)), None],
         "random_state": ["random_state"],
         **{name: RNNRegressor._parameter_constraints[name] for name in OF_NETWORK if name != "loss"},
     }
@@ -166,6 +185,8 @@ class RNNForecaster(PlainEstimator):
         season=None,
         strategy="direct",
         past_covariates=None,
+        quantiles=None,
+        distribution=None,
         hidden_layer_sizes=(64,),
         cell="gru",
         loss="absolute_error",
@@ -213,27 +234,25 @@ class RNNForecaster(PlainEstimator):
         """
         self._validate_params()
         panel = read_panel(y)
-        return self._fit(panel, *read_covariates(X, self._named(), panel))
+        values, columns = read_covariates(X, self._named(), panel)
+        fitted = self._fit(panel, values, columns)
+        self.network_, self.shares_, self.errors_ = fitted.model.network, fitted.model.shares, fitted.errors
+        self.lag_, self.window_, self.segment_ = fitted.design.lag, fitted.design.window, fitted.design.segment
+        self.covariates_, self.n_series_, self.n_held_out_ = columns, len(panel), self._n_held_out(panel)
+        self._fitted, self._panel, self._values = fitted, panel, values
+        return self
 
     def _fit(self, panel, values, columns):
-        n_held = self._n_held_out(panel)
+        """The `Fitted` of these series; the estimator stays as it is."""
         is_known = np.array([name not in self._named() for name in columns], dtype=bool)
-        one_step = self.strategy == "recursive"
-        for_training = panel.until(n_held)
-        design = design_of(for_training, 1 if one_step else self.horizon, self.window, self._season(), is_known)
-        rng, histories = check_random_state(self.random_state), histories_of(panel, values, design)
-        n_windows = min(len(cutoffs(panel.lengths, design, n_held, False)[0]), MOST_WINDOWS)
-        network = self._network(rng, n_windows)
+        one_step, n_held = self.strategy == "recursive", self._n_held_out(panel)
+        loss = loss_of(self.loss, self.quantiles, self.distribution)
+        if counts := isinstance(loss, NegativeBinomial):
+            check_counts(panel)
+        squared, rng = self.loss == "squared_error", check_random_state(self.random_state)
+        wanted = Wanted(self.horizon, one_step, self.window, self._season(), n_held, squared, counts)
         with one_blas_thread:
-            judged_squared = self.loss == "squared_error"
-            model, line = fit_model(histories, panel.lengths, design, n_held, network, judged_squared, rng)
-            errors, held = held_out_errors(model, histories, panel.lengths, design, n_held, self.horizon, rng)
-        self.network_, self.shares_ = model.network, model.shares
-        self.lag_, self.window_, self.segment_ = design.lag, design.window, design.segment
-        self.covariates_, self.n_series_, self.n_held_out_ = columns, len(panel), n_held
-        self.errors_ = Errors(errors / held.roughness)
-        self._model, self._design, self._panel, self._values = replace(model, line=line), design, panel, values
-        return self
+            return fit_to(panel, values, is_known, wanted, partial(self._network, loss, rng), rng)
 
     def update(self, y, X=None):
         """Take note of new values, which follow those of `fit`, without training.
@@ -254,6 +273,9 @@ class RNNForecaster(PlainEstimator):
     def predict(self, X=None, *, y=None):
         """Forecast the steps after the end of the series of `fit`, or of others.
 
+        The forecast is the median for `quantiles`, the mean of a normal and the location of a Student t distribution,
+        moved by the share of the linear model; for counts it is the mean. Else it is what `loss` says.
+
         Returns
         -------
         forecast : Series, frame, or ndarray of shape (horizon,) or (n_series, horizon)
@@ -264,11 +286,14 @@ class RNNForecaster(PlainEstimator):
         ValueError
             If X does not cover the steps to forecast, or a series is too short, or was not seen in `fit`.
         """
-        panel, samples = self._read(X, y)
-        return panel.given_back(self._forecast(samples))
+        panel, values = self._read(X, y)
+        with one_blas_thread:
+            return panel.given_back(self._fitted.forecast(panel, values))
 
     def predict_interval(self, X=None, *, y=None, coverage=0.9):
         """Forecast intervals, calibrated on the held-out errors of each step of the horizon.
+
+        Bounds of counts are counts, and belong to the interval; those of other numbers are hardly ever met.
 
         Returns
         -------
@@ -283,6 +308,9 @@ class RNNForecaster(PlainEstimator):
     def predict_quantiles(self, X=None, *, y=None, quantiles=(0.1, 0.5, 0.9)):
         """Forecast quantiles, which never cross.
 
+        Levels that the network has not learned lie between those that it has, evenly by the quantiles of a normal
+        distribution; beyond the last, as from the median to there.
+
         Returns
         -------
         dict of float to forecast
@@ -294,17 +322,22 @@ class RNNForecaster(PlainEstimator):
         return self._quantiles(X, y, levels)
 
     def sample_paths(self, X=None, *, y=None, n_paths=100, random_state=None):
-        """Draw paths: forecasts plus errors of held-out windows, so that the steps of a path belong together.
+        """Draw paths, values of the steps to come that belong together.
+
+        A path stands at each step where the values of one held-out window stood, in units of its errors or in the
+        distribution that was forecast for it. With ``strategy="recursive"`` and `quantiles` or `distribution`, each
+        step is drawn from its distribution, and read as if it had been seen. Paths of counts are counts.
 
         Returns
         -------
         paths : ndarray of shape (n_paths, horizon) or (n_series, n_paths, horizon)
             Without the axis of series if y is a single one.
         """
-        panel, samples = self._read(X, y)
+        check_count(n_paths, "n_paths")
+        panel, values = self._read(X, y)
         seed = check_random_state(random_state).randint(np.iinfo(np.int32).max)
-        drawn = self.errors_.paths(seed, len(panel), n_paths)
-        paths = self._forecast(samples)[:, np.newaxis] + samples.roughness[:, np.newaxis] * drawn
+        with one_blas_thread:
+            paths = self._fitted.paths(panel, values, seed, n_paths)
         return paths[0] if panel.form in ("series", "array") else paths
 
     def score(self, y, X=None):
@@ -319,7 +352,8 @@ class RNNForecaster(PlainEstimator):
         check_is_fitted(self)
         later = self._later(y)
         values, _ = read_covariates(X, self._past(), later, seen=self.covariates_)
-        return skill(self, self._panel, self._values, later, values)
+        with one_blas_thread:
+            return skill(self._fitted, self._panel, self._values, later, values)
 
     def backtest(self, y, X=None, *, n_windows, step=None):
         """Fit and forecast at several cut-offs, with simple forecasts beside.
@@ -335,12 +369,14 @@ class RNNForecaster(PlainEstimator):
             autoregression of 24 lags for each series.
         """
         self._validate_params()
-        for name, value in (("n_windows", n_windows), ("step", self.horizon if step is None else step)):
-            if not isinstance(value, Integral) or value < 1:
-                raise ValueError(f"{name} must be a positive whole number, got {value!r}.")
+        step = self.horizon if step is None else step
+        check_count(n_windows, "n_windows")
+        check_count(step, "step")
         panel = read_panel(y)
-        covariates = read_covariates(X, self._named(), panel)
-        return backtest(self, panel, covariates, n_windows, self.horizon if step is None else step)
+        values, columns = read_covariates(X, self._named(), panel)
+        left_out = [self.horizon + k * step for k in reversed(range(n_windows))]
+        with one_blas_thread:
+            return backtest(lambda *past: clone(self)._fit(*past, columns), panel, values, self.horizon, left_out)
 
     def __getstate__(self):
         return pickled_state(to_plain(super().__getstate__()))
@@ -354,12 +390,7 @@ class RNNForecaster(PlainEstimator):
 
     def _past(self):
         """Columns of the X of fit that are known up to the end of the series only."""
-        return [name for name, known in zip(self.covariates_, self._design.is_known, strict=True) if not known]
-
-    @property
-    def _n_ahead(self):
-        """The horizon of the fit."""
-        return self.errors_.relative.shape[1]
+        return [name for name, known in zip(self.covariates_, self._fitted.design.is_known, strict=True) if not known]
 
     def _season(self):
         if self.season is None:
@@ -376,11 +407,11 @@ class RNNForecaster(PlainEstimator):
         wanted = max(round(self.validation_fraction * shortest), self.horizon + more)
         return max(min(wanted, max(int(SHARE_HELD * shortest), self.horizon)), 1)
 
-    def _network(self, rng, n_windows):
+    def _network(self, loss, rng, n_windows):
         batch_size, max_iter = batch_size_of(self, n_windows), self.max_iter
         if max_iter == "auto":
             max_iter = min(max(UPDATES * batch_size // max(n_windows, 1), FEWEST_EPOCHS), MOST_EPOCHS)
-        parameters = {name: getattr(self, name) for name in OF_NETWORK}
+        parameters = {name: getattr(self, name) for name in OF_NETWORK} | {"loss": loss}
         return RNNRegressor(
             **parameters,
             targets="sequence",
@@ -391,9 +422,9 @@ class RNNForecaster(PlainEstimator):
         )
 
     def _read(self, X, y):
-        """The series to forecast, and their samples."""
+        """The series to forecast, and their covariates."""
         check_is_fitted(self)
-        past, horizon = self._past(), self._n_ahead
+        past, horizon = self._past(), self._fitted.horizon
         if y is None:
             panel = self._panel
             future = replace(panel, values=[np.full(horizon, np.nan)] * len(panel), indexes=panel.future(horizon))
@@ -402,22 +433,23 @@ class RNNForecaster(PlainEstimator):
         else:
             panel = self._others(y)
             values, _ = read_covariates(X, past, panel, ahead=horizon, seen=self.covariates_)
-        return panel, self._samples(panel, values)
-
-    def _samples(self, panel, values):
-        """The windows at the end of the series."""
-        histories = histories_of(panel, values, self._design)
-        return samples_at(histories, self._design, np.arange(len(panel)), panel.lengths, self._n_ahead)
+        return panel, values
 
     def _later(self, y):
         """Values that follow those of `fit`."""
-        later = read_panel(y)
+        later = self._panel_of(y)
         if later.form == self._panel.form == "series":  # one series has the name that it likes
             later = replace(later, names=self._panel.names)
         return later
 
-    def _others(self, y):
+    def _panel_of(self, y):
         panel = read_panel(y)
+        if self._fitted.model.is_of_counts:
+            check_counts(panel)
+        return panel
+
+    def _others(self, y):
+        panel = self._panel_of(y)
         if panel.form == self._panel.form == "frame":
             for name in panel.names:
                 if name not in self._panel.names:
@@ -425,24 +457,16 @@ class RNNForecaster(PlainEstimator):
                         f"series {name!r} was not seen in fit, which saw {self._panel.names}. To forecast other series "
                         "with the same model, pass them in a list."
                     )
+        n_read = self._fitted.design.n_read
         for i, n in enumerate(panel.lengths):
-            if n < self._design.n_read:
+            if n < n_read:
                 raise ValueError(
-                    f"{panel.label(i)} has {n} steps: forecasts read the last {self._design.n_read} (see window_ and "
-                    "lag_)."
+                    f"{panel.label(i)} has {n} steps: forecasts read the last {n_read} (see window_ and lag_)."
                 )
         return panel
 
-    def _beyond(self, rows, n_steps):
-        """Covariates of a series and of steps behind it, where those that are known up to its end only are left out."""
-        return np.where(self._design.is_known | (np.arange(len(rows)) < n_steps)[:, np.newaxis], rows, np.nan)
-
-    def _forecast(self, samples):
-        with one_blas_thread:
-            return self._model.ahead(samples, self._design, self._n_ahead)
-
     def _quantiles(self, X, y, levels):
-        panel, samples = self._read(X, y)
-        forecast = self._forecast(samples)
-        rows = {level: forecast + samples.roughness * self.errors_.quantile(level) for level in levels}
-        return {level: panel.given_back(found) for level, found in rows.items()}
+        panel, values = self._read(X, y)
+        with one_blas_thread:
+            rows = self._fitted.quantiles(panel, values, levels)
+        return {level: panel.given_back(rows[:, k]) for k, level in enumerate(levels)}

@@ -38,11 +38,11 @@ def _with_frequency(index, what):
 
     if index.freq is not None:
         return index
-    frequency = pd.infer_freq(index) if len(index) >= FEWEST_TO_INFER else None
-    if frequency is not None:
-        return type(index)(index, freq=frequency)
     if len(index) < FEWEST_TO_INFER:
         return index
+    inferred = type(index)(index, freq="infer")  # pandas.infer_freq warns
+    if inferred.freq is not None:
+        return inferred
     steps = np.diff(index.to_numpy())
     usual = pd.Timedelta(np.median(steps.astype("m8[ns]").astype(np.int64)), unit="ns")
     k = int((np.abs(steps.astype("m8[ns]").astype(np.int64) - usual.value) > usual.value / 2).argmax())
@@ -79,6 +79,13 @@ def continued(index, n_steps, what):
         return pd.timedelta_range(index[-1], periods=n_steps + 1, freq=index.freq, name=index.name)[1:]
     step = index[1] - index[0] if len(index) > 1 else 1
     return pd.Index(index[-1] + step * np.arange(1, n_steps + 1), name=index.name)
+
+
+def joined(index, later):
+    """An index and what continues it, with its frequency."""
+    both = index.append(later)
+    has_lost = getattr(both, "freq", None) != getattr(index, "freq", None)
+    return type(index)(both, freq=index.freq) if has_lost else both
 
 
 def same_kind(indexes, labels):

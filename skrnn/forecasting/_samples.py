@@ -1,6 +1,6 @@
 """Windows of the past, as linear models and networks read them, and what is to be forecast from them."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -81,6 +81,10 @@ class Samples:
 
     def __len__(self):
         return len(self.read)
+
+    def rows(self, which):
+        """Some of them, also more than once."""
+        return Samples(*(getattr(self, each.name)[which] for each in fields(self)))
 
     def simple(self, design):
         """(n, horizon): the last values, repeated."""

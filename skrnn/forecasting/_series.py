@@ -6,7 +6,7 @@ import numpy as np
 
 from ..sequences import SequenceArray
 from ..sequences._steps import check_container
-from ._index import check_index, continued, same_kind
+from ._index import check_index, continued, joined, same_kind
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Panel:
                         f"the new values of {self.label(i)} must follow its end {index[-1]} without a gap: the first "
                         f"is of {other[0]}, expected {due[0]}, and {len(other)} steps up to {due[-1]}."
                     )
-                index = due
+                index = joined(index, due)
             indexes.append(index)
         values = [np.concatenate(pair) for pair in zip(self.values, later.values, strict=True)]
         return replace(self, values=values, indexes=indexes)

@@ -2,10 +2,20 @@
 
 import numpy as np
 
-from ._plot import SEQUENTIAL, axes_for, name_ticks, one_sequence, show_map, show_shares, whole_ticks
+from ._plot import (
+    SEQUENTIAL,
+    Display,
+    height_of_map,
+    name_ticks,
+    one_sequence,
+    require,
+    show_map,
+    show_shares,
+    whole_ticks,
+)
 
 
-class AttentionDisplay:
+class AttentionDisplay(Display):
     """Weights of attention over the steps of a sequence: bars, or of a decoder a map with a row for each output.
 
     Attention weights say which steps were read, not what they have changed: see `attribute`.
@@ -53,9 +63,9 @@ class AttentionDisplay:
         AttentionDisplay
             The display.
         """
-        if not hasattr(estimator, "attention_weights"):
-            raise ValueError(f"{type(estimator).__name__} has no attention_weights.")
-        X = one_sequence(x)
+        require(estimator, "attention_weights")
+        require(estimator, "n_channels_")
+        X = one_sequence(x, estimator.n_channels_)
         steps = outputs = None
         if hasattr(estimator, "attention") and hasattr(estimator, "classes_"):
             predicted = estimator.predict(X)
@@ -66,23 +76,11 @@ class AttentionDisplay:
             steps = [str(token) for token in np.asarray(X[0]).ravel()]
         return cls(weights, steps=steps, outputs=outputs).plot(ax=ax)
 
-    def plot(self, ax=None):
-        """Plot.
+    def _size(self):
+        return 7.0, height_of_map(1 if np.ndim(self.weights) == 1 else len(self.weights))
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            The axes to plot into; if None, those of a new figure.
-
-        Returns
-        -------
-        AttentionDisplay
-            The display.
-        """
+    def _draw(self, ax):
         weights = np.asarray(self.weights, float)
-        height = 3.0 if weights.ndim == 1 else min(7.0, 1.8 + 0.25 * len(weights))
-        self.ax_ = ax = axes_for(ax, type(self).__name__, (7.0, height))
-        self.figure_ = ax.figure
         ax.set_xlabel("step")
         if weights.ndim == 1:
             show_shares(ax, weights)
@@ -94,4 +92,3 @@ class AttentionDisplay:
         whole_ticks(ax)
         if self.steps is not None and len(self.steps) == weights.shape[-1]:
             name_ticks(ax.xaxis, self.steps)
-        return self

@@ -280,7 +280,8 @@ def _start(baseline, encoder):
     if isinstance(baseline, str) and baseline == "mean":
         return encoder.mean
     start = np.asarray(baseline)
-    if start.dtype.kind not in "iuf" or start.shape != (encoder.n_channels,) or not np.isfinite(start).all():
+    is_finite = start.dtype.kind in "iuf" and (np.abs(start) <= np.finfo(np.float32).max).all()
+    if not is_finite or start.shape != (encoder.n_channels,):
         raise ValueError(
             f'baseline must be "mean" or a finite number for each of {encoder.n_channels} channels; got {baseline!r}.'
         )

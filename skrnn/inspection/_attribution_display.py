@@ -4,10 +4,11 @@ import numpy as np
 
 from ..sequences._containers import items_of
 from ._attribution import attribute
-from ._plot import SIGNED, axes_for, limit, name_ticks, one_sequence, show_map, show_shares, whole_ticks
+from ._plot import SIGNED, Display, height_of_map, limit, name_ticks, one_sequence, show_map, show_shares, whole_ticks
+from ._target import check_explainable
 
 
-class AttributionDisplay:
+class AttributionDisplay(Display):
     """Attributions of the values of a sequence: bars over the steps, or a map if there are several channels.
 
     Parameters
@@ -75,7 +76,8 @@ class AttributionDisplay:
         AttributionDisplay
             The display.
         """
-        X = one_sequence(x)
+        check_explainable(estimator)
+        X = one_sequence(x, estimator.n_channels_)
         what = {"target": target, "method": method, "baseline": baseline, "n_nodes": n_nodes}
         found = attribute(estimator, X, **what).attributions
         names, tokens = found.channel_names, None
@@ -84,23 +86,11 @@ class AttributionDisplay:
         label = "gradient" if method == "gradient" else "attribution"
         return cls(found[0], tokens=tokens, channel_names=names, label=label).plot(ax=ax)
 
-    def plot(self, ax=None):
-        """Plot.
+    def _size(self):
+        return 7.0, height_of_map(np.shape(self.attributions)[1])
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            The axes to plot into; if None, those of a new figure.
-
-        Returns
-        -------
-        AttributionDisplay
-            The display.
-        """
+    def _draw(self, ax):
         values = np.asarray(self.attributions, float)
-        height = 3.0 if values.shape[1] == 1 else min(7.0, 1.8 + 0.25 * values.shape[1])
-        self.ax_ = ax = axes_for(ax, type(self).__name__, (7.0, height))
-        self.figure_ = ax.figure
         ax.set_xlabel("step")
         if values.shape[1] == 1:
             show_shares(ax, values[:, 0])
@@ -113,4 +103,3 @@ class AttributionDisplay:
         whole_ticks(ax)
         if name_ticks(ax.xaxis, self.tokens):
             ax.set_xlabel("")
-        return self

@@ -1,13 +1,14 @@
 """Gates and states of a layer while it reads one sequence."""
 
+from numbers import Integral
+
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
 from ..network.traces import trace
-from ._plot import SEQUENTIAL, SIGNED, axes_for, limit, one_sequence, show_map, whole_ticks
+from ._plot import SEQUENTIAL, SIGNED, Display, grid_of, limit, one_sequence, require, show_map, whole_ticks
 
 
-class GateDisplay:
+class GateDisplay(Display):
     """Gates and states of a recurrent layer over the steps of a sequence, a map for each.
 
     Parameters
@@ -61,36 +62,25 @@ class GateDisplay:
         GateDisplay
             The display.
         """
-        check_is_fitted(estimator)
+        require(estimator, "structure_")
         structure = estimator.structure_
         n_layers = len(structure.hidden_layer_sizes)
-        if not -n_layers <= layer < n_layers:
+        if not isinstance(layer, Integral) or isinstance(layer, bool) or not -n_layers <= layer < n_layers:
             raise ValueError(f"layer={layer!r}, but the network has {n_layers} layers, from 0 to {n_layers - 1}.")
         directions = ("forward", "backward")[: 1 + structure.bidirectional]
         if direction not in directions:
             raise ValueError(f"direction={direction!r} is none of the directions of the network, {directions}.")
-        predictor = estimator._predictor(one_sequence(x))
+        predictor = estimator._predictor(one_sequence(x, estimator.n_channels_))
         with predictor.executor:
             return cls(trace(predictor, layer, direction)).plot(ax=ax)
 
-    def plot(self, ax=None):
-        """Plot.
+    def _size(self):
+        return 7.0, 0.8 + 1.4 * len(self.values)
 
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            The axes to plot into; if None, those of a new figure.
-
-        Returns
-        -------
-        GateDisplay
-            The display.
-        """
+    def _draw(self, ax):
         n = len(self.values)
-        self.ax_ = ax = axes_for(ax, type(self).__name__, (7.0, 0.8 + 1.4 * n))
-        self.figure_ = ax.figure
         ax.set_axis_off()
-        grid = ax.get_subplotspec().subgridspec(n, 1, hspace=0.12)
+        grid = grid_of(ax, n, 1, hspace=0.12)
         self.axes_ = np.array([self.figure_.add_subplot(grid[k]) for k in range(n)])
         for panel, (name, values) in zip(self.axes_, self.values.items(), strict=True):
             values = np.asarray(values, float)
@@ -102,4 +92,3 @@ class GateDisplay:
             panel.tick_params(labelbottom=panel is self.axes_[-1])
             whole_ticks(panel)
         self.axes_[-1].set_xlabel("step")
-        return self

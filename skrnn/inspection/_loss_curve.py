@@ -1,12 +1,11 @@
 """Loss and validation scores over the epochs of a fit."""
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
 
-from ._plot import axes_for, style, whole_ticks
+from ._plot import Display, legend_above, require, style, whole_ticks
 
 
-class LossCurveDisplay:
+class LossCurveDisplay(Display):
     """Training loss, and validation score if there is one, over the epochs.
 
     Parameters
@@ -39,6 +38,8 @@ class LossCurveDisplay:
 
     def __init__(self, loss, validation_score=None):
         self.loss, self.validation_score = loss, validation_score
+        if not len(loss):
+            raise ValueError("loss is empty: there is no epoch to show.")
 
     @classmethod
     def from_estimator(cls, estimator, *, ax=None):
@@ -56,24 +57,11 @@ class LossCurveDisplay:
         LossCurveDisplay
             The display.
         """
-        check_is_fitted(estimator)
+        require(estimator, "loss_curve_")
         return cls(estimator.loss_curve_, estimator.validation_scores_).plot(ax=ax)
 
-    def plot(self, ax=None):
-        """Plot.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            The axes to plot into; if None, those of a new figure.
-
-        Returns
-        -------
-        LossCurveDisplay
-            The display.
-        """
-        self.ax_ = ax = axes_for(ax, type(self).__name__)
-        self.figure_, self.score_ax_ = ax.figure, None
+    def _draw(self, ax):
+        self.score_ax_ = None
         lines = _curve(ax, self.loss, 0, "training loss")
         margin = 0.5 if len(self.loss) < 30 else 0.01 * len(self.loss)
         ax.set(xlabel="epoch", ylabel="training loss", xlim=(1 - margin, len(self.loss) + margin))
@@ -83,10 +71,8 @@ class LossCurveDisplay:
             self.score_ax_ = ax.twinx()
             lines += _curve(self.score_ax_, self.validation_score, 1, "validation score")
             self.score_ax_.set_ylabel("validation score")
-            # Above the axes, where no curve is.
-            ax.legend(handles=lines, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
+            legend_above(ax, lines)
         whole_ticks(ax)
-        return self
 
 
 def _curve(ax, values, k, label):

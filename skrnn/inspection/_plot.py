@@ -1,8 +1,10 @@
-"""What the displays share: axes, and colours that can be told apart in grey as well."""
+"""What the displays share: `plot`, axes, and colours that can be told apart in grey as well."""
 
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from ..sequences import SequenceArray
+from ._target import advice
 
 # Dark to light, with a style of its own each.
 STYLES = (
@@ -20,7 +22,33 @@ def style(k):
     return STYLES[k % len(STYLES)]
 
 
-def axes_for(ax, owner, figsize=(7.0, 3.6)):
+class Display:
+    """Base of displays: they hold numbers, which `plot` draws by their `_draw`."""
+
+    def plot(self, ax=None):
+        """Plot the numbers of the display.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, default=None
+            The axes to plot into; if None, those of a new figure.
+
+        Returns
+        -------
+        self : object
+            The display, which now has `ax_` and `figure_`.
+        """
+        self.ax_ = axes_for(ax, type(self).__name__, self._size())
+        self.figure_ = self.ax_.figure
+        self._draw(self.ax_)
+        return self
+
+    def _size(self):
+        """Width and height of a new figure, in inches."""
+        return 7.0, 3.6
+
+
+def axes_for(ax, owner, figsize):
     """The axes to plot into: `ax`, or those of a new figure."""
     try:
         import matplotlib.pyplot as plt  # noqa: PLC0415
@@ -29,18 +57,60 @@ def axes_for(ax, owner, figsize=(7.0, 3.6)):
     return plt.subplots(figsize=figsize, layout="constrained")[1] if ax is None else ax
 
 
-def one_sequence(x):
-    """An X of the only sequence that is given, by itself or as an X."""
-    is_many = isinstance(x, SequenceArray) or np.ndim(x) == 3
+def require(estimator, name):
+    """Refuse an estimator that has not what a display shows."""
+    if name.endswith("_"):
+        check_is_fitted(estimator)
+    if not hasattr(estimator, name):
+        who = type(estimator).__name__
+        raise ValueError(f"{who} has no {name}, which this display needs.{advice(estimator)}")
+
+
+def one_sequence(x, n_channels):
+    """An X of the only sequence that is given, by itself or as an X, for a network of so many channels."""
+    shape = np.shape(x) if not isinstance(x, SequenceArray) else ()
+    is_row = len(shape) == 2 and shape[0] == 1 != shape[1] and n_channels == 1  # X of a table, or of tokens
+    is_many = isinstance(x, SequenceArray) or len(shape) == 3 or is_row
     if is_many and len(x) != 1:
         raise ValueError(f"A display shows one sequence, but X has {len(x)}: pass one of them, like X[0].")
     return x if is_many else [x]
+
+
+def grid_of(ax, *shape, **options):
+    """Places for several axes where `ax` is."""
+    place = ax.get_subplotspec()
+    if place is None:
+        raise ValueError("This display divides ax, which must be one of a grid, as those of plt.subplots() are.")
+    return place.subgridspec(*shape, **options)
 
 
 def limit(values):
     """The largest absolute value, or 1 if there is none above 0."""
     largest = np.nanmax(np.abs(values), initial=0.0)
     return float(largest) if largest > 0 else 1.0
+
+
+def height_of_map(n_rows):
+    """Height of a figure of a map, or of bars for one row, in inches."""
+    return 3.0 if n_rows == 1 else min(7.0, 1.8 + 0.25 * n_rows)
+
+
+def above(ax, heights):
+    """New axes in the upper part of the place of `ax`, which keeps the lower one, with the heights of both."""
+    upper, lower = grid_of(ax, 2, 1, hspace=0.08, height_ratios=heights)
+    ax.set_subplotspec(lower)
+    new = ax.figure.add_subplot(upper, sharex=ax)
+    new.tick_params(labelbottom=False)
+    return new
+
+
+def legend_above(ax, handles=None, n_columns=4):
+    """A legend above the axes, where no curve is."""
+    if handles is None:
+        handles, _ = ax.get_legend_handles_labels()
+    if handles:
+        place = {"loc": "lower center", "bbox_to_anchor": (0.5, 1.0)}
+        ax.legend(handles=handles, ncols=min(len(handles), n_columns), frameon=False, **place)
 
 
 def show_map(ax, values, *, low, high, cmap, label):

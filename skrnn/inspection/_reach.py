@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from ._plot import axes_for, style, whole_ticks
+from ._plot import Display, legend_above, require, style, whole_ticks
 
 
-class GradientReachDisplay:
+class GradientReachDisplay(Display):
     """Norm of the gradient of the loss by the states of each layer, over the steps back from the end of a sequence.
 
     Of several sequences the median is shown, and the range from the first to the last decile.
@@ -35,6 +35,8 @@ class GradientReachDisplay:
 
     def __init__(self, norms):
         self.norms = norms
+        if not len(norms):
+            raise ValueError("norms is empty: there is no sequence to show.")
 
     @classmethod
     def from_estimator(cls, estimator, X, y, *, ax=None):
@@ -56,27 +58,10 @@ class GradientReachDisplay:
         GradientReachDisplay
             The display.
         """
-        if not hasattr(estimator, "gradient_norms"):
-            raise ValueError(
-                f"{type(estimator).__name__} has no gradient_norms: pass an RNNClassifier or RNNRegressor."
-            )
+        require(estimator, "gradient_norms")
         return cls(estimator.gradient_norms(X, y)).plot(ax=ax)
 
-    def plot(self, ax=None):
-        """Plot.
-
-        Parameters
-        ----------
-        ax : matplotlib.axes.Axes, default=None
-            The axes to plot into; if None, those of a new figure.
-
-        Returns
-        -------
-        GradientReachDisplay
-            The display.
-        """
-        self.ax_ = ax = axes_for(ax, type(self).__name__)
-        self.figure_ = ax.figure
+    def _draw(self, ax):
         norms = [np.asarray(each, float) for each in self.norms]
         longest, n_layers = max(map(len, norms)), norms[0].shape[1]
         back = np.arange(-longest + 1, 1)
@@ -89,9 +74,8 @@ class GradientReachDisplay:
         ax.set_yscale("log")
         ax.margins(x=0.01)
         if n_layers > 1:
-            ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=min(n_layers, 4), frameon=False)
+            legend_above(ax)
         whole_ticks(ax)
-        return self
 
 
 def _quantiles(curves, longest):

@@ -5,18 +5,32 @@ from numbers import Integral
 import numpy as np
 
 from ..estimators import RNNClassifier, RNNRegressor
+from ..losses import DistributionLoss
 
 
 def check_explainable(estimator):
     """Refuse what has no raw predictions for each sequence, or for each step of it."""
     if not isinstance(estimator, (RNNClassifier, RNNRegressor)):
-        name, advice = type(estimator).__name__, ""
-        if hasattr(estimator, "steps"):
-            advice = " Of a Pipeline, pass the last step, and X as the steps before transform it."
-        elif hasattr(estimator, "estimator"):
-            advice = " Of a meta-estimator, pass an estimator that it has fitted, like best_estimator_."
-        raise ValueError(f"Attributions are those of an RNNClassifier or RNNRegressor, not of {name}.{advice}")
+        name = type(estimator).__name__
+        raise ValueError(
+            f"Attributions are those of an RNNClassifier or RNNRegressor, not of {name}.{advice(estimator)}"
+        )
     estimator._check_is_fitted()
+    if isinstance(getattr(estimator, "loss_function_", None), DistributionLoss):
+        raise ValueError(
+            f"loss={estimator.loss_function_!r} predicts several numbers for each target, and attributions are of one: "
+            "explain a network with a loss of single numbers, such as 'squared_error'."
+        )
+
+
+def advice(estimator):
+    """What to pass instead of an estimator that holds the one that is meant."""
+    if hasattr(estimator, "steps"):
+        return " Of a Pipeline, pass the last step, and X as the steps before transform it."
+    if hasattr(estimator, "estimator"):
+        return " Of a meta-estimator, pass an estimator that it has fitted, like best_estimator_."
+    held = [name for name in ("network_", "forecaster_") if hasattr(estimator, name)]
+    return f" Pass its {held[0]}." if held else ""
 
 
 def directions(estimator, target, raw):

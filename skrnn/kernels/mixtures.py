@@ -13,7 +13,7 @@ HALF_LOG_2_PI = 0.9189385332046727
 
 
 @kernel
-def _softplus(s):
+def softplus(s):
     """log(1 + exp(s)) without overflow."""
     return max(s, 0.0) + math.log1p(math.exp(-abs(s)))
 
@@ -23,7 +23,7 @@ def _log_density(raw, n, c, C, y):
     """That of component c at y[n]."""
     D, total = y.shape[1], 0.0
     for d in range(D):
-        scale = SMALLEST_SCALE + _softplus(float(raw[n, C + (C + c) * D + d]))
+        scale = SMALLEST_SCALE + softplus(float(raw[n, C + (C + c) * D + d]))
         z = (float(y[n, d]) - float(raw[n, C + c * D + d])) / scale
         total -= 0.5 * z * z + math.log(scale) + HALF_LOG_2_PI
     return total
@@ -48,7 +48,7 @@ def mixture_of_gaussians(raw, K, y, weight, d_raw, n_components):
             d_raw[n, c] = w * (math.exp(float(raw[n, c]) - top) / rest - share)
             for d in range(D):
                 s = float(raw[n, C + (C + c) * D + d])
-                scale = SMALLEST_SCALE + _softplus(s)
+                scale = SMALLEST_SCALE + softplus(s)
                 z = (float(y[n, d]) - float(raw[n, C + c * D + d])) / scale
                 d_raw[n, C + c * D + d] = -w * share * z / scale
                 d_raw[n, C + (C + c) * D + d] = w * share * (1 - z * z) / scale / (1 + math.exp(-s))

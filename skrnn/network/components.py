@@ -6,7 +6,7 @@ What stands in a file is looked up in these tables; no file can name anything el
 from .. import cells
 from ..convolution import Conv
 from ..initializers import BIAS_INITIALIZERS, INITIALIZERS
-from ..losses import REGRESSION_LOSSES
+from ..losses import DISTRIBUTION_LOSSES, REGRESSION_LOSSES
 from ..optimizers import OPTIMIZERS
 from ..schedules import SCHEDULES
 
@@ -14,7 +14,7 @@ TABLES = {
     "convolution": {"conv": Conv},
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,
-    "loss": REGRESSION_LOSSES,
+    "loss": REGRESSION_LOSSES | DISTRIBUTION_LOSSES,
     "initializer": INITIALIZERS,
     "bias": BIAS_INITIALIZERS,
 }

@@ -4,6 +4,7 @@ import numpy as np
 
 from ..kernels.program import Instruction, Number, Program
 from ..kernels.stepping import standardize_step
+from ..sequences._steps import are_finite
 from ..sequences._vocabulary import encode_tokens
 
 
@@ -59,8 +60,9 @@ class StepEncoder:
             columns.append(encode_tokens(step[:, channel], known)[:, np.newaxis])
         with np.errstate(over="ignore"):
             encoded = np.hstack(columns).astype(self.values.dtype)
-        what = f"is not finite, or too large for {encoded.dtype} once it is standardised"
-        _refuse(~np.isfinite(encoded[:, : len(encoder.numbers)]), encoder.numbers, what)
+        if not are_finite(encoded):
+            what = f"is not finite, or too large for {encoded.dtype} once it is standardised"
+            _refuse(~np.isfinite(encoded[:, : len(encoder.numbers)]), encoder.numbers, what)
         self.values[:] = encoded
         for name, state in states.items():
             self.states[name][:] = state
@@ -75,7 +77,8 @@ class StepEncoder:
         values = (values - encoder.mean[numbers]) / encoder.scale[numbers]
         is_missing = np.isnan(values)
         if encoder.missing == "error":
-            _refuse(is_missing, numbers, 'is missing (NaN): fit with missing="mask" or "decay"')
+            if is_missing.any():
+                _refuse(is_missing, numbers, 'is missing (NaN): fit with missing="mask" or "decay"')
             return kept, [values]
         if encoder.missing == "blank":
             return kept, [np.where(is_missing, 0, values)]
@@ -104,9 +107,8 @@ class StepEncoder:
 
 def _refuse(wrong, channels, why):
     """Raise a ValueError that names the first stream and channel with a number that is `wrong`."""
-    if wrong.any():
-        i, k = (int(place) for place in np.argwhere(wrong)[0])
-        raise ValueError(f"x of stream {i}, channel {channels[k]}, {why}.")
+    i, k = (int(place) for place in np.argwhere(wrong)[0])
+    raise ValueError(f"x of stream {i}, channel {channels[k]}, {why}.")
 
 
 def _check_codes(codes, channel):

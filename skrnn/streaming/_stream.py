@@ -127,8 +127,12 @@ class Stream:
             self._parts[size] = self._make(size)
         part = self._parts[size]
         for name, array in part.states.items():
-            array[:n], array[n:] = self._states[name][which], 0
-        part.inputs.encode(np.concatenate([step, np.repeat(step[:1], size - n, axis=0)]))
+            array[:n] = self._states[name][which]
+            if size > n:
+                array[n:] = 0
+        step = step if size == n else np.concatenate([step, np.repeat(step[:1], size - n, axis=0)])
+        if not (part.inputs.is_plain and part.take(step)):
+            part.inputs.encode(step)
         part.stepper.run()
         for name, array in part.states.items():
             self._states[name][which] = array[:n]
@@ -138,7 +142,9 @@ class Stream:
         return decode(out)[0] if is_one else decode(out)
 
     def _numbers(self, index):
-        which = np.atleast_1d(self._checked(index))
+        which = self._checked(index)
+        if which.ndim == 0:
+            return which[np.newaxis]
         if which.dtype.kind == "b":
             which = np.flatnonzero(which)
         if which.ndim != 1 or not len(which) or len(np.unique(which % self.n_streams)) < len(which):

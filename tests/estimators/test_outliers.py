@@ -3,6 +3,7 @@
 from itertools import pairwise
 
 import numpy as np
+import pandas as pd
 import pytest
 from faults import assert_refused
 from numpy.testing import assert_allclose, assert_array_equal
@@ -155,6 +156,25 @@ def test_a_network_that_learned_nothing_does_no_harm():
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
+@pytest.mark.parametrize("offset", [1e7, 1e9])
+def test_a_channel_far_from_zero_is_judged(objective, offset):
+    """What is lost to rounding has never changed; what changes by less than a millionth of itself has."""
+    distant = STREAM + np.array([0, offset])
+    near, far = (detector([x], objective=objective) for x in (STREAM, distant))
+    assert_allclose(far.channel_scale_, near.channel_scale_, rtol=1e-6)
+    assert_allclose(far.step_scores([distant])[0], near.step_scores([STREAM])[0], rtol=1e-3)
+    rounded = (STREAM + np.array([0, 1e9])).astype(np.float32)  # to multiples of 64
+    assert detector([rounded], objective=objective).channel_scale_[1] == 0
+
+
+def test_a_constant_of_another_precision_has_not_moved():
+    X = np.column_stack([STREAM, np.full(900, 0.1)])
+    found, rounded = detector([X]), X.astype(np.float32)
+    assert np.abs(found.channel_scores([rounded])[0][:, 2]).max() == 0
+    assert np.abs(detector([rounded]).channel_scores([X])[0][:, 2]).max() == 0
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES)
 def test_missing_values_count_for_nothing(objective):
     gaps = STREAM.copy()
     gaps[np.random.default_rng(0).random(gaps.shape) < 0.2] = np.nan
@@ -255,6 +275,10 @@ def test_pieces_and_windows_cover_each_step(lengths):
         ({}, [np.column_stack([STREAM, np.full(900, np.nan)])], "sequence 0, step 0, channel 2"),
         ({}, [STREAM[:5]], "sequence 0, the longest, has 5 steps"),
         ({}, STREAM[:, :1], "n_features=1.*passed as \\[X\\]"),
+        ({}, [STREAM[i : i + 1] for i in range(25)] + [STREAM], "all that are trained on have one"),
+        ({}, STREAM[:, 0], "Expected 2D array, got 1D array instead. One stream is passed as \\[X\\]"),
+        ({}, STREAM[:, 0].tolist(), "Expected 2D array, got 1D array instead. One stream is passed as \\[X\\]"),
+        ({}, pd.Series(STREAM[:, 0]), "Expected 2D array, got 1D array instead. One stream is passed as \\[X\\]"),
         ({}, [np.ones((50, 2))], "never changes"),
         ({}, [list("abcab")] * 20, "only tokens, codes or times"),
         ({"dtype": "float64"}, [1e200 * STREAM], "channel 0 holds values that are too large"),
@@ -273,7 +297,6 @@ def test_what_scores_refuse():
 
 
 def test_a_frame_with_times_is_no_table():
-    pd = pytest.importorskip("pandas")
     frame = pd.DataFrame(STREAM, index=pd.date_range("2026-01-01", periods=900, freq="h"), columns=["a", "b"])
     with pytest.raises(ValueError, match=r"DatetimeIndex.*pass \[X\].*reset_index"):
         SequenceOutlierDetector(**SMALL).fit(frame)

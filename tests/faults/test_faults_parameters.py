@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from faults import ESTIMATORS, QUICK, assert_refused, changed, cube, each_estimator, output, targets
+from faults import ESTIMATORS, QUICK, assert_refused, changed, cube, each_estimator, each_weighted, output, targets
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.utils._param_validation import InvalidParameterError
@@ -101,7 +101,7 @@ VALIDATION = [
 
 
 @pytest.mark.parametrize(("y", "fraction"), VALIDATION)
-@each_estimator
+@each_weighted  # all of which stop early
 def test_a_validation_part_without_rows_or_classes(name, y, fraction):
     if name != "classifier" and fraction == 0.3:
         y = y[:2]

@@ -7,7 +7,7 @@ import pandas as pd
 import polars as pl
 import pytest
 import scipy.sparse
-from faults import ESTIMATORS, FORMS, QUICK, assert_refused, changed, cube, each_estimator, targets
+from faults import ESTIMATORS, FORMS, QUICK, assert_refused, changed, cube, each_weighted, targets
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 
@@ -238,7 +238,7 @@ WEIGHTS = {
 
 
 @pytest.mark.parametrize("fault", WEIGHTS)
-@each_estimator
+@each_weighted
 def test_weights_that_are_refused(name, fault):
     weight, message = WEIGHTS[fault]
     assert_refused(clone(ESTIMATORS[name]), lambda e: e.fit(cube(), targets(cube()), weight), message)

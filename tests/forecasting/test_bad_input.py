@@ -82,5 +82,7 @@ def test_forecasts_refuse():
         forecaster.update(frame().set_index(HOURS + pd.Timedelta("70h")))
     with pytest.raises(ValueError, match=r"too few for 30 cut-offs"):
         forecaster.backtest(frame(), n_windows=30, step=2)
-    with pytest.raises(ValueError, match=r"n_windows must be a positive whole number"):
+    with pytest.raises(ValueError, match=r"n_windows must be a whole number of at least 1"):
         forecaster.backtest(frame(), n_windows=0)
+    with pytest.raises(ValueError, match=r"n_paths must be a whole number of at least 1; got 0"):
+        forecaster.sample_paths(n_paths=0)

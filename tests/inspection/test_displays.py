@@ -6,12 +6,15 @@ import sys
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
 from test_attribution import data_for, fitted
 
-from skrnn import RNNClassifier, RNNRegressor, Seq2SeqClassifier, SequenceArray, SequenceTransformer
+from skrnn import RNNClassifier, RNNForecaster, RNNRegressor, Seq2SeqClassifier, SequenceArray, SequenceTransformer
 from skrnn.inspection import (
     AttentionDisplay,
     AttributionDisplay,
+    EarlyDecisionDisplay,
     ForecastDisplay,
     GateDisplay,
     GradientReachDisplay,
@@ -47,8 +50,9 @@ def test_each_display_draws_into_axes_that_are_given():
         lambda ax: AttentionDisplay.from_estimator(clf, X[0], ax=ax),
         lambda ax: ForecastDisplay.from_predictions([1, 2], [3], ax=ax),
         lambda ax: StepScoreDisplay.from_predictions([1, 2], [3, 4], ax=ax),
+        lambda ax: EarlyDecisionDisplay.from_predictions([[[1, 0], [0, 1]]], [1, 1], [0, 1], ax=ax),
     ):
-        figure, axes = plt.subplots(2, 2, layout="constrained")
+        figure, axes = plt.subplots(2, 2, figsize=(9, 7), layout="constrained")
         shown = drawn(display(axes[0, 1]))
         assert shown.ax_ is axes[0, 1]
         assert shown.figure_ is figure
@@ -163,27 +167,49 @@ def test_curves_of_a_fit():
     assert LossCurveDisplay(clf.loss_curve_).plot().score_ax_ is None
 
 
-def test_forecasts_have_the_dates_of_a_series():
-    pd = pytest.importorskip("pandas")
-    series = pd.Series(np.arange(30.0), index=pd.date_range("2024-03-01", periods=30))
-    bounds = series[20:] - 1, series[20:] + 1
-    display = drawn(ForecastDisplay.from_predictions(series[:20], series[20:], *bounds, y_true=series[20:]))
-    assert_array_equal(display.ax_.lines[0].get_xdata(), series.index[:20].to_numpy())
-    with pytest.raises(ValueError, match="pass lower and upper"):
-        ForecastDisplay.from_predictions([1], [2], lower=[1])
-    with pytest.raises(ValueError, match="y_true has 2 values, but the forecast has 1"):
-        ForecastDisplay.from_predictions([1], [2], y_true=[1, 2])
-    drawn(ForecastDisplay.from_predictions([1, 2, 3], [4, 5]))
+def test_x_of_one_sequence_of_one_channel():
+    """As a row of a table, or a list with one list of tokens."""
+    X, T, y = (
+        np.random.default_rng(0).normal(size=(20, 7)),
+        [list("abcab"[: 2 + k % 4]) for k in range(20)],
+        [0, 1] * 10,
+    )
+    for rows in (X, T):
+        clf = RNNClassifier(3, max_iter=2, random_state=0).fit(rows, y)
+        one, other = (AttributionDisplay.from_estimator(clf, x) for x in (rows[3:4], rows[3]))
+        assert_array_equal(one.attributions, other.attributions)
+        assert len(GateDisplay.from_estimator(clf, rows[3:4]).values["h"]) == len(rows[3])
 
 
-def test_step_scores_mark_what_is_below_the_threshold():
-    scores = np.array([-1.0, -8.0, -2.0, -9.0])
-    display = drawn(StepScoreDisplay.from_predictions(scores, np.zeros((4, 2)), threshold=-5, y_true=[0, 1, 1, 0]))
-    below = next(line for line in display.ax_.lines if line.get_label() == "below it")
-    assert_array_equal(below.get_xdata(), [1, 3])
-    assert display.series_ax_ is not None
-    with pytest.raises(ValueError, match="x has 3 steps, but there are 4 scores"):
-        StepScoreDisplay.from_predictions(scores, [1, 2, 3])
+def test_what_displays_refuse():
+    X = np.random.default_rng(0).normal(size=(20, 5, 2))
+    clf = RNNClassifier(3, max_iter=2, random_state=0).fit(X, [0, 1] * 10)
+    pipeline, forecaster = make_pipeline(clf), RNNForecaster(1, hidden_layer_sizes=2, max_iter=1).fit(np.arange(60) % 7)
+    search = GridSearchCV(clf, {"hidden_layer_sizes": [2]}, cv=2).fit(X, [0, 1] * 10)
+    row = "which this display needs."
+    refused = {
+        f"Pipeline has no structure_, {row} Of a Pipeline, pass the last": lambda: GateDisplay.from_estimator(
+            pipeline, X
+        ),
+        f"RNNForecaster has no structure_, {row} Pass its network_": lambda: GateDisplay.from_estimator(forecaster, X),
+        f"GridSearchCV has no loss_curve_, {row} .* best_estimator_": lambda: LossCurveDisplay.from_estimator(search),
+        f"RNNForecaster has no loss_curve_, {row} Pass its": lambda: LossCurveDisplay.from_estimator(forecaster),
+        f"RNNClassifier has no predict_interval, {row}": lambda: ForecastDisplay.from_estimator(clf),
+        f"RNNClassifier has no step_scores, {row}": lambda: StepScoreDisplay.from_estimator(clf, X),
+        f"RNNForecaster has no gradient_norms, {row}": lambda: GradientReachDisplay.from_estimator(forecaster, X, None),
+        "layer='a', but the network has 1 layers": lambda: GateDisplay.from_estimator(clf, X[0], layer="a"),
+        "layer=0.0, but the network has 1 layers": lambda: GateDisplay.from_estimator(clf, X[0], layer=0.0),
+        "loss is empty": lambda: LossCurveDisplay([]),
+        "norms is empty": lambda: GradientReachDisplay([]),
+        "y_past and forecast need one step": lambda: ForecastDisplay.from_predictions([], [1]),
+        r"scores has the shape \(5, 2\)": lambda: StepScoreDisplay.from_predictions(np.zeros((5, 2))),
+    }
+    for message, call in refused.items():
+        with pytest.raises(ValueError, match=message):
+            call()
+    for display in (GateDisplay({"h": np.zeros((3, 2))}), StepScoreDisplay([1, 2], [1, 2])):
+        with pytest.raises(ValueError, match="which must be one of a grid"):
+            display.plot(ax=plt.figure().add_axes([0, 0, 1, 1]))
 
 
 def test_matplotlib_is_loaded_when_something_is_plotted():

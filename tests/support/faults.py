@@ -12,7 +12,14 @@ import pandas as pd
 import pytest
 from one_each import OneEach, OneLabel, OneNumber, OneUnaligned
 
-from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceGenerator, SequenceTransformer
+from skrnn import (
+    RNNClassifier,
+    RNNRegressor,
+    SequenceArray,
+    SequenceGenerator,
+    SequenceOutlierDetector,
+    SequenceTransformer,
+)
 from skrnn.network import shards
 from skrnn.training import epoch
 
@@ -24,11 +31,13 @@ ESTIMATORS = {
     "regressor": RNNRegressor(**QUICK),
     "transformer": SequenceTransformer(**QUICK),
     "generator": SequenceGenerator(**QUICK),
+    "detector": SequenceOutlierDetector(**QUICK),
     "labels out": OneLabel(**QUICK),
     "numbers out": OneNumber(**QUICK),
     "unaligned labels": OneUnaligned(**QUICK),
 }
 each_estimator = pytest.mark.parametrize("name", ESTIMATORS)
+each_weighted = pytest.mark.parametrize("name", [name for name in ESTIMATORS if name != "detector"])  # by sample_weight
 
 # What turns a 3-D array into another form of the same sequences.
 FORMS = {

@@ -1,6 +1,7 @@
 """What is public: modules, and the names in them that have to be documented."""
 
 import importlib
+import importlib.util
 import inspect
 
 MODULES = (
@@ -17,6 +18,7 @@ MODULES = (
     ),
     *("skrnn.losses", "skrnn.metrics", "skrnn.model_selection", "skrnn.optimizers", "skrnn.preprocessing"),
     *("skrnn.schedules", "skrnn.sequences", "skrnn.structure"),
+    *(["skrnn.adapters"] if importlib.util.find_spec("sktime") else []),  # whose base class is one of sktime
 )
 ELSEWHERE = {"forward", "backward", "setup", "on_fit_task_begin", "on_fit_task_end", "teardown"}
 

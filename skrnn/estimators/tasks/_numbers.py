@@ -52,6 +52,10 @@ class Numbers(FittedTask):
         y = rescaled(self.loss.predict(raw_prediction), self.scale, self.mean)
         return y if len(self.shape) == 1 else y.reshape(len(y), *self.shape)
 
+    def parts(self, raw_prediction):
+        """What a `DistributionLoss` predicts of each target, in its unit; arrays (n, n_outputs)."""
+        return self.loss.parts(raw_prediction.astype(np.float64), self.mean, self.scale)
+
     def validation_score(self, raw_prediction, y, weight):
         if self.loss.resists_outliers:
             return share_explained(self.loss, raw_prediction, y, weight)

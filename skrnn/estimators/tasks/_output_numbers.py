@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.metrics import r2_score
 
-from ...losses import BaseLoss
+from ...losses import BaseLoss, DistributionLoss
 from ...sequences._containers import items_of
 from ...sequences._ragged import ragged_values, rows_in, split_steps
 from ...sequences._steps import count
@@ -87,6 +87,11 @@ class OutputNumbersTask(OutputTask):
     def check(self, parameters):
         super().check(parameters)
         self._of_rows.check(parameters)
+        if isinstance(parameters.loss, DistributionLoss):
+            raise ValueError(
+                f"loss={parameters.loss!r} predicts several numbers for each target, but the decoder reads one: use a "
+                "loss of single numbers, such as 'squared_error', or RNNForecaster for quantiles and distributions."
+            )
         if parameters.teacher_forcing < 1 and not self._of_rows.make_loss().scales_target:
             raise ValueError(
                 f"teacher_forcing={parameters.teacher_forcing} lets the decoder read raw predictions, but those of "

@@ -4,7 +4,7 @@ from functools import cache
 
 import numpy as np
 
-from ...losses import _weighted_quantile
+from ...losses._constants import weighted_quantile
 
 NORMAL_QUARTILES = 1.3489795003921634  # between the quartiles of a normal distribution, in standard deviations
 LARGEST_SCALE = np.sqrt(np.finfo(np.float64).max)
@@ -48,13 +48,13 @@ def _median_and_spread(y, weight):
     Where half of the targets or more are equal there may be none: then the median distance of those that differ from
     the median, also of what is equal but for rounding; 0 if there is none.
     """
-    median = _weighted_quantile(y, weight, 0.5)
-    spread = (_weighted_quantile(y, weight, 0.75) - _weighted_quantile(y, weight, 0.25)) / NORMAL_QUARTILES
+    median = weighted_quantile(y, weight, 0.5)
+    spread = (weighted_quantile(y, weight, 0.75) - weighted_quantile(y, weight, 0.25)) / NORMAL_QUARTILES
     distance, rounding = np.abs(y - median), 10 * np.finfo(np.float64).eps * abs(median)
     differs = distance > rounding
     if spread > rounding or not differs.any():
         return median, spread if spread > rounding else 0.0
-    return median, _weighted_quantile(distance[differs], weight[differs], 0.5)
+    return median, weighted_quantile(distance[differs], weight[differs], 0.5)
 
 
 def check_size(target, dtype):

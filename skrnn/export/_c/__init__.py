@@ -1,0 +1,1 @@
+"""C files, put together from the parts of a network."""

@@ -1,0 +1,88 @@
+"""Streams of pipelines predict what the pipeline predicts for the sequences so far."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.decomposition import PCA
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import LinearRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, StandardScaler
+
+from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer
+from skrnn.preprocessing import PerStep, SlidingWindow
+from skrnn.streaming import PipelineStream, Stream, stream
+
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(12, 6, 3)), np.arange(12) % 3
+SMALL = {"hidden_layer_sizes": 5, "bidirectional": False, "max_iter": 1, "random_state": 0}
+SCALES = PerStep(StandardScaler()), PerStep(PCA(2))
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "methods"),
+    [
+        (make_pipeline(*SCALES, RNNClassifier(**SMALL)), ("predict", "predict_proba")),
+        (make_pipeline("passthrough", SCALES[0], RNNRegressor(**SMALL)), ("predict",)),
+        (make_pipeline(*SCALES, SequenceTransformer(**SMALL)), ("transform",)),
+        (
+            make_pipeline(
+                SequenceTransformer(**SMALL), MinMaxScaler(), RandomForestClassifier(5, random_state=0, n_jobs=1)
+            ),
+            ("predict", "predict_proba"),
+        ),
+        (make_pipeline(*SCALES, SequenceTransformer(**SMALL), LinearRegression()), ("predict",)),
+    ],
+    ids=["classifier", "regressor", "transformer", "forest", "line"],
+)
+def test_pipelines(pipeline, methods):
+    pipeline.fit(X, Y)
+    for method in methods:
+        step = "step_proba" if method == "predict_proba" else "step"
+        together, alone, some = stream(pipeline, 12), stream(pipeline), stream(pipeline, 20)
+        assert isinstance(together, PipelineStream)
+        for t in range(X.shape[1]):
+            expected = getattr(pipeline, method)(X[:, : t + 1])
+            # products of scikit-learn's have other last bits in other batches
+            assert_allclose(getattr(together, step)(X[:, t]), expected, rtol=1e-5, atol=1e-5)
+            assert_allclose(getattr(alone, step)(X[3, t]), expected[3], rtol=1e-5, atol=1e-5)
+            assert_allclose(getattr(some, step)(X[3, t], 17), expected[3], rtol=1e-5, atol=1e-5)
+        assert_array_equal(together.n_steps, X.shape[1])
+
+
+def test_names_of_channels_go_through():
+    frames = [pd.DataFrame(x, columns=["a", "b", "c"]) for x in X]
+    pipeline = make_pipeline(SCALES[0], RNNClassifier(**SMALL)).fit(SequenceArray.from_list(frames), Y)
+    live = stream(pipeline, 12)
+    found = live.step_proba(pd.DataFrame(X[:, 0], columns=["a", "b", "c"]))
+    expected = pipeline.predict_proba(SequenceArray.from_list([frame[:1] for frame in frames]))
+    assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_states():
+    pipeline = make_pipeline(SCALES[0], RNNClassifier(**SMALL)).fit(X, Y)
+    one, other = stream(pipeline), stream(pipeline)
+    one.step(X[0, 0])
+    other.state = one.state
+    assert_array_equal(one.step_proba(X[0, 1]), other.step_proba(X[0, 1]))
+    other.reset()
+    assert other.n_steps == 0
+
+
+def test_an_estimator_alone():
+    assert type(stream(RNNClassifier(**SMALL).fit(X, Y), 2)) is Stream
+
+
+def test_what_is_refused():
+    with pytest.raises(ValueError, match="LinearRegression has no streams"):
+        stream(LinearRegression())
+    with pytest.raises(ValueError, match="The pipeline has no step with streams"):
+        stream(make_pipeline(SCALES[0]))
+    with pytest.raises(ValueError, match="Step 'slidingwindow' of the pipeline, SlidingWindow, has no streams"):
+        stream(make_pipeline(SlidingWindow(3), RNNClassifier(**SMALL)))
+    line = make_pipeline(SequenceTransformer(**SMALL), LinearRegression()).fit(X, Y)
+    with pytest.raises(AttributeError, match="step_proba is for classifiers, but LinearRegression is none"):
+        stream(line).step_proba(X[0, 0])
+    with pytest.raises(ValueError, match="bidirectional=False"):
+        stream(make_pipeline(SCALES[0], RNNClassifier(5, max_iter=1)).fit(X, Y))
