@@ -5,7 +5,6 @@ import numpy as np
 from ..sequences import as_sequence_array
 from ..sequences._steps import is_text
 from ..sequences._validate import rows_as_sequences
-from ._decoders import DecoderWriter
 
 TOLERANCE = {"float32": 1e-6, "float64": 1e-9}  # of probabilities
 OF_NUMBERS = 10  # times as much, in units of how far numbers are from their middle, at least 1
@@ -16,7 +15,7 @@ def compare(model, estimator, parts, X):
     """Raise a ValueError with the largest difference if a model puts out for X what the estimator does not predict."""
     dtype, owner = parts.network.dtype.name, type(estimator).__name__
     found = Runner(model, per_step=parts.network.per_step).run(X)
-    if isinstance(parts.network, DecoderWriter):
+    if parts.network.puts_out_sequences:
         _compare_outputs(found, estimator.predict(X), dtype, owner)
         return
     for name, values in found.items():

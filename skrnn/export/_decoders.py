@@ -18,6 +18,8 @@ class DecoderWriter(SequenceReader):
     estimator : Seq2SeqClassifier or Seq2SeqRegressor
     """
 
+    puts_out_sequences = True
+
     def __init__(self, estimator):
         super().__init__(estimator)
         task = self.task = estimator._restored_task()

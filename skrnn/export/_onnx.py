@@ -18,9 +18,9 @@ def to_onnx(estimator, path=None, *, step=False, check=None, opset=OPSET, dtype=
 
     Parameters
     ----------
-    estimator : RNNClassifier, RNNRegressor, SequenceTransformer, Seq2SeqClassifier, Seq2SeqRegressor or Pipeline
-        A fitted estimator, with ``beam_width=1`` if it has beams, or a `Pipeline` with `PerStep` or `TokenEncoder` before it, or with estimators that skl2onnx
-        knows behind a `SequenceTransformer`.
+    estimator : RNNClassifier, RNNRegressor, SequenceTransformer, Seq2SeqClassifier, ... or Pipeline
+        A fitted estimator, with ``beam_width=1`` if it has beams, or a `Pipeline` with `PerStep` or `TokenEncoder`
+        before it, or with estimators that skl2onnx knows behind a `SequenceTransformer`.
     path : str or os.PathLike, default=None
         File to write. It is written as a whole or not at all.
     step : bool, default=False

@@ -1,5 +1,6 @@
 """Pipelines: what stands before a recurrent network and behind it, as nodes."""
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ..estimators._classifier import RNNClassifier
+from ..estimators._ctc import CTCClassifier
 from ..estimators._regressor import RNNRegressor
 from ..estimators._seq2seq_classifier import Seq2SeqClassifier
 from ..estimators._seq2seq_regressor import Seq2SeqRegressor
@@ -18,13 +20,13 @@ from ..preprocessing import PerStep, TokenEncoder
 from ._decoders import DecoderWriter
 from ._graph import ML_DOMAIN
 from ._networks import NetworkWriter
+from ._paths import PathWriter
 from ._sklearn import splice
 from ._targets import Output
 
 NETWORKS = dict.fromkeys((RNNClassifier, RNNRegressor, SequenceTransformer), NetworkWriter)
-NETWORKS |= dict.fromkeys((Seq2SeqClassifier, Seq2SeqRegressor), DecoderWriter)
+NETWORKS |= dict.fromkeys((Seq2SeqClassifier, Seq2SeqRegressor), DecoderWriter) | {CTCClassifier: PathWriter}
 WITHOUT_FORM = {
-    "CTCClassifier": "its search for the most probable labelling has no form in ONNX",
     "EarlyClassifier": "how long it reads depends on its own predictions, sequence by sequence",
     "RNNForecaster": "it reads series with dates, which ONNX has not; export the RNNRegressor of windows in its place",
     "SequenceGenerator": "what it puts out is drawn at random",
@@ -170,7 +172,8 @@ def write_behind(graph, estimators, features):
     """`Output`s of estimators of scikit-learn, from the `Output` of a `SequenceTransformer`."""
     rows, n, last = graph.cast(features.value, np.float64), features.shape[0], estimators[-1]
     # skl2onnx knows more estimators alone than in pipelines.
-    found = splice(graph, make_pipeline(*estimators) if len(estimators) > 1 else last, rows, n, np.float64)
+    estimator = make_pipeline(*estimators) if len(estimators) > 1 else last
+    found = splice(graph, estimator, rows, n, np.float64)
     if is_classifier(last):
         names = ["labels", "probabilities" if hasattr(last, "predict_proba") else "scores"]
     elif is_regressor(last):
@@ -180,6 +183,14 @@ def write_behind(graph, estimators, features):
     for name, ((_, dtype, shape), value) in zip(names, found, strict=True):
         if dtype.kind == "f":  # some operators put out another type than skl2onnx declares
             value = graph.cast(value, dtype)
-        if name == "labels" or (name == "predictions" and shape == [1]):
-            value, shape = graph.node("Reshape", value, [-1]), []
+        if name in ("labels", "predictions"):  # whose shapes skl2onnx does not always declare
+            shape = _shape_of_prediction(estimator, n)
+            value = graph.node("Reshape", value, [-1, *shape])
         yield Output(name, value, dtype, shape)
+
+
+def _shape_of_prediction(estimator, n_columns):
+    """What `predict` gives for a row, as a list of sizes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names that columns do not have here
+        return list(np.shape(estimator.predict(np.zeros((1, n_columns))))[1:])

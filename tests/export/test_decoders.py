@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from exported import fitted, padded, sequences
 
-from skrnn import Seq2SeqClassifier, Seq2SeqRegressor
+from skrnn import CTCClassifier, Seq2SeqClassifier, Seq2SeqRegressor
 from skrnn.convolution import Conv
 from skrnn.export import to_onnx
 
@@ -80,6 +80,39 @@ def test_what_has_no_form_is_refused():
     reg = fitted(Seq2SeqRegressor(4), X, [np.zeros((1 + k % 2, 1)) for k in range(len(X))])
     with pytest.raises(ValueError, match="had different lengths"):
         to_onnx(reg)
+
+
+CTC = {name: OPTIONS[name] for name in ("default", "bidirectional", "layer_norm", "tokens", "float64")}
+CTC["convolution"] = {"convolution": Conv(4, 3, 1)}
+
+
+@pytest.mark.parametrize("option", CTC)
+def test_best_paths(option):
+    rng = np.random.default_rng(0)
+    X = sequences(rng, "tokens" if option == "tokens" else "numbers", longest=16)
+    y = [[str(each) for each in rng.choice(["x", "y", "z"], 1)] for _ in X]
+    ctc = fitted(CTCClassifier(**{"hidden_layer_sizes": (5,), **CTC[option]}), X, y)
+    for w in ctc.weights_.values():
+        w *= 3
+    ctc.weights_["readout.b"] *= 0
+    model = to_onnx(ctc, check=X)
+    onnx.checker.check_model(model, full_check=True)
+    assert len({len(labels) for labels in ctc.predict(X)}) > 1
+    with pytest.raises(ValueError, match=r"beam_width=2.*set_params\(beam_width=1\)"):
+        to_onnx(ctc.set_params(beam_width=2))
+    with pytest.raises(ValueError, match="step=False"):
+        to_onnx(ctc.set_params(beam_width=1), step=True)
+
+
+def test_best_paths_of_what_is_refused():
+    rng = np.random.default_rng(0)
+    X = sequences(rng)
+    ctc = fitted(CTCClassifier(4), X, [["x"]] * len(X))
+    values, lengths = padded(X)
+    _, before = run(to_onnx(ctc), X=values, lengths=lengths)
+    values[0, 0, 0] = np.nan
+    _, n = run(to_onnx(ctc), X=values, lengths=lengths)
+    assert n.tolist() == [-1, *before[1:]]
 
 
 def test_check_finds_another_model(monkeypatch):

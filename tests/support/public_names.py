@@ -12,12 +12,13 @@ MODULES = (
         "skrnn.checks",
         "skrnn.convolution",
         "skrnn.early",
+        "skrnn.export",
         "skrnn.initializers",
         "skrnn.inspection",
         "skrnn.interchange",
     ),
     *("skrnn.losses", "skrnn.metrics", "skrnn.model_selection", "skrnn.optimizers", "skrnn.preprocessing"),
-    *("skrnn.schedules", "skrnn.sequences", "skrnn.structure"),
+    *("skrnn.schedules", "skrnn.sequences", "skrnn.streaming", "skrnn.structure"),
     *(["skrnn.adapters"] if importlib.util.find_spec("sktime") else []),  # whose base class is one of sktime
 )
 ELSEWHERE = {"forward", "backward", "setup", "on_fit_task_begin", "on_fit_task_end", "teardown"}
