@@ -10,6 +10,7 @@ MODULES = (
         "skrnn.cells",
         "skrnn.checks",
         "skrnn.convolution",
+        "skrnn.export",
         "skrnn.initializers",
         "skrnn.inspection",
         "skrnn.interchange",

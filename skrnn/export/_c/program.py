@@ -190,7 +190,7 @@ def _run(source, model, n_read, right):
 
 # ------------------------------------------------------------------------------------------------------ the file
 def _assembled(source, model, signatures, notes):
-    helpers = helpers_for(source.functions, source)
+    helpers = helpers_for(source.functions, source.dtype)
     n_lines = sum(line.endswith(";") for line in [*helpers, *source.functions])
     arrays = source.local_bytes + (source.state_bytes if "ahead = *s;" in "".join(source.functions) else 0)
     sizes = source.constant_bytes, source.state_bytes, arrays, n_lines * BYTES_OF_A_LINE
