@@ -1,9 +1,9 @@
 """A step of a network as a program in C.
 
-GRU layers of ``RNNClassifier``, reading 8 channels of float32, 3 classes; ``skrnn.export.to_c`` with weights as floats and
-of 8 bits (*quantised*), compiled by ``gcc -O2`` for any x86-64 or ARM. A step is everything from the numbers of the
-channels to probabilities. The program times 2,000 steps in CPU time, and takes the best of 50 times. *bytes*: constants
-and, by ``size``, machine code.
+GRU layers of an ``RNNClassifier`` that reads 8 channels, of 3 classes; by ``skrnn.export.to_c`` with weights as floats
+and of 8 bits (*quantised*), compiled by ``gcc -O2`` for any processor of its kind. A step is everything from the
+numbers of the channels to probabilities. The program times 2,000 steps in CPU time, and takes the best of 50 times.
+*bytes*: constants and, by ``size``, machine code.
 """
 
 import os

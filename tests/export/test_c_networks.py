@@ -67,7 +67,7 @@ def test_cells(name, n_classes, classifiers, tmp_path):
 @kernel
 def forward_of_all_operations(a, s, h, p):
     (c, d), one = s, minimum(abs(a[1]), 1)
-    parts = [square_root(one), copy_sign(one, h), where_positive(a[2], c), if_positive(a[2], c, -0.25 * d)]
+    parts = square_root(one), copy_sign(one, h), where_positive(a[2], c), if_positive(a[2], c, -0.25 * d)
     c = sigmoid(a[0] - (c - p[0] * d)) * parts[0] - parts[1] * -h
     d = fast_divide(parts[2] - parts[3], 1 + one) / (2.0 - one) - 0.5
     return (c, d, h), (c, d), tanh(maximum(a[2] + p[1] * h, c)) * exp(-one) - (d - c)
