@@ -114,6 +114,8 @@ class Source:
         field = Field(ctype or self.real, name, size, about, start)
         if field not in self.fields:
             self.fields.append(field)
+            # Whole numbers stand last, so that nothing is left free between fields.
+            self.fields.sort(key=lambda each: each.ctype != self.real)
         return f"s->{name}"
 
     @property
