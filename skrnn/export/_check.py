@@ -15,6 +15,9 @@ def compare(model, estimator, parts, X):
     """Raise a ValueError with the largest difference if a model puts out for X what the estimator does not predict."""
     dtype, owner = parts.network.dtype.name, type(estimator).__name__
     found = Runner(model, per_step=parts.network.per_step).run(X)
+    if parts.network.puts_out_sequences:
+        _compare_outputs(found, estimator.predict(X), dtype, owner)
+        return
     for name, values in found.items():
         method = getattr(estimator, METHODS.get(name, name), None)
         if method is not None:
@@ -24,6 +27,18 @@ def compare(model, estimator, parts, X):
                 _compare_labels(values, expected, found.get("probabilities"), dtype, owner)
             else:
                 _compare_numbers(name, values, expected, dtype, owner)
+
+
+def _compare_outputs(found, expected, dtype, owner):
+    """Compare sequences that are put out: one after the other."""
+    lengths = found.get("output_lengths")
+    if lengths is None:
+        _compare_numbers("predictions", np.concatenate(found["predictions"]), np.concatenate(expected), dtype, owner)
+        return
+    of_expected = np.array([len(labels) for labels in expected])
+    _compare_labels(lengths, of_expected, None, dtype, f"{owner} in lengths, that is,")
+    labels = [row[:n] for row, n in zip(found["labels"], lengths, strict=True)]
+    _compare_labels(np.concatenate(labels), np.concatenate(expected), None, dtype, owner)
 
 
 def _compare_labels(found, expected, probabilities, dtype, owner):

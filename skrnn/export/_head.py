@@ -115,7 +115,7 @@ class EachStep(Pooling):
         return values, {}
 
 
-POOLINGS = {"last": Last, "mean": Mean, "max": Max, "attention": Attention, "steps": EachStep}
+POOLINGS = {"last": Last, "mean": Mean, "max": Max, "attention": Attention, "steps": EachStep, "unaligned": EachStep}
 
 
 class HeadWriter:

@@ -8,33 +8,29 @@ from ..estimators._regressor import RNNRegressor
 from ._head import HeadWriter
 from ._inputs import InputWriter, input_dtype
 from ._stack import StackWriter, Steps, which_exist
+from ._steps import ConvolvedSteps, PlainSteps
 from ._targets import Output, check_task, write_outputs
 
 SUPERVISED = (RNNClassifier, RNNRegressor)
 
 
-class NetworkWriter:
-    """Writes what a fitted classifier, regressor or transformer makes of sequences.
+class SequenceReader:
+    """Writes how a fitted estimator reads sequences, up to what its first layer gets.
 
     Parameters
     ----------
-    estimator : RNNClassifier, RNNRegressor or SequenceTransformer
+    estimator : object
+        A fitted estimator with a network.
     """
 
+    per_step = puts_out_sequences = False
+
     def __init__(self, estimator):
-        network, theta = network_and_theta(estimator)
-        weights = network.layout.views(theta)
-        self.encoder, self.dtype, self.structure = estimator.inputs_, network.dtype, network.structure
-        self.name, poolings = type(estimator).__name__, None
-        if isinstance(estimator, SUPERVISED):
-            self.task = estimator._restored_task()
-            check_task(self.name, self.task)
-            self.per_step = self.task.per_step
-        else:
-            self.task, self.per_step, poolings = None, False, estimator._poolings()
-        self.inputs = InputWriter(self.encoder)
-        self.stack, self.head = StackWriter(network.stack, weights), HeadWriter(network, weights, poolings)
-        self.n_features = network.stack.n_top_units * len(poolings or ())
+        self.network, theta = network_and_theta(estimator)
+        self.weights = self.network.layout.views(theta)
+        self.encoder, self.dtype, self.structure = estimator.inputs_, self.network.dtype, self.network.structure
+        self.name, self.inputs = type(estimator).__name__, InputWriter(estimator.inputs_)
+        self.stack = StackWriter(self.network.stack, self.weights)
 
     @property
     def input_dtype(self):
@@ -46,22 +42,20 @@ class NetworkWriter:
         """Of X behind the axes of sequences and steps."""
         return [] if self.inputs.has_one_token else [self.encoder.n_channels]
 
-    def sequences(self, graph, X, lengths):
-        """`Output`s of all sequences, from X (n, T, C) and lengths (n,)."""
+    def read(self, graph, X, lengths):
+        """`Steps` of what the first layer or a convolution gets, and NaN (n, 1) where something is wrong, else 0."""
         by_time = [1, 0] if self.inputs.has_one_token else [1, 0, 2]
         X = graph.node("Transpose", X, perm=by_time)
+        wrong = _wrong_lengths(graph, X, lengths)
+        # Others would be errors of some operators, for all sequences.
+        lengths = graph.node("Min", graph.node("Max", lengths, np.int64(1)), graph.size(X, 0))
         exist = which_exist(graph, X, lengths)
         columns = self.inputs.sequences(graph, X)
-        wrong = _wrong_lengths(graph, X, lengths)
         for each in self._wrong(graph, columns):
             of_steps = graph.reduce("ReduceSum", graph.node("Where", exist, each, graph.dtype.type(0)), 0)
             wrong = graph.node("Add", wrong, graph.reduce("ReduceSum", of_steps, -1, keepdims=True))
         vectors = Steps(self.stack.front(graph, columns), lengths, exist)
-        steps = self.stack.sequences(graph, vectors._replace(values=vectors.masked(graph)))
-        raw = graph.node("Add", self.head.sequences(graph, steps), wrong)
-        if self.per_step:
-            raw = graph.node("Transpose", raw, perm=[1, 0, 2])
-        return self._outputs(graph, raw, 2 if self.per_step else 1)
+        return vectors._replace(values=vectors.masked(graph)), wrong
 
     def _wrong(self, graph, columns):
         """NaN in place of what `predict` refuses of the columns, else 0."""
@@ -69,6 +63,38 @@ class NetworkWriter:
             yield graph.node("Mul", columns.numbers, graph.dtype.type(0))
         for each in columns.wrong:
             yield graph.cast(each, graph.dtype)
+
+
+class NetworkWriter(SequenceReader):
+    """Writes what a fitted classifier, regressor or transformer makes of sequences.
+
+    Parameters
+    ----------
+    estimator : RNNClassifier, RNNRegressor or SequenceTransformer
+    """
+
+    def __init__(self, estimator):
+        super().__init__(estimator)
+        self.task, poolings = None, None
+        if isinstance(estimator, SUPERVISED):
+            self.task = estimator._restored_task()
+            check_task(self.name, self.task)
+            self.per_step = self.task.per_step
+        else:
+            poolings = estimator._poolings()
+        self.head = HeadWriter(self.network, self.weights, poolings)
+        self.n_features = self.network.stack.n_top_units * len(poolings or ())
+        self.steps = PlainSteps(self.stack, self.head)
+        if self.structure.convolution is not None:
+            self.steps = ConvolvedSteps(self.stack, self.head, self.n_features or self.network.n_outputs)
+
+    def sequences(self, graph, X, lengths):
+        """`Output`s of all sequences, from X (n, T, C) and lengths (n,)."""
+        steps, wrong = self.read(graph, X, lengths)
+        raw = graph.node("Add", self.head.sequences(graph, self.stack.sequences(graph, steps)), wrong)
+        if self.per_step:
+            raw = graph.node("Transpose", raw, perm=[1, 0, 2])
+        return self._outputs(graph, raw, 2 if self.per_step else 1)
 
     def _outputs(self, graph, raw, axis):
         if self.task is None:
@@ -83,29 +109,19 @@ class NetworkWriter:
                 f"This {self.name} reads sequences backward, too, from an end that single steps do not have: fit it "
                 "with bidirectional=False, or export whole sequences with step=False."
             )
-        if self.structure.convolution is not None:
-            raise ValueError(
-                f"This {self.name} has a convolution, which reads steps that have not come: fit it with "
-                "convolution=None, or export whole sequences with step=False."
-            )
 
     def state_shapes(self):
         """Dict of the names of states, as in a `Stream`, to a dtype and a shape."""
-        own = self.stack.state_shapes() | self.head.state_shapes() | {"steps": (np.int64, ["n"])}
-        return own | self.inputs.state_shapes()
+        return self.steps.state_shapes() | self.inputs.state_shapes()
 
     def step(self, graph, X, states):
         """`Output`s after a step X (n, C), and the states after it."""
-        steps = graph.node("Unsqueeze", states["steps"], [1])
-        begins = graph.node("Equal", steps, np.int64(0))
+        begins = graph.node("Equal", graph.node("Unsqueeze", states["steps"], [1]), np.int64(0))
         columns, of_inputs = self.inputs.step(graph, X, states, begins)
-        y, of_stack = self.stack.step(graph, self.stack.front(graph, columns), states)
-        n_steps = graph.node("Add", steps, np.int64(1))
-        raw, of_head = self.head.step(graph, y, states, begins, n_steps)
+        raw, after = self.steps.step(graph, self.stack.front(graph, columns), states)
         for each in self._wrong(graph, columns):
             raw = graph.node("Add", raw, graph.reduce("ReduceSum", each, -1, keepdims=True))
-        after = of_inputs | of_stack | of_head | {"steps": graph.node("Squeeze", n_steps, [1])}
-        return self._outputs(graph, raw, 1), after
+        return self._outputs(graph, raw, 1), after | of_inputs
 
 
 def _wrong_lengths(graph, X, lengths):

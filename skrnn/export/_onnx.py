@@ -18,9 +18,9 @@ def to_onnx(estimator, path=None, *, step=False, check=None, opset=OPSET, dtype=
 
     Parameters
     ----------
-    estimator : RNNClassifier, RNNRegressor, SequenceTransformer or Pipeline
-        A fitted estimator, or a `Pipeline` with `PerStep` or `TokenEncoder` before it, or with estimators that skl2onnx
-        knows behind a `SequenceTransformer`.
+    estimator : RNNClassifier, RNNRegressor, SequenceTransformer, Seq2SeqClassifier, ... or Pipeline
+        A fitted estimator, with ``beam_width=1`` if it has beams, or a `Pipeline` with `PerStep` or `TokenEncoder`
+        before it, or with estimators that skl2onnx knows behind a `SequenceTransformer`.
     path : str or os.PathLike, default=None
         File to write. It is written as a whole or not at all.
     step : bool, default=False
@@ -42,7 +42,8 @@ def to_onnx(estimator, path=None, *, step=False, check=None, opset=OPSET, dtype=
         The model. Its inputs are ``X`` (n, T, n_channels), padded behind the end of sequences with any values, or of
         str (n, T) if X holds tokens of one channel, and ``lengths`` (n,) of int64. Its outputs are ``labels`` and
         ``probabilities``, or ``predictions``, or ``features``; where steps have targets, with an axis for T behind the
-        first. What stands behind the end of a sequence then has no meaning.
+        first. What stands behind the end of a sequence then has no meaning. Sequences of labels that are put out have
+        ``output_lengths``.
 
     Raises
     ------

@@ -1,5 +1,6 @@
 """Pipelines: what stands before a recurrent network and behind it, as nodes."""
 
+import warnings
 from typing import NamedTuple
 
 import numpy as np
@@ -10,17 +11,22 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.utils.validation import check_is_fitted
 
 from ..estimators._classifier import RNNClassifier
+from ..estimators._ctc import CTCClassifier
 from ..estimators._regressor import RNNRegressor
+from ..estimators._seq2seq_classifier import Seq2SeqClassifier
+from ..estimators._seq2seq_regressor import Seq2SeqRegressor
 from ..estimators._transformer import SequenceTransformer
 from ..preprocessing import PerStep, TokenEncoder
+from ._decoders import DecoderWriter
 from ._graph import ML_DOMAIN
 from ._networks import NetworkWriter
+from ._paths import PathWriter
 from ._sklearn import splice
 from ._targets import Output
 
-NETWORKS = (RNNClassifier, RNNRegressor, SequenceTransformer)
+NETWORKS = dict.fromkeys((RNNClassifier, RNNRegressor, SequenceTransformer), NetworkWriter)
+NETWORKS |= dict.fromkeys((Seq2SeqClassifier, Seq2SeqRegressor), DecoderWriter) | {CTCClassifier: PathWriter}
 WITHOUT_FORM = {
-    "CTCClassifier": "its search for the most probable labelling has no form in ONNX",
     "EarlyClassifier": "how long it reads depends on its own predictions, sequence by sequence",
     "RNNForecaster": "it reads series with dates, which ONNX has not; export the RNNRegressor of windows in its place",
     "SequenceGenerator": "what it puts out is drawn at random",
@@ -74,12 +80,13 @@ class Parts(NamedTuple):
 def parts_of(estimator):
     """The `Parts` of an estimator or a pipeline; refuses, by name, what has no form in ONNX."""
     steps = [_unwrapped(each) for each in _steps(estimator)]
-    where = next((k for k, each in enumerate(steps) if isinstance(each, NETWORKS)), None)
+    where = next((k for k, each in enumerate(steps) if isinstance(each, tuple(NETWORKS))), None)
     if where is None:
         _refuse(next((each for each in steps if type(each).__name__ in WITHOUT_FORM), estimator))
     check_is_fitted(estimator)
     before = [writer_before(each) for each in steps[:where]]
-    return Parts(before, NetworkWriter(steps[where]), steps[where + 1 :])
+    write = next(writer for kind, writer in NETWORKS.items() if isinstance(steps[where], kind))
+    return Parts(before, write(steps[where]), steps[where + 1 :])
 
 
 def _steps(estimator):
@@ -105,10 +112,10 @@ def _refuse(estimator):
     name = type(estimator).__name__
     if name in WITHOUT_FORM:
         raise ValueError(f"{name} cannot be exported to ONNX, since {WITHOUT_FORM[name]}.")
+    known = ", ".join(each.__name__ for each in NETWORKS)
     raise ValueError(
-        f"{name} cannot be exported to ONNX: to_onnx takes a fitted RNNClassifier, RNNRegressor or "
-        "SequenceTransformer, or a Pipeline of them with PerStep or TokenEncoder before, and estimators behind that "
-        "skl2onnx knows."
+        f"{name} cannot be exported to ONNX: to_onnx takes a fitted {known}, or a "
+        "Pipeline with PerStep or TokenEncoder before one of them, and what skl2onnx knows behind it."
     )
 
 
@@ -165,7 +172,8 @@ def write_behind(graph, estimators, features):
     """`Output`s of estimators of scikit-learn, from the `Output` of a `SequenceTransformer`."""
     rows, n, last = graph.cast(features.value, np.float64), features.shape[0], estimators[-1]
     # skl2onnx knows more estimators alone than in pipelines.
-    found = splice(graph, make_pipeline(*estimators) if len(estimators) > 1 else last, rows, n, np.float64)
+    estimator = make_pipeline(*estimators) if len(estimators) > 1 else last
+    found = splice(graph, estimator, rows, n, np.float64)
     if is_classifier(last):
         names = ["labels", "probabilities" if hasattr(last, "predict_proba") else "scores"]
     elif is_regressor(last):
@@ -175,6 +183,14 @@ def write_behind(graph, estimators, features):
     for name, ((_, dtype, shape), value) in zip(names, found, strict=True):
         if dtype.kind == "f":  # some operators put out another type than skl2onnx declares
             value = graph.cast(value, dtype)
-        if name == "labels" or (name == "predictions" and shape == [1]):
-            value, shape = graph.node("Reshape", value, [-1]), []
+        if name in ("labels", "predictions"):  # whose shapes skl2onnx does not always declare
+            shape = _shape_of_prediction(estimator, n)
+            value = graph.node("Reshape", value, [-1, *shape])
         yield Output(name, value, dtype, shape)
+
+
+def _shape_of_prediction(estimator, n_columns):
+    """What `predict` gives for a row, as a list of sizes."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of names that columns do not have here
+        return list(np.shape(estimator.predict(np.zeros((1, n_columns))))[1:])

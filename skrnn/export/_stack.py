@@ -40,10 +40,12 @@ class StackWriter:
     ----------
     stack : Stack
     weights : dict of str to ndarray
+    prefix : str, default=""
+        Of the names of its weights.
     """
 
-    def __init__(self, stack, weights):
-        self.stack, self.structure, self.weights = stack, stack.structure, weights
+    def __init__(self, stack, weights, prefix=""):
+        self.stack, self.structure, self.weights, self.prefix = stack, stack.structure, weights, prefix
         self.cells = {
             level.name_of(name): CellWriter(layer, self._of(level.name_of(name)))
             for level in stack.levels
@@ -58,14 +60,14 @@ class StackWriter:
     def front(self, graph, columns):
         """The vectors of a step or of all steps that decay and tables of codes make of `Columns`."""
         numbers = columns.numbers
-        if numbers is not None and "decay" in self.stack.fronts:
+        if numbers is not None and self.structure.decay:
             w = self._of("decay")
             values, seen, since = graph.split(numbers, [len(w["w"])] * 3, axis=-1)
             rate = graph.node("Add", graph.node("Mul", since, w["w"]), w["b"])
             kept = graph.node("Exp", graph.node("Neg", graph.node("Max", rate, graph.dtype.type(0))))
             kept = graph.node("Where", graph.node("Greater", seen, graph.dtype.type(0)), graph.dtype.type(1), kept)
             numbers = graph.node("Concat", graph.node("Mul", values, kept), seen, axis=-1)
-        tables = [self.weights[f"embedding.{channel}"] for channel, _, _ in self.structure.embeddings]
+        tables = [self.weights[f"{self.prefix}embedding.{channel}"] for channel, _, _ in self.structure.embeddings]
         vectors = [graph.node("Gather", *pair, axis=0) for pair in zip(tables, columns.codes, strict=True)]
         parts = [each for each in (numbers, *vectors) if each is not None]
         return graph.node("Concat", *parts, axis=-1) if len(parts) > 1 else parts[0]
@@ -73,7 +75,7 @@ class StackWriter:
     def finish(self, graph, level, values, below):
         """What a level puts out, of the outputs of its layers and of what it reads."""
         if level.normalization:
-            w = self._of(f"layers.{level.number}.norm")
+            w = self._of(level.name_of("norm"))
             centred = graph.node("Sub", values, graph.reduce("ReduceMean", values, -1, keepdims=True))
             variance = graph.reduce("ReduceMean", graph.node("Mul", centred, centred), -1, keepdims=True)
             deviation = graph.node("Sqrt", graph.node("Add", variance, graph.dtype.type(EPSILON)))
@@ -82,12 +84,15 @@ class StackWriter:
         return graph.node("Add", values, below) if level.residual else values
 
     # ---------------------------------------------------------------------------------------------- all steps
-    def sequences(self, graph, steps):
-        """The `Steps` of the top level, from those of what the stack reads."""
+    def sequences(self, graph, steps, final=None):
+        """The `Steps` of the top level, from those of what the stack reads.
+
+        final : dict that receives the states of each layer after its last steps, if they are wanted
+        """
         if self.structure.convolution is not None:
             steps = self._convolved(graph, steps)
         for level in self.stack.levels:
-            parts = [self._run(graph, level.name_of(name), name, steps) for name in level.directions]
+            parts = [self._run(graph, level.name_of(name), name, steps, final) for name in level.directions]
             values = graph.node("Concat", *parts, axis=-1) if len(parts) > 1 else parts[0]
             steps = steps._replace(values=self.finish(graph, level, values, steps.values))
         return steps
@@ -107,7 +112,7 @@ class StackWriter:
         made = Steps(graph.node(ACTIVATIONS[conv.activation], values), lengths, None)
         return made._replace(exist=which_exist(graph, made.values, lengths))
 
-    def _run(self, graph, name, direction, steps):
+    def _run(self, graph, name, direction, steps, final):
         """Outputs (T, n, H) of a layer at all steps."""
         cell, is_backward = self.cells[name], direction == "backward"
         inputs = cell.read(graph, steps.turned(graph) if is_backward else steps.values)
@@ -115,9 +120,11 @@ class StackWriter:
 
         def step(body, states, values):
             after = cell.step(body, states, *values)
-            return after, [cell.output(after)]
+            return after, [cell.output(after), *([] if final is None else after)]
 
-        outputs = graph.scan(step, [zeros] * len(cell.states), [inputs])[0]
+        outputs, *states = graph.scan(step, [zeros] * len(cell.states), [inputs])
+        if final is not None:
+            final[name] = [graph.node("Gather", steps.turned(graph, each), np.int64(0), axis=0) for each in states]
         return steps.turned(graph, outputs) if is_backward else outputs
 
     # ------------------------------------------------------------------------------------------------ one step

@@ -80,17 +80,25 @@ def _labels(graph, task, raw, axis):
 
 
 def _numbers(graph, task, raw, axis):
-    if isinstance(task.loss, Poisson):
-        dtype = graph.dtype.type
-        largest = np.nextafter(np.log(np.finfo(dtype).max), dtype(0))
-        raw = graph.node("Exp", graph.node("Min", raw, largest))
-    y = graph.node("Mul", graph.cast(raw, np.float64), task.scale)
+    y = scaled(graph, task, linked(graph, task.loss, raw), axis)
+    yield Output("predictions", y, np.dtype(np.float64), list(task.shape))
+
+
+def linked(graph, loss, raw):
+    """What a loss predicts of raw predictions."""
+    if not isinstance(loss, Poisson):
+        return raw
+    dtype = graph.dtype.type
+    return graph.node("Exp", graph.node("Min", raw, np.nextafter(np.log(np.finfo(dtype).max), dtype(0))))
+
+
+def scaled(graph, task, predicted, axis):
+    """Predictions in the unit and shape of the target, from those of a loss, whose columns are along the last axis."""
+    y = graph.node("Mul", graph.cast(predicted, np.float64), task.scale)
     y = graph.node("Add", y, task.mean)
     if not task.shape:
-        y = graph.node("Squeeze", y, [axis])
-    elif len(task.shape) > 1:
-        y = graph.node("Reshape", y, [0] * axis + list(task.shape))
-    yield Output("predictions", y, np.dtype(np.float64), list(task.shape))
+        return graph.node("Squeeze", y, [axis])
+    return graph.node("Reshape", y, [0] * axis + list(task.shape)) if len(task.shape) > 1 else y
 
 
 WAYS = {Classes: _classes, Labels: _labels, Numbers: _numbers}

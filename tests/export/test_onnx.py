@@ -1,14 +1,18 @@
 """``to_onnx``: models in ONNX Runtime, beside the estimators that they were made of."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from exported import OPTIONS, classes, fitted, numbers, padded, sequences
 from networks import CELLS
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
+from skrnn.convolution import Conv
 from skrnn.export import to_onnx
 from skrnn.losses import Poisson, SquaredError
 
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 onnx = pytest.importorskip("onnx")
 onnxruntime = pytest.importorskip("onnxruntime")
 
@@ -33,7 +37,7 @@ def make(kind, option, seed=0):
 WITHOUT = {(SequenceTransformer, "pooling attention")}  # combinations that there are not
 KINDS = [RNNClassifier, RNNRegressor, SequenceTransformer]
 TABLE = [(kind, option) for kind in KINDS for option in OPTIONS if (kind, option) not in WITHOUT]
-READ_BACKWARD = {"cell jordan", "bidirectional", "pooling last", "convolution"}
+READ_BACKWARD = {"cell jordan", "bidirectional", "pooling last"}
 
 
 @pytest.mark.parametrize(("kind", "option"), TABLE, ids=lambda each: getattr(each, "__name__", each))
@@ -73,6 +77,17 @@ def test_outputs_depend_neither_on_padding_nor_on_neighbours():
     np.testing.assert_array_equal(run(model, X=wider, lengths=lengths)["probabilities"], found["probabilities"])
     alone = [run(model, X=values[[i], :T], lengths=[T])["probabilities"][0] for i, T in enumerate(lengths)]
     np.testing.assert_allclose(alone, expected, rtol=0, atol=1e-6)
+
+
+def test_a_cell_of_a_user(monkeypatch):
+    monkeypatch.syspath_prepend(DOCS)
+    from ugrnn import UGRNN
+
+    rng = np.random.default_rng(0)
+    X = sequences(rng)
+    clf = fitted(RNNClassifier(4, UGRNN(), zoneout=0.2, bidirectional=False), X, classes(rng, X))
+    to_onnx(clf, check=X)
+    to_onnx(clf, check=X, step=True)
 
 
 @pytest.mark.parametrize(
@@ -156,16 +171,17 @@ def test_links_without_a_form_are_refused():
         to_onnx(reg)
 
 
-def test_what_predict_refuses_is_nan():
-    clf, X = make(RNNClassifier, "default")
+@pytest.mark.parametrize("option", ["default", "bidirectional", "pooling last", "convolution"])
+def test_what_predict_refuses_is_nan(option):
+    clf, X = make(RNNClassifier, option)
     values, lengths = padded(X)
     values[0, 0, 0] = np.nan
     values[1, lengths[1] - 1, 2] = np.inf
     lengths = lengths.copy()
-    lengths[2], lengths[3] = 0, -1
+    lengths[2:5] = 0, -1, values.shape[1] + 1
     probabilities = run(to_onnx(clf), X=values, lengths=lengths)["probabilities"]
-    assert np.isnan(probabilities[:4]).all()
-    np.testing.assert_allclose(probabilities[4:], clf.predict_proba(X[4:]), rtol=0, atol=1e-6)
+    assert np.isnan(probabilities[:5]).all()
+    np.testing.assert_allclose(probabilities[5:], clf.predict_proba(X[5:]), rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("odd", [-1.0, 1.5, np.nan])
@@ -195,9 +211,21 @@ def test_unknown_tokens():
     to_onnx(clf, check=[["never seen"], ["a", "never seen", "b"], *X], step=True)
 
 
-def test_states_are_those_of_a_stream():
-    clf, X = make(RNNClassifier, "pooling attention")
-    model, X = to_onnx(clf, step=True), np.float32([x[:4] for x in X if len(x) >= 4])
+@pytest.mark.parametrize("stride", [1, 2, 5])
+@pytest.mark.parametrize("width", [1, 2, 3, 4, 7])
+def test_steps_behind_a_convolution(width, stride):
+    rng = np.random.default_rng(0)
+    X = sequences(rng, longest=12)
+    conv = Conv(4, width, stride, "tanh")
+    clf = fitted(RNNClassifier(4, pooling="mean", bidirectional=False, convolution=conv), X, classes(rng, X))
+    to_onnx(clf, step=True, check=X)
+
+
+@pytest.mark.parametrize("option", ["pooling attention", "convolution", "cell lstm", "time_channel"])
+def test_states_are_those_of_a_stream(option):
+    clf, X = make(RNNClassifier, option)
+    model, X = to_onnx(clf, step=True), np.array([x[:4] for x in X if len(x) >= 4])
+    X = X if option == "time_channel" else X.astype(np.float32)
     stream = clf.stream(len(X))
     states = {name: array for name, array in stream.state.items() if name != "network"}
     assert [each.name for each in model.graph.input] == ["X", *states]
@@ -272,18 +300,17 @@ def test_what_cannot_be_exported_is_refused_by_name():
     from sklearn.exceptions import NotFittedError
     from sklearn.linear_model import LogisticRegression
 
-    from skrnn import CTCClassifier, SequenceGenerator
+    from skrnn import SequenceGenerator, SequenceOutlierDetector
 
     with pytest.raises(NotFittedError):
         to_onnx(RNNClassifier())
-    for estimator in (CTCClassifier(), SequenceGenerator()):
+    for estimator in (SequenceOutlierDetector(), SequenceGenerator()):
         with pytest.raises(ValueError, match=f"{type(estimator).__name__} cannot be exported to ONNX, since"):
             to_onnx(estimator)
     with pytest.raises(ValueError, match="LogisticRegression cannot be exported"):
         to_onnx(LogisticRegression())
     with pytest.raises(ValueError, match="step must be"):
         to_onnx(RNNClassifier(), step="yes")
-    for option, what in (("bidirectional", "bidirectional=False"), ("convolution", "convolution=None")):
-        clf, _ = make(RNNClassifier, option)
-        with pytest.raises(ValueError, match=what):
-            to_onnx(clf, step=True)
+    clf, _ = make(RNNClassifier, "bidirectional")
+    with pytest.raises(ValueError, match="bidirectional=False"):
+        to_onnx(clf, step=True)

@@ -13,7 +13,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 from sklearn.svm import SVR, LinearSVC
 
-from skrnn import CTCClassifier, RNNClassifier, RNNRegressor, SequenceTransformer
+from skrnn import RNNClassifier, RNNRegressor, SequenceOutlierDetector, SequenceTransformer
 from skrnn.export import to_onnx
 from skrnn.preprocessing import PerStep, SlidingWindow, TokenEncoder
 
@@ -88,8 +88,8 @@ def test_what_has_no_form_is_refused_by_name():
     pipeline = make_pipeline(FunctionTransformer(), CLASSIFIER).fit(np.float32([x[:1] for x in X]), y)
     with pytest.raises(ValueError, match=r"FunctionTransformer stands before the network.*PerStep"):
         to_onnx(pipeline)
-    with pytest.raises(ValueError, match="CTCClassifier cannot be exported to ONNX, since"):
-        to_onnx(make_pipeline(PerStep(StandardScaler()), CTCClassifier()))
+    with pytest.raises(ValueError, match="SequenceOutlierDetector cannot be exported to ONNX, since"):
+        to_onnx(make_pipeline(PerStep(StandardScaler()), SequenceOutlierDetector()))
     with pytest.raises(ValueError, match="SlidingWindow cannot be exported to ONNX, since"):
         to_onnx(
             make_pipeline(SlidingWindow(3), RNNRegressor(4, max_iter=1)).fit(rng.normal(size=(20, 2)), np.arange(20.0))
