@@ -39,6 +39,7 @@ SECTIONS = {
     "grid_search": "Grid search on threads",
     "memory": "Peak memory of a fit",
     "long": "Long sequences, and more than memory",
+    "c_step": "Steps in C",
     "containers": "Packing and indexing sequences",
     "accuracy": "Accuracy on real data",
     "sequences_out": "Sequences out",

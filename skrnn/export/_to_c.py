@@ -60,7 +60,7 @@ def to_c(estimator, path, *, quantize=False, check=None):
     ...     sorted(os.listdir(directory))
     ['gesture.c', 'gesture_test.c']
     >>> program.constant_bytes, program.state_bytes
-    (1680, 128)
+    (1372, 128)
     >>> program.largest_difference < 0.02
     True
     """

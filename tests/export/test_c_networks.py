@@ -9,8 +9,20 @@ from c_programs import Library, needs_compiler, run_test, with_network
 from networks import CELLS
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
+from skrnn.cells import Elman, kernel
+from skrnn.cells._base import BOTH, INPUT
 from skrnn.convolution import Conv
 from skrnn.export import to_c
+from skrnn.kernels.activations import exp, sigmoid, tanh
+from skrnn.kernels.lanes import (
+    copy_sign,
+    fast_divide,
+    if_positive,
+    maximum,
+    minimum,
+    square_root,
+    where_positive,
+)
 
 pytestmark = [needs_compiler, pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")]
 SIZES = {"hidden_layer_sizes": 3, "max_iter": 1, "bidirectional": False, "random_state": 0}
@@ -50,6 +62,30 @@ def test_cells(name, n_classes, classifiers, tmp_path):
         index, proba = library.whole(x)
         np.testing.assert_allclose(proba[0], expected, rtol=2e-5, atol=2e-6)
         assert clf.classes_[index] == clf.classes_[proba[0].argmax()] == library.label(index)
+
+
+@kernel
+def forward_of_all_operations(a, s, h, p):
+    (c, d), one = s, minimum(abs(a[1]), 1)
+    parts = square_root(one), copy_sign(one, h), where_positive(a[2], c), if_positive(a[2], c, -0.25 * d)
+    c = sigmoid(a[0] - (c - p[0] * d)) * parts[0] - parts[1] * -h
+    d = fast_divide(parts[2] - parts[3], 1 + one) / (2.0 - one) - 0.5
+    return (c, d, h), (c, d), tanh(maximum(a[2] + p[1] * h, c)) * exp(-one) - (d - c)
+
+
+class Odd(Elman):
+    """All that a cell of a user may call, states and gates of any name."""
+
+    gates, columns = ("for", "j", "ä"), (("for", BOTH), ("j", BOTH), ("ä", INPUT))
+    states, vectors, saves_h = ("s", "a b"), {"peep": 2}, False
+    forward = forward_of_all_operations
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_cell_of_a_user(dtype, classifiers, tmp_path):
+    clf = with_network(copy.copy(classifiers[3]), np.random.default_rng(0), cell=Odd(), pooling="max", dtype=dtype)
+    program = to_c(clf, tmp_path / "net.c", check=sequences(np.random.default_rng(1)))
+    run_test(program)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

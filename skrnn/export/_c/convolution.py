@@ -17,8 +17,7 @@ def write_convolution(source, conv, n_inputs, weights):
     W, scale = arrays["W"], scales.get("W")
     recent = source.remember("recent", width * n_inputs, f"the last {width} steps, from `oldest` on, then from 0")
     oldest = source.remember("oldest", 0, "which of them is the oldest", "int32_t")
-    wait = source.remember("wait", 0, "steps until the next window is complete", "int32_t")
-    source.resets.append(f"{wait} = {right + 1};")
+    wait = source.remember("wait", 0, "steps until the next window is complete", "int32_t", str(right + 1))
     source.vector("convolution_b", arrays["b"])
     source.matrix("convolution_W", W, "convolution: from the numbers of a window, step by step, to channels", scale)
     source.n_products += W.size

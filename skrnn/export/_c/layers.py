@@ -5,7 +5,7 @@ import re
 import numpy as np
 
 from .._equations import trace_cell
-from .expressions import library, written
+from .expressions import written
 from .text import loop, number, place
 
 
@@ -157,27 +157,3 @@ def _distinct(prefix, gates):
 def _safe(name, k):
     """A name as it may stand in C."""
     return name if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name) else f"g{k}"
-
-
-def normalize_helper(dtype, real):
-    """Lines of the function that normalises: as `kernels.normalization`."""
-    one, eps = number(1, dtype), number(1e-5, dtype)
-    return [
-        "/* y = (x - mean) / sqrt(variance + 1e-5) * gain + shift, over the n units of a layer. */",
-        f"static void normalize(const {real} *x, const {real} *gain, const {real} *shift, int n, {real} *y)",
-        "{",
-        f"    {real} mean = {number(0, dtype)}, variance = {number(0, dtype)}, rate;",
-        "    for (int j = 0; j < n; j++) {",
-        "        mean += x[j];",
-        "    }",
-        f"    mean /= ({real})n;",
-        "    for (int j = 0; j < n; j++) {",
-        "        variance += (x[j] - mean) * (x[j] - mean);",
-        "    }",
-        f"    rate = {one} / {library('sqrt', dtype)}(variance / ({real})n + {eps});",
-        "    for (int j = 0; j < n; j++) {",
-        "        y[j] = (x[j] - mean) * rate * gain[j] + shift[j];",
-        "    }",
-        "}",
-        "",
-    ]

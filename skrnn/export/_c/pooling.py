@@ -49,8 +49,8 @@ class Max(Pooling):
     """Largest values, which begin with minus infinity."""
 
     def add(self, y):
-        top = self.source.remember("top", self.n_units, "largest outputs of the last layer so far")
-        self.source.resets += loop("j", self.n_units, [f"{top}[j] = -{_infinity(self.source)};"])
+        about, start = "largest outputs of the last layer so far", f"-{_infinity(self.source)}"
+        top = self.source.remember("top", self.n_units, about, start=start)
         return loop("j", self.n_units, [f"if (!({y}[j] <= {top}[j])) {{", f"    {top}[j] = {y}[j];", "}"])
 
     def value(self, y):
@@ -64,8 +64,7 @@ class Attention(Pooling):
         source, H = self.source, self.n_units
         total = source.remember("total", H, "sum of the outputs of the last layer with weights exp(score - largest)")
         sum_, largest = source.remember("weight", 0, "sum of these weights"), "s->largest"
-        source.remember("largest", 0, "largest score so far")
-        source.resets.append(f"{largest} = -{_infinity(source)};")
+        source.remember("largest", 0, "largest score so far", start=f"-{_infinity(source)}")
         arrays, scales = self.weights
         for name in "bv":
             source.vector(f"attention_{name}", arrays[name])

@@ -9,7 +9,7 @@ from .layers import write_level
 from .outputs import Output, write_label_function
 from .pooling import POOLINGS
 from .source import Source
-from .text import bytes_of, comment, function, indented, loop, place
+from .text import bytes_of, comment, function, indented, loop, place, plain
 
 BYTES_OF_A_LINE = 20  # of machine code, measured for lines of functions with gcc -Os on x86-64
 
@@ -137,14 +137,10 @@ def _write_entries(source, model, n_read, ctype, right):
     reset = f"void {name}_reset({state} *s)"
     step = f"int {name}_step({state} *s, const {ctype} x[{macro}_N_CHANNELS], {real} out[{macro}_N_OUT])"
     run = f"int {name}_run(const {ctype} *x, int n_steps, {real} *out)"
-    zero = [
-        line
-        for field in source.fields
-        for line in (loop("j", field.size, [f"s->{field.name}[j] = 0;"]) or [f"s->{field.name} = 0;"])
-    ]
-    _public(source, reset, [*zero, *source.resets], "Begin a sequence.")
-    _public(source, step, _step(source, model, n_read, right), "Read a step: see above.")
-    _public(source, run, _run(source, model, n_read, right), "Read a sequence: see above.")
+    begin = [line for field in source.fields for line in field.reset()]
+    _public(source, reset, begin, "Begin a sequence.")
+    _public(source, step, _step(source, model, n_read, right), "Read a step: see the head of this file.")
+    _public(source, run, _run(source, model, n_read, right), "Read a sequence: see the head of this file.")
     return [reset, step, run]
 
 
@@ -190,7 +186,7 @@ def _run(source, model, n_read, right):
 
 # ------------------------------------------------------------------------------------------------------ the file
 def _assembled(source, model, signatures, notes):
-    helpers = helpers_for(source.functions, source)
+    helpers = helpers_for(source.functions, source.dtype)
     n_lines = sum(line.endswith(";") for line in [*helpers, *source.functions])
     arrays = source.local_bytes + (source.state_bytes if "ahead = *s;" in "".join(source.functions) else 0)
     sizes = source.constant_bytes, source.state_bytes, arrays, n_lines * BYTES_OF_A_LINE
@@ -236,6 +232,7 @@ def _head(source, model, sizes, notes):
         f"Without the first line the functions themselves are there; with #define {macro}_API static before it,",
         "for this file only.",
     ]
+    text = [plain(line) for line in text]
     return [f"/* {text[0]}", *(f" * {line}".rstrip() for line in text[1:]), " */"]
 
 

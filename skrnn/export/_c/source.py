@@ -8,12 +8,17 @@ from .text import INDENT, TYPES, comment, function, loop, table
 
 
 class Field(NamedTuple):
-    """An array of the state, or with size 0 a single number."""
+    """An array of the state, or with size 0 a single number; `start`: what it begins with, in C."""
 
     ctype: str
     name: str
     size: int
     about: str
+    start: str
+
+    def reset(self):
+        """Lines that begin a sequence."""
+        return loop("j", self.size, [f"s->{self.name}[j] = {self.start};"]) or [f"s->{self.name} = {self.start};"]
 
 
 class Source:
@@ -34,8 +39,6 @@ class Source:
         Lines of all functions.
     fields : list of Field
         What a state remembers.
-    resets : list of str
-        Lines that set what a state does not begin with 0.
     n_products : int
         Multiplications in products of a step.
     constant_bytes, local_bytes : int
@@ -45,7 +48,7 @@ class Source:
     def __init__(self, name, dtype):
         self.name, self.dtype = name, dtype
         self.real, self.itemsize = TYPES[dtype], np.dtype(dtype).itemsize
-        self.constants, self.functions, self.fields, self.resets = [], [], [], []
+        self.constants, self.functions, self.fields = [], [], []
         self.n_products = self.constant_bytes = self.local_bytes = 0
 
     @property
@@ -106,11 +109,13 @@ class Source:
         self.functions += [*function(signature, body, about), ""]
 
     # ----------------------------------------------------------------------------------------------------- state
-    def remember(self, name, size, about, ctype=None):
+    def remember(self, name, size, about, ctype=None, start="0"):
         """Add to the state an array, or with size 0 a number; gives the expression for it."""
-        field = Field(ctype or self.real, name, size, about)
+        field = Field(ctype or self.real, name, size, about, start)
         if field not in self.fields:
             self.fields.append(field)
+            # Whole numbers stand last, so that nothing is left free between fields.
+            self.fields.sort(key=lambda each: each.ctype != self.real)
         return f"s->{name}"
 
     @property

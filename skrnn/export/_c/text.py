@@ -43,11 +43,16 @@ def prefix_of(stem):
 
 def comment(text):
     """A comment, of several lines if need be."""
-    text = text.replace("*/", "* /").replace("/*", "/ *")
+    text = plain(text)
     lines = [line for part in text.split("\n") for line in textwrap.wrap(part, WIDTH - 6) or [""]]
     if len(lines) == 1:
         return [f"/* {lines[0]} */"]
     return [f"/* {lines[0]}", *(f" * {line}".rstrip() for line in lines[1:]), " */"]
+
+
+def plain(text):
+    """A text as it may stand in a comment: without signs of comments, in ASCII."""
+    return text.replace("*/", "* /").replace("/*", "/ *").encode("ascii", "backslashreplace").decode("ascii")
 
 
 def listed(items, indent):
