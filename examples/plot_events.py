@@ -37,7 +37,7 @@ def trace():
         if start > n_steps - 12:
             break
         event = rng.choice(["valve", "slip"])
-        x[start : start + 12] += rng.uniform(0.8, 1.6) * FORMS[event]
+        x[start : start + 12] += rng.uniform(1, 2) * FORMS[event]
         labels[start : start + 12] = event
     return x, labels
 

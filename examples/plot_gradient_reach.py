@@ -26,7 +26,7 @@ plt.switch_backend("agg")  # the figure goes to a file, so no display is needed
 
 T = 100
 rng = np.random.default_rng(0)
-X, X_test = rng.uniform(-1, 1, size=(2000, T, 1)), rng.uniform(-1, 1, size=(500, T, 1))
+X, X_test = rng.uniform(-1, 1, size=(1000, T, 1)), rng.uniform(-1, 1, size=(500, T, 1))
 y, y_test = X[:, 0, 0], X_test[:, 0, 0]
 
 # %%

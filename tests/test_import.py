@@ -8,17 +8,9 @@ import pytest
 import skrnn
 
 PARTS = [
-    *["adapters", "callbacks", "cells", "checks", "convolution", "initializers", "interchange", "losses"],
-    *[
-        "metrics",
-        "model_selection",
-        "optimizers",
-        "persistence",
-        "preprocessing",
-        "schedules",
-        "sequences",
-        "structure",
-    ],
+    *["adapters", "callbacks", "cells", "checks", "convolution", "initializers", "inspection", "interchange"],
+    *["losses", "metrics", "model_selection", "optimizers", "persistence", "preprocessing", "schedules"],
+    *["sequences", "structure"],
 ]
 SERIES = "assert pd.Series([[1.0], None], dtype='sequence').dtype.name == 'sequence'"
 HEAVY = "import sys; assert not {'numba', 'torch', 'matplotlib', 'sktime', 'skrnn.kernels'} & set(sys.modules)"

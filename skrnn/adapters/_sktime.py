@@ -1,5 +1,7 @@
 """``SktimeForecaster``: ``RNNForecaster`` with the interface of sktime."""
 
+import inspect
+
 import pandas as pd
 from sktime.datatypes import update_data
 from sktime.forecasting.base import BaseForecaster
@@ -13,6 +15,10 @@ from ..forecasting._index import check_index
 ATTRIBUTES = table("""\
 forecaster_ : RNNForecaster
     Forecaster of all series: for each instance its columns, one after the other.""")
+
+
+OF_FORECASTER = inspect.signature(RNNForecaster.__init__)
+SIGNATURE = OF_FORECASTER.replace(parameters=[p for p in OF_FORECASTER.parameters.values() if p.name != "horizon"])
 
 
 @documented(SHARED | PARAMETERS, ATTRIBUTES, references=REFERENCES)
@@ -68,44 +74,13 @@ class SktimeForecaster(BaseForecaster):
     _config = {"remember_data": False}  # update and predict read `_cur_y` and `_cur_X`
     _y = _X = None  # sktime's copies of the data, if remember_data is set to True
 
-    def __init__(
-        self,
-        *,
-        window="auto",
-        season=None,
-        strategy="direct",
-        past_covariates=None,
-        hidden_layer_sizes=(64,),
-        cell="gru",
-        loss="absolute_error",
-        layer_norm=False,
-        residual=False,
-        dropout=0.0,
-        input_dropout=0.0,
-        recurrent_dropout=0.0,
-        zoneout=0.0,
-        input_init="glorot_uniform",
-        recurrent_init="orthogonal",
-        bias_init="cell",
-        solver="adam",
-        alpha=3e-3,
-        batch_size="auto",
-        learning_rate="cosine",
-        learning_rate_init=1e-2,
-        max_iter="auto",
-        clip_norm=1.0,
-        shuffle=True,
-        tol=None,
-        n_iter_no_change=10,
-        validation_fraction=0.1,
-        max_memory=1.0,
-        random_state=None,
-        n_jobs=None,
-        dtype="float32",
-        verbose=False,
-    ):
-        keep(locals())
+    def __init__(self, **parameters):
+        given = SIGNATURE.bind(self, **parameters)
+        given.apply_defaults()
+        keep(given.arguments)
         super().__init__()
+
+    __init__.__signature__ = SIGNATURE  # where sktime finds the names of parameters
 
     def _fit(self, y, X, fh):
         parts = _parts(y)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._plot import STYLES, Display, above, legend_above, whole_ticks
+from ._plot import STYLES, Display, above, legend_above, require, whole_ticks
 
 MOST_MARKERS, MOST_BARS = 30, 60
 
@@ -42,6 +42,33 @@ class EarlyDecisionDisplay(Display):
 
     def __init__(self, accuracy, n_steps_read, is_right):
         self.accuracy, self.n_steps_read, self.is_right = accuracy, n_steps_read, is_right
+
+    @classmethod
+    def from_estimator(cls, estimator, X, y, *, ax=None):
+        """Decide on sequences early, and plot the decisions.
+
+        Parameters
+        ----------
+        estimator : object
+            A fitted estimator with ``predict_early``, which returns labels and numbers of steps, ``classes_``, and in
+            ``estimator_`` a classifier with ``staged_predict_proba``.
+        X : array-like of shape (n_sequences, n_steps, n_channels), list of array-like, SequenceArray or frame
+            The sequences, preferably held-out ones.
+        y : array-like of shape (n_sequences,)
+            The classes.
+        ax : matplotlib.axes.Axes, default=None
+            The axes to plot into; if None, those of a new figure.
+
+        Returns
+        -------
+        EarlyDecisionDisplay
+            The display.
+        """
+        require(estimator, "predict_early")
+        labels, n_steps_read = estimator.predict_early(X)
+        after_steps = estimator.estimator_.staged_predict_proba(X)
+        known = {"y_pred": labels, "classes": estimator.classes_, "ax": ax}
+        return cls.from_predictions(after_steps, n_steps_read, y, **known)
 
     @classmethod
     def from_predictions(cls, probabilities, n_steps_read, y_true, *, y_pred=None, classes=None, ax=None):

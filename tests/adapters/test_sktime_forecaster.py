@@ -41,6 +41,10 @@ def test_parameters_are_those_of_the_forecaster_but_the_horizon():
     ours, own = (inspect.signature(one).parameters for one in (SktimeForecaster, RNNForecaster))
     defaults = {name: parameter.default for name, parameter in own.items() if name != "horizon"}
     assert {name: parameter.default for name, parameter in ours.items()} == defaults
+    assert SktimeForecaster().get_params() == defaults
+    assert SktimeForecaster(season=7).get_params() == defaults | {"season": 7}
+    with pytest.raises(TypeError, match="unexpected keyword argument 'horizon'"):
+        SktimeForecaster(horizon=3)
 
 
 @pytest.mark.parametrize("strategy", ["direct", "recursive"])
@@ -122,8 +126,6 @@ def test_a_horizon_that_has_passed_is_refused():
     forecaster.update(pd.concat({"b": later}, names=["shop"]), update_params=False)
     with pytest.raises(NotImplementedError, match="in-sample"):
         forecaster.predict()
-    forecaster.update(
-        panel({"a": 80})[-2:], update_params=False
-    )  # to sktime, the present time is that of the last call
+    forecaster.update(panel({"a": 80})[-2:], update_params=False)  # whose end is the present to sktime, now
     with pytest.raises(ValueError, match=r"fh has the steps \[-1\] behind 2026-03-23 .* instance 'b' ends"):
         forecaster.predict()

@@ -180,6 +180,26 @@ def test_early_decisions():
     assert_array_equal(right.is_right, [False, True, True, True])
 
 
+def test_early_decisions_of_an_estimator():
+    probabilities, y = after_steps()
+
+    class Stages:
+        def staged_predict_proba(self, X):
+            return probabilities
+
+    class Early:
+        estimator_, classes_ = Stages(), np.array(["a", "b"])
+
+        def predict_early(self, X):
+            return np.array(["b", "a", "b", "b"]), np.array([1, 2, 2, 3])
+
+    display = drawn(EarlyDecisionDisplay.from_estimator(Early(), [], y))
+    assert_array_equal(display.accuracy, [1, 0.5, 1])
+    assert_array_equal(display.is_right, [False, True, True, True])
+    with pytest.raises(ValueError, match="Stages has no predict_early"):
+        EarlyDecisionDisplay.from_estimator(Stages(), [], y)
+
+
 def test_what_a_display_of_early_decisions_refuses():
     probabilities, y = after_steps()
     refused = {
