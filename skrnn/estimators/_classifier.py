@@ -198,9 +198,9 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
     def staged_predict_proba(self, X):
         """Predict probabilities after each step, as if the sequences ended there.
 
-        Yields
-        ------
-        proba : ndarray of shape (n_sequences, n_classes)
+        Returns
+        -------
+        stages : generator of ndarray of shape (n_sequences, n_classes)
             What `predict_proba` gives for the first 1, 2, ... steps of the sequences, until the longest has ended.
             Sequences that have ended keep their prediction.
 

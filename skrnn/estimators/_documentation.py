@@ -255,8 +255,7 @@ def _describe_arguments(method, arguments):
     function = getattr(method, "fn", method)  # of `available_if`
     if isinstance(function, FunctionType) and "Parameters\n" not in function.__doc__:
         section = _section("Parameters", _described(function, arguments))
-        given = cleandoc(function.__doc__)
-        function.__doc__ = _insert(given, section, before="Yields" if "\nYields\n" in given else "Returns") + "\n"
+        function.__doc__ = _insert(cleandoc(function.__doc__), section, before="Returns") + "\n"
         method.__doc__ = function.__doc__
 
 

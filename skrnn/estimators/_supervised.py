@@ -139,9 +139,9 @@ class BaseSupervised(BaseTrained):
 
         A network that reads backward, too, reads the steps so far anew for each stage. Others take one step more.
 
-        Yields
-        ------
-        y : ndarray
+        Returns
+        -------
+        stages : generator of ndarray
             What `predict` gives for the first 1, 2, ... steps of the sequences, until the longest has ended. Sequences
             that have ended keep their prediction.
 

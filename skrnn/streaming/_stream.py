@@ -18,6 +18,23 @@ class Stream:
     sequences so far, to the bit. The stream keeps the weights that the estimator had when it was made. It belongs to
     one thread at a time.
 
+    Parameters
+    ----------
+    network : Network
+        One that reads forward only.
+    theta : ndarray
+        Its parameters.
+    encoder : InputEncoder
+        What the network reads of the channels.
+    n_streams : int
+        Number of sequences that come side by side.
+    kind : Raw or Pooled
+        What is wanted of all steps so far: see `skrnn.network.results`.
+    decoders : dict of str to callable
+        By the names of methods, what makes predictions of rows of it.
+    names : list of str, default=None
+        Names of the channels.
+
     Attributes
     ----------
     n_streams : int
