@@ -26,7 +26,8 @@ from ._covariates import read_covariates
 from ._fitted import Wanted, fit_to
 from ._heads import DISTRIBUTIONS, loss_of
 from ._plain import from_plain, to_plain
-from ._series import read_panel
+from ._series import read_panel, with_values
+from ._stream import stream_of
 
 UPDATES, FEWEST_EPOCHS, MOST_EPOCHS = 4000, 8, 60
 FEWEST_HELD, SHARE_HELD = 30, 0.3  # windows for intervals, and the most that is held out for them
@@ -233,7 +234,7 @@ class RNNForecaster(PlainEstimator):
             series.
         """
         self._validate_params()
-        panel = read_panel(y)
+        panel = with_values(read_panel(y))
         values, columns = read_covariates(X, self._named(), panel)
         fitted = self._fit(panel, values, columns)
         self.network_, self.shares_, self.errors_ = fitted.model.network, fitted.model.shares, fitted.errors
@@ -269,6 +270,27 @@ class RNNForecaster(PlainEstimator):
         self._values = [np.concatenate(pair) for pair in zip(self._values, values, strict=True)]
         self._panel = panel
         return self
+
+    def stream(self, *, memory=10_000):
+        """Give what forecasts behind each new value of the series of `fit`, as the values come in.
+
+        Parameters
+        ----------
+        memory : int, default=10000
+            Number of values to keep of each series, from which its forecasts are made.
+
+        Returns
+        -------
+        ForecastStream
+            Its `step` takes a value of each series. The forecaster stays as it is.
+
+        Raises
+        ------
+        ValueError
+            If the forecaster reads covariates, or `memory` is less than what a forecast reads.
+        """
+        check_is_fitted(self)
+        return stream_of(self._fitted, self._panel, self.covariates_, memory)
 
     def predict(self, X=None, *, y=None):
         """Forecast the steps after the end of the series of `fit`, or of others.
@@ -350,7 +372,7 @@ class RNNForecaster(PlainEstimator):
             A forecast is made every `horizon` steps. At most 1; 0 for the last value.
         """
         check_is_fitted(self)
-        later = self._later(y)
+        later = with_values(self._later(y))
         values, _ = read_covariates(X, self._past(), later, seen=self.covariates_)
         with one_blas_thread:
             return skill(self._fitted, self._panel, self._values, later, values)
@@ -372,7 +394,7 @@ class RNNForecaster(PlainEstimator):
         step = self.horizon if step is None else step
         check_count(n_windows, "n_windows")
         check_count(step, "step")
-        panel = read_panel(y)
+        panel = with_values(read_panel(y))
         values, columns = read_covariates(X, self._named(), panel)
         left_out = [self.horizon + k * step for k in reversed(range(n_windows))]
         with one_blas_thread:
@@ -449,7 +471,7 @@ class RNNForecaster(PlainEstimator):
         return panel
 
     def _others(self, y):
-        panel = self._panel_of(y)
+        panel = with_values(self._panel_of(y))
         if panel.form == self._panel.form == "frame":
             for name in panel.names:
                 if name not in self._panel.names:

@@ -117,6 +117,14 @@ def read_panel(y, what="y"):
     return _checked(Panel([_numbers(values, what)], [0], [None], "array"), what)
 
 
+def with_values(panel):
+    """The same panel; ValueError if a series is all missing."""
+    for i, values in enumerate(panel.values):
+        if np.isnan(values).all():
+            raise ValueError(f"{panel.label(i)} has no value: all its {len(values)} steps are NaN. Leave it out.")
+    return panel
+
+
 def _of_frame(y, what):
     if len(set(y.columns)) < len(y.columns):
         raise ValueError(f"{what} has columns of equal names, {list(y.columns)}: each is a series, and needs its own.")
@@ -150,14 +158,12 @@ def _numbers(values, what):
 
 
 def _checked(panel, what):
-    """Refuse series without a finite value, and infinite ones."""
+    """Refuse series without a step, and infinite values."""
     if not len(panel):
         raise ValueError(f"{what} has no series.")
     for i, values in enumerate(panel.values):
         if not len(values):
             raise ValueError(f"{panel.label(i)} is empty.")
-        if np.isnan(values).all():
-            raise ValueError(f"{panel.label(i)} has no value: all its {len(values)} steps are NaN. Leave it out.")
         if np.isinf(values).any():
             step = int(np.isinf(values).argmax())
             raise ValueError(f"{panel.label(i)} is infinite at step {step}: set it to NaN if it is not known.")
