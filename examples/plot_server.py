@@ -16,6 +16,7 @@ the answers take, and writes the figure ``server.png``. It needs the extra ``ser
 # Some machines begin to drift after a while. The network reads forward only, so that it can be streamed.
 import asyncio
 import json
+import resource
 import threading
 import time
 from collections import deque
@@ -61,7 +62,7 @@ def answer(steps, rows):
     """What each client is told of its step."""
     try:
         return [{"fault": float(fault)} for fault in streams.step_proba(steps, rows)[:, 1]]
-    except ValueError as error:  # a step of another width, or NaN
+    except (ValueError, TypeError, OverflowError) as error:  # a step of another width, NaN, or what is no number
         if len(rows) == 1:
             return [{"error": str(error)}]
         return [told for step, row in zip(steps, rows, strict=True) for told in answer([step], [row])]
@@ -98,6 +99,9 @@ async def serve(socket: WebSocket):
         free.append(row)
 
 
+soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)  # both ends of a connection are files of this process
+if soft != resource.RLIM_INFINITY and soft < (wanted := 3 * N_CLIENTS):
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 settings = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="error", ws="websockets-sansio", ws_max_queue=4)
 server = uvicorn.Server(settings)
 thread = threading.Thread(target=server.run, daemon=True)

@@ -13,7 +13,10 @@ def main():
     command = commands.add_parser("precompile", help="compile what saved estimators need to predict")
     command.add_argument("files", nargs="+", metavar="FILE", help="file of skrnn.save")
     for file in parser.parse_args().files:
-        print(f"{file}: kernels in {precompile(load(file))}")
+        try:
+            print(f"{file}: kernels in {precompile(load(file))}")
+        except (OSError, ValueError) as error:
+            parser.error(f"{file}: {error}")
 
 
 if __name__ == "__main__":

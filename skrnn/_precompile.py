@@ -1,7 +1,6 @@
 """Kernels of fitted estimators, compiled before they are needed: for images of containers, and servers."""
 
 import numpy as np
-from sklearn.base import BaseEstimator
 
 from .estimators._base import BaseRNN
 from .sequences import SequenceArray
@@ -40,15 +39,15 @@ def precompile(estimator):
     >>> clf = skrnn.RNNClassifier(8, max_iter=1, random_state=0).fit(X, [0, 1] * 8)
     >>> folder = skrnn.precompile(clf)
     """
-    from .kernels._jit import cache_folder  # noqa: PLC0415 (brings the compiler)
+    from .kernels import _jit  # noqa: PLC0415 (brings the compiler)
 
-    parts = list(_networks_in(estimator, set()))
+    parts = _networks_in(estimator)
     if not parts:
         raise ValueError(
             f"{type(estimator).__name__} holds no fitted estimator of skrnn: what is to be compiled depends on the "
-            "network, so fit it first."
+            "network, so fit it first, or pass the estimator that is inside."
         )
-    folder = cache_folder()
+    folder = _jit.cache_folder()
     if folder is None:
         raise OSError(
             "No folder can be written to keep kernels in: set the environment variable NUMBA_CACHE_DIR to one."
@@ -58,22 +57,23 @@ def precompile(estimator):
     return folder
 
 
-def _networks_in(value, seen):
-    """Fitted estimators of this package in an object, however deep among its attributes and in lists and dicts."""
-    if id(value) in seen:
-        return
-    seen.add(id(value))
-    if isinstance(value, BaseRNN):
-        if hasattr(value, "weights_"):
-            yield value
-        return
-    if isinstance(value, BaseEstimator):
-        value = vars(value)
-    if isinstance(value, dict):
-        value = list(value.values())
-    if isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.dtype == object):
-        for part in value:
-            yield from _networks_in(part, seen)
+def _networks_in(estimator):
+    """Fitted estimators of this package in another, however deep among attributes and in lists, sets and dicts."""
+    found, waiting, seen = [], [estimator], set()
+    while waiting:
+        value = waiting.pop()
+        if id(value) in seen:
+            continue
+        seen.add(id(value))
+        if isinstance(value, BaseRNN):
+            found += [value] if hasattr(value, "weights_") else []
+        elif hasattr(value, "get_params") and not isinstance(value, type):
+            waiting += vars(value).values()
+        elif isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, (list, tuple, set)) or (isinstance(value, np.ndarray) and value.dtype == object):
+            waiting += list(np.ravel(value)) if isinstance(value, np.ndarray) else value
+    return found
 
 
 def _use(estimator):

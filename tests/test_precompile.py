@@ -40,6 +40,16 @@ print(_jit.cache_folder(), sum(1 for _ in kernels))
 """
 
 
+class Holder:
+    """What is no estimator of scikit-learn, but has parameters, as those of other libraries."""
+
+    def __init__(self, inside):
+        self.inside = inside
+
+    def get_params(self):
+        return {"inside": self.inside}
+
+
 @pytest.mark.long
 def test_a_server_with_a_cache_that_cannot_be_written_compiles_nothing(tmp_path, monkeypatch):
     model, kernels = tmp_path / "model.skrnn", tmp_path / "kernels"
@@ -76,9 +86,15 @@ def test_what_is_found_inside_of_others():
     clf = RNNClassifier(**SMALL)
     pipeline = make_pipeline(PerStep(StandardScaler()), clf)
     search = GridSearchCV(pipeline, {"rnnclassifier__alpha": [0, 1]}, cv=2).fit(X, Y)
-    assert not list(_networks_in(pipeline, set()))
-    assert list(_networks_in(search, set())) == [search.best_estimator_[-1]]
+    assert not _networks_in(pipeline)
+    assert _networks_in(search) == [search.best_estimator_[-1]]
     assert skrnn.precompile(search)
+    fitted, deep = search.best_estimator_[-1], []
+    assert _networks_in(Holder([{1}, {"a": fitted}])) == [fitted]
+    for _ in range(3000):
+        deep = [deep]
+    deep.append(deep)
+    assert _networks_in(deep) == []
 
 
 def test_what_is_refused(monkeypatch):
@@ -90,7 +106,12 @@ def test_what_is_refused(monkeypatch):
         skrnn.precompile(RNNClassifier(**SMALL).fit(X, Y))
 
 
-def test_the_command_says_what_it_wants():
+def test_the_command_says_what_it_wants(tmp_path):
     said = subprocess.run([sys.executable, "-m", "skrnn"], capture_output=True, text=True, check=False)
     assert said.returncode == 2
     assert "COMMAND" in said.stderr
+    command = [sys.executable, "-m", "skrnn", "precompile", str(tmp_path / "missing")]
+    said = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert said.returncode == 2
+    assert "missing: " in said.stderr
+    assert "Traceback" not in said.stderr

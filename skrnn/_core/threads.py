@@ -45,6 +45,7 @@ class ShardPool:
         for thread in self._threads:
             if thread.is_alive():  # Ctrl-C may have come before it was started
                 thread.join()
+        self._calls, self._threads = SimpleQueue(), []  # it may be entered again
 
     def run(self, task, n_tasks, n_threads):
         """Call ``task(i, worker)`` for i in 0 .. n_tasks - 1; `worker` numbers the thread. Returns when all are done.

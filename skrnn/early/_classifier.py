@@ -3,7 +3,8 @@
 from numbers import Integral, Real
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.metrics import accuracy_score
 from sklearn.model_selection import check_cv
 from sklearn.utils import Bunch, assert_all_finite, check_consistent_length, check_random_state, column_or_1d
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
@@ -140,7 +141,7 @@ class EarlyClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         """
         self._validate_params()
         _check_staged(self.estimator)
-        found = clone(self)
+        found = type(self)(**self.get_params(deep=False))
         part = found._read(X, y, sample_weight, groups)
         found.classes_ = np.unique(part.y)
         found._cross_validate(part)
@@ -322,7 +323,9 @@ class EarlyClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         proba, n_read, lengths = self._decide(X)
         y = _classes(y)
         check_consistent_length(proba, y, sample_weight)
-        accuracy = float(np.average(self.classes_[proba.argmax(axis=1)] == y, weights=sample_weight))
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, y, ensure_non_negative=True)
+        accuracy = float(accuracy_score(y, self.classes_[proba.argmax(axis=1)], sample_weight=sample_weight))
         share = float(np.average(n_read / lengths, weights=sample_weight))
         total = accuracy + 1 - share
         return Bunch(

@@ -17,6 +17,8 @@ class EarlyStream:
 
     Attributes
     ----------
+    n_streams : int
+        Number of sequences that come side by side.
     n_steps_read : ndarray of shape (n_streams,)
         Number of steps up to the decision, 0 where there is none yet.
     proba : ndarray of shape (n_streams, n_classes)
@@ -43,29 +45,33 @@ class EarlyStream:
     def __init__(self, stream, early, calibration):
         self._stream, self._calibration = stream, calibration
         self._classes, self._threshold, self._every = early.classes_, early.threshold_, early.decides_every_
-        self.n_steps_read = np.zeros(stream.n_streams, np.int64)
+        self.n_streams, self.n_steps_read = stream.n_streams, np.zeros(stream.n_streams, np.int64)
         self.proba = np.full((stream.n_streams, len(self._classes)), 1 / len(self._classes))
 
-    def step(self, x):
+    def step(self, x, index=None):
         """Read a step.
 
         Parameters
         ----------
         x : array-like of shape (n_streams, n_channels), or (n_channels,) for one stream
-            Values of the channels. Those of a stream that is decided change nothing; it still needs some.
+            Values of the channels. Those of a stream that is decided change nothing.
+        index : int, or array-like of int of shape (n,), default=None
+            Numbers of the streams that have a step: see `skrnn.streaming.Stream.step`. None: all of them.
 
         Returns
         -------
         label or ndarray of shape (n_streams,)
             The class of each stream that is decided, now or before, and None for the others.
         """
-        proba = self._stream.step_proba(x)
-        steps, waits = self._stream.n_steps, self.n_steps_read == 0
-        proba_of_all = proba.reshape(len(steps), -1)
-        self.proba[waits] = self._calibration(proba_of_all[waits], steps[waits])
-        is_sure = waits & (steps % self._every == 0) & (self.proba.max(axis=1) >= self._threshold)
-        self.n_steps_read[is_sure] = steps[is_sure]
-        labels = self._labels()
+        proba = self._stream.step_proba(x, index)
+        had_step = np.arange(self.n_streams) if index is None else np.atleast_1d(np.arange(self.n_streams)[index])
+        of_these, steps = np.atleast_2d(proba), self._stream.n_steps[had_step]
+        waits = self.n_steps_read[had_step] == 0
+        which, steps = had_step[waits], steps[waits]
+        self.proba[which] = self._calibration(of_these[waits], steps)
+        is_sure = (steps % self._every == 0) & (self.proba[which].max(axis=1) >= self._threshold)
+        self.n_steps_read[which[is_sure]] = steps[is_sure]
+        labels = self._labels()[had_step]
         return labels if proba.ndim == 2 else labels[0]
 
     def end(self):
@@ -89,8 +95,30 @@ class EarlyStream:
             Which streams; None: all.
         """
         self._stream.reset(index)
-        index = slice(None) if index is None else index
+        index = slice(None) if index is None else np.asarray(index) if np.size(index) else np.zeros(0, np.intp)
         self.n_steps_read[index], self.proba[index] = 0, 1 / len(self._classes)
+
+    @property
+    def n_steps(self):
+        """Number of steps that each stream has read, ndarray of shape (n_streams,)."""
+        return self._stream.n_steps
+
+    @property
+    def state(self):
+        """All that the streams remember, decisions among it: see `skrnn.streaming.Stream.state`."""
+        own = {"early.n_steps_read": self.n_steps_read.copy(), "early.proba": self.proba.copy()}
+        return self._stream.state | own
+
+    @state.setter
+    def state(self, state):
+        rest, own = dict(state), {"early.n_steps_read": self.n_steps_read, "early.proba": self.proba}
+        given = {name: np.asarray(rest.pop(name, None)) for name in own}
+        for name, array in own.items():
+            if given[name].shape != array.shape:
+                raise ValueError(f"The state is of another stream: {name} is to have the shape {array.shape}.")
+        self._stream.state = rest
+        for name, array in own.items():
+            array[:] = given[name]
 
     def _labels(self):
         labels = self._classes[self.proba.argmax(axis=1)].astype(object)

@@ -1,5 +1,7 @@
 """Scores of steps of streams, as the steps come in."""
 
+import copy
+
 import numpy as np
 
 from ..network.results import Raw
@@ -32,7 +34,8 @@ class OutlierStream(Stream):
     def __init__(self, detector, n_streams):
         names = getattr(detector, "channel_names_", None)
         super().__init__(*network_and_theta(detector), detector.inputs_, n_streams, Raw(), {"step": np.copy}, names)
-        self._judge, self._detector = Judge(detector), detector
+        self._detector = detector = copy.copy(detector)  # a fit to come replaces its attributes
+        self._judge = Judge(detector)
         n_lags, C = detector.lag_weights_.shape[:2]
         self._states |= {
             "outliers.lags": np.zeros((n_streams, n_lags, C)),  # the last values, the latest first

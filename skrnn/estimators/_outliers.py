@@ -362,7 +362,7 @@ def _refuse_single_streams(X):
     """Refuse numbers alone, and a frame whose rows have times, which may be meant as one stream."""
     first = X[0] if isinstance(X, (list, tuple)) and len(X) else None
     if isinstance(first, Real) or (getattr(X, "ndim", 2) == 1 and getattr(X.dtype, "kind", "O") in "biuf"):
-        raise ValueError("Expected 2D array, got 1D array instead. One stream is passed as [X].")
+        raise ValueError("Expected 2D array, got 1D array instead. Reshape your data: one stream is passed as [X].")
     index = type(getattr(X, "index", None)).__name__
     if hasattr(X, "columns") and index in ("DatetimeIndex", "PeriodIndex", "TimedeltaIndex"):
         raise ValueError(

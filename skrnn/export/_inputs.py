@@ -49,6 +49,7 @@ class InputWriter:
         values, times = self._values(graph, X, axis=2), None
         if self.encoder.time_channel is not None:
             times = self._time(graph, X, axis=2)
+            wrong.append(graph.node("Mul", times, np.float64(0)))  # of all that is not finite
             first = graph.slice(times, 0, 1, 0)
             before = graph.node("Concat", first, graph.slice(times, 0, -1, 0), axis=0)
             gaps = graph.node("Sub", times, before)
@@ -162,13 +163,12 @@ class InputWriter:
                 names["keys_strings"] = list(known)
             else:
                 values = graph.cast(values, np.float64)
-                is_code = graph.node(
+                in_range = graph.node(
                     "And",
-                    *(
-                        graph.node("GreaterOrEqual", values, np.float64(0)),
-                        graph.node("Equal", values, graph.node("Floor", values)),
-                    ),
+                    graph.node("GreaterOrEqual", values, np.float64(0)),
+                    graph.node("LessOrEqual", values, np.float64(np.finfo(graph.dtype).max)),
                 )
+                is_code = graph.node("And", in_range, graph.node("Equal", values, graph.node("Floor", values)))
                 wrong.append(graph.node("Unsqueeze", _nan_unless(graph, is_code), [-1]))
                 names["keys_int64s"] = [int(key) for key in known]
                 values = graph.cast(values, np.int64)

@@ -31,7 +31,7 @@ def to_onnx(estimator, path=None, *, step=False, check=None, opset=OPSET, dtype=
         Sequences for which the predictions of the model, in ONNX Runtime, are compared with those of the estimator
         before the file is written.
     opset : int, default=17
-        Version of the operators, at least 13.
+        Version of the operators, at least 14.
     dtype : {"float32", "float64"}, default=None
         Type of ``X``. None is that of the network, or "float64" with time stamps, or codes of categories above
         2 ** 24. Numbers that are large beside their spread, like years, need "float64".

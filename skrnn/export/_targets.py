@@ -6,7 +6,9 @@ import numpy as np
 
 from ..estimators.tasks._classes import Classes, Labels
 from ..estimators.tasks._numbers import Numbers
-from ..losses import BaseLoss, Poisson
+from ..losses import BaseLoss, Normal, Poisson, Quantiles, StudentT
+
+BLOCKS = {Normal: lambda loss: 0, StudentT: lambda loss: 0, Quantiles: lambda loss: len(loss.quantiles) // 2}
 
 
 class Output(NamedTuple):
@@ -27,7 +29,7 @@ def check_task(name, task):
     """Refuse, by the name of the estimator, what has no form in ONNX."""
     if isinstance(task, Classes):
         label_array(name, task.classes)
-    if isinstance(task, Numbers) and not (isinstance(task.loss, Poisson) or _has_plain_link(task.loss)):
+    if isinstance(task, Numbers) and not (_is_poisson(task.loss) or _has_plain_link(task.loss)):
         raise ValueError(
             f"{name} cannot be exported, since its loss {task.loss!r} turns raw predictions into predictions by a "
             "function of its own, of which no form in ONNX is known: fit with a loss whose predict returns them as "
@@ -56,7 +58,11 @@ def label_array(name, classes):
 
 
 def _has_plain_link(loss):
-    return type(loss).predict is BaseLoss.predict
+    return type(loss) in BLOCKS or type(loss).predict is BaseLoss.predict
+
+
+def _is_poisson(loss):
+    return type(loss).predict is Poisson.predict
 
 
 def _classes(graph, task, raw, axis):
@@ -80,13 +86,16 @@ def _labels(graph, task, raw, axis):
 
 
 def _numbers(graph, task, raw, axis):
+    if type(task.loss) in BLOCKS:  # of several raw predictions for each target, `predict` gives a block
+        first = BLOCKS[type(task.loss)](task.loss) * task.n_outputs
+        raw = graph.slice(raw, first, first + task.n_outputs, axis)
     y = scaled(graph, task, linked(graph, task.loss, raw), axis)
     yield Output("predictions", y, np.dtype(np.float64), list(task.shape))
 
 
 def linked(graph, loss, raw):
     """What a loss predicts of raw predictions."""
-    if not isinstance(loss, Poisson):
+    if not _is_poisson(loss):
         return raw
     dtype = graph.dtype.type
     return graph.node("Exp", graph.node("Min", raw, np.nextafter(np.log(np.finfo(dtype).max), dtype(0))))

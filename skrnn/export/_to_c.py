@@ -65,9 +65,9 @@ def to_c(estimator, path, *, quantize=False, check=None):
     True
     """
     from ._c.network import described  # noqa: PLC0415 (brings the compiler)
+    from ._c.own_check import Tested, test_program  # noqa: PLC0415
     from ._c.program import program  # noqa: PLC0415
     from ._c.sequences import as_in_c, cases, expected, made_up  # noqa: PLC0415
-    from ._c.test_program import Tested, test_program  # noqa: PLC0415
 
     file_name, name, test_path = _names(path)
     model = described(estimator, quantize)
@@ -78,7 +78,7 @@ def to_c(estimator, path, *, quantize=False, check=None):
         sequences = as_in_c(_validated(estimator, check, dtype), encoder, dtype)
     rounded, loss = _rounded(estimator, model, quantize, sequences)
     notes = _notes(loss, check is not None)
-    written = program(name, model, notes)
+    written = program(file_name, name, model, notes)
     has_labels = model.classes is not None
     tested = Tested(name, file_name, dtype, model.output, model.gives_steps, has_labels, encoder.is_text)
     test = test_program(tested, expected(rounded, cases(sequences)))

@@ -22,17 +22,19 @@ class Errors:
         Of n errors, that of rank ``level (n + 1)``, as conformal prediction counts; with few windows the steps share
         their errors, each divided by the mean absolute one of its step.
         """
-        n, horizon = self.relative.shape
-        n_apart = n / np.arange(1, horizon + 1)  # windows that overlap tell less
-        return np.sqrt(1 + CHOSEN / n_apart) * self._quantile(level)
-
-    def _quantile(self, level):
         n = len(self.relative)
         if n >= FEWEST_PER_STEP:
             return _of_rank(self.relative, level)
         size = np.abs(self.relative).mean(axis=0)
         size = np.where(size > 0, size, 1.0)
         return size * _of_rank((self.relative / size).reshape(-1, 1), level)
+
+    @property
+    def widening(self):
+        """(horizon,): times as far from the middle as errors tell are the values to come."""
+        n, horizon = self.relative.shape
+        n_apart = n / np.arange(1, horizon + 1)  # windows that overlap tell less
+        return np.sqrt(1 + CHOSEN / n_apart)
 
     def paths(self, seed, n_series, n_paths):
         """(n_series, n_paths, horizon): errors of whole windows, drawn with replacement.

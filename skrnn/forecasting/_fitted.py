@@ -62,7 +62,8 @@ class Fitted:
     def quantiles(self, panel, covariates, levels):
         """(n_series, n_levels, horizon)."""
         scores = np.stack([self.errors.quantile(level) for level in levels])
-        return self._outlook(self._samples(panel, covariates)).at(scores[np.newaxis])
+        outlook = self._outlook(self._samples(panel, covariates))
+        return outlook.widened(scores[np.newaxis], self.errors.widening)
 
     def paths(self, panel, covariates, seed, n_paths):
         """(n_series, n_paths, horizon)."""

@@ -3,7 +3,8 @@
 Where a value stands is told by its *score*: 0 in the middle, and for the distributions that networks learn -1.64 and
 1.64 where 5 % of the values are below and above, as for a normal distribution. ``at(scores)`` takes scores
 (n or 1, m, horizon) to values (n, m, horizon), ``scores(values)`` values (n, horizon) to scores. So what held-out
-scores tell of one distribution can be told of another.
+scores tell of one distribution can be told of another. ``widened(scores, times)`` gives values that are so many times,
+(horizon,), as far from the middle.
 """
 
 from dataclasses import dataclass
@@ -31,6 +32,9 @@ class Around:
     def at(self, scores):
         return self.centre[:, np.newaxis] + self.unit[:, np.newaxis] * scores
 
+    def widened(self, scores, times):
+        return self.at(times * scores)
+
     def scores(self, values):
         return (values - self.centre) / self.unit
 
@@ -53,6 +57,9 @@ class HeavyTails:
     def at(self, scores):
         below = stdtrit(self.freedom[:, np.newaxis], ndtr(-np.abs(scores)))  # of the lower tail no digits are lost
         return self.centre[:, np.newaxis] - self.scale[:, np.newaxis] * np.sign(scores) * below
+
+    def widened(self, scores, times):
+        return _away_from_middle(self, scores, times)
 
     def scores(self, values):
         z = (values - self.centre) / self.scale
@@ -88,6 +95,9 @@ class Between:
             for slope, low, high in zip(self.slopes, *self._ends(self.knots), strict=True)
         )
 
+    def widened(self, scores, times):
+        return self.at(times * scores)
+
     def scores(self, values):
         away, centre = values - self.centre, self.centre[:, np.newaxis]
         ends = self._ends(np.moveaxis(self.at(self.knots[np.newaxis, :, np.newaxis]) - centre, 1, 0))
@@ -115,7 +125,10 @@ class Counts:
         from scipy.stats import nbinom  # noqa: PLC0415 (takes a third of a second to import)
 
         r = 1 / self.dispersion[:, np.newaxis]
-        return nbinom.ppf(ndtr(scores), r, r / (r + self.centre[:, np.newaxis]))
+        return np.maximum(nbinom.ppf(ndtr(scores), r, r / (r + self.centre[:, np.newaxis])), 0.0)
+
+    def widened(self, scores, times):
+        return np.maximum(np.rint(_away_from_middle(self, scores, times)), 0.0)
 
     def scores(self, values):
         """Each drawn from what belongs to its count, the same for the same places."""
@@ -141,8 +154,17 @@ class WholeNumbers:
     def at(self, scores):
         return np.maximum(np.rint(self.of_numbers.at(scores)), 0.0)
 
+    def widened(self, scores, times):
+        return self.at(times * scores)
+
     def scores(self, values):
         return self.of_numbers.scores(values)
+
+
+def _away_from_middle(outlook, scores, times):
+    """Values times as far from the middle: of heavy tails, scores that are further off would be out of all bounds."""
+    middle = outlook.at(np.zeros_like(scores))
+    return middle + times * (outlook.at(scores) - middle)
 
 
 def bounded(spread, roughness):

@@ -38,7 +38,8 @@ def from_plain(plain):
     try:
         design, panel = Design(**plain["_design"]), plain["_panel"]
         panel = Panel(**panel | {"indexes": [index_from_plain(index) for index in panel["indexes"]]})
-        errors, steps = (None if plain[of] is None else _errors(plain[of]) for of in ("errors_", "_steps"))
+        errors, steps = _errors(plain["errors_"]), plain.get("_steps")  # older files have none
+        steps = None if steps is None else _errors(steps)
         fitted = Fitted(_model(plain), design, errors, steps)
         rest = {name: value for name, value in plain.items() if name not in ("_model", "_design", "_steps")}
         state = rest | {"_fitted": fitted, "_panel": panel, "errors_": errors}

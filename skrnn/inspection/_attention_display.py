@@ -86,7 +86,7 @@ class AttentionDisplay(Display):
             show_shares(ax, weights)
             ax.set_ylabel("weight")
         else:
-            show_map(ax, weights.T, low=0, high=max(weights.max(), 1e-12), cmap=SEQUENTIAL, label="weight")
+            show_map(ax, weights.T, low=0, high=weights.max(initial=1e-12), cmap=SEQUENTIAL, label="weight")
             ax.set_ylabel("output")
             name_ticks(ax.yaxis, self.outputs or range(len(weights)))
         whole_ticks(ax)

@@ -87,7 +87,8 @@ class StepScoreDisplay(Display):
         x, names = sequences[sequence][:, judged], sequences.channel_names
         names = None if names is None else [str(names[c]) for c in judged]
         if isinstance(X, (list, tuple)) and hasattr(X[sequence], "iloc"):
-            x = type(X[sequence])(x, index=X[sequence].index)
+            given = X[sequence]
+            x = type(given)(x[:, 0] if given.ndim == 1 else x, index=given.index)
         known = {"threshold": detector.step_offset_, "y_true": y_true, "channel_names": names}
         return cls(scores, x, **known).plot(ax=ax)
 

@@ -20,12 +20,14 @@ def _link(name):
     return getattr(links, name)
 
 
-def _linked(name, raw, n_columns):
+def _linked(name, raw, n_columns=None):
     """What the kernel of a link makes of raw predictions (n, K)."""
+    if np.ndim(raw) != 2 or 0 in np.shape(raw)[1:]:
+        raise ValueError(f"raw must have the shape (n_samples, K), with K of at least 1; got {np.shape(raw)}.")
     if not (type(raw) is np.ndarray and raw.ndim == 2 and raw.flags.carray and raw.dtype in FLOATS):
         dtype = raw.dtype if getattr(raw, "dtype", None) in FLOATS else np.float64
         raw = np.require(raw, dtype, requirements=["C", "A", "W"])
-    out = np.empty((len(raw), n_columns), raw.dtype)
+    out = np.empty((len(raw), n_columns or raw.shape[1]), raw.dtype)
     _link(name)(raw, out)
     return out
 
@@ -76,7 +78,7 @@ class BinomialLogLoss(LogLoss):
     _log_link = staticmethod(log_expit)
 
     def predict(self, raw):
-        return _linked("logistic", raw, np.shape(raw)[1])
+        return _linked("logistic", raw)
 
     def predict_both(self, raw):
         """Compute the probabilities of both of two classes.
@@ -91,6 +93,8 @@ class BinomialLogLoss(LogLoss):
         ndarray of shape (n_samples, 2)
             1 - p and p, each accurate where it is small.
         """
+        if np.shape(raw)[1:] != (1,):
+            raise ValueError(f"raw must have one column for two classes; got the shape {np.shape(raw)}.")
         return _linked("logistic_of_both", raw, 2)
 
     def initial_raw(self, y, weight, K=None):
@@ -138,7 +142,7 @@ class MultinomialLogLoss(LogLoss):
     _log_link = staticmethod(functools.partial(log_softmax, axis=1))
 
     def predict(self, raw):
-        return _linked("softmax", raw, np.shape(raw)[1])
+        return _linked("softmax", raw)
 
     def initial_raw(self, y, weight, K=None):
         wrong = (y < 0) | (y >= (K or np.inf))

@@ -218,7 +218,8 @@ class NegativeBinomial(DistributionLoss):
     ----------
     exposure : bool, default=False
         Whether the second half of the columns of y holds exposures of the first half, positive: the number of days over
-        which was counted, or what is usual for a series. Else all are 1.
+        which was counted, or what is usual for a series. Else all are 1. This is for the network of `RNNForecaster`:
+        `predict` and `score` of `RNNRegressor` want a prediction for each column of y.
 
     References
     ----------
@@ -231,7 +232,7 @@ class NegativeBinomial(DistributionLoss):
     >>> from skrnn.losses import NegativeBinomial
     >>> loss = NegativeBinomial()
     >>> mean, dispersion = loss.parts(loss.initial_raw(np.array([[0.0], [8.0]]), np.ones(2))[np.newaxis])
-    >>> mean.round(6), dispersion.round(6)
+    >>> mean.round(2), dispersion.round(2)
     (array([[4.]]), array([[0.75]]))
     """
 

@@ -37,8 +37,8 @@ class ConvolvedStepper:
         states["steps"] += 1
         self._take(positions * self._stride + self._right == last, last)
         settled = {name: array.copy() for name, array in self._settled.items()}
-        while (is_open := positions * self._stride <= last).any():
-            self._take(is_open, last)
+        for _ in range(-(-self._right // self._stride)):  # there are no more that are open
+            self._take(positions * self._stride <= last, last)
         self.out[:] = self._settled["convolution.out"]
         for name, array in settled.items():
             self._settled[name][...] = array

@@ -69,7 +69,7 @@ class Stepper:
             Instruction("count wrong", count_wrong, (self.out, self.out.shape[1]), Number(self.n_wrong)),
         ]
         program = Program([*stages[0], *stages[1], *kind.so_far(programs, kept, self.out), *ends])
-        self.run = program.run
+        self.run, program.read = program.run, self.values  # whose address alone is known to the program
         self.states = {name: array[:n] for name, array in network.stack.states_in(given, n)}
         for name, array in kept.arrays.items():
             shape = kind.kept_shapes(programs, n)[name]

@@ -33,7 +33,8 @@ class StepEncoder:
         self.encoder, self.values, self.steps, n = encoder, values, steps, len(values)
         self.is_plain, self.given = encoder.only_scales, np.zeros((n, encoder.n_channels))
         self._n_wrong = np.zeros(1, np.int64)
-        what = self.given, encoder.mean, encoder.scale, values
+        self._which = np.arange(n)
+        what = self.given, encoder.mean.copy(), encoder.scale.copy(), values
         if self.is_plain:
             self._program = Program([Instruction("standardize", standardize_step, what, Number(self._n_wrong))])
         self.states, n_numbers = {}, len(encoder.numbers)
@@ -47,22 +48,23 @@ class StepEncoder:
         self._program.run()
         return self._n_wrong[0] == 0
 
-    def encode(self, step):
+    def encode(self, step, which=None):
         """Fill `values` from a step (n_streams, n_channels) of numbers or tokens, and keep what later steps need.
 
-        Nothing is kept of a step that raises an error.
+        Nothing is kept of a step that raises an error. which : numbers of the streams, for errors.
         """
         encoder = self.encoder
+        self._which = np.arange(len(step)) if which is None else which
         states, columns = self._numbers(step) if len(encoder.numbers) else ({}, [])
         for channel, known in encoder.categories.items():
             if not encoder.is_text:
-                _check_codes(step[:, channel], channel)
+                self._check_codes(step[:, channel], channel)
             columns.append(encode_tokens(step[:, channel], known)[:, np.newaxis])
         with np.errstate(over="ignore"):
             encoded = np.hstack(columns).astype(self.values.dtype)
         if not are_finite(encoded):
             what = f"is not finite, or too large for {encoded.dtype} once it is standardised"
-            _refuse(~np.isfinite(encoded[:, : len(encoder.numbers)]), encoder.numbers, what)
+            self._refuse(~np.isfinite(encoded[:, : len(encoder.numbers)]), encoder.numbers, what)
         self.values[:] = encoded
         for name, state in states.items():
             self.states[name][:] = state
@@ -78,7 +80,7 @@ class StepEncoder:
         is_missing = np.isnan(values)
         if encoder.missing == "error":
             if is_missing.any():
-                _refuse(is_missing, numbers, 'is missing (NaN): fit with missing="mask" or "decay"')
+                self._refuse(is_missing, numbers, 'is missing (NaN): fit with missing="mask" or "decay"')
             return kept, [values]
         if encoder.missing == "blank":
             return kept, [np.where(is_missing, 0, values)]
@@ -100,20 +102,21 @@ class StepEncoder:
             before = "" if begins[i] else f" after {self.states['inputs.time'][i]}"
             raise ValueError(
                 f"The time stamps in channel {self.encoder.time_channel} must be finite and rise from step to step; "
-                f"stream {i} has {times[i]}{before}."
+                f"stream {self._which[i]} has {times[i]}{before}."
             )
         return times
 
+    def _refuse(self, wrong, channels, why):
+        """Raise a ValueError that names the first stream and channel with a number that is `wrong`."""
+        i, k = (int(place) for place in np.argwhere(wrong)[0])
+        raise ValueError(f"x of stream {self._which[i]}, channel {channels[k]}, {why}.")
 
-def _refuse(wrong, channels, why):
-    """Raise a ValueError that names the first stream and channel with a number that is `wrong`."""
-    i, k = (int(place) for place in np.argwhere(wrong)[0])
-    raise ValueError(f"x of stream {i}, channel {channels[k]}, {why}.")
-
-
-def _check_codes(codes, channel):
-    with np.errstate(invalid="ignore"):
-        wrong = ~((codes >= 0) & (codes == np.floor(codes)) & (codes < np.inf))
-    if wrong.any():
-        i = int(wrong.argmax())
-        raise ValueError(f"The categorical channel {channel} must hold integers from 0 on; stream {i} has {codes[i]}.")
+    def _check_codes(self, codes, channel):
+        with np.errstate(invalid="ignore"):
+            wrong = ~((codes >= 0) & (codes == np.floor(codes)) & (codes < np.inf))
+        if wrong.any():
+            i = int(wrong.argmax())
+            raise ValueError(
+                f"The categorical channel {channel} must hold integers from 0 on; stream {self._which[i]} has "
+                f"{codes[i]}."
+            )

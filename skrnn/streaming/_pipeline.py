@@ -1,9 +1,12 @@
 """Streams of pipelines: what comes before a network step by step, and what comes behind it."""
 
+import copy
+
 import numpy as np
 
 from ..preprocessing import PerStep
 from ..sequences import SequenceArray
+from ..sequences._steps import step_array
 
 
 def stream(estimator, n_streams=1):
@@ -83,7 +86,12 @@ class PipelineStream:
                 "streams there may be PerStep only, behind it estimators of tables."
             )
         self.n_streams, self._stream = n_streams, network.stream(n_streams)
-        self._before, self._behind = [step for _, step in steps[:middle]], [step for _, step in steps[middle + 1 :]]
+        # Copies, as a fit to come replaces what a step has learned.
+        self._before, self._behind = (
+            [copy.copy(step) for _, step in part] for part in (steps[:middle], steps[middle + 1 :])
+        )
+        for step in self._before:
+            step.transformer_ = copy.copy(step.transformer_)
 
     def step(self, x, index=None):
         """Read a step, and predict from all steps so far.
@@ -143,19 +151,29 @@ class PipelineStream:
             x = rows[0] if is_one else rows
         if not self._behind:
             return getattr(self._stream, method)(x, index)
-        rows = np.atleast_2d(self._stream.step(x, index))
+        rows = self._named(np.atleast_2d(self._stream.step(x, index)))
         for step in self._behind[:-1]:
             rows = step.transform(rows)
         end = self._behind[-1]
         rows = getattr(end, last if hasattr(end, last) else "transform")(rows)
         return rows[0] if is_one else rows
 
+    def _named(self, features):
+        """Features as the first step behind the network wants them: with names if `fit` saw names."""
+        names = getattr(self._behind[0], "feature_names_in_", None)
+        if names is None:
+            return features
+        import pandas as pd  # noqa: PLC0415
+
+        return pd.DataFrame(features, columns=names)
+
     def _transformed(self, x):
         """The rows of x behind the steps before the network."""
-        names, rows = getattr(x, "columns", None), np.atleast_2d(np.asarray(x))
+        names, rows = getattr(x, "columns", None), np.atleast_2d(step_array(x, "x"))
         if names is None and not any(hasattr(step, "channel_names_") for step in self._before):
             for step in self._before:  # in a fifth of the time
-                rows = np.asarray(step.transformer_.transform(rows))
+                rows = step.transformer_.transform(rows)
+                rows = np.asarray(rows.toarray() if hasattr(rows, "toarray") else rows)
             return rows
         x = SequenceArray(rows, np.arange(len(rows) + 1), None if names is None else list(names))
         for step in self._before:
@@ -176,6 +194,16 @@ class PipelineStream:
     @state.setter
     def state(self, state):
         self._stream.state = state
+
+    def end(self):
+        """Say that the sequences have ended, to an `EarlyClassifier` at the end of the pipeline.
+
+        Returns
+        -------
+        ndarray of shape (n_streams,)
+            The class of each stream; None where there was no step.
+        """
+        return self._stream.end()
 
     def reset(self, index=None):
         """Begin anew.

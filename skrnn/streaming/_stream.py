@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from .._core.warn import warn_user
-from ..sequences._steps import are_finite
+from ..sequences._steps import are_finite, is_text, step_array
 
 FLOATS = {np.dtype(np.float32), np.dtype(np.float64)}
 
@@ -149,7 +149,7 @@ class Stream:
                 array[n:] = 0
         step = step if size == n else np.concatenate([step, np.repeat(step[:1], size - n, axis=0)])
         if not (part.inputs.is_plain and part.take(step)):
-            part.inputs.encode(step)
+            part.inputs.encode(step, which)
         part.stepper.run()
         for name, array in part.states.items():
             self._states[name][which] = array[:n]
@@ -170,13 +170,14 @@ class Stream:
 
     def _read(self, x, n, may_be_one):
         """A step of n streams as an array (n, n_channels) of floats or tokens, and whether it is given for one."""
-        names = getattr(x, "columns", None)
-        if names is not None and self._names is not None and list(names) != list(self._names):
-            raise ValueError(f"x has the columns {list(names)}, but fit saw {list(self._names)}.")
-        try:
-            step = np.asarray(x, dtype=np.str_ if self._is_text else np.float64)
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"x must hold {'tokens (str)' if self._is_text else 'numbers'}: {error}") from error
+        _check_names(x, self._names)
+        is_scalar = np.ndim(x) == 0
+        step = step_array([x] if is_scalar else x, "x")
+        if is_text(step) != self._is_text:
+            kinds = ("numbers", "tokens (str)") if self._is_text else ("tokens (str)", "numbers")
+            raise ValueError(f"x holds {kinds[0]}, but fit saw {kinds[1]}.")
+        step = step if self._is_text else step.astype(np.float64, copy=False)
+        step = np.asarray(step[0]) if is_scalar else step
         of_one = (self.n_channels,)
         if step.ndim == 0 and self.n_channels == 1 and may_be_one:
             step = step.reshape(of_one)
@@ -200,13 +201,13 @@ class Stream:
 
     @state.setter
     def state(self, state):
-        arrays = {name: np.asarray(array) for name, array in dict(state).items()}
+        arrays = {name: np.asarray(array) for name, array in _items(state)}
         expected = {"network": self._network, **self._states}
         if arrays.keys() != expected.keys():
             odd = sorted(arrays.keys() ^ expected.keys())
             raise ValueError(f"The state is of another network: {odd} are in only one of the two.")
         for name, array in expected.items():
-            if arrays[name].shape[:1] != array.shape[:1] and name != "network":
+            if arrays[name].ndim and len(arrays[name]) != len(array) and name != "network":
                 raise ValueError(f"The state is of {len(arrays[name])} streams, but this has {self.n_streams}.")
             if arrays[name].shape != array.shape or arrays[name].dtype != array.dtype:
                 raise ValueError(
@@ -215,8 +216,9 @@ class Stream:
                 )
         if not np.array_equal(arrays["network"], self._network):
             raise ValueError("The state is of another network: it has other weights, or other scales of its channels.")
-        if (arrays["steps"] < 0).any():
-            raise ValueError("The state has a stream with fewer than 0 steps.")
+        for name in {"steps", "convolution.positions"} & arrays.keys():
+            if (arrays[name] < 0).any():
+                raise ValueError(f"The state has a stream with fewer than 0 {name}.")
         for name, array in self._states.items():
             array[...] = arrays[name]
 
@@ -241,7 +243,7 @@ class Stream:
                 f"index must be numbers of streams, from 0 to {self.n_streams - 1}, or a mask of {self.n_streams} "
                 f"booleans; got {index!r:.100}."
             )
-        return which
+        return which if which.dtype.kind == "b" else which.astype(np.intp)
 
     def __reduce__(self):
         raise TypeError("A Stream cannot be pickled or copied: save its state, and make another from the estimator.")
@@ -272,6 +274,23 @@ class Rows:
         return self.inputs.encode_plain()
 
 
+def _check_names(x, expected):
+    """Refuse columns of a frame, or the index of a Series, that are no names of the channels."""
+    names = getattr(x, "columns", None)
+    if names is None and np.ndim(x) == 1 and not callable(index := getattr(x, "index", len)):
+        names = index if all(isinstance(name, str) for name in index) else None
+    if names is not None and expected is not None and list(names) != list(expected):
+        raise ValueError(f"x has the columns {list(names)}, but fit saw {list(expected)}.")
+
+
+def _items(state):
+    """Names and arrays of a state."""
+    try:
+        return dict(state).items()
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"A state is a dict of arrays, got {type(state).__name__}.") from error
+
+
 def _warn():
     warn_user(
         "The predictions of some streams are not finite: the states of the network grow without bound on them. Bring x "
@@ -281,7 +300,9 @@ def _warn():
 
 
 def _fingerprint(theta, encoder):
-    """Two words that networks with other weights or scales do not share."""
+    """Two words that networks with other weights, scales or codes do not share."""
     digest = hashlib.sha256(theta.tobytes())
     digest.update(np.concatenate([encoder.mean, encoder.scale]).tobytes())
+    digest.update(b"" if encoder.time_scale is None else encoder.time_scale.tobytes())
+    digest.update(repr(encoder.categories).encode())
     return np.frombuffer(digest.digest()[:16], np.int64)

@@ -223,6 +223,7 @@ def _no_space(descriptor):
 def test_names_begin_with_that_of_the_file(clf, file, prefix, tmp_path):
     text = Path(to_c(clf, tmp_path / file).path).read_text()
     assert f"int {prefix}_step({prefix}_state *s" in text
+    assert f'#include "{file}"' in text
     if COMPILER:
         compiled(tmp_path / file, "-c")
 

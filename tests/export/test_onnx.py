@@ -10,7 +10,7 @@ from networks import CELLS
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
 from skrnn.convolution import Conv
 from skrnn.export import to_onnx
-from skrnn.losses import Poisson, SquaredError
+from skrnn.losses import NegativeBinomial, Normal, Poisson, Quantiles, SquaredError, StudentT
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 onnx = pytest.importorskip("onnx")
@@ -184,7 +184,7 @@ def test_what_predict_refuses_is_nan(option):
     np.testing.assert_allclose(probabilities[5:], clf.predict_proba(X[5:]), rtol=0, atol=1e-6)
 
 
-@pytest.mark.parametrize("odd", [-1.0, 1.5, np.nan])
+@pytest.mark.parametrize("odd", [-1.0, 1.5, np.nan, np.inf, -np.inf])
 def test_values_that_are_no_codes_are_nan(odd):
     clf, X = make(RNNClassifier, "categorical_features")
     X[0][0, 0] = 77
@@ -203,6 +203,41 @@ def test_times_that_do_not_rise_are_nan():
     values[i, 2, -1] = values[i, 1, -1]
     found = run(to_onnx(clf), X=values, lengths=lengths)["probabilities"]
     assert np.isnan(found).all(axis=1).tolist() == (np.arange(len(X)) == i).tolist()
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf])
+def test_a_single_step_without_a_time_is_nan(odd):
+    clf, X = make(RNNClassifier, "time_channel")
+    values = X[0][np.newaxis, :1].astype(np.float64)
+    values[0, 0, -1] = odd
+    assert np.isnan(run(to_onnx(clf), X=values, lengths=np.array([1]))["probabilities"]).all()
+
+
+@pytest.mark.parametrize("loss", [Normal(), StudentT(), Quantiles((0.1, 0.5, 0.9)), Quantiles((0.2, 0.8))], ids=str)
+def test_predictions_of_distributions(loss):
+    rng = np.random.default_rng(0)
+    X = sequences(rng)
+    for y in (rng.normal(size=len(X)), rng.normal(size=(len(X), 2))):
+        reg = fitted(RNNRegressor(4, loss=loss, targets="sequence", bidirectional=False), X, y)
+        to_onnx(reg, check=X)
+        to_onnx(reg, check=X, step=True)
+    counts = fitted(RNNRegressor(4, loss=NegativeBinomial()), X, rng.integers(0, 5, len(X)))
+    with pytest.raises(ValueError, match=r"its loss NegativeBinomial.* turns raw predictions"):
+        to_onnx(counts)
+
+
+class Doubled(Poisson):
+    """Has a link of its own, too."""
+
+    def predict(self, raw):
+        return 2 * super().predict(raw)
+
+
+def test_links_of_subclasses_are_not_taken_for_those_of_their_base():
+    rng = np.random.default_rng(0)
+    X = sequences(rng)
+    with pytest.raises(ValueError, match="a function of its own"):
+        to_onnx(fitted(RNNRegressor(4, loss=Doubled()), X, rng.uniform(1, 9, len(X))))
 
 
 def test_unknown_tokens():

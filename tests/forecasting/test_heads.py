@@ -190,3 +190,18 @@ def test_damaged_files_are_refused(fitted, change):
     state = fitted["normal", "recursive"].__getstate__()
     with pytest.raises(ValueError, match=r"forecaster|convert"):
         RNNForecaster(3).__setstate__(state | {"_steps": change})
+
+
+@pytest.mark.parametrize("strategy", ["direct", "recursive"])
+@pytest.mark.parametrize("n_steps", [60, 75, 100])
+@pytest.mark.parametrize("head", [{"distribution": "student_t"}, {"distribution": "negative_binomial"}], ids=str)
+def test_bounds_of_heavy_tails_from_few_windows_stay_near(head, n_steps, strategy):
+    """Intervals are widened where few windows tell of errors: values are, not scores, which have no bounds."""
+    y = np.random.default_rng(0).poisson(3, n_steps)
+    forecaster = RNNForecaster(12, strategy=strategy, hidden_layer_sizes=4, max_iter=2, random_state=0, **head).fit(y)
+    for coverage in (0.9, 0.99):
+        lower, upper = forecaster.predict_interval(coverage=coverage)
+        assert (np.abs(np.concatenate([lower, upper])) < 1000).all()
+        assert (lower <= upper).all()
+        if "negative" in head["distribution"]:
+            assert (lower >= 0).all()

@@ -74,6 +74,14 @@ def test_streams_that_do_not_keep_step():
     assert np.ndim(stream.step(X[0], index=2)) == 0
 
 
+def test_a_fit_to_come_changes_nothing():
+    X = draw()
+    detector = SequenceOutlierDetector(**SMALL, smoothing=5).fit([X[:200]])
+    stream, expected = detector.stream(), detector.step_scores([X[200:230]])[0]
+    detector.fit([3 * X[:150, :2]])
+    assert_array_equal([stream.step(x) for x in X[200:230]], expected)
+
+
 def test_what_is_refused():
     X = draw()
     with pytest.raises(NotFittedError):

@@ -8,9 +8,9 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import MinMaxScaler, StandardScaler
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, StandardScaler
 
-from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer
+from skrnn import EarlyClassifier, RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer
 from skrnn.preprocessing import PerStep, SlidingWindow
 from skrnn.streaming import PipelineStream, Stream, stream
 
@@ -58,6 +58,46 @@ def test_names_of_channels_go_through():
     found = live.step_proba(pd.DataFrame(X[:, 0], columns=["a", "b", "c"]))
     expected = pipeline.predict_proba(SequenceArray.from_list([frame[:1] for frame in frames]))
     assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "transformer", [OneHotEncoder(handle_unknown="ignore"), FunctionTransformer(np.square)], ids=str
+)
+def test_steps_go_through_transformers_as_whole_sequences_do(transformer):
+    """Also where these put out sparse matrices, or would reckon with small integers."""
+    codes = RNG.integers(0, 4, (12, 6, 2)) * 30
+    pipeline = make_pipeline(PerStep(transformer), RNNClassifier(**SMALL)).fit(codes, Y)
+    live, expected = stream(pipeline, 12), pipeline.predict_proba(codes[:, :1])
+    assert_allclose(live.step_proba(codes[:, 0].astype(np.int8)), expected, rtol=1e-5)
+    assert_allclose(stream(pipeline).step_proba(codes[0, 0]), expected[0], rtol=1e-5)
+
+
+def test_a_fit_to_come_changes_nothing():
+    pipeline = make_pipeline(PerStep(StandardScaler()), RNNClassifier(**SMALL)).fit(X, Y)
+    live, expected = stream(pipeline, 12), pipeline.predict_proba(X[:, :1])
+    pipeline.fit(5 * X + 3, Y)
+    assert_allclose(live.step_proba(X[:, 0]), expected, rtol=1e-5)
+
+
+def test_frames_between_the_steps():
+    pipeline = make_pipeline(SequenceTransformer(**SMALL), StandardScaler(), LinearRegression())
+    pipeline.set_output(transform="pandas").fit(X, Y)
+    assert_allclose(stream(pipeline, 12).step(X[:, 0]), pipeline.predict(X[:, :1]), rtol=1e-5, atol=1e-5)
+
+
+def test_early_decisions():
+    early = EarlyClassifier(RNNClassifier(**SMALL), prefixes=False, cv=2)
+    pipeline = make_pipeline(PerStep(StandardScaler()), early).fit(np.tile(X, (3, 1, 1)), np.tile(Y, 3))
+    live = stream(pipeline, 3)
+    live.step(X[:2, 0], [0, 2])
+    assert_array_equal(live.n_steps, [1, 0, 1])
+    state = live.state
+    live.step(X[:3, 1])
+    decided = live.end()
+    assert None not in decided
+    live.state = state
+    live.step(X[:3, 1])
+    assert_array_equal(live.end(), decided)
 
 
 def test_states():

@@ -63,7 +63,9 @@ def _numbers(estimator, K):
     if not is_log and type(loss).predict is not BaseLoss.predict:
         raise ValueError(
             f"{type(loss).__name__} makes predictions of raw ones in a way of its own, which has no form in C: fit "
-            "with a loss of skrnn."
+            'with a loss of one number for each target, like "squared_error".'
         )
     mean, unit = estimator.target_mean_, estimator.target_scale_
+    if max(np.abs(mean).max(), unit.max()) > np.finfo(estimator.structure_.dtype).max:
+        raise ValueError(f'y is too large for {estimator.structure_.dtype}: rescale it, or fit with dtype="float64".')
     return Numbers(K, "predictions", unit, mean, is_log)

@@ -88,7 +88,7 @@ class Numbers(Output):
 def write_label_function(source, classes):
     """Write the public function that gives the class of an index; gives its signature."""
     classes = np.asarray(classes)
-    if classes.dtype.kind in "iub" and len(classes) and np.abs(classes.astype(np.int64)).max() < 2**31:
+    if classes.dtype.kind in "iub" and all(-(2**31) < int(label) < 2**31 for label in classes.tolist()):
         source.vector("labels", classes.astype(np.int32), "classes", "int32_t", np.int32)
         ctype = "int32_t "
     elif classes.dtype.kind == "f":

@@ -51,11 +51,13 @@ class Program(NamedTuple):
     n_products: int
 
 
-def program(name, model, notes=()):
+def program(file_name, name, model, notes=()):
     """Write the C file of a model.
 
     Parameters
     ----------
+    file_name : str
+        Name of the file.
     name : str
         Prefix of all that the file makes public.
     model : Model
@@ -74,7 +76,7 @@ def program(name, model, notes=()):
         signatures.append(write_label_function(source, model.classes))
     if model.encoder.is_text:
         signatures.append(write_code_function(source, model.encoder))
-    return _assembled(source, model, signatures, notes)
+    return _assembled(source, model, signatures, notes, file_name)
 
 
 # ------------------------------------------------------------------------------------------------------- functions
@@ -185,12 +187,12 @@ def _run(source, model, n_read, right):
 
 
 # ------------------------------------------------------------------------------------------------------ the file
-def _assembled(source, model, signatures, notes):
+def _assembled(source, model, signatures, notes, file_name):
     helpers = helpers_for(source.functions, source.dtype)
     n_lines = sum(line.endswith(";") for line in [*helpers, *source.functions])
     arrays = source.local_bytes + (source.state_bytes if "ahead = *s;" in "".join(source.functions) else 0)
     sizes = source.constant_bytes, source.state_bytes, arrays, n_lines * BYTES_OF_A_LINE
-    head = _head(source, model, sizes, notes)
+    head = _head(source, model, sizes, notes, file_name)
     lines = [
         *head,
         *_declarations(source, model, signatures),
@@ -206,7 +208,7 @@ def _assembled(source, model, signatures, notes):
     return Program("\n".join(lines) + "\n", *sizes, source.n_products)
 
 
-def _head(source, model, sizes, notes):
+def _head(source, model, sizes, notes, file_name):
     """The comment at the beginning."""
     constants, state, stack, code = map(bytes_of, sizes)
     structure, name, macro = model.network.structure, source.name, source.macro
@@ -227,7 +229,7 @@ def _head(source, model, sizes, notes):
         "Add this file to a program as it is. Where its functions are called, write",
         "",
         f"    #define {macro}_DECLARATIONS",
-        f'    #include "{name}.c"',
+        f'    #include "{file_name}"',
         "",
         f"Without the first line the functions themselves are there; with #define {macro}_API static before it,",
         "for this file only.",

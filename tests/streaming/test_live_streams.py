@@ -245,6 +245,9 @@ def test_forms_of_a_step():
         assert_array_equal(clf.stream(N).step_proba(x), expected)
     assert_array_equal(clf.stream().step_proba(X[0, 0].tolist()), expected[0])
     assert_array_equal(clf.stream().step_proba(X[:1, 0]), expected[:1])
+    assert_array_equal(clf.stream().step_proba(step.iloc[0]), expected[0])
+    with pytest.raises(ValueError, match=r"x has the columns \['c', 'b', 'a'\]"):
+        clf.stream().step(step.iloc[0][["c", "b", "a"]])
     with pytest.raises(ValueError, match=r"x has the columns \['c', 'b', 'a'\], but fit saw \['a', 'b', 'c'\]"):
         clf.stream(N).step(step[["c", "b", "a"]])
 
@@ -259,8 +262,14 @@ def test_forms_of_a_step():
         (np.array([0, np.nan, 0]), 'x of stream 0, channel 1, is missing .NaN.: fit with missing="mask"'),
         (np.array([0, 0, np.inf]), "x of stream 0, channel 2, is not finite"),
         (np.array([0, 1e300, 0]), "x of stream 0, channel 1, is not finite, or too large for float32"),
-        (["a", "b", "c"], "x must hold numbers"),
-        ([1j, 0, 0], "x must hold numbers"),
+        (["a", "b", "c"], r"x holds tokens \(str\), but fit saw numbers"),
+        (["1", "2", "3"], r"x holds tokens \(str\), but fit saw numbers"),
+        ([1j, 0, 0], "x "),
+        (np.zeros(3, "M8[s]"), "x "),
+        (np.ma.array([0.0, 1, 2], mask=[1, 0, 0]), "mask"),
+        ({"a": 1}, "x "),
+        ([10**400, 1, 1], "x "),
+        (None, "x "),
     ],
 )
 def test_steps_that_are_refused(x, message):
@@ -269,6 +278,24 @@ def test_steps_that_are_refused(x, message):
     with pytest.raises(ValueError, match=message):
         stream.step(x)
     assert stream.n_steps == 0
+
+
+def test_tokens_that_are_refused():
+    words = [[f"w{k}" for k in row] for row in np.random.default_rng(0).integers(0, 6, (N, T))]
+    stream = RNNClassifier(6, **FORWARD).fit(words, np.arange(N) % 3).stream()
+    for x in (1, None, b"w1", np.nan, [1.5]):
+        with pytest.raises(ValueError, match="x "):
+            stream.step(x)
+    assert stream.n_steps == 0
+
+
+def test_errors_name_the_stream():
+    X, y = draw(22)
+    stream = RNNClassifier(6, **FORWARD).fit(X, y).stream(9)
+    with pytest.raises(ValueError, match="x of stream 7, channel 0, is missing"):
+        stream.step([[0, 0, 0], [np.nan, 0, 0]], np.array([5, 7], np.uint8))
+    stream.step(X[:2, 0], np.array([5, 7], np.int8))
+    assert_array_equal(stream.n_steps, [0, 0, 0, 0, 0, 1, 0, 1, 0])
 
 
 def test_networks_that_cannot_stream():
@@ -294,6 +321,7 @@ def test_states_that_are_refused():
         | {"pooling.top": stream.state["pooling.top"]},
         r"of 3 streams, but this has 2": clf.stream(3).state,
         r"fewer than 0 steps": stream.state | {"steps": np.array([0, -1])},
+        r"a dict of arrays, got int": 1,
     }
     for message, state in others.items():
         with pytest.raises(ValueError, match=message):
