@@ -213,7 +213,7 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
 
     def _decoders(self):
         task = self._restored_task()
-        return {"step": task.labels, "step_proba": task.probabilities}
+        return {"step": task.labels, "step_proba": task.link()}
 
     def _task(self):
         return ClassificationTask(type(self).__name__, self.targets, self.class_weight)

@@ -22,14 +22,21 @@ def _link(name):
 
 def _linked(name, raw, n_columns=None):
     """What the kernel of a link makes of raw predictions (n, K)."""
-    if np.ndim(raw) != 2 or 0 in np.shape(raw)[1:]:
-        raise ValueError(f"raw must have the shape (n_samples, K), with K of at least 1; got {np.shape(raw)}.")
-    if not (type(raw) is np.ndarray and raw.ndim == 2 and raw.flags.carray and raw.dtype in FLOATS):
-        dtype = raw.dtype if getattr(raw, "dtype", None) in FLOATS else np.float64
-        raw = np.require(raw, dtype, requirements=["C", "A", "W"])
-    out = np.empty((len(raw), n_columns or raw.shape[1]), raw.dtype)
+    # A stream asks for this at each step, so what needs nothing done is seen at once.
+    dtype = getattr(raw, "dtype", None)
+    if not (type(raw) is np.ndarray and raw.ndim == 2 and raw.flags.carray and dtype in FLOATS and raw.shape[1]):
+        raw = _laid_out(raw)
+    out = np.empty((raw.shape[0], n_columns or raw.shape[1]), raw.dtype)
     _link(name)(raw, out)
     return out
+
+
+def _laid_out(raw):
+    """Raw predictions as kernels read them."""
+    if np.ndim(raw) != 2 or 0 in np.shape(raw)[1:]:
+        raise ValueError(f"raw must have the shape (n_samples, K), with K of at least 1; got {np.shape(raw)}.")
+    dtype = raw.dtype if getattr(raw, "dtype", None) in FLOATS else np.float64
+    return np.require(raw, np.dtype(dtype).newbyteorder("="), requirements=["C", "A", "W"])
 
 
 class LogLoss(BaseLoss):
@@ -93,7 +100,7 @@ class BinomialLogLoss(LogLoss):
         ndarray of shape (n_samples, 2)
             1 - p and p, each accurate where it is small.
         """
-        if np.shape(raw)[1:] != (1,):
+        if getattr(raw, "shape", None) != (len(raw), 1) and np.shape(raw)[1:] != (1,):
             raise ValueError(f"raw must have one column for two classes; got the shape {np.shape(raw)}.")
         return _linked("logistic_of_both", raw, 2)
 

@@ -55,8 +55,11 @@ class Classes(FittedTask):
 
     def probabilities(self, raw_prediction):
         """Probability of each class, (n, n_classes)."""
-        loss = self.loss
-        return loss.predict(raw_prediction) if self.n_outputs > 1 else loss.predict_both(raw_prediction)
+        return self.link()(raw_prediction)
+
+    def link(self):
+        """The function of raw predictions that gives `probabilities`."""
+        return self.loss.predict if self.n_outputs > 1 else self.loss.predict_both
 
     def log_probabilities(self, raw_prediction):
         """Their logarithms."""
@@ -106,6 +109,10 @@ class Labels(FittedTask):
     def probabilities(self, raw_prediction):
         """Probability of each label, (n, n_labels)."""
         return self.loss.predict(raw_prediction)
+
+    def link(self):
+        """The function of raw predictions that gives `probabilities`."""
+        return self.loss.predict
 
     def log_probabilities(self, raw_prediction):
         """Their logarithms."""
