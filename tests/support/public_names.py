@@ -17,6 +17,7 @@ MODULES = (
         "skrnn.inspection",
         "skrnn.interchange",
     ),
+    "skrnn.forecasting",
     *("skrnn.losses", "skrnn.metrics", "skrnn.model_selection", "skrnn.optimizers", "skrnn.preprocessing"),
     *("skrnn.schedules", "skrnn.sequences", "skrnn.streaming", "skrnn.structure"),
     *(["skrnn.adapters"] if importlib.util.find_spec("sktime") else []),  # whose base class is one of sktime
