@@ -85,6 +85,7 @@ PAGES_OF_SKLEARN = {  # labels and terms in docstrings that are inherited from s
     "metadata_routing": "metadata_routing.html",
     "df_output_transform": "auto_examples/miscellaneous/plot_set_output.html",
     "sphx_glr_auto_examples_miscellaneous_plot_set_output.py": "auto_examples/miscellaneous/plot_set_output.html",
+    "accuracy_score": "modules/model_evaluation.html#accuracy-score",
     "meta-estimator": "glossary.html#term-meta-estimator",
 }
 HOOKS = {"setup", "teardown", "on_fit_task_begin", "on_fit_task_end", "get_test_params"}  # others call them
