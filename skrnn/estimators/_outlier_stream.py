@@ -95,23 +95,6 @@ class OutlierStream(Stream):
         self._states["outliers.lags"][which] = np.concatenate([filled[:, np.newaxis], lags[:, :-1]], axis=1)
         return self._judge.model.distances(errors, moved)
 
-    def step_proba(self, x, index=None):
-        """Refuse: a detector has no probabilities.
-
-        Parameters
-        ----------
-        x : array-like
-            Any step.
-        index : int or array-like of int, default=None
-            Any streams.
-
-        Raises
-        ------
-        AttributeError
-            Always.
-        """
-        raise AttributeError("step_proba is for classifiers: use step.")
-
     def _smoothed(self, which, n_before, distances):
         """Mean of the known distances among the last steps of each stream."""
         kept = self._states["outliers.distances"]

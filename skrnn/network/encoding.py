@@ -443,10 +443,16 @@ def _weighted_counts(tokens, weight):
     return sums
 
 
+def are_no_codes(values):
+    """Which values are no whole numbers from 0 on."""
+    with np.errstate(invalid="ignore"):
+        return ~((values >= 0) & (values == np.floor(values)) & (values < np.inf))
+
+
 def _check_codes(sequences, channel):
     """Refuse values that are no codes."""
     values = sequences.values[:, channel]
-    wrong = ~((values >= 0) & (values == np.floor(values)) & (values < np.inf))
+    wrong = are_no_codes(values)
     if wrong.any():
         row = int(wrong.argmax())
         i, step = place(sequences.offsets, row, sequences._origin)

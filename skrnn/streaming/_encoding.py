@@ -4,6 +4,7 @@ import numpy as np
 
 from ..kernels.program import Instruction, Number, Program
 from ..kernels.stepping import standardize_step
+from ..network.encoding import are_no_codes
 from ..sequences._steps import are_finite
 from ..sequences._vocabulary import encode_tokens
 
@@ -112,8 +113,7 @@ class StepEncoder:
         raise ValueError(f"x of stream {self._which[i]}, channel {channels[k]}, {why}.")
 
     def _check_codes(self, codes, channel):
-        with np.errstate(invalid="ignore"):
-            wrong = ~((codes >= 0) & (codes == np.floor(codes)) & (codes < np.inf))
+        wrong = are_no_codes(codes)
         if wrong.any():
             i = int(wrong.argmax())
             raise ValueError(
