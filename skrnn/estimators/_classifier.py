@@ -88,6 +88,7 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
         categorical_features=None,
         embedding_dim="auto",
         min_count=1,
+        differences="auto",
         missing="error",
         time_channel=None,
         convolution=None,

@@ -42,6 +42,11 @@ min_count : int
     Minimum number of occurrences in training for a token (X of str) to have its own vector; all rarer tokens share
     one. With 2, the tokens that occur once train the shared vector. Occurrences are weighted by ``sample_weight``; with
     1, each token of positive weight has its own vector.
+differences : bool or "auto"
+    Whether the network also reads the change of each channel since the step before, divided by its root mean square
+    (with ``standardize=False``: as it is). X must then hold numbers only, without gaps and time stamps. "auto" does so
+    for smooth series of such numbers, if there is one target for each sequence: if the channel in the middle changes by
+    less than 0.3 standard deviations from step to step.
 missing : {"error", "mask", "decay"}
     How to treat NaN. "error" raises an error. "mask" replaces it by the mean of the channel, and adds for each channel
     whether it was measured and the time since its last measurement. "decay" replaces it by the last measured value,

@@ -143,6 +143,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         categorical_features=None,
         embedding_dim="auto",
         min_count=1,
+        differences=False,
         missing="error",
         time_channel=None,
         convolution=None,

@@ -136,8 +136,7 @@ class _Explained:
             chosen = places[first : first + self.n_at_a_time]
             copies = np.repeat(reading.values[np.newaxis], len(chosen), axis=0)
             for copy, place in zip(copies, chosen, strict=True):
-                rows, columns = reading.place_of(*place)
-                copy[rows, columns] = reading.baseline[rows, columns]
+                reading.occlude(copy, *place)
             for place, value in zip(chosen, self.values_at(copies), strict=True):
                 out[place] = (self.value - value)[0]
         return out

@@ -32,7 +32,7 @@ class StepEncoder:
 
     def __init__(self, encoder, values, steps):
         self.encoder, self.values, self.steps, n = encoder, values, steps, len(values)
-        self.is_plain, self.given = encoder.only_scales, np.zeros((n, encoder.n_channels))
+        self.is_plain, self.given = encoder.only_numbers and not encoder.differences, np.zeros((n, encoder.n_channels))
         self._n_wrong = np.zeros(1, np.int64)
         self._which = np.arange(n)
         what = self.given, encoder.mean.copy(), encoder.scale.copy(), values
@@ -41,6 +41,8 @@ class StepEncoder:
         self.states, n_numbers = {}, len(encoder.numbers)
         if encoder.time_channel is not None:
             self.states["inputs.time"] = np.zeros(n)
+        if encoder.differences:
+            self.states["inputs.before"] = np.zeros((n, n_numbers))
         if encoder.missing in ("mask", "decay") and n_numbers:
             self.states |= {"inputs.last": np.zeros((n, n_numbers)), "inputs.seen_at": np.zeros((n, n_numbers))}
 
@@ -82,7 +84,10 @@ class StepEncoder:
         if encoder.missing == "error":
             if is_missing.any():
                 self._refuse(is_missing, numbers, 'is missing (NaN): fit with missing="mask" or "decay"')
-            return kept, [values]
+            if not encoder.differences:
+                return kept, [values]
+            changes = np.where(begins[:, np.newaxis], 0, values - self.states["inputs.before"])
+            return {"inputs.before": values}, [values, changes / encoder.difference_scale]
         if encoder.missing == "blank":
             return kept, [np.where(is_missing, 0, values)]
         begins = begins[:, np.newaxis]
