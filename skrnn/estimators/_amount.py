@@ -9,15 +9,20 @@ from typing import NamedTuple
 # updates enough. Targets of the steps of a sequence say less than those of as many sequences, and more than one.
 SMALLEST_BATCH, LARGEST_BATCH, BATCHES_PER_EPOCH = 16, 64, 16
 FEWEST_EPOCHS, MOST_EPOCHS, UPDATES = 20, 200, 1500
+# Words: most of the parameters are vectors of rare codes, which fit their few sequences after some epochs.
+MANY_CODES = 1000
+EPOCHS_OF_WORDS, UPDATES_OF_WORDS = 5, 200  # where each sequence has one target
+EPOCHS_OF_TAGGED_WORDS, UPDATES_OF_TAGGED_WORDS = 10, 500
 # Penalty of targets of which nothing but noise is left when the part of the variance that is noise is this large.
 STRONGEST_PENALTY, NOISY = 3e-3, 0.15
 
 
 class Amount(NamedTuple):
-    """What there is to train on: sequences, and the mean number of targets that each of them has."""
+    """What there is to train on: sequences, the mean number of targets of each, codes of the largest vocabulary."""
 
     n_sequences: int
     n_targets: float
+    n_codes: int = 0
 
 
 def batch_size_of(parameters, n_sequences):
@@ -28,12 +33,22 @@ def batch_size_of(parameters, n_sequences):
 
 
 def n_epochs_of(parameters, amount, batch_size):
-    """Epochs, fewer where each sequence has many targets."""
+    """Epochs: as many as make enough updates, within bounds."""
     if parameters.max_iter != "auto":
         return parameters.max_iter
-    n_batches, share = -(-amount.n_sequences // batch_size), amount.n_targets**-0.25
-    most = max(int(MOST_EPOCHS * share), FEWEST_EPOCHS)
-    return min(max(int(-(-UPDATES * share // n_batches)), FEWEST_EPOCHS), most)
+    n_batches = -(-amount.n_sequences // batch_size)
+    updates, fewest, most = _bounds(amount)
+    return int(min(max(-(-updates // n_batches), fewest), most))
+
+
+def _bounds(amount):
+    """Updates, fewest and most epochs."""
+    if amount.n_codes < MANY_CODES:
+        share = amount.n_targets**-0.25
+        return UPDATES * share, FEWEST_EPOCHS, max(MOST_EPOCHS * share, FEWEST_EPOCHS)
+    if amount.n_targets > 1:
+        return UPDATES_OF_TAGGED_WORDS, EPOCHS_OF_TAGGED_WORDS, FEWEST_EPOCHS
+    return UPDATES_OF_WORDS, EPOCHS_OF_WORDS, FEWEST_EPOCHS
 
 
 def penalty_of(parameters, noise):

@@ -186,7 +186,7 @@ def _weight_of_inputs(parameters, sequences, target, trained, request):
 
 def learn_columns_of(parameters, given, weight, per_step=False):
     """The `InputColumns` of what is given, as the parameters say."""
-    differences = parameters.differences
+    is_auto = parameters.differences == "auto"
     return learn_columns(
         given.sequences,
         weight,
@@ -194,7 +194,7 @@ def learn_columns_of(parameters, given, weight, per_step=False):
         time_channel=given.roles.time_channel,
         categorical=given.roles.categorical,
         min_count=parameters.min_count if is_text(given.sequences.values) else 1,
-        differences=differences and not per_step if differences == "auto" else differences,
+        differences=False if is_auto and per_step else parameters.differences,
     )
 
 
@@ -274,7 +274,8 @@ def start(prepared, verbose=False):
     rows = split.rows[data.weight[split.rows] > 0]  # as if the others were not there, in mini-batches too
     one_epoch, n_targets = prepared.request.one_epoch, data.mean_targets(rows)
     alpha = penalty_of(parameters, lambda: 1.0 if one_epoch else _noise(task, encoder, data, rows)) / n_targets
-    amount = Amount(len(rows), n_targets if task.per_step and not task.is_of_X else 1.0)
+    n_counted = n_targets if task.per_step and not task.is_of_X else 1.0
+    amount = Amount(len(rows), n_counted, max(map(len, encoder.categories.values()), default=0))
     settings = settings_of(parameters, amount, alpha, one_epoch, verbose)
     settings = replace(settings, no_skill=task.no_skill)
     return Started(prepared, task, encoder, data, rows, settings, _state(prepared, n_steps, raw_prediction))

@@ -104,7 +104,7 @@ class RNNRegressor(RegressorMixin, BaseSupervised):
         categorical_features=None,
         embedding_dim="auto",
         min_count=1,
-        differences=False,
+        differences="auto",
         missing="error",
         time_channel=None,
         convolution=None,

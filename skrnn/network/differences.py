@@ -6,7 +6,7 @@ its values, and show where it bends. The changes of a series of noise are noise 
 
 import numpy as np
 
-SMOOTH = 0.3  # change of a step, in standard deviations of the values; chosen by experiment, see docs/defaults.rst
+SMOOTH = 0.25  # change of a step, in standard deviations of the values; chosen by experiment, see docs/defaults.rst
 
 
 def are_smooth(parts):
@@ -14,7 +14,7 @@ def are_smooth(parts):
 
     parts : iterable of SequenceArray and weights of their rows; rows of weight 0 are not looked at.
     """
-    n, n_changes, sums = 0, 0, 0.0
+    n, n_changes, sums, first = 0, 0, 0.0, 0.0
     with np.errstate(over="ignore", invalid="ignore"):
         for chunk, weight in parts:
             values, counts, follows = chunk.values.astype(np.float64), weight > 0, _follows(chunk)

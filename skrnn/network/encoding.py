@@ -4,7 +4,6 @@
 `InputEncoder` adds means and scales, and encodes. This file alone knows in which order the columns come.
 """
 
-import functools
 from collections import Counter
 from inspect import signature
 
@@ -17,11 +16,10 @@ from ..sequences._layout import place
 from ..sequences._steps import are_finite, is_text
 from ..sequences._vocabulary import encode_tokens, learn_vocabulary
 from .differences import are_smooth, difference_scale
+from .moments import kernel_of, laid_out, moments, put_standardized
 
 LARGEST_EMBEDDING = 64
-# Where squares may underflow, a spread is measured once more, on values magnified by a power of 2, without rounding.
 LARGEST_SINGLE = float(np.finfo(np.float32).max)
-TINY_SCALE, TINY_MEAN, MAGNIFICATION = 1e-140, 1e-120, 2.0**600
 
 
 def default_embedding_dim(n_codes):
@@ -150,10 +148,10 @@ class InputEncoder(InputColumns):
 
     def _encode_numbers(self, values, offsets, out):
         """Fill `out` with channels and their changes, where `only_numbers`."""
-        _standardize(values, self.mean, self.scale, out)
+        put_standardized(values, self.mean, self.scale, out)
         if self.differences:
-            what = _laid_out(values), _laid_out(offsets), self.mean, self.scale, self.difference_scale
-            _kernel("difference")(*what, out)
+            what = laid_out(values), laid_out(offsets), self.mean, self.scale, self.difference_scale
+            kernel_of("difference")(*what, out)
 
     def check(self, sequences, dtype):
         """Raise the ValueError that `encode` would raise, without memory for all that it returns.
@@ -241,7 +239,7 @@ class InputEncoder(InputColumns):
             return
         values = numbers_and_gaps(sequences, numbers, self.time_channel)
         out = np.empty(values.shape)
-        _standardize(values, self.mean[numbers], self.scale[numbers], out)
+        put_standardized(values, self.mean[numbers], self.scale[numbers], out)
         values = out
         if self.missing in ("error", "blank"):
             yield values if self.missing == "error" else np.where(np.isnan(values), 0, values)
@@ -324,7 +322,7 @@ def learn_scales(columns, sequences, weight, standardize=True):
             yield numbers_and_gaps(chunk, numbers, time_channel), of_rows
 
     if standardize:
-        encoder.mean[numbers], encoder.scale[numbers] = _moments(parts, numbers)
+        encoder.mean[numbers], encoder.scale[numbers] = moments(parts, numbers)
     if columns.missing in ("mask", "decay"):
         encoder.time_scale = _time_scale(sequences, numbers, weight, time_channel)
     if columns.differences:
@@ -393,72 +391,6 @@ def last_seen(seen, offsets):
     first = np.repeat(offsets[:-1], np.diff(offsets))[:, np.newaxis]
     rows = np.arange(len(seen))[:, np.newaxis]
     return np.maximum.accumulate(np.where(seen, rows, first), axis=0)
-
-
-def mean_and_scale(values, weight, channels, switch):
-    """Mean and standard deviation of columns over weighted rows; NaN counts for nothing.
-
-    switch : the parameter that errors advise to set to False.
-    """
-    return _moments(lambda: [(values, weight)], channels, switch)
-
-
-def _moments(parts, channels, switch="standardize"):
-    """`mean_and_scale` of values and weights that ``parts()`` yields, as often as it is called."""
-    mean, scale, eps = _mean_and_deviation(parts, len(channels))
-    tiny = (scale < TINY_SCALE) & (np.abs(mean) < TINY_MEAN) & (eps < np.finfo(np.float32).eps)
-    if tiny.any():  # whose squares may be too small to be numbers
-
-        def magnified():
-            for values, weight in parts():
-                yield values[:, tiny] * MAGNIFICATION, weight
-
-        magnified_mean, magnified_scale, _ = _mean_and_deviation(magnified, tiny.sum())
-        mean[tiny] = magnified_mean / MAGNIFICATION
-        found = np.maximum(magnified_scale / MAGNIFICATION, np.finfo(float).smallest_subnormal)
-        scale[tiny] = np.where(magnified_scale > 0, found, 0.0)
-    wrong = ~(np.isfinite(mean) & np.isfinite(scale))
-    if wrong.any():
-        raise ValueError(
-            f"Input X: the values of channel {channels[wrong.argmax()]} are too large, their variance overflows; "
-            f"rescale them or set {switch}=False."
-        )
-    # A channel that is constant but for rounding must not be blown up.
-    return mean, np.where(scale <= 10 * eps * np.abs(mean), 1.0, scale)
-
-
-def _mean_and_deviation(parts, n_channels):
-    """Weighted mean and standard deviation of columns, and the precision of the values."""
-    total, lost, mean, lost_squares, variance = np.zeros((5, n_channels))
-    with np.errstate(over="ignore", invalid="ignore"):
-        for values, weight in parts():
-            _kernel("add_values")(_laid_out(values), _laid_out(weight), total, lost, mean)
-        mean /= np.where(total > 0, total, 1.0)
-        for values, weight in parts():
-            _kernel("add_squares")(_laid_out(values), _laid_out(weight), mean, lost_squares, variance)
-        variance /= np.where(total > 0, total, 1.0)
-    return mean, np.sqrt(variance), np.finfo(values.dtype).eps
-
-
-def _standardize(values, mean, scale, out):
-    """out = (values - mean) / scale."""
-    _kernel("standardize")(_laid_out(values), _laid_out(mean), _laid_out(scale), out)
-
-
-@functools.cache
-def _kernel(name):
-    """A kernel that does not warn of overflow: what is too large is refused when all is measured or encoded."""
-    from ..kernels import statistics  # noqa: PLC0415 (brings the compiler)
-
-    kernel = getattr(statistics, name)
-    return kernel if hasattr(kernel, "py_func") else np.errstate(over="ignore", invalid="ignore")(kernel)
-
-
-def _laid_out(array):
-    """The array in the one layout that kernels are compiled for."""
-    if type(array) is np.ndarray and array.flags.carray:
-        return array
-    return np.require(array, requirements=["C", "A", "W"])
 
 
 def _time_scale(sequences, numbers, weight, time_channel):
