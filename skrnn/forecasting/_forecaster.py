@@ -440,6 +440,7 @@ class RNNForecaster(PlainEstimator):
             batch_size=batch_size,
             max_iter=max_iter,
             early_stopping=False,
+            differences=False,  # they were not tried on windows of forecasts
             random_state=rng.randint(np.iinfo(np.int32).max),
         )
 
