@@ -37,7 +37,7 @@ class StepEncoder:
         self._which = np.arange(n)
         what = self.given, encoder.mean.copy(), encoder.scale.copy(), values
         if self.is_plain:
-            self._program = Program([Instruction("standardize", standardize_step, what, Number(self._n_wrong))])
+            self.program = Program([Instruction("standardize", standardize_step, what)])
         self.states, n_numbers = {}, len(encoder.numbers)
         if encoder.time_channel is not None:
             self.states["inputs.time"] = np.zeros(n)
@@ -46,8 +46,11 @@ class StepEncoder:
 
     def encode_plain(self):
         """Fill `values` from `given`, where ``is_plain``; returns whether all of them are finite."""
-        self._program.run()
-        return self._n_wrong[0] == 0
+        try:
+            self.program.run()
+        except FloatingPointError:
+            return False
+        return True
 
     def encode(self, step, which=None):
         """Fill `values` from a step (n_streams, n_channels) of numbers or tokens, and keep what later steps need.

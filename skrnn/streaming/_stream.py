@@ -126,7 +126,7 @@ class Stream:
         else:
             step, is_one = self._read(x, self.n_streams, self.n_streams == 1)
             rows.inputs.encode(step)
-        rows.stepper.run()
+        rows.stepper.program.run()
         out = rows.stepper.out
         if rows.stepper.n_wrong[0]:
             _warn()
@@ -148,7 +148,7 @@ class Stream:
         step = step if size == n else np.concatenate([step, np.repeat(step[:1], size - n, axis=0)])
         if not (part.inputs.is_plain and part.take(step)):
             part.inputs.encode(step, which)
-        part.stepper.run()
+        part.stepper.program.run()
         for name, array in part.states.items():
             self._states[name][which] = array[:n]
         out = part.stepper.out[:n].copy()
