@@ -59,7 +59,7 @@ def address_of(kernel, signature, result=None):
 
 @functools.cache
 def entry_of(kernel, signature):
-    """The function by which Python enters a kernel with described arguments, without a look at their types each time."""
+    """The function by which Python enters a kernel with described arguments, whose types it does not look at."""
     return _compiled(kernel, signature).entry_point
 
 
