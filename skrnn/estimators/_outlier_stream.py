@@ -78,8 +78,7 @@ class OutlierStream(Stream):
             last, mean = self._smoothed(which, n_before, distances)
             predicted = self._expected(raw)
         self._lags[which], self._last[which], self._predicted[which] = lags, last, predicted
-        if not self._is_finite:
-            self._warn()
+        self._warn_if_not_finite()
         scores = np.where(np.isnan(mean), self._detector.usual_score_, -mean)
         return scores[0] if is_one else scores
 

@@ -4,8 +4,6 @@ import hashlib
 
 import numpy as np
 
-COUNTS = "steps", "convolution.positions", "early.n_steps_read"
-
 
 class States:
     """All that streams remember.
@@ -13,17 +11,19 @@ class States:
     Parameters
     ----------
     arrays : dict of str to ndarray of shape (n_streams, ...)
-        They begin with 0.
+        They hold what each stream begins with.
     network : ndarray
         The `fingerprint` of the network that they belong to.
     """
 
     def __init__(self, arrays, network):
-        self.arrays, self._network = dict(arrays), network
+        self.arrays, self._first, self._network = {}, {}, network
+        self.add(arrays)
 
     def add(self, arrays):
         """Remember more from now on."""
         self.arrays |= arrays
+        self._first |= {name: array[0].copy() for name, array in arrays.items()}
 
     def copy(self):
         """Give a dict of arrays that `set` takes."""
@@ -39,16 +39,16 @@ class States:
             _check_form(name, given[name], array)
         if not np.array_equal(given["network"], self._network):
             raise ValueError("The state is of another network: it has other weights, or other scales of its channels.")
-        for name in given.keys() & {*COUNTS}:
-            if (given[name] < 0).any():
+        for name, array in self.arrays.items():
+            if array.dtype.kind == "i" and (given[name] < 0).any():  # a count
                 raise ValueError(f"The state has a stream with fewer than 0 {name}.")
         for name, array in self.arrays.items():
             array[...] = given[name]
 
     def clear(self, which):
         """Let some streams begin anew."""
-        for array in self.arrays.values():
-            array[which] = 0
+        for name, array in self.arrays.items():
+            array[which] = self._first[name]
 
 
 def _check_form(name, given, array):

@@ -88,8 +88,7 @@ class Stream:
             was. A warning, which may have been turned into an error, comes when the step is read.
         """
         found = self._advance("step", x, index)
-        if not self._is_finite:
-            self._warn()
+        self._warn_if_not_finite()
         return found
 
     def step_proba(self, x, index=None):
@@ -117,8 +116,7 @@ class Stream:
         if not self._has_proba:
             raise AttributeError("step_proba is for classifiers: use step.")
         found = self._advance("step_proba", x, index)
-        if not self._is_finite:
-            self._warn()
+        self._warn_if_not_finite()
         return found
 
     def _advance(self, method, x, index):
@@ -151,12 +149,13 @@ class Stream:
         which = read_numbers(index, self.n_streams)
         return which, *self._reader.read(x, len(which), np.ndim(index) == 0)
 
-    def _warn(self):
-        warn_user(
-            "The predictions of some streams are not finite: the states of the network grow without bound on them. "
-            "Bring x to the size of what was fitted, or reset the streams.",
-            RuntimeWarning,
-        )
+    def _warn_if_not_finite(self):
+        if not self._is_finite:
+            warn_user(
+                "The predictions of some streams are not finite: the states of the network grow without bound on them. "
+                "Bring x to the size of what was fitted, or reset the streams.",
+                RuntimeWarning,
+            )
 
     # ------------------------------------------------------------------------------------------------------ states
     @property
