@@ -8,6 +8,10 @@ from ..network.encoding import are_no_codes
 from ..sequences._steps import are_finite
 from ..sequences._vocabulary import encode_tokens
 
+# What is too large is refused; without the compiler NumPy would also warn of it.
+IS_COMPILED = hasattr(standardize_step, "overloads")
+STANDARDIZE = standardize_step if IS_COMPILED else np.errstate(over="ignore", invalid="ignore")(standardize_step)
+
 
 class StepEncoder:
     """Encodes a step of each of some streams at a time.
@@ -38,7 +42,7 @@ class StepEncoder:
         self._which = np.arange(n)
         if self.is_plain:
             what = self.given, encoder.mean.copy(), encoder.scale.copy(), values
-            self.program = Program([Instruction("standardize", standardize_step, what)])
+            self.program = Program([Instruction("standardize", STANDARDIZE, what)])
         self.states, n_numbers = {}, len(encoder.numbers)
         if encoder.time_channel is not None:
             self.states["inputs.time"] = np.zeros(n)

@@ -80,10 +80,13 @@ class Rows:
 
         which : numbers that errors call the sequences by; nothing has happened if there is one.
         """
-        self._inputs.encode(step, which)
-        program, predictions, _ = self._ways[method]
-        program.run()
-        return predictions()
+        found = self.advance_quickly(method, step)
+        if found is None:
+            self._inputs.encode(step, which)
+            program, predictions, _ = self._ways[method]
+            program.run()
+            found = predictions()
+        return found
 
     def advance_some(self, method, step, which, states):
         """Take a step of streams with these numbers, no more than there are rows, whose states stand elsewhere.
@@ -96,9 +99,7 @@ class Rows:
             array[n:] = 0
         if n < self._n:  # rows that are left over take some step from the beginning, which is forgotten
             step = np.concatenate([step, np.repeat(step[:1], self._n - n, axis=0)])
-        found = self.advance_quickly(method, step)
-        if found is None:
-            found = self.advance(method, step, which)
+        found = self.advance(method, step, which)
         for name, array in self.states.items():
             states[name][which] = array[:n]
         return found[:n], are_finite(self._out[:n])

@@ -18,7 +18,7 @@ import skrnn
 from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer
 from skrnn.convolution import Conv
 from skrnn.streaming import Stream
-from skrnn.streaming._rows import Rows
+from skrnn.streaming._encoding import StepEncoder
 
 N, T, C = 5, 9, 3
 FORWARD = {"bidirectional": False, "max_iter": 1, "random_state": 0}
@@ -403,17 +403,18 @@ def test_the_form_of_x_says_whether_there_is_an_axis_of_streams(n_streams):
         stream.step(X[0, 0], [n_streams - 1])
 
 
-def test_arrays_of_floats_take_the_short_way(monkeypatch):
-    """Which says nothing of values that are not finite: these take the other, whose errors name them."""
+def test_numbers_that_are_finite_take_the_short_way(monkeypatch):
+    """Which says nothing of values that are not: these take the other, whose errors name them."""
     X, y = draw(24)
     stream, alone = (RNNClassifier(6, **FORWARD).fit(X, y).stream(n) for n in (N, 1))
     longer = []
-    monkeypatch.setattr(Rows, "advance", lambda self, method, step, which=None: longer.append(self) or step)
+    monkeypatch.setattr(StepEncoder, "encode", lambda self, step, which=None: longer.append(step))
     for dtype in (np.float32, np.float64, ">f4"):
         stream.step(X[:, 0].astype(dtype))
         stream.step_proba(X[::-1, 0].astype(dtype))
         stream.step(X[:3, 0].astype(dtype), [0, 1, 2])
         alone.step(X[0, 0].astype(dtype))
+        alone.step(X[:1, 0].astype(dtype).tolist())
     assert not longer
     alone.step(np.array([0, np.nan, 0]))
     assert len(longer) == 1
