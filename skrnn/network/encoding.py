@@ -237,21 +237,30 @@ class InputEncoder(InputColumns):
         numbers = self.numbers
         if not len(numbers):
             return
-        values = numbers_and_gaps(sequences, numbers, self.time_channel)
-        out = np.empty(values.shape)
-        put_standardized(values, self.mean[numbers], self.scale[numbers], out)
-        values = out
+        values = self.standardized(numbers_and_gaps(sequences, numbers, self.time_channel))
         if self.missing in ("error", "blank"):
-            yield values if self.missing == "error" else np.where(np.isnan(values), 0, values)
+            yield from self.columns_of_numbers(values)
             return
-        seen = ~np.isnan(values)
-        last = last_seen(seen, sequences.offsets)
-        if self.missing == "decay":
-            values = np.take_along_axis(values, last, axis=0)
-        yield np.where(np.isnan(values), 0, values)
-        yield seen
-        times = step_times(sequences, self.time_channel)
-        yield (times[:, np.newaxis] - times[last]) / self.time_scale
+        last, times = last_seen(~np.isnan(values), sequences.offsets), step_times(sequences, self.time_channel)
+        seen = np.take_along_axis(values, last, axis=0) if self.missing == "decay" else None
+        yield from self.columns_of_numbers(values, seen, times[:, np.newaxis] - times[last])
+
+    def standardized(self, values):
+        """Channels of numbers (n, n_numbers), the time channel last, less their means and divided by their scales."""
+        out = np.empty(values.shape)
+        put_standardized(values, self.mean[self.numbers], self.scale[self.numbers], out)
+        return out
+
+    def columns_of_numbers(self, values, last=None, since=None):
+        """What the network reads of standardised numbers (n, n_numbers): a list of the columns, of one kind each.
+
+        last : the values that were seen last, where they decay; since : the time since then, where it is read
+        """
+        if self.missing == "error":
+            return [values]
+        shown = last if self.missing == "decay" else values
+        columns = [np.where(np.isnan(shown), 0, shown)]
+        return columns if self.missing == "blank" else [*columns, ~np.isnan(values), since / self.time_scale]
 
     def _codes(self, sequences):
         for channel, known in self.categories.items():

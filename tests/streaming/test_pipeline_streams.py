@@ -1,5 +1,7 @@
 """Streams of pipelines predict what the pipeline predicts for the sequences so far."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -98,6 +100,24 @@ def test_early_decisions():
     live.state = state
     live.step(X[:3, 1])
     assert_array_equal(live.end(), decided)
+
+
+def test_a_warning_that_is_an_error_comes_behind_an_early_decision():
+    early = EarlyClassifier(RNNClassifier(**SMALL), prefixes=False, cv=2).fit(np.tile(X, (3, 1, 1)), np.tile(Y, 3))
+    early.estimator_.weights_["readout.b"][:] = np.inf
+    one, other = early.stream(3), early.stream(3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RuntimeWarning, match="not finite"):
+            one.step(X[:3, 0])
+    with pytest.warns(RuntimeWarning, match="not finite"):
+        other.step(X[:3, 0])
+    assert np.isnan(other.proba).all()
+    for name, array in one.state.items():
+        assert_array_equal(array, other.state[name], err_msg=name)
+    one.reset([0, 2])
+    assert_allclose(one.proba[[0, 2]], 1 / 3)
+    assert np.isnan(one.proba[1]).all()
 
 
 def test_states():
