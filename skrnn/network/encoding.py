@@ -172,9 +172,12 @@ class InputEncoder(InputColumns):
         else:
             with np.errstate(over="ignore"):
                 out[:] = np.hstack([*self._numbers(sequences), *self._codes(sequences)])
-        encoded = SequenceArray(out, sequences.offsets)
-        encoded._origin = sequences._origin
-        check_values(encoded, out.dtype, name="X, standardized,")
+        n_values = self.n_channels if self.differences else out.shape[1]
+        for columns, name in ((out[:, :n_values], "X, standardized,"), (out[:, n_values:], "the change of X")):
+            if columns.shape[1]:
+                encoded = SequenceArray(columns, sequences.offsets)
+                encoded._origin = sequences._origin
+                check_values(encoded, out.dtype, name=name)
 
     def n_steps_before(self, values, begin, n_before):
         """How many of the `n_before` steps before row `begin` of `values` the columns of later steps depend on."""

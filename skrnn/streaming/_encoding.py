@@ -75,8 +75,7 @@ class StepEncoder:
         with np.errstate(over="ignore"):
             encoded = np.hstack(columns).astype(self.values.dtype)
         if not are_finite(encoded):
-            what = f"is not finite, or too large for {encoded.dtype} once it is standardised"
-            self._refuse(~np.isfinite(encoded[:, : len(encoder.numbers)]), encoder.numbers, what)
+            self._refuse_infinite(encoded)
         self.values[:] = encoded
         for name, state in states.items():
             self.states[name][:] = state
@@ -121,6 +120,14 @@ class StepEncoder:
         """Raise a ValueError that names the first stream and channel with a number that is `wrong`."""
         i, k = (int(place) for place in np.argwhere(wrong)[0])
         raise ValueError(f"x of stream {self._which[i]}, channel {channels[k]}, {why}.")
+
+    def _refuse_infinite(self, encoded):
+        """Raise a ValueError that names a number which is not finite, or else a change which is not."""
+        numbers = self.encoder.numbers
+        wrong, what = ~np.isfinite(encoded[:, : len(numbers)]), "is"
+        if not wrong.any():
+            wrong, what = ~np.isfinite(encoded[:, len(numbers) : 2 * len(numbers)]), "changes by what is"
+        self._refuse(wrong, numbers, f"{what} not finite, or too large for {encoded.dtype} once it is standardised")
 
     def _check_codes(self, codes, channel):
         wrong = are_no_codes(codes)
