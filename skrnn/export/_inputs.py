@@ -59,7 +59,10 @@ class InputWriter:
             gaps = graph.node("Concat", zeros, later, axis=0)
             values = graph.node("Concat", values, gaps, axis=2) if values else gaps
         values = self._standardized(graph, values)
-        if self.is_gated:
+        if self.encoder.differences:
+            before = graph.node("Concat", graph.slice(values, 0, 1, 0), graph.slice(values, 0, -1, 0), axis=0)
+            values = self._with_changes(graph, values, graph.node("Sub", values, before))
+        elif self.is_gated:
             values = self._gated_sequences(graph, values, times)
         elif self.encoder.missing == "blank":
             values = graph.where_nan(values, np.float64(0))
@@ -89,6 +92,8 @@ class InputWriter:
         n, shapes = len(self.numbers), {}
         if self.encoder.time_channel is not None:
             shapes["inputs.time"] = np.float64, ["n"]
+        if self.encoder.differences:
+            shapes["inputs.before"] = np.float64, ["n", n]
         if self.is_gated:
             shapes |= {name: (np.float64, ["n", n]) for name in ("inputs.last", "inputs.seen_at")}
         return shapes
@@ -114,7 +119,11 @@ class InputWriter:
             values = graph.node("Concat", values, gaps, axis=1) if values else gaps
             after["inputs.time"] = graph.node("Squeeze", times, [1])
         values = self._standardized(graph, values)
-        if self.is_gated:
+        if self.encoder.differences:
+            changes = graph.node("Sub", values, states["inputs.before"])
+            after["inputs.before"] = values
+            values = self._with_changes(graph, values, graph.node("Where", begins, np.float64(0), changes))
+        elif self.is_gated:
             last = graph.node("Where", begins, np.float64(np.nan), states["inputs.last"])
             at = graph.node("Where", begins, times, states["inputs.seen_at"])
             (last, at), values = self._gated(graph, last, at, values, times)
@@ -139,6 +148,9 @@ class InputWriter:
     def _standardized(self, graph, values):
         centred = graph.node("Sub", values, self.encoder.mean[self.numbers])
         return graph.node("Div", centred, self.encoder.scale[self.numbers])
+
+    def _with_changes(self, graph, values, changes):
+        return graph.node("Concat", values, graph.node("Div", changes, self.encoder.difference_scale), axis=-1)
 
     def _gated(self, graph, last, at, values, times):
         """What is remembered after a step, and what is read at it: see `StepEncoder`.

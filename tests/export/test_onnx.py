@@ -171,7 +171,7 @@ def test_links_without_a_form_are_refused():
         to_onnx(reg)
 
 
-@pytest.mark.parametrize("option", ["default", "bidirectional", "pooling last", "convolution"])
+@pytest.mark.parametrize("option", ["default", "bidirectional", "pooling last", "convolution", "differences"])
 def test_what_predict_refuses_is_nan(option):
     clf, X = make(RNNClassifier, option)
     values, lengths = padded(X)
@@ -256,7 +256,7 @@ def test_steps_behind_a_convolution(width, stride):
     to_onnx(clf, step=True, check=X)
 
 
-@pytest.mark.parametrize("option", ["pooling attention", "convolution", "cell lstm", "time_channel"])
+@pytest.mark.parametrize("option", ["pooling attention", "convolution", "cell lstm", "time_channel", "differences"])
 def test_states_are_those_of_a_stream(option):
     clf, X = make(RNNClassifier, option)
     model, X = to_onnx(clf, step=True), np.array([x[:4] for x in X if len(x) >= 4])

@@ -30,6 +30,8 @@ OPTIONS = {
     'missing "mask"': ({"missing": "mask"}, "missing"),
     'missing "decay"': ({"missing": "decay"}, "missing"),
     "time_channel": ({"missing": "decay", "time_channel": N_CHANNELS}, "times"),
+    "differences": ({"differences": True}, "numbers"),
+    "differences, convolution": ({"differences": True, "convolution": Conv(4, width=3)}, "numbers"),
     "categorical_features": ({"categorical_features": [0]}, "categories"),
     "tokens": ({"min_count": 9}, "tokens"),
     "standardize": ({"standardize": False}, "numbers"),
