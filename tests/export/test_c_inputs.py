@@ -63,6 +63,30 @@ def test_missing_values_before_a_convolution(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("conv", [None, Conv(3, width=3), Conv(3, width=2, stride=2)])
+def test_changes(dtype, conv, tmp_path):
+    """Of smooth series far from 0, whose changes are a few units in the last places of values."""
+    rng = np.random.default_rng(0)
+    lengths = [1, *rng.integers(2, 12, 29)]
+    X = [(50 + [1e-3, 0.1] * rng.normal(size=(n, 2)).cumsum(axis=0)).astype(np.float32) for n in lengths]
+    reg = fitted(X, differences=True, dtype=dtype, convolution=conv)
+    for check, quantize in ((None, False), (X, True), (X, False)):
+        program = to_c(reg, tmp_path / "net.c", check=check, quantize=quantize)
+        run_test(program)
+    assert_alike(reg, X, program)
+
+
+def test_changes_that_are_not_finite_are_refused(tmp_path):
+    reg = fitted(sequences(), differences=True, standardize=False)
+    library = Library(to_c(reg, tmp_path / "net.c"), "net", 1)
+    library.begin()
+    assert library.take([3e38, 0, 0, 0])[0] == 0
+    before = library.state.raw
+    assert library.take([-3e38, 0, 0, 0])[0] == -1
+    assert library.state.raw == before
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_numbers_far_from_0(dtype, tmp_path):
     """In years, for example: the mean is subtracted without rounding more than the numbers are."""
     rng = np.random.default_rng(0)
@@ -96,6 +120,7 @@ def test_tokens(n_channels, tmp_path):
     ("options", "bad"),
     [
         ({}, [[np.nan, 0, 0, 1], [0, np.inf, 0, 1]]),
+        ({"differences": True}, [[np.nan, 0, 0, 1], [0, np.inf, 0, 1]]),
         ({"missing": "mask"}, [[np.inf, 0, 0, 1]]),
         ({"missing": "decay", "time_channel": 3}, [[0, 0, 0, np.nan], [0, 0, 0, 4], [0, 0, 0, 3.5]]),
         ({"time_channel": 3}, [[0, 0, 0, np.inf], [0, 0, 0, 4]]),

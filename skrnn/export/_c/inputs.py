@@ -40,6 +40,11 @@ def _numbers(source, encoder, weights):
     lines = _times(source, time) if time is not None else []
     is_wrong = "!isfinite(v[k])" if encoder.missing == "error" else "isinf(v[k])"
     lines += loop("k", n, [_standardized(encoder), f"if ({is_wrong}) {{", "    return -1;", "}"])
+    if encoder.differences:
+        before = source.remember("before", n, "channels at the last step")
+        lines += loop("k", n, _change(source, encoder, before))
+        stores += loop("k", n, [f"{before}[k] = x[k];"])
+        n_columns *= 2
     if encoder.missing != "error":
         stores += loop("k", n, _gap(source, encoder, weights))
         n_columns *= 2 if encoder.missing == "decay" else 3
@@ -53,14 +58,8 @@ def _numbers(source, encoder, weights):
 def _write_scales(source, encoder):
     """Means in two parts, so that the difference of numbers far from 0 is not rounded more than they are."""
     numbers, dtype = encoder.numbers, np.dtype(source.dtype)
-    mean, rate = encoder.mean[numbers], 1 / encoder.scale[numbers]
+    mean, rate = encoder.mean[numbers], _rate(source, encoder, encoder.scale)[numbers]
     high = mean.astype(dtype)
-    for k, channel in enumerate(numbers):
-        if not (np.isfinite(high[k]) and np.finfo(dtype).tiny < rate[k] < np.finfo(dtype).max):
-            raise ValueError(
-                f"The numbers of channel {channel}, with the scale {encoder.scale[channel]:g}, are too large or too "
-                f'small for {source.real} in C: bring them to another unit and fit again, or fit with dtype="float64".'
-            )
     source.vector(
         "x_mean", high, "channels become (x - mean) / scale; x_mean_rest is what rounding takes from the mean"
     )
@@ -68,6 +67,30 @@ def _write_scales(source, encoder):
     source.vector("x_rate", rate, "1 / scale")
     if not np.array_equal(numbers, np.arange(encoder.n_channels)):
         source.vector("x_channels", numbers, "channels of numbers", "int", np.int32)
+
+
+def _rate(source, encoder, scale):
+    """1 / scale of each channel, where numbers of such a size are none of their limits in C."""
+    limits = np.finfo(source.dtype)
+    with np.errstate(divide="ignore", over="ignore"):
+        rate = 1 / scale
+        is_fit = (np.abs(encoder.mean) <= limits.max) & (limits.tiny < rate) & (rate < limits.max)
+    for channel in encoder.numbers:
+        if not is_fit[channel]:
+            raise ValueError(
+                f"The numbers of channel {channel}, with the scale {scale[channel]:g}, are too large or too "
+                f'small for {source.real} in C: bring them to another unit and fit again, or fit with dtype="float64".'
+            )
+    return rate
+
+
+def _change(source, encoder, before):
+    """Lines that find the change of channel k, from channels as they are: so near numbers lose no digits."""
+    n, zero = len(encoder.numbers), number(0, source.dtype)
+    rate = _rate(source, encoder, encoder.scale * encoder.difference_scale)
+    source.vector("change_rate", rate, "1 / scale of the changes since the step before")
+    change = f"v[{n} + k] = {_steps(source)} > 0 ? (x[k] - {before}[k]) * change_rate[k] : {zero};"
+    return [change, f"if (!isfinite(v[{n} + k])) {{", "    return -1;", "}"]
 
 
 def _standardized(encoder):

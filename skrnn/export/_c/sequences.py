@@ -20,7 +20,8 @@ def made_up(encoder, n, dtype):
     if encoder.is_text:
         values = np.empty((n_steps, encoder.n_channels), object)
     else:
-        values = encoder.mean + encoder.scale * rng.normal(size=(n_steps, encoder.n_channels))
+        values = rng.normal(size=(n_steps, encoder.n_channels))
+        values = encoder.mean + encoder.scale * (_walks(values, lengths, encoder) if encoder.differences else values)
     if encoder.missing != "error":
         values[rng.random(values.shape) < SHARE_MISSING] = np.nan
     for channel, known in encoder.categories.items():
@@ -34,6 +35,15 @@ def made_up(encoder, n, dtype):
         values[:, c] = np.cumsum(gaps)
     values = values.astype(str) if encoder.is_text else values
     return as_in_c(SequenceArray(values, np.cumsum([0, *lengths])), encoder, dtype)
+
+
+def _walks(values, lengths, encoder):
+    """Walks from the first of some random values of each sequence, with steps as large as those of the fit."""
+    begins = np.cumsum([0, *lengths[:-1]])
+    changes = values * encoder.difference_scale
+    changes[begins] = values[begins]
+    walks = np.cumsum(changes, axis=0)
+    return walks - np.repeat(walks[begins] - changes[begins], lengths, axis=0)
 
 
 def as_in_c(sequences, encoder, dtype):
