@@ -94,7 +94,8 @@ class PlainParameters:
         super().__init_subclass__(**options)
         for name, parameter in inspect.signature(cls.__init__).parameters.items():
             is_named = parameter.kind in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY)
-            if is_named and name != "self" and inspect.getattr_static(cls, name, None) is None:
+            # a value that a base fixes for classes without such a parameter is no descriptor
+            if is_named and name != "self" and not hasattr(inspect.getattr_static(cls, name, None), "__get__"):
                 setattr(cls, name, Parameter(name))
 
 

@@ -9,7 +9,9 @@ def from_estimator(estimator):
     """Get the recurrent layers of a fitted estimator.
 
     The result contains neither the layers before them (standardisation, convolution) nor those after them (pooling,
-    readout). The inputs of the layers are those in the estimator, by default standardised values.
+    readout). The inputs of the layers are those in the estimator: by default the standardised values of all channels,
+    and where its ``inputs_.differences`` is True, behind these their changes since the step before, divided by its
+    ``inputs_.difference_scale``.
 
     Parameters
     ----------
@@ -56,7 +58,7 @@ def to_estimator(layers, estimator):
         if own.get(name) != given.get(name):
             raise ValueError(
                 f"Weight {name!r} has shape {given.get(name, 'none')} in the layers, {own.get(name, 'none')} in the "
-                "estimator; fit it with hidden_layer_sizes, bidirectional and inputs as in the layers."
+                "estimator; fit it with hidden_layer_sizes, bidirectional, differences and inputs as in the layers."
             )
     result = copy.copy(estimator)
     result.weights_ = {
