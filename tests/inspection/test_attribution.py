@@ -67,6 +67,12 @@ OPTIONS = {
     "mask": {"missing": "mask"},
     "decay": {"missing": "decay"},
     "without scales": {"standardize": False},
+    "differences": {"differences": True},
+    "differences, both directions, convolution": {
+        "differences": True,
+        "bidirectional": True,
+        "convolution": Conv(6, width=4, stride=2, activation="tanh"),
+    },
     "dropout": {"dropout": 0.5, "input_dropout": 0.5, "recurrent_dropout": 0.5, "zoneout": 0.2, "cell": "lstm"},
 }
 
@@ -123,7 +129,7 @@ def brute_occlusion(clf, x, mean):
     return out
 
 
-@pytest.mark.parametrize("name", ["plain", "decay", "convolution, mask"])
+@pytest.mark.parametrize("name", ["plain", "decay", "convolution, mask", "differences"])
 def test_occlusion_replaces_one_value_at_a_time(name):
     X, y = data_for(OPTIONS[name])
     clf = fitted(X, y, **OPTIONS[name])

@@ -34,6 +34,7 @@ INPUTS = {
     "decay": {"missing": "decay", "categorical": [2]},
     "categories": {"categorical": [2]},
     "raw": {"standardize": False},
+    "differences": {"differences": True},
 }
 each_kind = pytest.mark.parametrize("kind", INPUTS)
 
@@ -116,7 +117,7 @@ def test_predictions(kind, options):
 @given(n_bytes=st.integers(1, 3000), lengths=st.lists(st.integers(1, 30), min_size=1, max_size=9))
 @settings(max_examples=25, deadline=None, database=None)
 def test_parts_of_any_size_change_nothing(kind, n_bytes, lengths):
-    """Not even rounding, but in sums of the times between values."""
+    """Not even rounding, but in sums of the times between values, and of changes."""
     X, inputs = with_inputs(kind, lengths)
     encoded = inputs.encode(X, np.float32)
     with pytest.MonkeyPatch.context() as patch:
@@ -126,6 +127,8 @@ def test_parts_of_any_size_change_nothing(kind, n_bytes, lengths):
         assert_array_equal(other.scale, inputs.scale)
         assert other.categories == inputs.categories
         assert_array_equal(inputs.encode(X, np.float32), encoded)
+        if "differences" in INPUTS[kind]:
+            np.testing.assert_allclose(other.difference_scale, inputs.difference_scale, rtol=1e-12)
         if "missing" in INPUTS[kind]:
             np.testing.assert_allclose(other.time_scale, inputs.time_scale, rtol=1e-12)
 
