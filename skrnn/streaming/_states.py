@@ -73,6 +73,7 @@ def fingerprint(theta, encoder):
     """Two words that networks with other weights, scales or codes do not share."""
     digest = hashlib.sha256(theta.tobytes())
     digest.update(np.concatenate([encoder.mean, encoder.scale]).tobytes())
-    digest.update(b"" if encoder.time_scale is None else encoder.time_scale.tobytes())
+    for divisors in (encoder.time_scale, encoder.difference_scale):
+        digest.update(b"" if divisors is None else divisors.tobytes())
     digest.update(repr(encoder.categories).encode())
     return np.frombuffer(digest.digest()[:16], np.int64)
