@@ -95,8 +95,8 @@ learning_rate_init : float
 max_iter : int or "auto"
     Maximum number of epochs, or of iterations of "lbfgs". "auto" takes as many epochs as make 1500 updates, but at
     least 20 and at most 200; with L targets for each sequence, 1500 and 200 are divided by the fourth root of L. With a
-    vocabulary of 1000 tokens or more, it takes 5 to 20 epochs, for 200 updates; or if each token has a target, 10 to 20,
-    for 500 updates.
+    vocabulary of 1000 tokens or more, it takes 5 to 20 epochs, for 200 updates, or 10 to 20, for 500 updates, if each
+    token has a target.
 clip_norm : float or None
     Maximum norm of the gradient over all parameters; larger gradients are scaled down to it. None does not clip. Not
     used by "lbfgs".

@@ -101,18 +101,18 @@ def test_a_checkpoint_in_the_tail_goes_on_to_the_same_bits(tmp_path):
     begin, best = first_idle(whole.validation_scores_, 4)
     assert best > 2
 
-    class Killed(Exception):
+    class KilledError(Exception):
         pass
 
     class Kill(Checkpoint):
         def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
             stop = super().on_fit_task_end(estimator, context, fitted_estimator=fitted_estimator)
             if fitted_estimator is not None and len(fitted_estimator.loss_curve_) == begin + 1:
-                raise Killed
+                raise KilledError
             return stop
 
     path = tmp_path / "run.npz"
-    with pytest.raises(Killed):
+    with pytest.raises(KilledError):
         RNNClassifier(**STOPS).set_callbacks(Kill(path)).fit(X, Y)
     resumed = RNNClassifier(**STOPS).set_callbacks(Checkpoint(path, resume=True)).fit(X, Y)
     assert resumed.n_iter_ == whole.n_iter_
