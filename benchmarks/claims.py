@@ -54,7 +54,7 @@ from pathlib import Path
 
 import numpy as np
 from _harness import ROOT, SECTIONS, at_least, at_most, goals, parse_arguments, progress, report, table
-from _tasks import DATA, loaders
+from _sets import DATA, loaders
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
