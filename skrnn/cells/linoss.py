@@ -4,11 +4,11 @@ import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
 from ..kernels._jit import kernel
-from ..kernels.activations import relu, sigmoid, tanh
+from ..kernels.activations import exp, relu, sigmoid
 from ..kernels.lanes import maximum, minimum, where_positive, zeros_like
 from ._base import INPUT, BaseCell
 
-SATURATED = 6.0  # beyond, gelu is 0 or x but for less than 1e-8
+SATURATED = 20.0  # beyond, gelu is 0 or x in any precision, while its formula would overflow at last
 SCALE, CUBIC = 0.7978845608028654, 0.044715  # of the formula for gelu: sqrt(2 / pi), and that of the cube
 
 
@@ -34,11 +34,14 @@ def swing_back(swung, g, p, dy, dv):
 
 @kernel
 def gelu(x):
-    """x times the share of the normal distribution below x, nearly, and the slope of that."""
+    """x times the share of the normal distribution below x, nearly, and the slope of that.
+
+    The share is (1 + tanh(u)) / 2 = 1 / (1 + exp(-2 u)); unlike tanh, exp has all digits at both ends.
+    """
     c = minimum(maximum(x, -SATURATED), SATURATED)
-    t = tanh(SCALE * c * (1 + CUBIC * c * c))
-    slope = 0.5 * (1 + t) + 0.5 * SCALE * c * (1 - t * t) * (1 + 3 * CUBIC * c * c)
-    return relu(x - SATURATED) + 0.5 * c * (1 + t), slope
+    e = exp(-2 * SCALE * c * (1 + CUBIC * c * c))
+    share = 1 / (1 + e)
+    return x * share, share + c * share * e * share * (2 * SCALE * (1 + 3 * CUBIC * c * c))
 
 
 @kernel

@@ -10,6 +10,7 @@ anything but real parts, no conjugate.
 "readout.W" and ".b".
 """
 
+import math
 from functools import partial
 
 import numpy as np
@@ -36,7 +37,7 @@ def identity(a):
 
 def gelu(a):
     """a times the share of the normal distribution below it, by the formula with tanh."""
-    return 0.5 * a * (1 + np.tanh(np.sqrt(2 / np.pi) * (a + 0.044715 * a**3)))
+    return 0.5 * a * (1 + np.tanh((2 / math.pi) ** 0.5 * (a + 0.044715 * a**3)))
 
 
 ACTIVATIONS = {"tanh": np.tanh, "relu": relu, "sigmoid": sigmoid, "identity": identity, "gelu": gelu}
