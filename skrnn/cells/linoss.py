@@ -111,7 +111,8 @@ class LinOSS(BaseCell):
 
     References
     ----------
-    .. [1] T. K. Rusch, D. Rus, "Oscillatory state-space models", ICLR 2025. :arxiv:`2410.03943`
+    .. [1] T. K. Rusch, D. Rus, "Oscillatory state-space models", ICLR 2025.
+       :arxiv:`2410.03943`
 
     Examples
     --------
