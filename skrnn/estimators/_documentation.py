@@ -15,7 +15,7 @@ def table(text):
 SHARED = table("""\
 hidden_layer_sizes : int or sequence of int
     Number of units of each recurrent layer, starting with the layer that reads the input.
-cell : {"elman", "gru", "indrnn", "jordan", "lstm", "mgu"} or BaseCell
+cell : {"elman", "gru", "indrnn", "jordan", "linoss", "lstm", "mgu", "mingru"} or BaseCell
     Recurrent cell. Pass an instance to set its parameters, for example ``Elman(activation="relu")``. `register_cell`
     adds names.
 bidirectional : bool or "auto"
@@ -71,7 +71,7 @@ recurrent_dropout : float
     the same units at all steps of a sequence [2]_.
 zoneout : float
     Fraction of the state that keeps its value from one step to the next in training, drawn at each step [3]_. For
-    cells that carry their state ("lstm", "gru", "mgu").
+    cells that carry their state ("lstm", "gru", "mgu", "mingru").
 input_init : str or BaseInitializer
     Initial weights of the inputs and of the readout: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
     "orthogonal", "identity", "uniform", "zeros", or an instance.
