@@ -193,6 +193,26 @@ def test_what_has_no_form_in_c_is_refused(clf, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("odd", "why"), [("a\0b", "ends at the first 0"), ("x\ud800", "surrogate"), ("é" * 2001, "up to 4000 bytes")]
+)
+def test_texts_that_are_no_strings_of_c_are_refused(odd, why, tmp_path):
+    y = np.array([odd, "b"] * (len(X) // 2), dtype=object)
+    labelled = RNNClassifier(**SIZES, bidirectional=False).fit(X, y)
+    with pytest.raises(ValueError, match=f"The class label .* cannot be a string of C, .*{why}.*: fit with another"):
+        to_c(labelled, tmp_path / "net.c")
+    of_tokens = RNNClassifier(**SIZES, min_count=1, bidirectional=False).fit([[odd, "b"], ["b"]] * 5, [0, 1] * 5)
+    with pytest.raises(ValueError, match=f"the token .* cannot be a string of C, .*{why}.*: fit without it"):
+        to_c(of_tokens, tmp_path / "net.c")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("quantize", ["no", 8, None])
+def test_quantize_is_true_or_false(clf, quantize, tmp_path):
+    with pytest.raises(ValueError, match="quantize must be True or False; got"):
+        to_c(clf, tmp_path / "net.c", quantize=quantize)
+
+
 @pytest.mark.parametrize("name", ["net", "net.h", "ne t.c", 'n"et.c', ".c"])
 def test_paths_that_name_no_c_file(clf, name, tmp_path):
     with pytest.raises(ValueError, match=r"letters|must be a str"):

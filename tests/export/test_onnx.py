@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from exported import OPTIONS, classes, fitted, numbers, padded, sequences
 from networks import CELLS
+from sklearn.pipeline import make_pipeline
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
 from skrnn.convolution import Conv
 from skrnn.export import to_onnx
 from skrnn.losses import NegativeBinomial, Normal, Poisson, Quantiles, SquaredError, StudentT
+from skrnn.preprocessing import TokenEncoder
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 onnx = pytest.importorskip("onnx")
@@ -127,6 +129,22 @@ def test_labels_without_a_form_are_refused():
         clf.classes_ = odd
         with pytest.raises(ValueError, match=r"RNNClassifier cannot be exported with the class label .* Encode y"):
             to_onnx(clf)
+
+
+def test_texts_without_a_form_are_refused():
+    half = "x\ud800"
+    X = [[half, "y"], ["y", "y"]] * 5
+    clf = RNNClassifier(4, max_iter=1, min_count=1).fit(X, [0, 1] * 5)
+    with pytest.raises(ValueError, match=r"Channel 0 with the token 'x.ud800' cannot be exported: .* Fit without it"):
+        to_onnx(clf)
+    pipeline = make_pipeline(TokenEncoder(), RNNClassifier(4, max_iter=1)).fit(X, [0, 1] * 5)
+    with pytest.raises(ValueError, match="TokenEncoder with the token"):
+        to_onnx(pipeline)
+    clf = RNNClassifier(4, max_iter=1).fit(np.zeros((10, 3, 1)), np.array([half, "a\0b"] * 5, dtype=object))
+    with pytest.raises(ValueError, match="RNNClassifier with the class label"):
+        to_onnx(clf)
+    clf.classes_ = np.array(["a\0b", "c"], dtype=object)
+    to_onnx(clf, check=np.zeros((2, 3, 1)))
 
 
 def test_several_labels_for_each_sequence():
