@@ -51,6 +51,21 @@ def test_pipelines(pipeline, methods):
         assert_array_equal(together.n_steps, X.shape[1])
 
 
+@pytest.mark.parametrize("kind", [RNNClassifier, SequenceTransformer])
+def test_time_stamps_go_through(kind):
+    times = 1.7e9 + np.cumsum(RNG.exponential(size=(12, 6, 1)), axis=1)
+    with_times = np.concatenate([X, times], axis=2)
+    behind = [LinearRegression()] if kind is SequenceTransformer else []
+    network = kind(**SMALL, time_channel=3, missing="decay")
+    pipeline = make_pipeline(PerStep(MinMaxScaler((0, 3600))), network, *behind).fit(with_times, Y)
+    live = stream(pipeline, 12)
+    for t in range(X.shape[1]):
+        expected = pipeline.predict(with_times[:, : t + 1])
+        assert_allclose(live.step(with_times[:, t]), expected, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match="time stamp"):
+        live.step(with_times[:, 0])
+
+
 def test_names_of_channels_go_through():
     frames = [pd.DataFrame(x, columns=["a", "b", "c"]) for x in X]
     pipeline = make_pipeline(SCALES[0], RNNClassifier(**SMALL)).fit(SequenceArray.from_list(frames), Y)
