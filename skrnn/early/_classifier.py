@@ -368,7 +368,7 @@ def _check_staged(estimator):
     if hasattr(estimator, "steps"):
         advice = "so make EarlyClassifier the last step of the pipeline, around its last estimator"
     elif hasattr(estimator, "param_grid") or hasattr(estimator, "param_distributions"):
-        advice = "so search the parameters of an EarlyClassifier, which are named estimator__..."
+        advice = "so search over an EarlyClassifier, whose parameters estimator__<name> are those of the network"
     raise ValueError(f"{name} has no staged_predict_proba: estimator must predict after each step, {advice}.")
 
 
