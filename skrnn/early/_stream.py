@@ -111,8 +111,13 @@ class EarlyStream:
 
     @state.setter
     def state(self, state):
-        rest, own = dict(state), {"early.n_steps_read": self.n_steps_read, "early.proba": self.proba}
-        given = {name: np.asarray(rest.pop(name, None)) for name in own}
+        own = {"early.n_steps_read": self.n_steps_read, "early.proba": self.proba}
+        if not hasattr(state, "keys") or not own.keys() <= set(state.keys()):
+            raise ValueError(
+                f"The state is of another stream: it has to be a dict of arrays, with {list(own)} among them."
+            )
+        rest = dict(state)
+        given = {name: np.asarray(rest.pop(name)) for name in own}
         for name, array in own.items():
             if given[name].shape != array.shape:
                 raise ValueError(f"The state is of another stream: {name} is to have the shape {array.shape}.")

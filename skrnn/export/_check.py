@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..estimators._validation import naming
 from ..sequences import as_sequence_array
 from ..sequences._steps import is_text
 from ..sequences._validate import rows_as_sequences
@@ -20,20 +21,24 @@ METHODS = {
 def compare(model, estimator, parts, X):
     """Raise a ValueError with the largest difference if a model puts out for X what the estimator does not predict."""
     dtype, owner = parts.network.dtype.name, type(estimator).__name__
-    found = Runner(model, per_step=parts.network.per_step).run(X)
+    runner = Runner(model, per_step=parts.network.per_step)
     if parts.network.puts_out_sequences:
-        _compare_outputs(found, estimator.predict(X), dtype, owner)
+        with naming("check"):
+            expected = estimator.predict(X)
+        _compare_outputs(runner.run(X), expected, dtype, owner)
         return
-    for name, values in found.items():
-        method = _method(estimator, name, owner)
-        expected = getattr(estimator, method)(X)
+    methods = {name: _method(estimator, name, owner) for name in runner.outputs if not name.endswith(".next")}
+    with naming("check"):  # before the model runs, whose errors are not about X
+        all_expected = {name: getattr(estimator, method)(X) for name, method in methods.items()}
+    found = runner.run(X)
+    for name, expected in all_expected.items():
         expected = np.concatenate(list(expected)) if parts.network.per_step else np.asarray(expected)
-        if (name, method) == ("scores", "transform"):  # roots lose half of the digits of distances near 0
-            _compare_numbers("squares of distances", values**2, expected**2, dtype, owner)
+        if (name, methods[name]) == ("scores", "transform"):  # roots lose half of the digits of distances near 0
+            _compare_numbers("squares of distances", found[name] ** 2, expected**2, dtype, owner)
         elif name == "labels":
-            _compare_labels(values, expected, _are_sure(found, dtype), dtype, owner)
+            _compare_labels(found[name], expected, _are_sure(found, dtype), dtype, owner)
         else:
-            _compare_numbers(name, values, expected, dtype, owner)
+            _compare_numbers(name, found[name], expected, dtype, owner)
 
 
 def _method(estimator, output, owner):

@@ -114,6 +114,8 @@ def _refuse(estimator):
     if name in WITHOUT_FORM:
         raise ValueError(f"{name} cannot be exported to ONNX, since {WITHOUT_FORM[name]}.")
     known = ", ".join(each.__name__ for each in NETWORKS)
+    if isinstance(estimator, type):
+        name = f"The class {estimator.__name__}"
     raise ValueError(
         f"{name} cannot be exported to ONNX: to_onnx takes a fitted {known}, or a "
         "Pipeline with PerStep or TokenEncoder before one of them, and what skl2onnx knows behind it."

@@ -104,10 +104,11 @@ def _names(path):
 
 
 def _validated(estimator, X, dtype):
-    from ..estimators._validation import validate_inputs  # noqa: PLC0415
+    from ..estimators._validation import naming, validate_inputs  # noqa: PLC0415
 
     encoder = estimator.inputs_
-    return validate_inputs(estimator, X, dtype, missing=encoder.missing, text=encoder.is_text)
+    with naming("check"):
+        return validate_inputs(estimator, X, dtype, missing=encoder.missing, text=encoder.is_text)
 
 
 def _rounded(estimator, model, quantize, sequences):

@@ -196,6 +196,7 @@ def test_bad_data():
     refused("inconsistent numbers", y=Y[:-1])
     refused("1d array", y=np.zeros((60, 2), int))
     refused("Unknown label type|continuous", y=np.linspace(0, 1, 60))
+    refused("y holds 1 for sequence 1, but the text 'a' for sequence 0", y=np.array(["a", 1] * 30, dtype=object))
     refused("n_splits=5 cannot be greater", y=[str(i // 2) for i in range(60)])
     refused("Negative", given={"sample_weight": -np.ones(60)})
     refused("No class is in both parts", y=["a"] * 30 + ["b"] * 30, cv=[(np.arange(30), np.arange(30, 60))])

@@ -178,6 +178,8 @@ def test_what_has_no_form_in_c_is_refused(clf, tmp_path):
         to_c(make_pipeline(clf), path)
     with pytest.raises(ValueError, match="str has no form"):
         to_c("clf", path)
+    with pytest.raises(ValueError, match="the class RNNClassifier has no form"):
+        to_c(RNNClassifier, path)
     with pytest.raises(NotFittedError):
         to_c(clone(clf), path)
     with pytest.raises(ValueError, match="ShiftedError makes predictions of raw ones"):
@@ -249,6 +251,6 @@ def test_names_begin_with_that_of_the_file(clf, file, prefix, tmp_path):
 
 
 def test_sequences_to_check_are_those_of_fit(clf, tmp_path):
-    with pytest.raises(ValueError, match="channels"):
+    with pytest.raises(ValueError, match="check: X has 2 channels"):
         to_c(clf, tmp_path / "net.c", check=X[:, :, :2])
     assert not list(tmp_path.iterdir())

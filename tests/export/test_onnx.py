@@ -331,6 +331,20 @@ def test_check_finds_another_model(monkeypatch):
         to_onnx(clf, check=X)
 
 
+def test_sequences_to_check_are_those_of_fit(tmp_path):
+    clf, X = make(RNNClassifier, "default")
+    missing = [np.where(x > 2, np.nan, x) for x in X]
+    for wrong, message in (
+        ([x[:, :2] for x in X], "X has 2 channels per step"),
+        ([["a", "b"]], "X has 1 channels per step"),
+        (True, "X is of type bool"),
+        (missing, "contains NaN"),
+    ):
+        with pytest.raises(ValueError, match=f"check: .*{message}"):
+            to_onnx(clf, tmp_path / "model.onnx", check=wrong)
+    assert not list(tmp_path.iterdir())
+
+
 def test_files_are_whole_or_not_there(tmp_path, monkeypatch):
     clf, X = make(RNNClassifier, "default")
     path = tmp_path / "model.onnx"
@@ -362,6 +376,8 @@ def test_what_cannot_be_exported_is_refused_by_name():
             to_onnx(estimator)
     with pytest.raises(ValueError, match="LogisticRegression cannot be exported"):
         to_onnx(LogisticRegression())
+    with pytest.raises(ValueError, match="The class RNNClassifier cannot be exported to ONNX: to_onnx takes a fitted"):
+        to_onnx(RNNClassifier)
     with pytest.raises(ValueError, match="step must be"):
         to_onnx(RNNClassifier(), step="yes")
     clf, _ = make(RNNClassifier, "bidirectional")

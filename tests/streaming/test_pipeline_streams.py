@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, StandardScaler
 
@@ -132,6 +133,10 @@ def test_an_estimator_alone():
 def test_what_is_refused():
     with pytest.raises(ValueError, match="LinearRegression has no streams"):
         stream(LinearRegression())
+    with pytest.raises(ValueError, match=r"GridSearchCV has no streams: pass .*, like best_estimator_"):
+        stream(GridSearchCV(RNNClassifier(**SMALL), {}))
+    with pytest.raises(ValueError, match="fitted estimator, but this is the class RNNClassifier"):
+        stream(RNNClassifier)
     with pytest.raises(ValueError, match="The pipeline has no step with streams"):
         stream(make_pipeline(SCALES[0]))
     with pytest.raises(ValueError, match="Step 'slidingwindow' of the pipeline, SlidingWindow, has no streams"):
