@@ -51,9 +51,9 @@ def test_streams_side_by_side(early):
 def test_states_of_other_streams_are_refused(early):
     stream, before = early.stream(), early.stream().state
     for state in (None, [1, 2], {}, early.estimator_.stream().state):
-        with pytest.raises(ValueError, match=r"has to be a dict of arrays, with \['early.n_steps_read'"):
+        with pytest.raises(ValueError, match=r"is a dict of arrays, got|early.proba.* only one of the two"):
             stream.state = state
-    with pytest.raises(ValueError, match=r"early.n_steps_read is to have the shape \(1,\)"):
+    with pytest.raises(ValueError, match="of 2 streams, but this has 1"):
         stream.state = early.stream(2).state
     stream.state = before
 
