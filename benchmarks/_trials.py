@@ -48,14 +48,24 @@ class Trial:
     def _parts(self, X, y, groups, seed):
         if groups is not None:
             return list(GroupKFold(N_FOLDS, shuffle=True, random_state=seed).split(X, groups=groups))
-        if self.estimator is RNNClassifier and np.ndim(y[0]) == 0:
+        if self.is_classification and np.ndim(y[0]) == 0:
             return list(StratifiedKFold(N_FOLDS, shuffle=True, random_state=seed).split(np.zeros(len(y)), y))
         return list(KFold(N_FOLDS, shuffle=True, random_state=seed).split(np.zeros(len(y))))
+
+    @property
+    def is_classification(self):
+        return self.estimator is RNNClassifier
+
+    def is_smooth(self):
+        """Whether networks read differences by default."""
+        X, y, _ = self.read()
+        fitted = self.estimator(2, max_iter=1, random_state=0, **self.required).fit(X[:MOST], y[:MOST])
+        return fitted.inputs_.differences
 
     def score(self, model, X, y):
         """Accuracy or R², in percent."""
         predicted = model.predict(X)
-        if self.estimator is RNNRegressor:
+        if not self.is_classification:
             flat = [np.concatenate(list(one)) if self.per_step(y) else one for one in (y, predicted)]
             return 100 * r2_score(*flat)
         return 100 * (step_accuracy_score if self.per_step(y) else accuracy_score)(y, predicted)
@@ -117,3 +127,5 @@ TRIALS = {
         )
     },
 }
+SERIES = {name for name, trial in TRIALS.items() if trial.kind == "series" and not trial.required}
+NUMBERS = {name for name, trial in TRIALS.items() if trial.kind == "numbers"}

@@ -15,7 +15,7 @@ def table(text):
 SHARED = table("""\
 hidden_layer_sizes : int or sequence of int
     Number of units of each recurrent layer, starting with the layer that reads the input.
-cell : {"elman", "gru", "indrnn", "jordan", "lstm", "mgu"} or BaseCell
+cell : {"elman", "gru", "indrnn", "jordan", "linoss", "lstm", "mgu", "mingru"} or BaseCell
     Recurrent cell. Pass an instance to set its parameters, for example ``Elman(activation="relu")``. `register_cell`
     adds names.
 bidirectional : bool or "auto"
@@ -71,7 +71,7 @@ recurrent_dropout : float
     the same units at all steps of a sequence [2]_.
 zoneout : float
     Fraction of the state that keeps its value from one step to the next in training, drawn at each step [3]_. For
-    cells that carry their state ("lstm", "gru", "mgu").
+    cells that carry their state ("lstm", "gru", "mgu", "mingru").
 input_init : str or BaseInitializer
     Initial weights of the inputs and of the readout: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
     "orthogonal", "identity", "uniform", "zeros", or an instance.
@@ -95,8 +95,8 @@ learning_rate_init : float
 max_iter : int or "auto"
     Maximum number of epochs, or of iterations of "lbfgs". "auto" takes as many epochs as make 1500 updates, but at
     least 20 and at most 200; with L targets for each sequence, 1500 and 200 are divided by the fourth root of L. With a
-    vocabulary of 1000 tokens or more, it takes 5 to 20 epochs, for 200 updates; or if each token has a target, 10 to 20,
-    for 500 updates.
+    vocabulary of 1000 tokens or more, it takes 5 to 20 epochs, for 200 updates, or 10 to 20, for 500 updates, if each
+    token has a target.
 clip_norm : float or None
     Maximum norm of the gradient over all parameters; larger gradients are scaled down to it. None does not clip. Not
     used by "lbfgs".

@@ -1,8 +1,8 @@
 """How much of a target is noise, estimated from the training data before anything is trained.
 
 Where targets are a smooth function of the inputs plus noise, those of two samples whose inputs are close differ by the
-noise of both. Half the mean square of the difference between each sample and its nearest neighbour tends to the variance
-of the noise as samples get denser: the *delta test* [1]_. Where samples are sparse, it comes out too large.
+noise of both. Half the mean square of the difference between each sample and its nearest neighbour tends to the
+variance of the noise as samples get denser: the *delta test* [1]_. Where samples are sparse, it comes out too large.
 
 References
 ----------

@@ -47,8 +47,8 @@ class TrainingState:
     of earlier runs, whose curves stand before those of this one; best_theta : parameters of the best epoch, if these
     are to be the result; best : what was watched there; n_idle : epochs since it improved; validates : whether held-out
     sequences are what is watched; tail_begin : epochs before the tail, in which training goes on from the best epoch to
-    the end of the schedule, 0 before it begins; ended : whether nothing is left to do; problem : text of the warning at the end, or
-    None; notes : what observers remember, in plain values.
+    the end of the schedule, 0 before it begins; ended : whether nothing is left to do; problem : text of the warning at
+    the end, or None; notes : what observers remember, in plain values.
     """
 
     theta: np.ndarray
@@ -93,7 +93,7 @@ class TrainingState:
         return self.tail_begin + self.tail(max_iter)[1] if self.tail_begin else max_iter
 
     def progress(self, share, max_iter):
-        """Where the schedule is after a `share` of the next epoch, from 0 to 1: the tail runs through what the best left."""
+        """Where the schedule is after a `share` of the next epoch, from 0 to 1; the tail runs through what is left."""
         if not self.tail_begin:
             return (self.n_epochs + share) / max_iter
         n_best, n_tail = self.tail(max_iter)
