@@ -14,8 +14,8 @@ from ._base import BaseCallback, check_notes, is_epoch, notes_of
 class EarlyStopping(BaseCallback):
     """End a fit when a score on validation data stops improving, and restore the best weights.
 
-    The parameter `early_stopping` of the estimators does the same with accuracy or R^2. This callback accepts any
-    score.
+    This callback accepts any score, and ends a fit at once. The parameter `early_stopping` of the estimators looks at
+    accuracy or R^2, and lets a learning rate that falls to 0 do so first.
 
     Parameters
     ----------

@@ -3,6 +3,7 @@
 The numbers were chosen by experiment: see docs/defaults.rst.
 """
 
+import math
 from typing import NamedTuple
 
 # Batches large enough for the processor to work well and small enough for many updates in an epoch; epochs enough for
@@ -10,7 +11,7 @@ from typing import NamedTuple
 SMALLEST_BATCH, LARGEST_BATCH, BATCHES_PER_EPOCH = 16, 64, 16
 FEWEST_EPOCHS, MOST_EPOCHS, UPDATES = 20, 200, 1500
 # Words: most of the parameters are vectors of rare codes, which fit their few sequences after some epochs.
-MANY_CODES = 1000
+MANY_TOKENS = 1000
 EPOCHS_OF_WORDS, UPDATES_OF_WORDS = 5, 200  # where each sequence has one target
 EPOCHS_OF_TAGGED_WORDS, UPDATES_OF_TAGGED_WORDS = 10, 500
 # Penalty of targets of which nothing but noise is left when the part of the variance that is noise is this large.
@@ -18,11 +19,15 @@ STRONGEST_PENALTY, NOISY = 3e-3, 0.15
 
 
 class Amount(NamedTuple):
-    """What there is to train on: sequences, the mean number of targets of each, codes of the largest vocabulary."""
+    """What there is to train on.
+
+    n_sequences : sequences that have a weight; n_targets : of each sequence, in the mean; n_tokens : of the largest
+    vocabulary, 0 without any. The last two are 1 and 0 where they have no say.
+    """
 
     n_sequences: int
-    n_targets: float
-    n_codes: int = 0
+    n_targets: float = 1.0
+    n_tokens: int = 0
 
 
 def batch_size_of(parameters, n_sequences):
@@ -43,9 +48,9 @@ def n_epochs_of(parameters, amount, batch_size):
 
 def _bounds(amount):
     """Updates, fewest and most epochs."""
-    if amount.n_codes < MANY_CODES:
-        share = amount.n_targets**-0.25
-        return UPDATES * share, FEWEST_EPOCHS, max(MOST_EPOCHS * share, FEWEST_EPOCHS)
+    if amount.n_tokens < MANY_TOKENS:
+        divisor = math.sqrt(math.sqrt(amount.n_targets))  # a power would be rounded by the library of the machine
+        return UPDATES / divisor, FEWEST_EPOCHS, max(MOST_EPOCHS / divisor, FEWEST_EPOCHS)
     if amount.n_targets > 1:
         return UPDATES_OF_TAGGED_WORDS, EPOCHS_OF_TAGGED_WORDS, FEWEST_EPOCHS
     return UPDATES_OF_WORDS, EPOCHS_OF_WORDS, FEWEST_EPOCHS

@@ -10,7 +10,7 @@ from .._core.parameters import keep
 from ..metrics import step_accuracy_score
 from ..persistence._estimators import saved
 from ..streaming._decoder import Decoder
-from ._documentation import ARGUMENTS, FITTED, SHARED, documented, table
+from ._documentation import ARGUMENTS, COUNTED, FITTED, SHARED, documented, table
 from ._fit import FitRequest
 from ._settings import Auto
 from ._step_by_step import staged
@@ -44,7 +44,7 @@ y : array-like of shape (n_sequences,) or (n_sequences, n_labels), or ragged
 
 
 @saved
-@documented(SHARED | PARAMETERS, FITTED | ATTRIBUTES, arguments=ARGUMENTS | ARGUMENTS_OF_CLASSES)
+@documented(SHARED | COUNTED | PARAMETERS, FITTED | ATTRIBUTES, arguments=ARGUMENTS | ARGUMENTS_OF_CLASSES)
 class RNNClassifier(ClassifierMixin, BaseSupervised):
     """Recurrent network that classifies sequences.
 
@@ -76,7 +76,7 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
     }
 
     _target_attributes = frozenset(ATTRIBUTES)
-    _auto = Auto(dropout=0.3, pooling="max")  # chosen by experiment, see docs/defaults.rst
+    _auto = Auto(dropout=0.3, pooling="max", counts_all=True)  # chosen by experiment, see docs/defaults.rst
 
     def __init__(
         self,

@@ -45,8 +45,9 @@ min_count : int
 differences : bool or "auto"
     Whether the network also reads the change of each channel since the step before, divided by its root mean square
     (with ``standardize=False``: as it is). X must then hold numbers only, without gaps and time stamps. "auto" does so
-    for smooth series of such numbers, if there is one target for each sequence: if the channel in the middle changes by
-    less than 0.25 standard deviations from step to step.
+    if there is one target for each sequence and the series are smooth: if most channels that change do so by less than
+    0.25 standard deviations from step to step, and tend to go on as they did. That is decided by the training part, and
+    with `partial_fit` by the sequences of the first call.
 missing : {"error", "mask", "decay"}
     How to treat NaN. "error" raises an error. "mask" replaces it by the mean of the channel, and adds for each channel
     whether it was measured and the time since its last measurement. "decay" replaces it by the last measured value,
@@ -94,9 +95,7 @@ learning_rate_init : float
     Learning rate, or the maximum of its schedule. Not used by "lbfgs".
 max_iter : int or "auto"
     Maximum number of epochs, or of iterations of "lbfgs". "auto" takes as many epochs as make 1500 updates, but at
-    least 20 and at most 200; with L targets for each sequence, 1500 and 200 are divided by the fourth root of L. With a
-    vocabulary of 1000 tokens or more, it takes 5 to 20 epochs, for 200 updates, or 10 to 20, for 500 updates, if each
-    token has a target.
+    least 20 and at most 200.
 clip_norm : float or None
     Maximum norm of the gradient over all parameters; larger gradients are scaled down to it. None does not clip. Not
     used by "lbfgs".
@@ -144,6 +143,14 @@ dtype : {"float32", "float64"}
 verbose : bool or int
     Verbosity. 1 shows a progress bar, or outside of a terminal or without `rich` a line with the loss for each epoch.
     2 prints the lines in any case.""")
+
+# Of the estimators that count targets and tokens.
+COUNTED = table("""\
+max_iter : int or "auto"
+    Maximum number of epochs, or of iterations of "lbfgs". "auto" takes as many epochs as make 1500 updates, but at
+    least 20 and at most 200; with L targets for each sequence, 1500 and 200 are divided by the fourth root of L. With a
+    vocabulary of 1000 tokens or more, it takes 5 to 20 epochs, for 200 updates, or 10 to 20, for 500 updates, if each
+    token has a target. "lbfgs" counts neither targets nor tokens.""")
 
 FITTED = table("""\
 weights_ : dict of str to ndarray

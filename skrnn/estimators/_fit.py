@@ -273,16 +273,18 @@ def start(prepared, verbose=False):
     n_steps = network.n_steps(data.longest(split.rows))
     rows = split.rows[data.weight[split.rows] > 0]  # as if the others were not there, in mini-batches too
     one_epoch, n_targets = prepared.request.one_epoch, data.mean_targets(rows)
-    alpha = penalty_of(parameters, lambda: 1.0 if one_epoch else _noise(task, encoder, data, rows)) / n_targets
-    n_counted = n_targets if task.per_step and not task.is_of_X else 1.0
-    amount = Amount(len(rows), n_counted, max(map(len, encoder.categories.values()), default=0))
+    alpha = penalty_of(parameters, lambda: 1.0 if one_epoch else _part_of_noise(task, encoder, data, rows)) / n_targets
+    amount = Amount(len(rows))
+    if prepared.spec.auto.counts_all and prepared.optimizer.stochastic:
+        n_tokens = max(map(len, encoder.categories.values())) if encoder.is_text else 0
+        amount = Amount(len(rows), n_targets, n_tokens)
     settings = settings_of(parameters, amount, alpha, one_epoch, verbose)
     settings = replace(settings, no_skill=task.no_skill)
     return Started(prepared, task, encoder, data, rows, settings, _state(prepared, n_steps, raw_prediction))
 
 
-def _noise(task, encoder, data, rows):
-    """Part of the variance of the target that is noise; 1 for losses that are no distances, which divide by it."""
+def _part_of_noise(task, encoder, data, rows):
+    """Part of the variance of the target that is noise; 1 for losses that measure distances by the noise themselves."""
     from ._noise import share_of_noise  # noqa: PLC0415 (brings the compiler)
 
     is_distance = task.loss.scales_target and task.loss.n_raw(1) == 1

@@ -4,6 +4,9 @@ Where targets are a smooth function of the inputs plus noise, those of two sampl
 noise of both. Half the mean square of the difference between each sample and its nearest neighbour tends to the
 variance of the noise as samples get denser: the *delta test* [1]_. Where samples are sparse, it comes out too large.
 
+Copies of a sample say nothing of its noise, and windows that overlap are close whatever the target is: neither are
+neighbours here.
+
 References
 ----------
 .. [1] H. Pi and C. Peterson, "Finding the embedding dimension and variable dependencies in time series", Neural
@@ -11,12 +14,13 @@ References
 """
 
 import numpy as np
-from scipy.spatial import KDTree
 
+from ..kernels.neighbours import halved_squares
 from ..network.plan import Stretch
 
 MOST_SAMPLES, MOST_WORK = 1000, 5e7  # work: of all distances; more would take as long as some epochs
 WINDOW = 8  # steps up to the target, by which samples are neighbours
+APART = 50  # rows in the order of X, or steps, within which windows may overlap; shorter sequences overlap less
 
 
 def share_of_noise(data, rows, n_numbers):
@@ -27,45 +31,56 @@ def share_of_noise(data, rows, n_numbers):
     data : Data
         With targets, of the sequences or of their steps.
     rows : ndarray of int
-        Sequences to look at.
+        Sequences to look at, rising.
     n_numbers : int
         Columns that hold numbers, the first ones; codes have no distance.
 
     Returns
     -------
     float
-        Between 0 and 1, mean over targets, to two digits: no difference of rounding changes it. 1 where nothing can be
-        said.
+        Between 0 and 1, mean over targets, to two digits. 1 where nothing can be said.
     """
     most = int(min(MOST_SAMPLES, np.sqrt(MOST_WORK / (WINDOW * max(n_numbers, 1)))))
-    sequences, steps, targets = _samples(data, rows, most)
-    if n_numbers == 0 or len(targets) < 2:
+    sequences, steps, places = _samples(data, rows, most)
+    targets, weight = data.target[places].astype(np.float64), data.row_weight[places]
+    if n_numbers == 0 or len(places) < 2:
         return 1.0
-    spread = targets.var(axis=0)
-    if not (spread > 0).any():
-        return 1.0
-    # By coordinates, as trees compute distances, without products of matrices, whose bits depend on the machine.
-    windows = _windows(data, sequences, steps, n_numbers)
-    _, neighbours = KDTree(windows).query(windows, k=[2])
-    noise = 0.5 * np.square(targets - targets[neighbours[:, 0]]).mean(axis=0)
-    share = (noise[spread > 0] / spread[spread > 0]).mean()
-    return float(f"{min(share, 1.0):.2g}")
+    windows, noise = _windows(data, sequences, steps, n_numbers), np.empty(targets.shape)
+    apart = min(int(data.lengths[sequences].max()), APART)
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large says nothing
+        halved_squares(windows, targets, places, apart, np.empty(len(places)), noise)
+        weight = np.where(np.isnan(noise[:, 0]), 0.0, weight)
+        weight = weight / max(weight.sum(), np.finfo(float).tiny)
+        spread = (weight[:, np.newaxis] * np.square(targets - (weight[:, np.newaxis] * targets).sum(axis=0))).sum(
+            axis=0
+        )
+        noise = (weight[:, np.newaxis] * np.where(np.isnan(noise), 0.0, noise)).sum(axis=0)
+        share = (noise[spread > 0] / spread[spread > 0]).mean() if (spread > 0).any() else 1.0
+    return float(f"{min(share, 1.0):.2g}") if np.isfinite(share) else 1.0
 
 
 def _samples(data, rows, most):
-    """Sequences, steps and targets of so many samples that have a weight, spread evenly over all."""
+    """Sequences, steps and places among the targets of so many samples that have a weight, spread evenly over all."""
     if data.target_offsets is None:
-        places, sequences = rows, rows
-        steps = data.lengths[rows] - 1
-    else:
-        lengths, begins = data.lengths[rows], data.offsets[rows]
-        steps = np.concatenate([np.arange(n) for n in lengths])
-        sequences = np.repeat(rows, lengths)
-        places = np.repeat(begins, lengths) + steps
-    kept = np.flatnonzero(data.row_weight[places] > 0)
-    if len(kept) > most:
-        kept = kept[np.linspace(0, len(kept) - 1, most).astype(np.int64)]
-    return sequences[kept], steps[kept], data.target[places[kept]].astype(np.float64)
+        kept = rows[data.row_weight[rows] > 0]
+        kept = kept[_spread(len(kept), most)]
+        return kept, data.lengths[kept] - 1, kept
+    counts = np.add.reduceat(data.row_weight > 0, data.offsets[:-1], dtype=np.int64)[rows]
+    ends = np.cumsum(counts)
+    chosen = _spread(int(ends[-1]), most)
+    which = np.searchsorted(ends, chosen, side="right")
+    places = np.empty(len(chosen), np.int64)
+    for k in np.unique(which):
+        begin, end = data.offsets[rows[k]], data.offsets[rows[k] + 1]
+        weighted = begin + np.flatnonzero(data.row_weight[begin:end] > 0)
+        places[which == k] = weighted[chosen[which == k] - (ends[k] - counts[k])]
+    sequences = rows[which]
+    return sequences, places - data.offsets[sequences], places
+
+
+def _spread(n, most):
+    """Numbers below n, rising: all, or `most` of them, evenly."""
+    return np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(np.int64)
 
 
 def _windows(data, sequences, steps, n_numbers):

@@ -12,8 +12,9 @@ from .._core.parameters import keep
 from ..losses import REGRESSION_LOSSES, BaseLoss
 from ..metrics import step_r2_score
 from ..persistence._estimators import saved
-from ._documentation import FITTED, SHARED, documented, table
+from ._documentation import COUNTED, FITTED, SHARED, documented, table
 from ._fit import FitRequest
+from ._settings import Auto
 from ._supervised import BaseSupervised
 from ._trained import takes_steps
 from .tasks._numbers import RegressionTask, check_restored_numbers, restored_numbers
@@ -57,7 +58,7 @@ target_shape_ : tuple of int
 
 
 @saved
-@documented(SHARED | PARAMETERS, FITTED | ATTRIBUTES)
+@documented(SHARED | COUNTED | PARAMETERS, FITTED | ATTRIBUTES)
 class RNNRegressor(RegressorMixin, BaseSupervised):
     """Recurrent network that predicts one or several numbers for each sequence.
 
@@ -90,6 +91,7 @@ class RNNRegressor(RegressorMixin, BaseSupervised):
     }
 
     _target_attributes = frozenset(ATTRIBUTES)
+    _auto = Auto(counts_all=True)  # chosen by experiment, see docs/defaults.rst
 
     def __init__(
         self,

@@ -22,11 +22,15 @@ MOST_BYTES = 2.0**62  # more than any machine has, and few enough for sums of th
 
 
 class Auto(NamedTuple):
-    """What "auto" means for dropout, and for pooling, without and with truncation."""
+    """What "auto" means for dropout, and for pooling, without and with truncation.
+
+    counts_all : whether targets of steps and tokens have a say in the number of epochs.
+    """
 
     dropout: float = 0.0
     pooling: str = "last"
     truncated_pooling: str = "last"
+    counts_all: bool = False
 
 
 # ------------------------------------------------------------------------------------------------------- the structure

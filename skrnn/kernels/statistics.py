@@ -50,6 +50,36 @@ def standardize(values, mean, scale, out):
 
 
 @kernel
+def add_changes(
+    values, offsets, weight, scale, n_before, before, change, total, squares, lost, products, lost_products
+):
+    """Add the squares of changes from step to step, by the `scale` of each channel, and their products with the last.
+
+    A step of weight 0 is as if the sequence ended before it. n_before : how many steps of the first sequence stood just
+    before it in another array; the last of these, and its change, are in `before` and `change`
+    """
+    C = values.shape[1]
+    for i in range(offsets.shape[0] - 1):
+        n_steps = n_before[0] if i == 0 else 0
+        for t in range(offsets[i], offsets[i + 1]):
+            if not weight[t] > 0:
+                n_steps = 0
+                continue
+            for c in range(C):
+                x = float(values[t, c])
+                d = (x - before[c]) / scale[c]
+                if n_steps > 0:
+                    add(squares, lost, c, weight[t] * d * d)
+                if n_steps > 1:
+                    add(products, lost_products, c, weight[t] * d * change[c])
+                before[c], change[c] = x, d
+            if n_steps > 0:
+                total[0] += weight[t]
+            n_steps += 1
+        n_before[0] = n_steps
+
+
+@kernel
 def difference(values, offsets, mean, scale, difference_scale, out):
     """Changes of standardised values since the step before, by their scale, into the columns behind theirs; first 0."""
     C = values.shape[1]

@@ -4,50 +4,61 @@ A smooth series says little by each value that the value before has not said. St
 its values, and show where it bends. The changes of a series of noise are noise of twice the variance.
 """
 
+from typing import NamedTuple
+
 import numpy as np
+
+from .moments import kernel_of, laid_out, moments
 
 SMOOTH = 0.25  # change of a step, in standard deviations of the values; chosen by experiment, see docs/defaults.rst
 
 
-def are_smooth(parts):
-    """Whether most channels change little from step to step, by what the training sequences show.
+class Changes(NamedTuple):
+    """Of standardised channels the root mean square of their changes, and the sum of its products with the last ones.
 
-    parts : iterable of SequenceArray and weights of their rows; rows of weight 0 are not looked at.
+    Both are 0 for a channel that never changes, or by no more than rounding.
     """
-    n, n_changes, sums, first = 0, 0, 0.0, 0.0
-    with np.errstate(over="ignore", invalid="ignore"):
-        for chunk, weight in parts:
-            values, counts, follows = chunk.values.astype(np.float64), weight > 0, _follows(chunk)
-            first = values[0] if n == 0 else first  # a shift by about the mean keeps squares precise
-            changes = np.square(np.diff(values, axis=0, prepend=0.0)[counts & follows]).sum(axis=0)
-            values = values[counts] - first
-            n, n_changes = n + counts.sum(), n_changes + (counts & follows).sum()
-            sums = sums + np.array([values.sum(axis=0), np.square(values).sum(axis=0), changes])
-        variance = sums[1] / max(n, 1) - np.square(sums[0] / max(n, 1))
-        moves = variance > 0
-        if n_changes == 0 or not moves.any():
-            return False
-        return bool(np.median(sums[2][moves] / n_changes / variance[moves]) < SMOOTH**2)
+
+    size: np.ndarray
+    products: np.ndarray
+
+
+def are_smooth(parts, channels):
+    """Whether most of the channels that change are smooth.
+
+    A channel is smooth if it changes little from step to step, and if its changes tend to go on as they were: those of
+    noise go back and forth, however far apart the levels of sequences are.
+
+    parts : ``parts()`` gives an iterable of SequenceArray and weights of their rows; of those with weight 0 nothing is
+    looked at. channels : their numbers
+    """
+    try:
+        mean, scale = moments(lambda: ((chunk.values, weight) for chunk, weight in parts()), channels)
+    except ValueError:  # their variance overflows
+        return False
+    changes = _changes(parts(), mean, scale)
+    votes = ((changes.size < SMOOTH) & (changes.products > 0))[changes.size > 0]
+    return bool(2 * votes.sum() > len(votes))
 
 
 def difference_scale(parts, mean, scale):
-    """Root mean square of the changes of standardised channels; 1 for those that are nothing but rounding.
+    """Root mean square of the changes of standardised channels; 1 for those that do not change.
 
-    parts : see `are_smooth`, with weights that count; mean, scale : of the channels.
+    parts : iterable of SequenceArray and weights of their rows
     """
-    total, squares = 0.0, np.zeros(len(mean))
+    size = _changes(parts, mean, scale).size
+    return np.where(size > 0, size, 1.0)
+
+
+def _changes(parts, mean, scale):
+    """The `Changes` of channels with these means and scales."""
+    n_before, total = np.zeros(1, np.int64), np.zeros(1)
+    before, change, squares, lost, products, lost_products = np.zeros((6, len(mean)))
     for chunk, weight in parts:
-        changes = np.diff((chunk.values.astype(np.float64) - mean) / scale, axis=0, prepend=0.0)
-        of_changes = weight * _follows(chunk)
-        squares += (of_changes[:, np.newaxis] * np.square(changes)).sum(axis=0)
-        total += of_changes.sum()
-        eps = np.finfo(chunk.values.dtype).eps
-    found = np.sqrt(squares / total) if total > 0 else squares
-    return np.where(found <= 10 * eps * (np.abs(mean) / scale + 1), 1.0, found)
-
-
-def _follows(chunk):
-    """Whether each step has one before it."""
-    follows = np.ones(len(chunk.values), bool)
-    follows[chunk.offsets[:-1]] = False
-    return follows
+        if chunk._origin[1] == 0:
+            n_before[0] = 0
+        what = laid_out(chunk.values), laid_out(chunk.offsets), laid_out(weight), scale, n_before, before, change
+        kernel_of("add_changes")(*what, total, squares, lost, products, lost_products)
+    size = np.sqrt(squares / (total if total > 0 else 1.0))
+    is_rounding = size <= 10 * np.finfo(chunk.values.dtype).eps * (np.abs(mean) / scale + 1)
+    return Changes(np.where(is_rounding, 0.0, size), np.where(is_rounding, 0.0, products))

@@ -315,10 +315,11 @@ def learn_columns(
             "differences=True reads the change of each number from step to step: X must hold numbers only, without "
             'tokens, categorical_features, time_channel, and with missing="error". Use differences="auto" or False.'
         )
-    if columns.only_numbers:
-        columns.differences = (
-            are_smooth(_weighted_chunks(sequences, weight, True)) if differences == "auto" else differences
+    if differences == "auto":
+        differences = columns.only_numbers and are_smooth(
+            lambda: _weighted_chunks(sequences, weight, whole=False), columns.numbers
         )
+    columns.differences = differences
     return columns
 
 
@@ -340,8 +341,8 @@ def learn_scales(columns, sequences, weight, standardize=True):
     if columns.differences:
         encoder.difference_scale = np.ones(n_channels)
         if standardize:
-            parts = _weighted_chunks(sequences, weight, whole=True)
-            encoder.difference_scale[:] = difference_scale(parts, encoder.mean, encoder.scale)
+            pieces = _weighted_chunks(sequences, weight, whole=False)
+            encoder.difference_scale[:] = difference_scale(pieces, encoder.mean, encoder.scale)
     return encoder
 
 

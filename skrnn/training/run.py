@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._core.output import say
 from .._core.streams import epoch_seed, shuffled
 from ..network.inference import Predictor
 from ..network.network import Network
@@ -208,8 +209,7 @@ class Training:
         """Learning rate of the batch of an epoch of `n` sequences that begins with number `first`."""
         state, settings = self.state, self.settings
         middle = first + min(settings.batch_size, n - first) / 2  # a rate that rises from 0 is not 0 in the first
-        progress = state.progress(middle / n, settings.max_iter)
-        return settings.learning_rate * settings.schedule.factor(progress, watched)
+        return settings.learning_rate * state.factor(settings.schedule, middle / n, settings.max_iter, watched)
 
     def range_test(self, rates):
         """Losses of a mini-batch along a run on it whose learning rate goes through `rates`, as far as they are finite.
@@ -281,8 +281,12 @@ class Training:
         if state.tail_begin:
             is_idle = False  # the tail has its own end
         elif is_idle and self._has_tail:
-            is_idle, state.tail_begin = False, state.n_epochs
-            state.theta[:] = self._epochs.theta[:] = state.best_theta
+            is_idle = False
+            state.begin_tail()
+            self._epochs.theta[:] = state.theta
+            if self.settings.verbose:
+                n_tail = state.last_epoch(self.settings.max_iter) - state.tail_begin
+                say(f"No improvement since epoch {state.tail_from}: {n_tail} epochs more from there, to the end.")
         state.ended = is_idle
         state.ended |= bool(self.observer.end_epoch())
 

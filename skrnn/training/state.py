@@ -46,9 +46,9 @@ class TrainingState:
     ones; n_forgotten : how many of these, the first ones, are not in what the optimizer remembers; first_epoch : epochs
     of earlier runs, whose curves stand before those of this one; best_theta : parameters of the best epoch, if these
     are to be the result; best : what was watched there; n_idle : epochs since it improved; validates : whether held-out
-    sequences are what is watched; tail_begin : epochs before the tail, in which training goes on from the best epoch to
-    the end of the schedule, 0 before it begins; ended : whether nothing is left to do; problem : text of the warning at
-    the end, or None; notes : what observers remember, in plain values.
+    sequences are what is watched; tail_begin, tail_from : epochs before the tail, in which training goes on from the
+    best epoch to the end of the schedule, and up to the best; 0 before it begins; ended : whether nothing is left to
+    do; problem : text of the warning at the end, or None; notes : what observers remember, in plain values.
     """
 
     theta: np.ndarray
@@ -68,6 +68,7 @@ class TrainingState:
     n_idle: int = 0
     validates: bool = False
     tail_begin: int = 0
+    tail_from: int = 0
     ended: bool = False
     problem: str | None = None
     notes: dict = field(default_factory=dict)
@@ -83,22 +84,28 @@ class TrainingState:
             return self.validation_scores[first_epoch:]
         return [-loss for loss in self.loss_curve[first_epoch:]]
 
-    def tail(self, max_iter):
-        """Epochs of the best before the tail began, and how many it takes: half as many, if `max_iter` leaves them."""
-        n_best = int(np.argmax(self.watched(self.first_epoch)[: self.tail_begin])) + 1
-        return n_best, min(-(-n_best // 2), max_iter - self.tail_begin)
+    def begin_tail(self):
+        """Let the tail begin with the next epoch, from the parameters of the best."""
+        # as the monitor finds it: the first of the best, and nothing that is no number
+        self.tail_from = int(np.nanargmax(self.watched(self.first_epoch))) + 1
+        self.tail_begin = self.n_epochs
+        for theta in (self.theta, self.safe_theta):
+            theta[:] = self.best_theta
 
     def last_epoch(self, max_iter):
         """After how many epochs of this run training ends, if nothing ends it before."""
-        return self.tail_begin + self.tail(max_iter)[1] if self.tail_begin else max_iter
+        return min(self.tail_begin + -(-self.tail_from // 2), max_iter) if self.tail_begin else max_iter
 
-    def progress(self, share, max_iter):
-        """Where the schedule is after a `share` of the next epoch, from 0 to 1; the tail runs through what is left."""
+    def factor(self, schedule, share, max_iter, watched):
+        """What `schedule` makes of the learning rate after a `share` of the next epoch.
+
+        The tail runs through what the best epoch has left of it, in half as many epochs, and never rises again.
+        """
         if not self.tail_begin:
-            return (self.n_epochs + share) / max_iter
-        n_best, n_tail = self.tail(max_iter)
-        of_tail = (self.n_epochs - self.tail_begin + share) / n_tail
-        return (n_best + (max_iter - n_best) * of_tail) / max_iter
+            return schedule.factor((self.n_epochs + share) / max_iter, watched)
+        of_tail = (self.n_epochs - self.tail_begin + share) / (self.last_epoch(max_iter) - self.tail_begin)
+        progress = (self.tail_from + (max_iter - self.tail_from) * of_tail) / max_iter
+        return min(schedule.factor(progress, watched), schedule.factor(self.tail_from / max_iter, watched))
 
     @property
     def result(self):
@@ -113,7 +120,7 @@ class TrainingState:
     def from_plain(cls, plain, network):
         """The state of training a network that `to_plain` described; a ValueError that names an entry if it is none."""
         kinds = {field.name: field.type for field in fields(cls)}
-        plain = {"tail_begin": 0} | plain if isinstance(plain, dict) else plain  # of earlier versions
+        plain = {"tail_begin": 0, "tail_from": 0} | plain if isinstance(plain, dict) else plain  # of earlier versions
         if not isinstance(plain, dict) or set(plain) != set(kinds):
             raise ValueError(f"the state of training has the entries {sorted(kinds)}; it is {plain!r:.200}")
         norms = plain["gradient_norms"]
@@ -132,6 +139,12 @@ class TrainingState:
             raise ValueError("loss_curve, validation_scores and first_epoch are of different numbers of epochs")
         if state.n_forgotten > state.n_updates:
             raise ValueError("n_forgotten is larger than n_updates")
+        if not 0 <= state.tail_from <= state.tail_begin <= state.n_epochs or (state.tail_begin > 0) != (
+            state.tail_from > 0
+        ):
+            raise ValueError("tail_from, tail_begin and loss_curve do not belong together")
+        if state.tail_begin and state.best_theta is None:
+            raise ValueError("there is a tail, but no best_theta")
         if state.validates and scores is None:
             raise ValueError("validates is True, but there are no validation_scores")
         return state

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skrnn import RNNClassifier, RNNRegressor
+from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
+from skrnn.estimators import _fit
 from skrnn.estimators._amount import Amount, n_epochs_of, penalty_of
 from skrnn.estimators._noise import MOST_SAMPLES, WINDOW, share_of_noise
 from skrnn.losses import Normal
@@ -23,8 +24,8 @@ class Auto:
     max_iter = alpha = "auto"
 
 
-def epochs(n_sequences, n_targets=1.0, n_codes=0, batch_size=64):
-    return n_epochs_of(Auto, Amount(n_sequences, n_targets, n_codes), batch_size)
+def epochs(n_sequences, n_targets=1.0, n_tokens=0, batch_size=64):
+    return n_epochs_of(Auto, Amount(n_sequences, n_targets, n_tokens), batch_size)
 
 
 def data_of(X, y, per_step=False, weight=None, dtype=np.float64):
@@ -47,9 +48,9 @@ def test_many_targets_of_a_sequence_take_fewer_epochs():
 
 
 def test_words_take_few_epochs_and_letters_do_not():
-    assert (epochs(64 * 86, n_codes=60), epochs(64 * 86, n_codes=8000)) == (20, 5)
-    assert (epochs(200, n_codes=8000, batch_size=16), epochs(64 * 10, n_codes=8000)) == (16, 20)
-    assert (epochs(64 * 70, 11.0, n_codes=1000), epochs(64 * 70, 11.0, n_codes=999)) == (10, 20)
+    assert (epochs(64 * 86, n_tokens=60), epochs(64 * 86, n_tokens=8000)) == (20, 5)
+    assert (epochs(200, n_tokens=8000, batch_size=16), epochs(64 * 10, n_tokens=8000)) == (16, 20)
+    assert (epochs(64 * 70, 11.0, n_tokens=1000), epochs(64 * 70, 11.0, n_tokens=999)) == (10, 20)
 
 
 def test_a_number_of_epochs_is_that_number():
@@ -65,6 +66,29 @@ def test_fits_count_labelled_steps():
     assert (of_steps.n_iter_, RNNClassifier(2, random_state=0).fit(X, np.arange(8) % 2).n_iter_) == (100, 200)
 
 
+WORDS = [[f"w{k}" for k in row] for row in RNG.permutation(1200).reshape(150, 8)]
+SHOPS = [np.array([[float(k)] for k in row]) for row in RNG.permutation(1200).reshape(150, 8)]
+
+
+@pytest.mark.parametrize(
+    ("estimator", "X", "amount"),
+    [
+        (RNNClassifier(), WORDS, Amount(150, 1.0, 1200)),
+        (RNNRegressor(), WORDS, Amount(150, 1.0, 1200)),
+        (RNNClassifier(categorical_features=[0]), SHOPS, Amount(150, 1.0, 0)),
+        (RNNClassifier(solver="lbfgs"), WORDS, Amount(150)),
+        (SequenceTransformer(), WORDS, Amount(150)),
+        (SequenceTransformer(objective="supervised"), WORDS, Amount(150)),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:Maximum number")
+def test_whose_targets_and_tokens_count(estimator, X, amount, monkeypatch):
+    seen, settings_of = [], _fit.settings_of
+    monkeypatch.setattr(_fit, "settings_of", lambda *args: seen.append(args[1]) or settings_of(*args))
+    estimator.set_params(hidden_layer_sizes=1, embedding_dim=1, max_iter=1, random_state=0).fit(X, np.arange(150) % 2)
+    assert seen == [amount]
+
+
 # ------------------------------------------------------------------------------------------------------ the noise
 @pytest.mark.parametrize("share", [0.1, 0.5])
 def test_the_share_of_the_noise_is_found(share):
@@ -73,8 +97,6 @@ def test_the_share_of_the_noise_is_found(share):
     y = np.sqrt(1 - share) * x / x.std() + np.sqrt(share) * noise / noise.std()
     found = share_of_noise(data_of(list(X), y), np.arange(900), 1)
     assert abs(found - share) < 0.2 * share + 0.02
-    rolled = share_of_noise(data_of(list(X), y), np.arange(900)[::-1].copy(), 1)
-    assert abs(found - rolled) <= 0.02  # of equal distances another neighbour may be the nearest
 
 
 def test_what_is_determined_has_no_noise_and_what_is_noise_is_all_noise():
@@ -83,16 +105,56 @@ def test_what_is_determined_has_no_noise_and_what_is_noise_is_all_noise():
     assert share_of_noise(noise, np.arange(300), 3) > 0.8
 
 
-def test_against_every_pair_of_samples():
-    X = [RNG.normal(size=(n, 2)) for n in RNG.integers(1, 14, size=60)]
-    y = RNG.normal(size=(60, 2))
-    rows = np.flatnonzero(RNG.random(60) < 0.7)
-    windows = np.array([x[np.maximum(np.arange(-WINDOW, 0) + len(x), 0)].ravel() for x in X])[rows]
-    distances = np.square(windows[:, np.newaxis] - windows).sum(axis=2)
-    np.fill_diagonal(distances, np.inf)
-    y_of, y_near = y[rows], y[rows][distances.argmin(axis=1)]
-    expected = min(1.0, (0.5 * np.square(y_of - y_near).mean(axis=0) / y_of.var(axis=0)).mean())
-    assert share_of_noise(data_of(X, y), rows, 2) == float(f"{expected:.2g}")
+@pytest.mark.parametrize("kind", ["numbers", "ties"])
+def test_against_every_pair_of_samples(kind):
+    """Obviously: for each sample the mean over those as near as the nearest, at least so many rows away."""
+    lengths = RNG.integers(1, 14, size=90)
+    X = [RNG.normal(size=(n, 2)) for n in lengths]
+    y, weight = RNG.normal(size=(90, 2)), RNG.integers(0, 3, size=90).astype(float)
+    if kind == "ties":
+        X = [np.sign(x[:2]) for x in X]
+        y = np.round(y)
+    rows = np.flatnonzero(RNG.random(90) < 0.9)
+    sampled = rows[weight[rows] > 0]
+    windows = np.array([x[np.maximum(np.arange(-WINDOW, 0) + len(x), 0)].ravel() for x in X])
+    apart = max(len(X[i]) for i in sampled)
+    noises, weights, targets, n_near = [], [], [], []
+    for i in sampled:
+        far = [j for j in sampled if abs(i - j) >= apart]
+        far = [j for j in far if not ((windows[i] == windows[j]).all() and (y[i] == y[j]).all())]
+        distances = np.array([np.square(windows[i] - windows[j]).sum() for j in far])
+        near = [j for j, d in zip(far, distances, strict=True) if np.isclose(d, distances.min(), rtol=1e-10, atol=0)]
+        noises.append(np.mean([0.5 * np.square(y[i] - y[j]) for j in near], axis=0))
+        weights.append(weight[i])
+        targets.append(y[i])
+        n_near.append(len(near))
+    noise, mean = np.average(noises, axis=0, weights=weights), np.average(targets, axis=0, weights=weights)
+    expected = min(1.0, (noise / np.average(np.square(targets - mean), axis=0, weights=weights)).mean())
+    found = share_of_noise(data_of(X, y, weight=weight), rows, 2)
+    assert found == pytest.approx(expected, rel=0.06)  # two digits
+    assert (max(n_near) > 1) == (kind == "ties")
+
+
+def test_copies_are_no_neighbours():
+    X, y = RNG.normal(size=(120, 5, 2)), RNG.normal(size=120)
+    twice = data_of(list(np.concatenate([X, X])), np.concatenate([y, y]))
+    assert share_of_noise(twice, np.arange(240), 2) > 0.5
+
+
+def test_windows_that_overlap_are_no_neighbours():
+    """A smooth target that has nothing to do with X is all noise, though neighbours in time have almost equal ones."""
+    smooth = [np.convolve(RNG.normal(size=1100), np.hanning(20), "valid") for _ in range(5)]
+    X = np.array([np.stack(smooth[:4], axis=1)[k : k + 12] for k in range(900)])
+    assert share_of_noise(data_of(list(X), smooth[4][12:912]), np.arange(900), 4) > 0.15
+
+
+@pytest.mark.parametrize("scale", [1e170, 1e-170])
+def test_numbers_that_have_no_squares_say_nothing(scale):
+    X, y = RNG.normal(size=(60, 5, 2)), RNG.normal(size=60)
+    assert share_of_noise(data_of(list(X * 1e170), y), np.arange(60), 2) == 1.0
+    assert share_of_noise(data_of(list(X), y * 1e170), np.arange(60), 2) == 1.0
+    model = RNNRegressor(**QUICK, dtype="float64", standardize=False, differences=False, clip_norm=None)
+    model.fit(X * min(scale, 1.0), y)
 
 
 def test_steps_with_targets_are_samples_and_those_without_weight_are_not():

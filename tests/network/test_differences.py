@@ -80,7 +80,7 @@ def test_scale_is_the_root_mean_square_of_changes(of_steps):
     total, squares = 0.0, np.zeros(2)
     for i, x in enumerate(X):
         for t in range(1, len(x)):
-            of_row = rows[X.offsets[i] + t]
+            of_row = rows[X.offsets[i] + t] * (rows[X.offsets[i] + t - 1] > 0)
             total += of_row
             squares += of_row * ((x[t] - x[t - 1]) / inputs.scale) ** 2
     assert_allclose(inputs.difference_scale, np.sqrt(squares / total), rtol=1e-12)
@@ -125,7 +125,8 @@ def test_scale_needs_no_changes():
 # ------------------------------------------------------------------------------------------------------------- smooth
 def smooth(*arrays, weight=None):
     X = SequenceArray.from_list([np.asarray(x, float).reshape(len(x), -1) for x in arrays])
-    return are_smooth([(X, np.ones(len(X.values)) if weight is None else np.asarray(weight, float))])
+    weight = np.ones(len(X.values)) if weight is None else np.asarray(weight, float)
+    return are_smooth(lambda: [(X, weight)], np.arange(X.n_channels))
 
 
 def test_what_is_smooth():
@@ -137,17 +138,34 @@ def test_what_is_smooth():
     assert not smooth(np.sin(40 * t))
 
 
-@given(st.integers(0, 999), st.floats(0.05, 0.6))
+@given(st.integers(0, 999), st.floats(0.0, 0.3))
 @settings(max_examples=50, deadline=None, database=None)
-def test_the_limit_is_of_the_median_channel(seed, share):
+def test_most_channels_decide(seed, share):
     rng = np.random.default_rng(seed)
-    x = rng.normal(size=(60, 3)) * share + np.sin(np.linspace(0, 5, 60))[:, np.newaxis] + rng.normal(size=3)
-    ratios = np.sqrt(np.square(np.diff(x, axis=0)).mean(axis=0)) / x.std(axis=0)
-    assert smooth(x) == (np.median(ratios) < SMOOTH)
+    x = rng.normal(size=(60, 3)) * share * rng.random(3) + np.sin(np.linspace(0, 5, 60))[:, np.newaxis]
+    changes = np.diff(x, axis=0)
+    ratios = np.sqrt(np.square(changes).mean(axis=0)) / x.std(axis=0)
+    goes_on = (changes[1:] * changes[:-1]).sum(axis=0) > 0
+    assert smooth(x) == (((ratios < SMOOTH) & goes_on).sum() >= 2)
 
 
 def test_changes_across_sequences_do_not_count():
-    assert smooth(*[[level, level + 0.01] for level in (0.0, 3.0, -5.0, 1.0)])
+    assert smooth(*[[level, level + 0.01, level + 0.02] for level in (0.0, 3.0, -5.0, 1.0)])
+
+
+def test_noise_is_not_smooth_however_far_apart_its_levels_are():
+    rng = np.random.default_rng(0)
+    assert not smooth(*[rng.normal(size=(50, 1)) + 10 * rng.normal() for _ in range(60)])
+    static = np.repeat(rng.normal(size=(60, 1, 3)), 50, axis=1)
+    assert not smooth(*np.concatenate([rng.normal(size=(60, 50, 2)), static], axis=2))
+
+
+def test_weights_are_as_good_as_copies():
+    rng, t = np.random.default_rng(0), np.linspace(0, 6, 50)
+    wave, rough = np.sin(t), np.sin(t) + 0.45 * rng.normal(size=50)
+    for n_wave, n_rough in ((20, 1), (1, 20)):
+        weight = np.repeat([n_wave, n_rough], 50)
+        assert smooth(wave, rough, weight=weight) == smooth(*[wave] * n_wave, *[rough] * n_rough)
 
 
 def test_nothing_is_smooth_without_changes():
@@ -173,16 +191,32 @@ def test_rows_without_weight_are_not_looked_at():
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("size", [1e160, 1e307, 1e-170])
 def test_values_whose_squares_are_no_numbers(size):
-    assert not smooth(size * np.sin(np.linspace(0, 6, 200)))
+    assert smooth(size * np.sin(np.linspace(0, 6, 200))) == (size < 1)
 
 
-def test_parts_are_as_good_as_the_whole():
-    rng, t = np.random.default_rng(0), np.linspace(0, 6, 100)
-    for x in (np.sin(t), np.sin(t) + rng.normal(size=100)):
-        parts = [SequenceArray.from_list([piece[:, np.newaxis]]) for piece in (x, x + 5)]
-        together = SequenceArray.from_list([part.values for part in parts])
-        expected = are_smooth([(together, np.ones(200))])
-        assert are_smooth((part, np.ones(100)) for part in parts) == expected
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("large", [1e9, 1e200])
+def test_large_values_without_weight_are_not_looked_at(large):
+    wave = np.sin(np.linspace(0, 6, 100))
+    X = SequenceArray.from_list([large * np.ones((9, 1)) * (-1.0) ** np.arange(9)[:, np.newaxis], wave[:, np.newaxis]])
+    weight = np.repeat([0.0, 1.0], [9, 100])
+    assert are_smooth(lambda: [(X, weight)], np.arange(1))
+    expected = np.sqrt(np.square(np.diff(wave)).mean()) / wave.std()
+    assert_allclose(fit_inputs(X, np.array([0.0, 1.0]), differences=True).difference_scale, expected)
+
+
+@pytest.mark.parametrize("chunk_bytes", [8, 40, 400, 10**6])
+def test_parts_are_as_good_as_the_whole(chunk_bytes, monkeypatch):
+    """Also where they end in the middle of a sequence."""
+    X, rng = walks([30, 1, 2, 70, 3]), np.random.default_rng(0)
+    weight = rng.integers(0, 3, len(X.values)).astype(float)
+    whole = fit_inputs(X, weight, differences=True).difference_scale
+    monkeypatch.setattr("skrnn.sequences._chunks.CHUNK_BYTES", chunk_bytes)
+    assert_array_equal(fit_inputs(X, weight, differences=True).difference_scale, whole)
+    t = np.linspace(0, 6, 100)[:, np.newaxis]
+    for x in (np.sin(t), np.sin(t) + rng.normal(size=(100, 1))):
+        columns = learn_columns(SequenceArray.from_list([x, x + 5]), np.ones(2), differences="auto")
+        assert columns.differences == (x[0, 0] == 0)
 
 
 # ------------------------------------------------------------------------------------------------------------ columns
