@@ -86,6 +86,7 @@ def test_a_quantile_without_its_loss_is_refused_later_too(way):
 INPUTS = [
     (X, {}, {"missing": "mask"}, r"missing: 'error', now 'mask'"),
     (X, {"missing": "mask"}, {"missing": "error"}, r"missing: 'mask', now 'error'"),
+    (X, {"differences": True}, {"differences": False}, "differences: True, now False"),
     (X, {}, {"standardize": False}, "standardize: True, now False"),
     (X, {"standardize": False}, {"standardize": True}, "standardize: False, now True"),
     (np.zeros((40, 4, 2)), {}, {"standardize": False}, "standardize: True, now False"),

@@ -36,6 +36,7 @@ WRONG = {
     "convolution": ["x", 5],
     "embedding_dim": [0, "large"],
     "min_count": [0],
+    "differences": ["yes", None, 2],
     "missing": ["drop", None],
     "time_channel": [2, -3, "time", 1.5],
     "categorical_features": [2, "a", [0.5], [True], [0, 0]],
