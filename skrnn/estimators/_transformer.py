@@ -357,6 +357,21 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             names = [name for c, name in enumerate(names) if c not in self.inputs_.categories]
         return SequenceArray(values, np.arange(len(raw) + 1) * (raw.shape[1] // n_channels), names)
 
+    def set_output(self, *, transform=None):
+        """Set the container of features; it has no effect with ``pooling="steps"``, whose output are sequences.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Kind of the tables that `transform` returns.
+
+        Returns
+        -------
+        self : object
+            This transformer.
+        """
+        return super().set_output(transform=transform)
+
     def get_feature_names_out(self, input_features=None):
         """Return names of the features: ``sequencetransformer_``, the pooling and the number of the unit.
 
