@@ -1,15 +1,13 @@
 """Shares of the values of sequences in a prediction."""
 
-from numbers import Integral
-
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions, validate_params
 
 from .._core.parameters import usable
 from ..estimators._prediction import network_and_theta
-from ..estimators._validation import validate_inputs
+from ..estimators._validation import check_count, validate_inputs
 from ..network.data import SHARES, Data
 from ..network.inference import Predictor
 from ..network.reading import LinearInputs, Reading
@@ -160,10 +158,7 @@ def _occlusion(explained, n_nodes):
 METHODS = {"integrated_gradients": _integrated_gradients, "gradient": _gradient, "occlusion": _occlusion}
 
 
-@validate_params(
-    {"method": [StrOptions(set(METHODS))], "n_nodes": [Interval(Integral, 1, None, closed="left")]},
-    prefer_skip_nested_validation=True,
-)
+@validate_params({"method": [StrOptions(set(METHODS))]}, prefer_skip_nested_validation=True)
 def attribute(estimator, X, *, target=None, method="integrated_gradients", baseline="mean", n_nodes=32):
     r"""Attribute predictions to the values of the sequences.
 
@@ -252,6 +247,7 @@ def attribute(estimator, X, *, target=None, method="integrated_gradients", basel
     >>> np.unravel_index(shares.argmax(), shares.shape)
     (np.int64(2), np.int64(0))
     """
+    check_count(n_nodes, "n_nodes")
     check_explainable(estimator)
     check_target(estimator, target)
     network, theta = network_and_theta(estimator)

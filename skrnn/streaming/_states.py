@@ -35,8 +35,7 @@ class States:
         if given.keys() != expected.keys():
             odd = sorted(given.keys() ^ expected.keys())
             raise ValueError(f"The state is of another network: {odd} are in only one of the two.")
-        for name, array in expected.items():
-            _check_form(name, given[name], array)
+        given = {name: _in_form(name, given[name], array) for name, array in expected.items()}
         if not np.array_equal(given["network"], self._network):
             raise ValueError("The state is of another network: it has other weights, or other scales of its channels.")
         for name, array in self.arrays.items():
@@ -51,14 +50,19 @@ class States:
             array[which] = self._first[name]
 
 
-def _check_form(name, given, array):
+def _in_form(name, given, array):
+    """What is given in the dtype of an array of the same shape; lists of JSON hold the same numbers in another one."""
     if given.ndim and len(given) != len(array) and name != "network":
         raise ValueError(f"The state is of {len(given)} streams, but this has {len(array)}.")
-    if given.shape != array.shape or given.dtype != array.dtype:
-        raise ValueError(
-            f"The state is of another network: {name} is of shape {given.shape} and {given.dtype} there, but "
-            f"{array.shape} and {array.dtype} here."
-        )
+    if given.shape == array.shape and given.dtype.kind in "biuf":
+        with np.errstate(invalid="ignore", over="ignore"):
+            found = given.astype(array.dtype)
+        if np.array_equal(found, given, equal_nan=True):
+            return found
+    raise ValueError(
+        f"The state is of another network: {name} is of shape {given.shape} and {given.dtype} there, but "
+        f"{array.shape} and {array.dtype} here."
+    )
 
 
 def arrays_of(state):

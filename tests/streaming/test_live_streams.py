@@ -2,6 +2,7 @@
 
 import copy
 import io
+import json
 import pickle
 import warnings
 from functools import cache
@@ -328,6 +329,18 @@ def test_states_that_are_refused():
     for message, state in others.items():
         with pytest.raises(ValueError, match=message):
             stream.state = state
+
+
+def test_states_go_through_json():
+    X, y = draw(18)
+    clf = RNNClassifier(6, missing="mask", **FORWARD).fit(X, y)
+    stream, other = clf.stream(2), clf.stream(2)
+    stream.step(np.where(np.arange(C) == 1, np.nan, X[:2, 0]))
+    text = json.dumps({name: array.tolist() for name, array in stream.state.items()})
+    other.state = json.loads(text)
+    assert_array_equal(other.step_proba(X[:2, 1]), stream.step_proba(X[:2, 1]))
+    with pytest.raises(ValueError, match=r"forward\.h is of shape"):  # a number that a float32 does not hold
+        other.state = stream.state | {"layers.0.forward.h": stream.state["layers.0.forward.h"] + np.float64(1e-12)}
 
 
 def test_indices_that_are_refused():
