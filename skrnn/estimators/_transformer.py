@@ -39,6 +39,13 @@ def _can_invert(transformer):
     return True
 
 
+def _gives_tables(transformer):
+    """Whether features are tables; without the method that this is asked for, scikit-learn makes no frames of them."""
+    if transformer._keeps_steps():
+        raise AttributeError('With pooling="steps" features are sequences: their channel_names are the names.')
+    return True
+
+
 PARAMETERS = table("""\
 pooling : {"last", "mean", "max", "steps"} or sequence of them
     How to combine the outputs of the last layer at all steps into features: the outputs after the last step (of each
@@ -272,6 +279,16 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             )
         return names
 
+    def _exported_poolings(self):
+        """Names of poolings, for other machines; refuses what has no form there."""
+        if self._keeps_steps():
+            raise ValueError('pooling="steps" has no form outside Python: set another pooling, like "last".')
+        if self._washout():
+            raise ValueError(
+                f'washout={self.washout} has no form outside Python: set washout=0, or pooling="last", which has none.'
+            )
+        return self._poolings()
+
     def _keeps_steps(self):
         return self._poolings() == ["steps"]
 
@@ -291,13 +308,28 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         with predictor.executor:
             if self._keeps_steps():
                 return self._as_sequences(predictor.hidden_states())
-            features = predictor.pooled(poolings)
+            features = predictor.pooled(poolings, self._washout(predictor))
         return warn_if_not_finite(features, predictor.data.offsets, "features")
+
+    def _washout(self, predictor=None):
+        """How many steps means and maxima leave out; refuses sequences of a `Predictor` that have no more."""
+        if self.objective != "reservoir" or self._poolings() == ["last"]:
+            return 0
+        washout = usable(self, "washout")
+        if predictor is not None and washout:
+            lengths = predictor.network.n_steps(predictor.data.lengths)
+            if lengths.min() <= washout:
+                i = int(lengths.argmin())
+                raise ValueError(
+                    f"washout={washout} leaves no step of sequence {i}, whose length is {lengths[i]}: take a smaller "
+                    'washout, longer sequences, or pooling="last".'
+                )
+        return washout
 
     def _as_sequences(self, states):
         offsets = np.cumsum([0, *map(len, states)])
         rows = warn_if_not_finite(np.concatenate(states), offsets, "features")
-        return SequenceArray(rows, offsets, list(self.get_feature_names_out()))
+        return SequenceArray(rows, offsets, list(self._names_out()))
 
     def stream(self, n_streams=1):
         """Give what computes features step by step, as the steps of sequences come in.
@@ -311,7 +343,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         -------
         Stream
             Its `step` takes a step of each sequence, and gives the features of all so far; with ``pooling="steps"``
-            those of this step.
+            those of this step. In the first `washout` steps, means and maxima are the outputs of the last step.
 
         Raises
         ------
@@ -321,7 +353,8 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         from ..network.results import Pooled  # noqa: PLC0415 (brings the compiler)
 
         poolings = ("last",) if self._keeps_steps() else tuple(self._poolings())
-        return stream_of(self, n_streams, lambda: Pooled(poolings), lambda: {"step": Decoder(np.copy)})
+        kind = Pooled(poolings, 0 if self._keeps_steps() else self._washout())
+        return stream_of(self, n_streams, lambda: kind, lambda: {"step": Decoder(np.copy)})
 
     @available_if(_can_invert)
     def inverse_transform(self, X):
@@ -358,20 +391,21 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         return SequenceArray(values, np.arange(len(raw) + 1) * (raw.shape[1] // n_channels), names)
 
     def set_output(self, *, transform=None):
-        """Set the container of features; it has no effect with ``pooling="steps"``, whose output are sequences.
+        """Set the container of features. It has no effect with ``pooling="steps"``, which gives sequences.
 
         Parameters
         ----------
         transform : {"default", "pandas", "polars"}, default=None
-            Kind of the tables that `transform` returns.
+            Kind of table that `transform` returns; None leaves it as it is.
 
         Returns
         -------
         self : object
             This transformer.
         """
-        return super().set_output(transform=transform)
+        return self if self._keeps_steps() else super().set_output(transform=transform)
 
+    @available_if(_gives_tables)
     def get_feature_names_out(self, input_features=None):
         """Return names of the features: ``sequencetransformer_``, the pooling and the number of the unit.
 
@@ -392,6 +426,9 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         is_container = self.n_features_in_ == self.n_channels_ and np.array_equal(names, channels)
         if not (is_container and np.shape(input_features) == (1,)):
             _check_feature_names_in(self, input_features, generate_names=False)
+        return self._names_out()
+
+    def _names_out(self):
         poolings = self._poolings()
         units = range(self._n_features_out // len(poolings))
         prefix = type(self).__name__.lower()
