@@ -1,8 +1,8 @@
 """Random recurrent weights that are not trained: echo state networks.
 
 A network whose state forgets where it started, the *echo state property*, holds a fading and mixed memory of its input,
-which a linear model can read. The spectral radius of the recurrent weights sets how slowly it fades; so does the leak rate,
-the share of the new state that units take over at a step.
+which a linear model can read. The spectral radius of the recurrent weights sets how slowly it fades; so does the leak
+rate, the share of the new state that units take over at a step.
 
 References
 ----------
@@ -61,8 +61,8 @@ def _leak(parameters):
         return
     if parameters.zoneout:
         raise ValueError(
-            f"leak_rate={parameters.leak_rate} and zoneout={parameters.zoneout} both keep a share of the old state: set "
-            f"zoneout=0, and leak_rate={parameters.leak_rate * (1 - parameters.zoneout):.3g} for what both keep."
+            f"leak_rate={parameters.leak_rate} and zoneout={parameters.zoneout} both keep a share of the old state: "
+            f"set zoneout=0, and leak_rate={parameters.leak_rate * (1 - parameters.zoneout):.3g} for what both keep."
         )
     parameters.zoneout = 1 - parameters.leak_rate
 

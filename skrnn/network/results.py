@@ -141,7 +141,9 @@ class Pooled:
         steps, later = np.zeros(plan.of_sequences.shape[1], np.int64), copy.copy(plan)
         first_steps = View.first(steps, plan.n_sequences)
         later.segment = plan.segment._replace(first_steps=first_steps)
-        return [Instruction("washout", later_steps, (plan.segment.first_steps, self.washout, least, first_steps))], later
+        return [
+            Instruction("washout", later_steps, (plan.segment.first_steps, self.washout, least, first_steps))
+        ], later
 
     def _way(self, name, programs):
         pooling = programs.head.pooling
