@@ -1,6 +1,7 @@
 """Predictions of ``PerStep`` around a classifier or regressor of rows: one for each step."""
 
 import numpy as np
+from sklearn.base import is_classifier, is_regressor
 from sklearn.utils import get_tags
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted
@@ -17,6 +18,13 @@ def inner_has(method):
         return True
 
     return check
+
+
+def _inner_is_judged_by_targets(per_step):
+    """Whether there is a classifier or regressor; others, like a PCA, score by themselves."""
+    if is_classifier(per_step.transformer) or is_regressor(per_step.transformer):
+        return True
+    raise AttributeError(f"{type(per_step.transformer).__name__} is neither a classifier nor a regressor.")
 
 
 class StepPredictions:
@@ -54,7 +62,7 @@ class StepPredictions:
         """
         return self._of_steps("predict_proba", X)
 
-    @available_if(inner_has("score"))
+    @available_if(_inner_is_judged_by_targets)
     def score(self, X, y, sample_weight=None):
         """Score the predictions of all steps behind the `washout`, as the estimator of rows does.
 
