@@ -39,11 +39,19 @@ def _can_invert(transformer):
     return True
 
 
+def _gives_tables(transformer):
+    """Whether features are tables; without the method that this is asked for, scikit-learn makes no frames of them."""
+    if transformer._keeps_steps():
+        raise AttributeError('With pooling="steps" features are sequences: their channel_names are the names.')
+    return True
+
+
 PARAMETERS = table("""\
-pooling : {"last", "mean", "max"} or sequence of them
+pooling : {"last", "mean", "max", "steps"} or sequence of them
     How to combine the outputs of the last layer at all steps into features: the outputs after the last step (of each
     direction), their mean, the maximum of each unit, or several of these side by side. With ``objective="supervised"``
-    the readout is trained on the first one.
+    the readout is trained on the first one. "steps", alone, does not combine them: the features are sequences, with a
+    row for each step, for `skrnn.preprocessing.PerStep`; a readout of y for sequences is trained on "last".
 objective : {"forecast", "reconstruct", "supervised", "reservoir"}
     What the network learns to predict. "forecast": at each step, the numbers of the next step, or its token or category
     if X has only tokens or a single categorical channel; missing numbers are left out. It reads the past only, so
@@ -59,6 +67,18 @@ spectral_radius : float
     initial state; the closer to 1, the more slowly.
 input_scale : float
     Factor of the input weights of the first layer of a "reservoir". The larger it is, the less linear is the network.
+connectivity : float
+    Share of the recurrent weights of each gate of a "reservoir" that are not 0. They are scaled to the
+    `spectral_radius` afterwards.
+input_bias : float
+    Largest absolute value of random numbers that are added to the biases of all layers of a "reservoir". With biases
+    of 0, ``cell="elman"`` answers -x with minus what it answers x.
+leak_rate : float
+    Share of the new state that the units of a "reservoir" take over at each step: h is ``(1 - leak_rate)`` times the h
+    of the step before plus `leak_rate` times what the cell makes of it; likewise the other states of a cell. The
+    smaller it is, the more slowly the states move.
+washout : int
+    Number of first steps of each sequence that the means and maxima of a "reservoir" leave out.
 standardize_target : bool
     Whether to scale the numbers that the network learns to predict, y or those of X, to mean 0 and standard deviation
     1. `standardize` is for its input.""")
@@ -119,10 +139,14 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
     _parameter_constraints = {
         **BaseRNN._parameter_constraints,
         "objective": [StrOptions({"forecast", "reconstruct", "supervised", "reservoir"})],
-        "pooling": [StrOptions(set(FEATURE_POOLINGS)), "array-like"],
+        "pooling": [StrOptions({*FEATURE_POOLINGS, "steps"}), "array-like"],
         "n_points": [Interval(Integral, 2, None, closed="left")],
         "spectral_radius": [Interval(Real, 0, None, closed="neither")],
         "input_scale": [Interval(Real, 0, None, closed="neither")],
+        "connectivity": [Interval(Real, 0, 1, closed="right")],
+        "input_bias": [Interval(Real, 0, None, closed="left")],
+        "leak_rate": [Interval(Real, 0, 1, closed="right")],
+        "washout": [Interval(Integral, 0, None, closed="left")],
         "standardize_target": ["boolean"],
     }
 
@@ -138,6 +162,10 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         n_points=16,
         spectral_radius=0.9,
         input_scale=1.0,
+        connectivity=1.0,
+        input_bias=0.0,
+        leak_rate=1.0,
+        washout=0,
         bidirectional=False,
         pooling=("last", "mean", "max"),
         targets="auto",
@@ -213,7 +241,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
     def _spec(self):
         """Features may be pooled in several ways; a readout of y is trained on the first, others on the last state."""
         spec = super()._spec()
-        pooling = self._poolings()[0] if self.objective == "supervised" else "last"
+        pooling = self._poolings()[0] if self.objective == "supervised" and not self._keeps_steps() else "last"
         spec.parameters.pooling = "auto"
         return spec._replace(auto=Auto(pooling=pooling, truncated_pooling=pooling))
 
@@ -244,12 +272,25 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
     def _poolings(self):
         names = [plain(name) for name in np.atleast_1d(np.asarray(usable(self, "pooling"), dtype=object)).tolist()]
         known = all(type(name) is str and name in FEATURE_POOLINGS for name in names)
-        if not names or not known or len(set(names)) < len(names):
+        if names != ["steps"] and (not names or not known or len(set(names)) < len(names)):
             raise InvalidParameterError(
-                f"pooling must be one or several, each once, of {', '.join(map(repr, FEATURE_POOLINGS))}; got "
-                f"{self.pooling!r}."
+                f"pooling must be one or several, each once, of {', '.join(map(repr, FEATURE_POOLINGS))}, or 'steps' "
+                f"alone; got {self.pooling!r}."
             )
         return names
+
+    def _exported_poolings(self):
+        """Names of poolings, for other machines; refuses what has no form there."""
+        if self._keeps_steps():
+            raise ValueError('pooling="steps" has no form outside Python: set another pooling, like "last".')
+        if self._washout():
+            raise ValueError(
+                f'washout={self.washout} has no form outside Python: set washout=0, or pooling="last", which has none.'
+            )
+        return self._poolings()
+
+    def _keeps_steps(self):
+        return self._poolings() == ["steps"]
 
     # -------------------------------------------------------------------------------------------------- features
     def transform(self, X):
@@ -257,15 +298,38 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
 
         Returns
         -------
-        features : ndarray of shape (n_sequences, n_features_out)
+        features : ndarray of shape (n_sequences, n_features_out), or SequenceArray
             Outputs of all units of the last layer, of both directions side by side, for each way of `pooling`, in the
-            dtype of the network. A row does not depend on the other sequences.
+            dtype of the network. A row does not depend on the other sequences. With ``pooling="steps"``, the outputs at
+            each step, as sequences of `n_features_out` channels.
         """
         self._check_is_fitted()
-        predictor = self._predictor(X)
+        predictor, poolings = self._predictor(X), self._poolings()
         with predictor.executor:
-            features = predictor.pooled(self._poolings())
+            if self._keeps_steps():
+                return self._as_sequences(predictor.hidden_states())
+            features = predictor.pooled(poolings, self._washout(predictor))
         return warn_if_not_finite(features, predictor.data.offsets, "features")
+
+    def _washout(self, predictor=None):
+        """How many steps means and maxima leave out; refuses sequences of a `Predictor` that have no more."""
+        if self.objective != "reservoir" or self._poolings() == ["last"]:
+            return 0
+        washout = usable(self, "washout")
+        if predictor is not None and washout:
+            lengths = predictor.network.n_steps(predictor.data.lengths)
+            if lengths.min() <= washout:
+                i = int(lengths.argmin())
+                raise ValueError(
+                    f"washout={washout} leaves no step of sequence {i}, whose length is {lengths[i]}: take a smaller "
+                    'washout, longer sequences, or pooling="last".'
+                )
+        return washout
+
+    def _as_sequences(self, states):
+        offsets = np.cumsum([0, *map(len, states)])
+        rows = warn_if_not_finite(np.concatenate(states), offsets, "features")
+        return SequenceArray(rows, offsets, list(self._names_out()))
 
     def stream(self, n_streams=1):
         """Give what computes features step by step, as the steps of sequences come in.
@@ -278,7 +342,8 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         Returns
         -------
         Stream
-            Its `step` takes a step of each sequence, and gives the features of all so far.
+            Its `step` takes a step of each sequence, and gives the features of all so far; with ``pooling="steps"``
+            those of this step. In the first `washout` steps, means and maxima are the outputs of the last step.
 
         Raises
         ------
@@ -287,7 +352,9 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         """
         from ..network.results import Pooled  # noqa: PLC0415 (brings the compiler)
 
-        return stream_of(self, n_streams, lambda: Pooled(tuple(self._poolings())), lambda: {"step": Decoder(np.copy)})
+        poolings = ("last",) if self._keeps_steps() else tuple(self._poolings())
+        kind = Pooled(poolings, 0 if self._keeps_steps() else self._washout())
+        return stream_of(self, n_streams, lambda: kind, lambda: {"step": Decoder(np.copy)})
 
     @available_if(_can_invert)
     def inverse_transform(self, X):
@@ -323,6 +390,22 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
             names = [name for c, name in enumerate(names) if c not in self.inputs_.categories]
         return SequenceArray(values, np.arange(len(raw) + 1) * (raw.shape[1] // n_channels), names)
 
+    def set_output(self, *, transform=None):
+        """Set the container of features. It has no effect with ``pooling="steps"``, which gives sequences.
+
+        Parameters
+        ----------
+        transform : {"default", "pandas", "polars"}, default=None
+            Kind of table that `transform` returns; None leaves it as it is.
+
+        Returns
+        -------
+        self : object
+            This transformer.
+        """
+        return self if self._keeps_steps() else super().set_output(transform=transform)
+
+    @available_if(_gives_tables)
     def get_feature_names_out(self, input_features=None):
         """Return names of the features: ``sequencetransformer_``, the pooling and the number of the unit.
 
@@ -343,6 +426,9 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         is_container = self.n_features_in_ == self.n_channels_ and np.array_equal(names, channels)
         if not (is_container and np.shape(input_features) == (1,)):
             _check_feature_names_in(self, input_features, generate_names=False)
+        return self._names_out()
+
+    def _names_out(self):
         poolings = self._poolings()
         units = range(self._n_features_out // len(poolings))
         prefix = type(self).__name__.lower()

@@ -81,7 +81,7 @@ class NetworkWriter(SequenceReader):
             check_task(self.name, self.task)
             self.per_step = self.task.per_step
         else:
-            poolings = estimator._poolings()
+            poolings = estimator._exported_poolings()
         self.head = HeadWriter(self.network, self.weights, poolings)
         self.n_features = self.network.stack.n_top_units * len(poolings or ())
         self.steps = PlainSteps(self.stack, self.head)

@@ -53,6 +53,13 @@ def plan_steps(lengths, starts, counts):
 
 
 @stage
+def later_steps(first_steps, washout, least, out):
+    """First steps as they are counted behind the first `washout` ones, none below `least`."""
+    for n in range(first_steps.shape[0]):
+        out[n] = max(first_steps[n] - washout, least)
+
+
+@stage
 def follow_rows(rows, order, out):
     """out[q] = rows[order[q]]."""
     for q in range(order.shape[0]):

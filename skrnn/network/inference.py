@@ -55,12 +55,12 @@ class Predictor:
         """Weights that attention gives to the steps, one array (n_steps,) for each sequence."""
         return self._split(self._run(WEIGHTS)[0][:, 0])
 
-    def pooled(self, poolings):
+    def pooled(self, poolings, washout=0):
         """Outputs h_t of the top level, pooled over the steps of each sequence in each of the ways named in `poolings`.
 
-        One row (len(poolings) * H,) for each sequence, one way after the other.
+        One row (len(poolings) * H,) for each sequence, one way after the other; see `Pooled`.
         """
-        return self._run(Pooled(tuple(poolings)))[0]
+        return self._run(Pooled(tuple(poolings), washout))[0]
 
     def states_from(self, initial):
         """`hidden_states` from an initial `Carry` of all sequences, and the carry behind their last steps."""

@@ -5,12 +5,13 @@ how many columns, and has instructions for a segment that has come through the s
 `Raw` and `Pooled`, which streams give, also have instructions for what is known after a single step more.
 """
 
+import copy
 from dataclasses import dataclass
 
 import numpy as np
 
-from ..kernels.batches import store_rows
-from ..kernels.program import Instruction
+from ..kernels.batches import later_steps, store_rows
+from ..kernels.program import Instruction, View
 from ..kernels.rows import copy_rows, scatter_rows
 from .arena import prefixed
 from .layers.pooling import get_pooling
@@ -89,9 +90,14 @@ class Weights:
 
 @dataclass(frozen=True)
 class Pooled:
-    """Outputs of the top level, pooled in several ways, one beside the other."""
+    """Outputs of the top level, pooled in several ways, one beside the other.
+
+    Means and maxima leave out the first `washout` steps. What whole sequences of no more steps give means nothing; in
+    `so_far`, it is the outputs of the last step.
+    """
 
     poolings: tuple
+    washout: int = 0
 
     mode = Mode(keeps_outputs=True)
 
@@ -102,14 +108,15 @@ class Pooled:
         return len(self.poolings) * network.stack.n_top_units
 
     def instructions(self, programs, rows, out):
-        shard, during, after = programs.shard, [], []
+        shard, after = programs.shard, []
         Y, H = programs.stack.levels[-1].outputs(shard.buffers), programs.head.pooling.n_units
         n_sequences = shard.plan.of_sequences.shape[1]
+        during, plan = self._later(shard.plan, np.iinfo(np.int64).min)
         for k, name in enumerate(self.poolings):
             way, pooled = self._way(name, programs), np.empty((n_sequences, H), Y.dtype)
             shapes = way.buffer_shapes(len(Y), n_sequences, training=False)
             scratch = {name: np.empty(shape, Y.dtype) for name, shape in shapes.items()}
-            during += way.forward({}, scratch, Y, shard.plan, pooled)  # goes on from the segment before
+            during += way.forward({}, scratch, Y, plan, pooled)  # goes on from the segment before
             after.append(Instruction("store", scatter_rows, (pooled, H, rows, k * H, out)))
         return during, after
 
@@ -120,10 +127,23 @@ class Pooled:
     def so_far(self, programs, kept, out):
         shard, H = programs.shard, programs.head.pooling.n_units
         Y, rows = programs.stack.levels[-1].outputs(shard.buffers), np.arange(len(out))
+        begin, plan = self._later(shard.plan, 0)
+        yield from begin
         for k, name in enumerate(self.poolings):
             pooled, own = np.empty((len(out), H), Y.dtype), kept.group(name)
-            yield from self._way(name, programs).so_far({}, {}, own, Y, shard.plan, pooled)
+            yield from self._way(name, programs).so_far({}, {}, own, Y, plan, pooled)
             yield Instruction("result", scatter_rows, (pooled, H, rows, k * H, out))
+
+    def _later(self, plan, least):
+        """Instructions for a segment, and the plan whose steps are counted from `washout` on: a pooling begins at 0."""
+        if not self.washout:
+            return [], plan
+        steps, later = np.zeros(plan.of_sequences.shape[1], np.int64), copy.copy(plan)
+        first_steps = View.first(steps, plan.n_sequences)
+        later.segment = plan.segment._replace(first_steps=first_steps)
+        return [
+            Instruction("washout", later_steps, (plan.segment.first_steps, self.washout, least, first_steps))
+        ], later
 
     def _way(self, name, programs):
         pooling = programs.head.pooling

@@ -100,7 +100,7 @@ class Structure:
                 f"convolution={self.convolution!r} leaves fewer steps than the targets have: use stride=1 for a target "
                 "at each step."
             )
-        if self.zoneout and not self.cell.carries_state:
+        if self.zoneout and not self.cell.carries_state and self.is_trained:
             raise ValueError(
                 f"zoneout={self.zoneout} keeps old values of a state h that is carried from step to step, but {name} "
                 'computes its h anew at each step: use dropout, or a cell like "lstm", "gru" or "mgu".'
@@ -138,6 +138,11 @@ class Structure:
     def puts_out_predictions(self):
         """Whether the last layer puts out the raw predictions, so that there is no readout."""
         return self.cell.is_output and not self.bidirectional and self.n_outputs > 0
+
+    @property
+    def is_trained(self):
+        """Whether there is anything to train for; a reservoir has no outputs, and can keep states of any cell."""
+        return self.n_outputs > 0 or self.decoder is not None
 
     @property
     def has_front(self):

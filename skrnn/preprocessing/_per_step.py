@@ -1,12 +1,13 @@
-"""``PerStep``: applies a transformer of rows to the time steps of sequences."""
+"""``PerStep``: applies a transformer or predictor of rows to the time steps of sequences."""
 
 from contextlib import contextmanager
+from numbers import Integral
 
 import numpy as np
 from sklearn import get_config
 from sklearn.base import clone
 from sklearn.utils import check_consistent_length, get_tags
-from sklearn.utils._param_validation import HasMethods
+from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.metadata_routing import MetadataRouter, MethodMapping, process_routing
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
@@ -23,6 +24,7 @@ from ..sequences._ragged import (
 )
 from ..sequences._validate import pack, validate_sequences
 from ._base import BaseSequenceTransformer
+from ._step_predictions import StepPredictions, inner_has
 
 NEEDS_STEP_TARGETS = (
     "the transformer requires y to be passed, with a target for each step, but y is None or has one for each sequence: "
@@ -30,17 +32,8 @@ NEEDS_STEP_TARGETS = (
 )
 
 
-def _inner_has(method):
-    def check(per_step):
-        # getattr raises the AttributeError that says what is missing
-        getattr(getattr(per_step, "transformer_", per_step.transformer), method)
-        return True
-
-    return check
-
-
-class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
-    """Apply a transformer of scikit-learn to the time steps of sequences.
+class PerStep(StepPredictions, BaseSequenceTransformer, auto_wrap_output_keys=None):
+    """Apply a transformer, classifier or regressor of scikit-learn to the time steps of sequences.
 
     For the transformer, each time step is a sample and each channel a feature. It is fitted on the steps of all
     sequences, one below the other, without padding. Its output is split into sequences of the same lengths. It does not
@@ -49,8 +42,12 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
     Parameters
     ----------
     transformer : estimator
-        A transformer with ``fit`` and ``transform`` that returns one row per input row. It is cloned before it is
-        fitted.
+        A transformer with ``fit`` and ``transform`` that returns one row per input row, or at the end of a pipeline a
+        classifier or regressor, which is fitted on targets of steps. It is cloned before it is fitted.
+    washout : int, default=0
+        Number of first steps of each sequence that ``fit`` and ``score`` leave out. Shorter sequences do not take part.
+        For the readout of an echo state network, whose states still depend there on where it started: see
+        `skrnn.SequenceTransformer`.
 
     Attributes
     ----------
@@ -85,12 +82,26 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
     >>> scaler.transform(X)[0]
     array([[ -1., -10.],
            [  1.,  10.]])
+
+    A regressor predicts each step:
+
+    >>> from sklearn.linear_model import LinearRegression
+    >>> y = [[11.0, 33.0], [22.0, 22.0, 22.0]]
+    >>> [steps.round(6) for steps in PerStep(LinearRegression()).fit(X, y).predict(X)]
+    [array([11., 33.]), array([22., 22., 22.])]
     """
 
-    _parameter_constraints = {"transformer": [HasMethods(["fit", "transform"])]}
+    _parameter_constraints = {
+        "transformer": [HasMethods(["fit", "transform"]), HasMethods(["fit", "predict"])],
+        "washout": [Interval(Integral, 0, None, closed="left")],
+    }
 
-    def __init__(self, transformer):
+    def __init__(self, transformer, *, washout=0):
         self.transformer = transformer
+        self.washout = washout
+
+    def __setstate__(self, state):
+        super().__setstate__({"washout": 0} | state)  # of earlier versions
 
     def fit(self, X, y=None, **params):
         """Fit the transformer on the steps of all sequences.
@@ -119,6 +130,7 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
         self._fit("fit", X, y, params)
         return self
 
+    @available_if(inner_has("transform"))
     def fit_transform(self, X, y=None, **params):
         """Fit the transformer and transform the sequences, by its ``fit_transform`` if it has one.
 
@@ -136,11 +148,12 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
         SequenceArray
             The transformed sequences, of the same lengths.
         """
-        if not hasattr(self.transformer, "fit_transform"):
+        if self.washout or not hasattr(self.transformer, "fit_transform"):
             return self.fit(X, y, **params).transform(X)
         sequences, output = self._fit("fit_transform", X, y, params)
         return self._packed(output, sequences, self._names_out(sequences))
 
+    @available_if(inner_has("transform"))
     def transform(self, X):
         """Transform the steps of sequences.
 
@@ -155,12 +168,10 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
             The transformed sequences, of the same lengths.
         """
         check_is_fitted(self)
-        sequences = validate_sequences(self, X, reset=False)
-        with _fault_located(sequences):
-            output = self.transformer_.transform(sequences.values)
-        return self._packed(output, sequences, self._names_out(sequences))
+        sequences = self._validated(X)
+        return self._packed(self._rows_through("transform", sequences), sequences, self._names_out(sequences))
 
-    @available_if(_inner_has("inverse_transform"))
+    @available_if(inner_has("inverse_transform"))
     def inverse_transform(self, X):
         """Apply ``inverse_transform`` of the transformer.
 
@@ -180,7 +191,7 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
             output = self.transformer_.inverse_transform(sequences.values)
         return self._packed(output, sequences, getattr(self, "channel_names_", None))
 
-    @available_if(_inner_has("get_feature_names_out"))
+    @available_if(inner_has("get_feature_names_out"))
     def get_feature_names_out(self, input_features=None):
         """Get the names of the output channels.
 
@@ -222,7 +233,22 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
             tags.input_tags.positive_only = inner.input_tags.positive_only
             tags.target_tags.required = inner.target_tags.required
             tags.transformer_tags = inner.transformer_tags or tags.transformer_tags
+            self._add_tags_of_predictor(tags)
         return tags
+
+    def _validated(self, X):
+        return validate_sequences(self, X, reset=False)
+
+    def _rows_through(self, method, sequences):
+        """What a method of the fitted transformer gives for all steps."""
+        with _fault_located(sequences):
+            return getattr(self.transformer_, method)(sequences.values)
+
+    def _required_targets(self, y, offsets):
+        targets = _step_targets(y, offsets, True)
+        if targets is None:
+            raise ValueError(NEEDS_STEP_TARGETS)
+        return targets
 
     def _fit(self, method, X, y, params):
         """The sequences in X, and what ``transformer.fit`` or ``transformer.fit_transform`` returns for their steps."""
@@ -232,15 +258,13 @@ class PerStep(BaseSequenceTransformer, auto_wrap_output_keys=None):
         transformer = clone(self.transformer)
         with self._unchanged_by_errors():
             sequences = validate_sequences(self, X, reset=True)
+            offsets, rows = sequences.offsets, self._rows_of_fit(sequences.offsets)
             required = get_tags(self).target_tags.required
-            targets = _step_targets(y, sequences.offsets, required)
-            if targets is None and required:
-                raise ValueError(NEEDS_STEP_TARGETS)
-            params = {name: _repeated(value, name, sequences.offsets) for name, value in params.items()}
+            targets = self._required_targets(y, offsets) if required else _step_targets(y, offsets, False)
+            params = {name: _rows(value, name, offsets, rows) for name, value in params.items()}
+            given = [sequences.values[rows], *([] if targets is None else [targets[rows]])]
             with _fault_located(sequences):
-                output = getattr(transformer, method)(
-                    sequences.values, *([] if targets is None else [targets]), **params
-                )
+                output = getattr(transformer, method)(*given, **params)
             self.transformer_ = transformer
         return sequences, output
 
@@ -317,13 +341,14 @@ def _step_values(values, name, offsets):
     return steps
 
 
-def _repeated(value, name, offsets):
-    """`value` for each step, if it has one for each sequence or for each step; otherwise as it is."""
+def _rows(value, name, offsets, rows):
+    """`value` for each of some steps, if it has one for each sequence or for each step; otherwise as it is."""
     if name.split("__")[-1] == "sample_weight":
-        return step_weights(value, offsets, "X")
+        weights = step_weights(value, offsets, "X")
+        return None if weights is None else weights[rows]
     value = items_of(value, name)
     if isinstance(value, (str, bytes)) or not hasattr(value, "__len__") or len(value) != len(offsets) - 1:
         return value
     if has_steps(value, offsets):
-        return _step_values(value, name, offsets)
-    return np.repeat(np.asarray(value), np.diff(offsets), axis=0)
+        return _step_values(value, name, offsets)[rows]
+    return np.repeat(np.asarray(value), np.diff(offsets), axis=0)[rows]

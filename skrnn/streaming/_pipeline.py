@@ -13,7 +13,8 @@ def stream(estimator, n_streams=1):
     """Give what predicts step by step, for an estimator or a pipeline.
 
     A pipeline may begin with `skrnn.preprocessing.PerStep`, then has an estimator with streams, such as
-    `SequenceTransformer` or `RNNClassifier`, and may end with estimators of tables, which get the features so far.
+    `SequenceTransformer` or `RNNClassifier`, and may end with estimators of tables, which get the features so far, or
+    behind ``pooling="steps"`` with `PerStep`, which gets those of the step.
 
     Parameters
     ----------
@@ -101,6 +102,8 @@ class PipelineStream:
         )
         for step in self._before:
             step.transformer_ = copy.copy(step.transformer_)
+        if np.atleast_1d(getattr(network, "pooling", "last"))[0] == "steps":  # whose features of a step are a row
+            self._behind = [copy.copy(getattr(step, "transformer_", step)) for step in self._behind]
 
     def step(self, x, index=None):
         """Read a step, and predict from all steps so far.

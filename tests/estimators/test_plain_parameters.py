@@ -89,6 +89,10 @@ NEEDS = {
     "n_points": {"objective": "reconstruct"},
     "spectral_radius": {"objective": "reservoir"},
     "input_scale": {"objective": "reservoir"},
+    "connectivity": {"objective": "reservoir"},
+    "input_bias": {"objective": "reservoir"},
+    "leak_rate": {"objective": "reservoir"},
+    "washout": {"objective": "reservoir"},
 }
 OF_DECODERS = {"attention": "dot", "teacher_forcing": 0.5, "warm_start": True}
 OWN = {
@@ -99,6 +103,10 @@ OWN = {
         "n_points": 5,
         "spectral_radius": 0.5,
         "input_scale": 2,
+        "connectivity": 0.5,
+        "input_bias": 2,
+        "leak_rate": 0.5,
+        "washout": 2,
         "standardize_target": False,
     },
     OneLabel: OF_DECODERS

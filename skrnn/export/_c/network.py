@@ -46,7 +46,7 @@ def _check_kind(estimator):
 def _what_is_given(estimator, network):
     """Ways of pooling, the output, and classes or None."""
     if isinstance(estimator, SequenceTransformer):
-        poolings = tuple(estimator._poolings())
+        poolings = tuple(estimator._exported_poolings())
         n = len(poolings) * network.stack.n_top_units
         return poolings, Features(n, f"features, the outputs of the last layer: {', '.join(poolings)}"), None
     poolings, K = (network.structure.pooling,), network.head.n_outputs
