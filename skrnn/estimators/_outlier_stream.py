@@ -9,7 +9,7 @@ from ..sequences import SequenceArray
 from ..streaming import Stream
 from ._judgement import Judge
 from ._lags import forecast_from
-from ._prediction import network_and_theta
+from ._prediction import network_and_thetas
 from ._step_errors import smoothed
 
 
@@ -33,7 +33,7 @@ class OutlierStream(Stream):
 
     def __init__(self, detector, n_streams):
         names = getattr(detector, "channel_names_", None)
-        super().__init__(*network_and_theta(detector), detector.inputs_, n_streams, Raw(), {"step": np.copy}, names)
+        super().__init__(*network_and_thetas(detector), detector.inputs_, n_streams, Raw(), {"step": np.copy}, names)
         self._detector = detector = copy.copy(detector)  # a fit to come replaces its attributes
         self._judge = Judge(detector)
         n_lags, C = detector.lag_weights_.shape[:2]

@@ -26,7 +26,7 @@ class SequenceReader:
     per_step = puts_out_sequences = False
 
     def __init__(self, estimator):
-        self.network, theta = network_and_theta(estimator)
+        self.network, theta = network_and_theta(estimator, "An export")
         self.weights = self.network.layout.views(theta)
         self.encoder, self.dtype, self.structure = estimator.inputs_, self.network.dtype, self.network.structure
         self.name, self.inputs = type(estimator).__name__, InputWriter(estimator.inputs_)

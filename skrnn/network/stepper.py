@@ -8,7 +8,7 @@ from ..kernels.stepping import count_step, count_wrong
 from .arena import Arena
 from .plan import Stretch
 from .programs import ShardPrograms
-from .results import Raw
+from .results import Raw, mean_of
 
 
 class Stepper:
@@ -81,6 +81,36 @@ class Stepper:
         """Begin with the states of a `Carry`, which may be of fewer sequences, the first ones."""
         n = len(next(iter(carry.arrays.values())))
         self._stack.from_carry(carry, self._memory.given, n)
+
+
+class MeanStepper:
+    """Steppers of several networks over the same steps, whose results are averaged.
+
+    Parameters
+    ----------
+    steppers : list of Stepper or ConvolvedStepper
+
+    Attributes
+    ----------
+    values, out, n_wrong, states
+        See `Stepper`. The states of networks behind the first are named ``"networks.1.steps"`` and so on.
+    """
+
+    def __init__(self, steppers):
+        first, self._steppers = steppers[0], steppers
+        self.values, self.out, self.n_wrong = first.values, np.empty_like(first.out), np.zeros(1, np.int64)
+        self.states = dict(first.states)
+        for k, stepper in enumerate(steppers[1:], start=1):
+            self.states |= {f"networks.{k}.{name}": array for name, array in stepper.states.items()}
+
+    def run(self):
+        """Take a step: read `values`."""
+        for stepper in self._steppers:
+            if stepper.values is not self.values:
+                stepper.values[...] = self.values
+            stepper.run()
+        self.out[...] = mean_of([stepper.out for stepper in self._steppers])
+        self.n_wrong[0] = np.count_nonzero(~np.isfinite(self.out))
 
 
 def no_carry(network, n_sequences):

@@ -20,8 +20,8 @@ class Stream:
     ----------
     network : Network
         One that reads forward only.
-    theta : ndarray
-        Its parameters.
+    thetas : list of ndarray
+        Its parameters; of several networks of its structure, results are averaged.
     encoder : InputEncoder
         What the network reads of the channels.
     n_streams : int
@@ -54,8 +54,8 @@ class Stream:
     True
     """
 
-    def __init__(self, network, theta, encoder, n_streams, kind, decoders, names=None):
-        packed = network.pack(theta, network.memory.allocate_packed())
+    def __init__(self, network, thetas, encoder, n_streams, kind, decoders, names=None):
+        packed = [network.pack(theta, network.memory.allocate_packed()) for theta in thetas]
         self._make = partial(Rows, network, packed, encoder, kind)
         self.n_streams, self.n_channels, self._decoders = n_streams, encoder.n_channels, decoders
         self._is_text, self._names, self._parts = encoder.is_text, names, {}
@@ -63,7 +63,7 @@ class Stream:
         self._shape = n_streams, encoder.n_channels
         of_one = [(encoder.n_channels,)] if n_streams == 1 else []
         self._quick_shapes = [self._shape, *of_one] if rows.inputs.is_plain else []
-        self._states, self._network = dict(rows.states), _fingerprint(theta, encoder)
+        self._states, self._network = dict(rows.states), _fingerprint(thetas, encoder)
 
     def step(self, x, index=None):
         """Read a step, and predict from all steps so far.
@@ -214,8 +214,8 @@ class Stream:
                 )
         if not np.array_equal(arrays["network"], self._network):
             raise ValueError("The state is of another network: it has other weights, or other scales of its channels.")
-        for name in {"steps", "convolution.positions"} & arrays.keys():
-            if (arrays[name] < 0).any():
+        for name, array in arrays.items():
+            if array.dtype.kind == "i" and name.endswith(("steps", "positions")) and (array < 0).any():
                 raise ValueError(f"The state has a stream with fewer than 0 {name}.")
         for name, array in self._states.items():
             array[...] = arrays[name]
@@ -252,7 +252,7 @@ class Rows:
 
     Attributes
     ----------
-    stepper : Stepper or ConvolvedStepper
+    stepper : Stepper, ConvolvedStepper or MeanStepper
     inputs : StepEncoder
     states : dict of str to ndarray
         See `Stepper`.
@@ -297,9 +297,9 @@ def _warn():
     )
 
 
-def _fingerprint(theta, encoder):
+def _fingerprint(thetas, encoder):
     """Two words that networks with other weights, scales or codes do not share."""
-    digest = hashlib.sha256(theta.tobytes())
+    digest = hashlib.sha256(b"".join(theta.tobytes() for theta in thetas))
     digest.update(np.concatenate([encoder.mean, encoder.scale]).tobytes())
     digest.update(b"" if encoder.time_scale is None else encoder.time_scale.tobytes())
     digest.update(repr(encoder.categories).encode())

@@ -91,8 +91,14 @@ NEEDS = {
 }
 OF_DECODERS = {"attention": "dot", "teacher_forcing": 0.5, "warm_start": True}
 OWN = {
-    RNNClassifier: {"class_weight": "balanced", "warm_start": True},
-    RNNRegressor: {"loss": "huber", "quantile": 0.25, "standardize_target": False, "warm_start": True},
+    RNNClassifier: {"class_weight": "balanced", "n_networks": 2, "warm_start": True},
+    RNNRegressor: {
+        "loss": "huber",
+        "quantile": 0.25,
+        "standardize_target": False,
+        "n_networks": 2,
+        "warm_start": True,
+    },
     SequenceTransformer: {
         "objective": "reconstruct",
         "n_points": 5,
