@@ -174,7 +174,8 @@ def fitted(estimator):
     data = CHANNELS if estimator.categorical_features is not None else X
     data = np.abs(data).cumsum(axis=1) if estimator.time_channel is not None else data
     estimator.fit(data, targets(X))
-    return [output(estimator, data), *estimator.weights_.values()]
+    weights = estimator.weights_ if isinstance(estimator.weights_, list) else [estimator.weights_]
+    return [output(estimator, data), *(array for one in weights for array in one.values())]
 
 
 def assert_same(ones, others, variant):
