@@ -37,5 +37,6 @@ def refuse_several(estimator, what="This"):
         raise ValueError(
             f"{what} is of one network, but this {type(estimator).__name__} has {len(estimator.weights_)}, whose raw "
             "predictions are averaged: take one of its networks(), or fit with n_networks=1. Predictions, scores, "
-            "stages, streams, attention_weights, skrnn.inspection.attribute and skrnn.save are of all networks."
+            "stages, streams, attention_weights, skrnn.inspection.attribute, skrnn.export.to_onnx and skrnn.save are "
+            "of all of them."
         )

@@ -236,6 +236,29 @@ def test_attributions_are_averaged_for_the_class_of_all(method):
         np.testing.assert_allclose(together.attributions.values, expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("options", [*STREAMED, {"bidirectional": True}], ids=str)
+def test_onnx_gives_the_mean(options):
+    """`check` compares with the predictions; states have the names of streams."""
+    pytest.importorskip("onnxruntime")
+    model = fitted(**options)
+    to_onnx(model, check=X)
+    if options.get("bidirectional"):
+        return
+    inputs = {each.name for each in to_onnx(model, step=True, check=X).graph.input}
+    assert inputs - {"X"} == model.stream().state.keys() - {"network"}
+
+
+def test_onnx_reads_what_each_network_has_learned_of_inputs():
+    """Rates of decay and vectors of tokens are those of a network, what was seen before is that of all."""
+    pytest.importorskip("onnxruntime")
+    holes = [np.where(np.arange(x.size).reshape(x.shape) % 3 == 1, np.nan, x) for x in X]
+    tokens = [["ab"[k % 2], *"cd"[: k % 3]] for k in range(len(X))]
+    for sequences, options in ((holes, {"missing": "decay"}), (tokens, {})):
+        model = RNNRegressor(**SMALL | options, n_networks=2).fit(sequences, NUMBERS)
+        to_onnx(model, check=sequences)
+        to_onnx(model, step=True, check=sequences)
+
+
 # ------------------------------------------------------------------------------------------------ going on, and files
 def test_partial_fit_trains_each_network_for_an_epoch():
     options = {"cls": RNNRegressor, "learning_rate": "constant"}
@@ -305,7 +328,6 @@ OF_ONE = {
     "hidden_states": lambda model, path: model.hidden_states(X),
     "gradient_norms": lambda model, path: model.gradient_norms(X, CLASSES),
     "as_transformer": lambda model, path: model.as_transformer(),
-    "to_onnx": lambda model, path: to_onnx(model, path / "model.onnx"),
     "to_c": lambda model, path: to_c(model, path / "model.c"),
     "from_estimator": lambda model, path: from_estimator(model),
 }
