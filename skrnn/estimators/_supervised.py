@@ -135,7 +135,7 @@ class BaseSupervised(BaseTrained):
 
     def _with_member(self, attributes):
         """A copy with the attributes of one network."""
-        one = copy.deepcopy(self)
+        one = copy.copy(self)  # which has an encoder of its own, too
         vars(one).update(copy.deepcopy({name: attributes[name] for name in OF_EACH_NETWORK & attributes.keys()}))
         one.n_networks = 1
         return one
