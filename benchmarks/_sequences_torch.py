@@ -18,7 +18,7 @@ from _torch_classifier import LAYERS
 from torch.nn import functional as F
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from skrnn.estimators._settings import batch_size_of
+from skrnn.estimators._amount import batch_size_of
 from skrnn.estimators._validation import validate_inputs
 from skrnn.schedules import get_schedule
 

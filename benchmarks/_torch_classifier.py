@@ -8,7 +8,7 @@ import torch
 from _claims_torch import N_GATES
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from skrnn.estimators._settings import batch_size_of
+from skrnn.estimators._amount import batch_size_of
 from skrnn.estimators._validation import validate_inputs
 from skrnn.network.layers.embedding import initial_deviation
 from skrnn.schedules import get_schedule

@@ -8,11 +8,11 @@ the number of batches. Sizes are batch, T, inputs and hidden units of a layer.
 sequence, 6 operations per weight, for the forward pass and the gradients of weights and states, but 4 per input weight,
 because nothing needs the gradients of the inputs. *gru_before* and *mgu* have two products with states, one after the
 other; *jordan* has one from the outputs, which are its state, and one to the outputs. Its outputs are those of the
-network, which has no other readout: the 10 classes, and in *jordan_wide* as many classes as hidden units. *indrnn* has
-no product with the state, and so few operations. The peak is the speed of a loop of multiply-adds in registers. The
-loop and all cells are timed in turns; *below lstm* is the difference to the LSTM of the same round, in points of the
-peak, median over rounds. The section on one training step contains the goals of *gru* and *elman*; the goal of *indrnn*
-is below.
+network, which has no other readout: the 10 classes, and in *jordan_wide* as many classes as hidden units. *indrnn*,
+*mingru* and *linoss* have no product with the state, and so few operations. The peak is the speed of a loop of
+multiply-adds in registers. The loop and all cells are timed in turns; *below lstm* is the difference to the LSTM of the
+same round, in points of the peak, median over rounds. The section on one training step contains the goals of *gru* and
+*elman*; the goal of *indrnn* is below.
 
 **IndRNN**: two layers of 128 units, T = 1000. PyTorch has no such layer, so it runs the obvious code: the product with
 the inputs of all steps at once, then a loop over steps of ``h = relu(a_t + w * h)``, whose outputs are stacked, in
@@ -66,6 +66,8 @@ VARIANTS = {
     "jordan_wide": "jordan",
     "elman": "elman",
     "indrnn": "indrnn",
+    "mingru": "mingru",
+    "linoss": "linoss",
 }
 SHAPES = (64, 100, 16, 128), (32, 50, 8, 32), (128, 30, 12, 64)  # batch, T, inputs, hidden
 WITH_GOAL = ("lstm_peepholes", "gru_before", "mgu", "jordan", "jordan_wide")

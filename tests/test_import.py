@@ -25,6 +25,28 @@ def test_every_part_is_found_without_an_import_of_its_own():
     run(f"import skrnn; {HEAVY}; assert set(dir(skrnn)) >= {set(PARTS)}; {uses}")
 
 
+def test_exports_import_nothing_of_onnx_before_it_is_needed():
+    onnx = "assert not {'onnx', 'skl2onnx', 'onnxruntime', 'google.protobuf'} & set(sys.modules)"
+    run(f"import skrnn.export; {HEAVY}; {onnx}")
+
+
+ORDERS = [
+    "import skrnn.export; import skl2onnx",
+    "import skl2onnx; import skrnn.export",
+    "import skrnn.export; from importlib.util import find_spec; find_spec('skl2onnx'); import skl2onnx.common",
+    "import skrnn.export; import importlib; importlib.reload(skrnn.export); import skl2onnx",
+]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+def test_skl2onnx_knows_the_estimators_in_either_order(order):
+    pytest.importorskip("skl2onnx")
+    code = "from skl2onnx._supported_operators import sklearn_operator_name_map as known"
+    # other packages warn at import
+    warnings = "import warnings; warnings.simplefilter('ignore')"
+    run(f"{warnings}; {order}; {code}; assert known[skrnn.RNNClassifier] == 'SkrnnRNNClassifier'")
+
+
 @pytest.mark.parametrize("order", ["import skrnn; import pandas as pd", "import pandas as pd; import skrnn"])
 def test_pandas_finds_the_dtype_in_either_order(order):
     run(f"{order}; {HEAVY}; {SERIES}; import importlib; importlib.reload(skrnn); {SERIES}")

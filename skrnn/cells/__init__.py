@@ -11,7 +11,8 @@ from sklearn.utils._param_validation import StrOptions
 from ._base import BIAS, BOTH, INPUT, STATE, STATE_WITHOUT_BIAS, BaseCell
 
 # Name, which is the module too, -> class.
-CELLS = {"elman": "Elman", "gru": "GRU", "indrnn": "IndRNN", "jordan": "Jordan", "lstm": "LSTM", "mgu": "MGU"}
+CELLS = {"elman": "Elman", "gru": "GRU", "indrnn": "IndRNN", "jordan": "Jordan", "linoss": "LinOSS", "lstm": "LSTM"}
+CELLS |= {"mgu": "MGU", "mingru": "MinGRU"}
 
 _registered = {}
 CELL_NAMES = StrOptions(set(CELLS))  # the estimators' constraint on names; its set grows with `register_cell`
@@ -31,6 +32,8 @@ __all__ = [
     "Elman",
     "IndRNN",
     "Jordan",
+    "LinOSS",
+    "MinGRU",
     "get_cell",
     "kernel",
     "register_cell",

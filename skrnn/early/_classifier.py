@@ -12,6 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, has_fit_parameter
 
+from ..estimators.tasks._read import check_cells
 from ..persistence._pipelines import saved_by_state
 from ..sequences._containers import items_of
 from ..sequences._validate import validate_sequences
@@ -68,9 +69,11 @@ class EarlyClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
     decides_every_ : int
         Steps between decisions: 1 for sequences of up to 100 steps, so that there are at most 100.
     cv_results_ : dict of str to ndarray of shape (n_thresholds,)
-        What other thresholds would have given in cross-validation: "threshold", "accuracy", "share_read", "cost".
+        What other thresholds would have given in cross-validation: "threshold", "accuracy", "share_read", "cost";
+        "confidence", the mean calibrated probability at decisions; and "expected_cost", the cost with a mean of both in
+        the place of the accuracy, of which the confidence weighs as much as 20 sequences.
     best_index_ : int
-        Place of ``threshold_`` in ``cv_results_``.
+        Place of ``threshold_`` in ``cv_results_``, where the expected cost is least.
     n_channels_ : int
         Number of channels of a step.
     n_features_in_ : int
@@ -177,7 +180,7 @@ class EarlyClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.n_usual_steps_ = float(np.median(part.sequences.lengths))
         tried = {"auto": (False, True)}.get(self.prefixes, (bool(self.prefixes),))
         learned = {which: self._learn(part if which else part.without_prefixes(), folds) for which in tried}
-        self.prefixes_ = min(learned, key=lambda which: learned[which][1].cost)
+        self.prefixes_ = min(learned, key=lambda which: learned[which][1].expected_cost)
         calibration, rule = learned[self.prefixes_]
         self.calibration_, self.threshold_ = calibration.coefficients, rule.threshold
         self.cv_results_, self.best_index_ = rule.results, rule.best
@@ -368,12 +371,14 @@ def _check_staged(estimator):
     if hasattr(estimator, "steps"):
         advice = "so make EarlyClassifier the last step of the pipeline, around its last estimator"
     elif hasattr(estimator, "param_grid") or hasattr(estimator, "param_distributions"):
-        advice = "so search the parameters of an EarlyClassifier, which are named estimator__..."
+        advice = "so search over an EarlyClassifier, whose parameters estimator__<name> are those of the network"
     raise ValueError(f"{name} has no staged_predict_proba: estimator must predict after each step, {advice}.")
 
 
 def _classes(y):
     y = column_or_1d(np.asarray(items_of(y, "y")), warn=True)
+    if y.dtype == object:
+        check_cells(y, "y", "sequence")
     assert_all_finite(y, input_name="y")
     return y
 

@@ -3,19 +3,23 @@
 import numpy as np
 
 N_THRESHOLDS = 200
+N_OF_CALIBRATION = 20  # sequences that weigh as much as the accuracy which calibrated probabilities expect
 NEVER = 2.0  # above all probabilities: sequences are read to their end
 
 
 class Rule:
     """A threshold, and what it has reached on held-out sequences.
 
+    Of few sequences the errors say little, and the least of many costs is one by luck. So the accuracy of a threshold
+    is taken from its errors and, as if of some more sequences, from the calibrated probabilities at its decisions.
+
     Attributes
     ----------
-    threshold : float
+    threshold, expected_cost : float
     results : dict of str to ndarray of shape (n_thresholds,)
-        "threshold", and for each of them "accuracy", "share_read" and "cost"; of `weights`.
+        "threshold", and for each of them "accuracy", "confidence", "share_read", "cost", "expected_cost"; of `weights`.
     best : int
-        Which of them costs least, the highest of equal ones.
+        Which of them has the least expected cost, the highest of equal ones.
     """
 
     def __init__(self, stages, proba, y, weights, cost_of_delay):
@@ -24,15 +28,15 @@ class Rule:
         which = np.stack([decided(confidence, stages.has_ended, threshold) for threshold in thresholds])
         rows = np.arange(len(y))
         accuracy = np.average(right[rows, which], axis=1, weights=weights)
+        sure = np.average(confidence[rows, which], axis=1, weights=weights)
         share = np.average(stages.steps[rows, which] / stages.lengths, axis=1, weights=weights)
-        cost = 1 - accuracy + cost_of_delay * share
-        self.results = {"threshold": thresholds, "accuracy": accuracy, "share_read": share, "cost": cost}
-        self.best = int(np.flatnonzero(cost <= cost.min() + 1e-12)[-1])
-        self.threshold = float(thresholds[self.best])
-
-    @property
-    def cost(self):
-        return self.results["cost"][self.best]
+        n = weights.sum() ** 2 / (weights**2).sum()  # sequences of equal weights that say as much
+        expected = (n * accuracy + N_OF_CALIBRATION * sure) / (n + N_OF_CALIBRATION)
+        costs = 1 - expected + cost_of_delay * share
+        self.best = int(np.flatnonzero(costs <= costs.min() + 1e-12)[-1])
+        self.threshold, self.expected_cost = float(thresholds[self.best]), costs[self.best]
+        self.results = {"threshold": thresholds, "accuracy": accuracy, "confidence": sure, "share_read": share}
+        self.results |= {"cost": 1 - accuracy + cost_of_delay * share, "expected_cost": costs}
 
 
 def decided(confidence, has_ended, threshold):

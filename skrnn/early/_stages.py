@@ -103,6 +103,9 @@ def held_out(estimator, part, folds, classes, every):
     """Stages (n_test, n_stages, n_classes) of the sequences of a fold, for a fit on the others."""
     train, test = folds
     fitted, X = part[train].fit(estimator), part.sequences[test]
+    if not np.isin(fitted.classes_, classes).all():  # of one that is frozen
+        own, known = (np.asarray(each).tolist() for each in (fitted.classes_, classes))
+        raise ValueError(f"The estimator knows the classes {own}, but y has {known}: encode y as in its fit.")
     columns = np.searchsorted(classes, fitted.classes_)
     n_stages = -(-int(part.sequences.lengths.max()) // every)
     out = np.zeros((len(test), n_stages, len(classes)), np.float32)

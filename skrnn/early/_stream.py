@@ -47,6 +47,7 @@ class EarlyStream:
         self._classes, self._threshold, self._every = early.classes_, early.threshold_, early.decides_every_
         self.n_streams, self.n_steps_read = stream.n_streams, np.zeros(stream.n_streams, np.int64)
         self.proba = np.full((stream.n_streams, len(self._classes)), 1 / len(self._classes))
+        stream._states.add({"early.n_steps_read": self.n_steps_read, "early.proba": self.proba})
 
     def step(self, x, index=None):
         """Read a step.
@@ -63,14 +64,17 @@ class EarlyStream:
         label or ndarray of shape (n_streams,)
             The class of each stream that is decided, now or before, and None for the others.
         """
-        proba = self._stream.step_proba(x, index)
+        stream = self._stream
+        proba = stream._advance("step_proba", x, index)
         had_step = np.arange(self.n_streams) if index is None else np.atleast_1d(np.arange(self.n_streams)[index])
-        of_these, steps = np.atleast_2d(proba), self._stream.n_steps[had_step]
+        of_these, steps = np.atleast_2d(proba), stream.n_steps[had_step]
         waits = self.n_steps_read[had_step] == 0
         which, steps = had_step[waits], steps[waits]
-        self.proba[which] = self._calibration(of_these[waits], steps)
+        with np.errstate(all="ignore"):  # the network has read the step, so now nothing may fail
+            self.proba[which] = self._calibration(of_these[waits], steps)
         is_sure = (steps % self._every == 0) & (self.proba[which].max(axis=1) >= self._threshold)
         self.n_steps_read[which[is_sure]] = steps[is_sure]
+        stream._warn_if_not_finite()
         labels = self._labels()[had_step]
         return labels if proba.ndim == 2 else labels[0]
 
@@ -95,8 +99,6 @@ class EarlyStream:
             Which streams; None: all.
         """
         self._stream.reset(index)
-        index = slice(None) if index is None else np.asarray(index) if np.size(index) else np.zeros(0, np.intp)
-        self.n_steps_read[index], self.proba[index] = 0, 1 / len(self._classes)
 
     @property
     def n_steps(self):
@@ -106,19 +108,11 @@ class EarlyStream:
     @property
     def state(self):
         """All that the streams remember, decisions among it: see `skrnn.streaming.Stream.state`."""
-        own = {"early.n_steps_read": self.n_steps_read.copy(), "early.proba": self.proba.copy()}
-        return self._stream.state | own
+        return self._stream.state
 
     @state.setter
     def state(self, state):
-        rest, own = dict(state), {"early.n_steps_read": self.n_steps_read, "early.proba": self.proba}
-        given = {name: np.asarray(rest.pop(name, None)) for name in own}
-        for name, array in own.items():
-            if given[name].shape != array.shape:
-                raise ValueError(f"The state is of another stream: {name} is to have the shape {array.shape}.")
-        self._stream.state = rest
-        for name, array in own.items():
-            array[:] = given[name]
+        self._stream.state = state
 
     def _labels(self):
         labels = self._classes[self.proba.argmax(axis=1)].astype(object)

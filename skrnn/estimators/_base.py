@@ -45,6 +45,7 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
         "categorical_features": ["array-like", Integral, str, None],
         "embedding_dim": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
         "min_count": [Interval(Integral, 1, None, closed="left")],
+        "differences": ["boolean", StrOptions({"auto"})],
         "missing": [StrOptions({"error", "mask", "decay"})],
         "time_channel": [Integral, str, None],
         "convolution": [Conv, None],
@@ -81,6 +82,7 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
 
     _target_attributes = frozenset()  # public attributes of the target, among those of its task
     _auto = Auto()
+    differences = False  # of estimators that have no such parameter
 
     @abstractmethod
     def _task(self):

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted
 from .._core.parameters import keep
 from ..metrics import step_accuracy_score
 from ..persistence._estimators import saved
+from ..streaming._decoder import Decoder
 from ._documentation import ARGUMENTS, FITTED_OF_SEVERAL, SHARED, documented, table
 from ._fit import FitRequest
 from ._settings import Auto
@@ -88,6 +89,7 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
         categorical_features=None,
         embedding_dim="auto",
         min_count=1,
+        differences="auto",
         missing="error",
         time_channel=None,
         convolution=None,
@@ -214,7 +216,10 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
 
     def _decoders(self):
         task = self._restored_task()
-        return {"step": task.labels, "step_proba": task.link()}
+        return {
+            "step": Decoder(task.labels, task.link_of_labels()),
+            "step_proba": Decoder(task.probabilities, task.link()),
+        }
 
     def _task(self):
         return ClassificationTask(type(self).__name__, self.targets, self.class_weight)

@@ -28,6 +28,7 @@ def describe_model(structure, columns, roles, parameters):
     """
     network = vars(structure) | {"missing": parameters.missing, "time_channel": roles.time_channel}
     network |= {"n_networks": n_networks_of(parameters)}
+    network["differences"] = columns.differences if parameters.differences == "auto" else parameters.differences
     return network | learned_with(parameters, columns) | {"categorical_features": sorted(roles.categorical)}
 
 
@@ -36,6 +37,7 @@ def describe_fitted_model(attributes):
     inputs = attributes.inputs_
     network = vars(attributes.structure_) | {"missing": inputs.missing, "time_channel": inputs.time_channel}
     network |= {"n_networks": count_members(vars(attributes))}
+    network["differences"] = inputs.differences
     return network | getattr(attributes, "learned_with_", {}) | {"categorical_features": sorted(inputs.categories)}
 
 

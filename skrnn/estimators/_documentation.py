@@ -17,7 +17,7 @@ def table(text):
 SHARED = table("""\
 hidden_layer_sizes : int or sequence of int
     Number of units of each recurrent layer, starting with the layer that reads the input.
-cell : {"elman", "gru", "indrnn", "jordan", "lstm", "mgu"} or BaseCell
+cell : {"elman", "gru", "indrnn", "jordan", "linoss", "lstm", "mgu", "mingru"} or BaseCell
     Recurrent cell. Pass an instance to set its parameters, for example ``Elman(activation="relu")``. `register_cell`
     adds names.
 bidirectional : bool or "auto"
@@ -44,6 +44,11 @@ min_count : int
     Minimum number of occurrences in training for a token (X of str) to have its own vector; all rarer tokens share
     one. With 2, the tokens that occur once train the shared vector. Occurrences are weighted by ``sample_weight``; with
     1, each token of positive weight has its own vector.
+differences : bool or "auto"
+    Whether the network also reads the change of each channel since the step before, divided by its root mean square
+    (with ``standardize=False``: as it is). X must then hold numbers only, without gaps and time stamps. "auto" does so
+    for smooth series of such numbers, if there is one target for each sequence: if the channel in the middle changes by
+    less than 0.25 standard deviations from step to step.
 missing : {"error", "mask", "decay"}
     How to treat NaN. "error" raises an error. "mask" replaces it by the mean of the channel, and adds for each channel
     whether it was measured and the time since its last measurement. "decay" replaces it by the last measured value,
@@ -68,7 +73,7 @@ recurrent_dropout : float
     the same units at all steps of a sequence [2]_.
 zoneout : float
     Fraction of the state that keeps its value from one step to the next in training, drawn at each step [3]_. For
-    cells that carry their state ("lstm", "gru", "mgu").
+    cells that carry their state ("lstm", "gru", "mgu", "mingru").
 input_init : str or BaseInitializer
     Initial weights of the inputs and of the readout: "glorot_uniform", "glorot_normal", "he_uniform", "he_normal",
     "orthogonal", "identity", "uniform", "zeros", or an instance.
@@ -91,7 +96,9 @@ learning_rate_init : float
     Learning rate, or the maximum of its schedule. Not used by "lbfgs".
 max_iter : int or "auto"
     Maximum number of epochs, or of iterations of "lbfgs". "auto" takes as many epochs as make 1500 updates, but at
-    least 20 and at most 200.
+    least 20 and at most 200; with L targets for each sequence, 1500 and 200 are divided by the fourth root of L. With a
+    vocabulary of 1000 tokens or more, it takes 5 to 20 epochs, for 200 updates, or 10 to 20, for 500 updates, if each
+    token has a target.
 clip_norm : float or None
     Maximum norm of the gradient over all parameters; larger gradients are scaled down to it. None does not clip. Not
     used by "lbfgs".
@@ -102,7 +109,9 @@ tol : float or None
     for `n_iter_no_change` epochs. None runs all epochs, or with `early_stopping` means 0. For "lbfgs", training stops
     when the largest element of the gradient is at most `tol`, where None means 1e-4.
 n_iter_no_change : int
-    Number of epochs without improvement after which training stops.
+    Number of epochs without improvement after which training stops. With `early_stopping` and a schedule that falls to
+    almost 0 ("cosine", "one_cycle"), training then goes on from the best epoch for half as many epochs as have led
+    there, while the learning rate falls to its end.
 early_stopping : bool or "auto"
     Whether to hold out `validation_fraction` of the sequences, to stop when the score on them does not improve, and to
     keep the best weights. "auto" does so if held-out sequences or groups are passed to `fit`; for groups, `verbose`

@@ -16,6 +16,7 @@ from ..optimizers import BaseOptimizer
 from ..sequences._ragged import is_ragged
 from ..sequences._steps import is_text
 from ._ahead import warn_if_answer_is_read
+from ._amount import Amount, penalty_of
 from ._description import describe_fitted_model, describe_model, describe_run, learned_with, refuse_other_model
 from ._fitted import Fitted, training_attributes
 from ._given import Given
@@ -125,7 +126,7 @@ def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: No
     lengths = np.concatenate([part.lengths for part in given.all_sequences])
     trained = split.trains_on(len(lengths))
     input_weight = _weight_of_inputs(parameters, given.sequences, target, trained, request)
-    columns = last.attributes.inputs_ if last else learn_columns_of(parameters, given, input_weight)
+    columns = last.attributes.inputs_ if last else learn_columns_of(parameters, given, input_weight, target.per_step)
     trained = target.of_rows(trained, lengths)
 
     fitted = task.resumed(last.task, request) if last else task.learn(target, trained, columns, request)
@@ -195,8 +196,9 @@ def _weight_of_inputs(parameters, sequences, target, trained, request):
     return np.repeat(weight, sequences.lengths) * (steps <= np.repeat(last, sequences.lengths))
 
 
-def learn_columns_of(parameters, given, weight):
+def learn_columns_of(parameters, given, weight, per_step=False):
     """The `InputColumns` of what is given, as the parameters say."""
+    is_auto = parameters.differences == "auto"
     return learn_columns(
         given.sequences,
         weight,
@@ -204,6 +206,7 @@ def learn_columns_of(parameters, given, weight):
         time_channel=given.roles.time_channel,
         categorical=given.roles.categorical,
         min_count=parameters.min_count if is_text(given.sequences.values) else 1,
+        differences=False if is_auto and per_step else parameters.differences,
     )
 
 
@@ -297,10 +300,21 @@ def start(prepared, verbose=False):
     task.attach(data)
     n_steps = network.n_steps(data.longest(split.rows))
     rows = split.rows[data.weight[split.rows] > 0]  # as if the others were not there, in mini-batches too
-    alpha = parameters.alpha / data.mean_targets(rows)
-    settings = settings_of(parameters, len(rows), alpha, prepared.request.one_epoch, verbose)
+    one_epoch, n_targets = prepared.request.one_epoch, data.mean_targets(rows)
+    alpha = penalty_of(parameters, lambda: 1.0 if one_epoch else _noise(task, encoder, data, rows)) / n_targets
+    n_counted = n_targets if task.per_step and not task.is_of_X else 1.0
+    amount = Amount(len(rows), n_counted, max(map(len, encoder.categories.values()), default=0))
+    settings = settings_of(parameters, amount, alpha, one_epoch, verbose)
     settings = replace(settings, no_skill=task.no_skill)
     return Started(prepared, task, encoder, data, rows, settings, _state(prepared, n_steps, raw_prediction))
+
+
+def _noise(task, encoder, data, rows):
+    """Part of the variance of the target that is noise; 1 for losses that are no distances, which divide by it."""
+    from ._noise import share_of_noise  # noqa: PLC0415 (brings the compiler)
+
+    is_distance = task.loss.scales_target and task.loss.n_raw(1) == 1
+    return share_of_noise(data, rows, encoder.n_channels) if is_distance and encoder.only_numbers else 1.0
 
 
 def _target_in_units(prepared):

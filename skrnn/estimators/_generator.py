@@ -34,8 +34,8 @@ dropout : float or "auto"
     `truncation`, but 0 with "lbfgs" and if there are no such units.
 recurrent_dropout : float or "auto"
     Fraction of the state to drop in training in the products of a cell, the same units at all steps of a sequence [2]_.
-    "auto" is 0.3, but 0 with `truncation`, with "lbfgs", for cells without such products ("indrnn"), and if `dropout`
-    is a number.
+    "auto" is 0.3, but 0 with `truncation`, with "lbfgs", for cells without such products ("indrnn", "mingru",
+    "linoss"), and if `dropout` is a number.
 batch_size : int or "auto"
     Number of sequences in a mini-batch, and of streams that long sequences are cut into (see `truncation`). "auto"
     takes n_sequences / 64, but at least 16 and at most 64; with `truncation` 32.

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from ..network.encoding import mean_and_scale, number_channels
+from ..network.encoding import number_channels
+from ..network.moments import mean_and_scale
 from ..sequences import SequenceArray
 
 ROUNDING = 10  # times the precision of the values: less is no change in training

@@ -126,8 +126,8 @@ def _have_become(each, kept):
 def _quickly_encoded(estimator, X, dtype):
     """Encoded steps and offsets of an X that neither needs a conversion nor gives an error or a warning; else Nones."""
     encoder = estimator.inputs_
-    found = quick_steps(estimator, X) if encoder.only_scales else None
-    return (None, None) if found is None else (encoder.encode_finite(found[0], dtype), found[1])
+    found = quick_steps(estimator, X) if encoder.only_numbers else None
+    return (None, None) if found is None else (encoder.encode_finite(*found, dtype), found[1])
 
 
 def _n_workers(estimator, work):

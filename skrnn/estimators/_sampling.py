@@ -59,7 +59,7 @@ def _block(stepper, choice, start, seed, numbers):
     stepper.values[:n] = start.values
     chosen, lengths, ended = [], start.n_steps.copy(), np.zeros(n, bool)
     for t in range(n_steps):
-        stepper.run()
+        stepper.program.run()
         raw, u = stepper.out[:n].astype(np.float64), uniforms(seed, numbers, t, choice.n_draws)
         is_lost = (t < lengths) & ~np.isfinite(raw).all(axis=1)
         if is_lost.any():

@@ -16,12 +16,9 @@ from ..initializers import Scheme, get_bias_initializer, get_initializer
 from ..network.structure import Structure
 from ..optimizers import get_optimizer
 from ..schedules import Constant, get_schedule
+from ._amount import batch_size_of, n_epochs_of
 
 MOST_BYTES = 2.0**62  # more than any machine has, and few enough for sums of them in 64 bits
-# batch_size="auto" and max_iter="auto": batches large enough for the processor to work well and small enough for many
-# updates in an epoch, and epochs enough for updates enough; chosen by experiment, see docs/defaults.rst.
-SMALLEST_BATCH, LARGEST_BATCH, BATCHES_PER_EPOCH = 16, 64, 16
-FEWEST_EPOCHS, MOST_EPOCHS, UPDATES = 20, 200, 1500
 
 
 class Auto(NamedTuple):
@@ -153,16 +150,16 @@ def scheme_of(parameters, structure, n_steps=0):
     return Scheme(inputs, recurrent, biases, int(n_steps))
 
 
-def settings_of(parameters, n_sequences, alpha, one_epoch, verbose):
-    """How to train on so many sequences."""
+def settings_of(parameters, amount, alpha, one_epoch, verbose):
+    """How to train on so much data."""
     from ..training.state import Settings  # noqa: PLC0415 (brings the compiler)
 
-    schedule, batch_size = get_schedule(parameters.learning_rate), batch_size_of(parameters, n_sequences)
+    schedule, batch_size = get_schedule(parameters.learning_rate), batch_size_of(parameters, amount.n_sequences)
     return Settings(
         alpha=alpha,
         batch_size=batch_size,
         learning_rate=parameters.learning_rate_init,
-        max_iter=1 if one_epoch else _n_epochs(parameters, -(-n_sequences // batch_size)),
+        max_iter=1 if one_epoch else n_epochs_of(parameters, amount, batch_size),
         clip_norm=np.inf if parameters.clip_norm is None else parameters.clip_norm,
         shuffle=parameters.shuffle,
         tol=parameters.tol,
@@ -175,16 +172,3 @@ def settings_of(parameters, n_sequences, alpha, one_epoch, verbose):
         open_ended=one_epoch,
         own_share=1.0 - getattr(parameters, "teacher_forcing", 1.0),
     )
-
-
-def batch_size_of(parameters, n_sequences):
-    size = parameters.batch_size
-    if size == "auto":
-        size = min(max(n_sequences // BATCHES_PER_EPOCH, SMALLEST_BATCH), LARGEST_BATCH)
-    return min(size, n_sequences)
-
-
-def _n_epochs(parameters, n_batches):
-    if parameters.max_iter != "auto":
-        return parameters.max_iter
-    return min(max(-(-UPDATES // n_batches), FEWEST_EPOCHS), MOST_EPOCHS)

@@ -56,7 +56,7 @@ def _steps(predictor, order, raw):
     for t in range(lengths[0]):
         n = int(np.searchsorted(-lengths, -t))  # those that have a step t
         stepper.values[:n] = values[begins[:n] + t]
-        stepper.run()
+        stepper.program.run()
         raw[order[:n]] = stepper.out[:n]
         yield raw
 

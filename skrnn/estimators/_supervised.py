@@ -12,6 +12,7 @@ from .._core.members import OF_EACH_NETWORK, refuse_several, split_members
 from ..sequences._containers import items_of
 from ..sequences._ragged import is_ragged, split_steps
 from ..sequences._steps import check_container
+from ..streaming._decoder import Decoder
 from ._base import FEATURE_POOLINGS, ways_of_prediction
 from ._step_by_step import staged, stream_of
 from ._trained import BaseTrained
@@ -154,8 +155,9 @@ class BaseSupervised(BaseTrained):
         return split_steps(rows, offsets) if self.per_step_ else rows
 
     def _decoders(self):
-        """What a stream makes of raw predictions, by the names of its methods."""
-        return {"step": self._restored_task().numbers}
+        """What a stream makes of raw predictions, a `Decoder` by the names of its methods."""
+        task = self._restored_task()
+        return {"step": Decoder(task.numbers, task.link())}
 
     def stream(self, n_streams=1):
         """Give what predicts step by step, as the steps of sequences come in.

@@ -12,6 +12,7 @@ from sklearn.utils.validation import _check_feature_names_in, check_is_fitted
 from .._core.parameters import keep, plain, usable
 from ..persistence._estimators import saved
 from ..sequences import SequenceArray
+from ..streaming._decoder import Decoder
 from ._base import FEATURE_POOLINGS, BaseRNN
 from ._documentation import ARGUMENTS, FITTED, REFERENCES, SHARED, documented, table
 from ._exclusive import exclusive
@@ -143,6 +144,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         categorical_features=None,
         embedding_dim="auto",
         min_count=1,
+        differences=False,
         missing="error",
         time_channel=None,
         convolution=None,
@@ -285,7 +287,7 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         """
         from ..network.results import Pooled  # noqa: PLC0415 (brings the compiler)
 
-        return stream_of(self, n_streams, lambda: Pooled(tuple(self._poolings())), lambda: {"step": np.copy})
+        return stream_of(self, n_streams, lambda: Pooled(tuple(self._poolings())), lambda: {"step": Decoder(np.copy)})
 
     @available_if(_can_invert)
     def inverse_transform(self, X):

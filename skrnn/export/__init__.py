@@ -1,13 +1,9 @@
 """Fitted estimators as programs for other machines."""
 
 from ._onnx import to_onnx
+from ._registration import register_with_skl2onnx
 from ._to_c import to_c
 
-try:
-    from ._skl2onnx import register as _register
-except ImportError:  # skl2onnx is an extra
-    pass
-else:
-    _register()
+register_with_skl2onnx()
 
 __all__ = ["to_c", "to_onnx"]

@@ -2,31 +2,65 @@
 
 import numpy as np
 
+from ..estimators._validation import naming
 from ..sequences import as_sequence_array
 from ..sequences._steps import is_text
 from ..sequences._validate import rows_as_sequences
 
 TOLERANCE = {"float32": 1e-6, "float64": 1e-9}  # of probabilities
 OF_NUMBERS = 10  # times as much, in units of how far numbers are from their middle, at least 1
-METHODS = {"labels": "predict", "predictions": "predict", "probabilities": "predict_proba", "features": "transform"}
+METHODS = {
+    "labels": ("predict",),
+    "predictions": ("predict",),
+    "probabilities": ("predict_proba",),
+    "features": ("transform",),
+    "scores": ("decision_function", "transform"),  # of clusterers: distances
+}
 
 
 def compare(model, estimator, parts, X):
     """Raise a ValueError with the largest difference if a model puts out for X what the estimator does not predict."""
     dtype, owner = parts.network.dtype.name, type(estimator).__name__
-    found = Runner(model, per_step=parts.network.per_step).run(X)
+    runner = Runner(model, per_step=parts.network.per_step)
     if parts.network.puts_out_sequences:
-        _compare_outputs(found, estimator.predict(X), dtype, owner)
+        with naming("check"):
+            expected = estimator.predict(X)
+        _compare_outputs(runner.run(X), expected, dtype, owner)
         return
-    for name, values in found.items():
-        method = getattr(estimator, METHODS.get(name, name), None)
-        if method is not None:
-            expected = method(X)
-            expected = np.concatenate(list(expected)) if parts.network.per_step else np.asarray(expected)
-            if name == "labels":
-                _compare_labels(values, expected, found.get("probabilities"), dtype, owner)
-            else:
-                _compare_numbers(name, values, expected, dtype, owner)
+    methods = {name: _method(estimator, name, owner) for name in runner.outputs if not name.endswith(".next")}
+    with naming("check"):  # before the model runs, whose errors are not about X
+        all_expected = {name: getattr(estimator, method)(X) for name, method in methods.items()}
+    found = runner.run(X)
+    for name, expected in all_expected.items():
+        expected = np.concatenate(list(expected)) if parts.network.per_step else np.asarray(expected)
+        if (name, methods[name]) == ("scores", "transform"):  # roots lose half of the digits of distances near 0
+            _compare_numbers("squares of distances", found[name] ** 2, expected**2, dtype, owner)
+        elif name == "labels":
+            _compare_labels(found[name], expected, _are_sure(found, dtype), dtype, owner)
+        else:
+            _compare_numbers(name, found[name], expected, dtype, owner)
+
+
+def _method(estimator, output, owner):
+    """The name of the method of an estimator that gives what an output holds."""
+    for name in METHODS.get(output, ()):
+        if hasattr(estimator, name):
+            return name
+    raise ValueError(
+        f"check cannot compare the output {output!r}, since no method of this {owner} gives it: leave check out, and "
+        "compare what the model puts out by yourself."
+    )
+
+
+def _are_sure(found, dtype):
+    """Which labels rounding does not change; where classes are as probable as each other, either is right."""
+    probabilities, scores = found.get("probabilities"), found.get("scores")
+    if probabilities is None:
+        return True if scores is None or scores.ndim > 1 else np.abs(scores) > OF_NUMBERS * TOLERANCE[dtype]
+    if found["labels"].ndim > 1:
+        return np.abs(probabilities - 0.5) > TOLERANCE[dtype]
+    top = np.sort(probabilities, axis=1)[:, -2:]
+    return top[:, -1] - top[:, 0] > 2 * TOLERANCE[dtype]
 
 
 def _compare_outputs(found, expected, dtype, owner):
@@ -36,18 +70,13 @@ def _compare_outputs(found, expected, dtype, owner):
         _compare_numbers("predictions", np.concatenate(found["predictions"]), np.concatenate(expected), dtype, owner)
         return
     of_expected = np.array([len(labels) for labels in expected])
-    _compare_labels(lengths, of_expected, None, dtype, f"{owner} in lengths, that is,")
+    _compare_labels(lengths, of_expected, True, dtype, f"{owner} in lengths, that is,")
     labels = [row[:n] for row, n in zip(found["labels"], lengths, strict=True)]
-    _compare_labels(np.concatenate(labels), np.concatenate(expected), None, dtype, owner)
+    _compare_labels(np.concatenate(labels), np.concatenate(expected), True, dtype, owner)
 
 
-def _compare_labels(found, expected, probabilities, dtype, owner):
-    differ = found != expected
-    if probabilities is not None and found.ndim == 1:  # where classes are as probable as each other, either is right
-        top = np.sort(probabilities, axis=1)[:, -2:]
-        differ &= top[:, 1] - top[:, 0] > 2 * TOLERANCE[dtype]
-    elif probabilities is not None:
-        differ &= np.abs(probabilities - 0.5) > TOLERANCE[dtype]
+def _compare_labels(found, expected, are_sure, dtype, owner):
+    differ = (found != expected) & are_sure
     if differ.any():
         row = int(np.argwhere(differ)[0][0])
         raise ValueError(

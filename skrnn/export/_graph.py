@@ -17,6 +17,18 @@ def import_onnx():
     return onnx
 
 
+def check_strings(texts, what):
+    """Refuse texts that have no form in UTF-8, as strings of ONNX have; `what`: what comes before the text."""
+    for text in texts:
+        try:
+            text.encode("utf-8")
+        except UnicodeEncodeError as error:
+            raise ValueError(
+                f"{what} {text!r:.60} cannot be exported: strings of ONNX are of UTF-8, where half of a surrogate pair "
+                "has no form. Fit without it."
+            ) from error
+
+
 class Graph:
     """Nodes, one after the other, and constants.
 

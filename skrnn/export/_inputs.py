@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ._graph import check_strings
+
 LARGEST_FLOAT32_CODE = 2**24
 
 
@@ -160,6 +162,7 @@ class InputWriter:
             values = X if self.has_one_token else graph.node("Gather", X, np.int64(channel), axis=axis)
             names = {"values_int64s": list(known.values()), "default_int64": 0}
             if self.encoder.is_text:
+                check_strings(known, f"Channel {channel} with the token")
                 names["keys_strings"] = list(known)
             else:
                 values = graph.cast(values, np.float64)

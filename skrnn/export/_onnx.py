@@ -42,8 +42,9 @@ def to_onnx(estimator, path=None, *, step=False, check=None, opset=OPSET, dtype=
         The model. Its inputs are ``X`` (n, T, n_channels), padded behind the end of sequences with any values, or of
         str (n, T) if X holds tokens of one channel, and ``lengths`` (n,) of int64. Its outputs are ``labels`` and
         ``probabilities``, or ``predictions``, or ``features``; where steps have targets, with an axis for T behind the
-        first. What stands behind the end of a sequence then has no meaning. Sequences of labels that are put out have
-        ``output_lengths``.
+        first. What stands behind the end of a sequence then has no meaning. Without ``predict_proba``, the last
+        estimator of a pipeline gives ``scores`` beside ``labels``: those of ``decision_function``, or distances to
+        clusters. Sequences of labels that are put out have ``output_lengths``.
 
     Raises
     ------

@@ -4,10 +4,11 @@ import warnings
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.base import is_classifier, is_regressor
+from sklearn.base import is_regressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.svm import SVC, NuSVC
 from sklearn.utils.validation import check_is_fitted
 
 from ..estimators._classifier import RNNClassifier
@@ -18,7 +19,7 @@ from ..estimators._seq2seq_regressor import Seq2SeqRegressor
 from ..estimators._transformer import SequenceTransformer
 from ..preprocessing import PerStep, TokenEncoder
 from ._decoders import DecoderWriter
-from ._graph import ML_DOMAIN
+from ._graph import ML_DOMAIN, check_strings
 from ._networks import NetworkWriter
 from ._paths import PathWriter
 from ._sklearn import splice
@@ -113,6 +114,8 @@ def _refuse(estimator):
     if name in WITHOUT_FORM:
         raise ValueError(f"{name} cannot be exported to ONNX, since {WITHOUT_FORM[name]}.")
     known = ", ".join(each.__name__ for each in NETWORKS)
+    if isinstance(estimator, type):
+        name = f"The class {estimator.__name__}"
     raise ValueError(
         f"{name} cannot be exported to ONNX: to_onnx takes a fitted {known}, or a "
         "Pipeline with PerStep or TokenEncoder before one of them, and what skl2onnx knows behind it."
@@ -141,6 +144,7 @@ class TokenWriter:
 
     def __init__(self, encoder):
         self.vocabulary = encoder.vocabulary_
+        check_strings(self.vocabulary, "TokenEncoder with the token")
 
     def write(self, graph, X):
         """Codes of tokens X."""
@@ -174,23 +178,31 @@ def write_behind(graph, estimators, features):
     # skl2onnx knows more estimators alone than in pipelines.
     estimator = make_pipeline(*estimators) if len(estimators) > 1 else last
     found = splice(graph, estimator, rows, n, np.float64)
-    if is_classifier(last):
-        names = ["labels", "probabilities" if hasattr(last, "predict_proba") else "scores"]
-    elif is_regressor(last):
+    if is_regressor(last):
         names = ["predictions"]
+    elif hasattr(last, "predict"):  # a classifier, clusterer, outlier detector or mixture
+        names = ["labels", "probabilities" if hasattr(last, "predict_proba") else "scores"]
     else:
         names = ["features"] if len(found) == 1 else [name for (name, _, _), _ in found]
     for name, ((_, dtype, shape), value) in zip(names, found, strict=True):
         if dtype.kind == "f":  # some operators put out another type than skl2onnx declares
             value = graph.cast(value, dtype)
         if name in ("labels", "predictions"):  # whose shapes skl2onnx does not always declare
-            shape = _shape_of_prediction(estimator, n)
+            shape = _shape_of_row(estimator.predict, features)
             value = graph.node("Reshape", value, [-1, *shape])
+        elif name == "scores" and hasattr(last, "decision_function"):
+            declared, shape = shape, _shape_of_row(estimator.decision_function, features)
+            if declared and not shape:  # of two classes there may be two columns; SVMs turn the sign of the second
+                column = 0 if isinstance(last, SVC | NuSVC) else -1
+                value = graph.node("Gather", value, np.int64(column), axis=1)
+        elif name == "scores":  # distances, which skl2onnx takes as roots of what may be a little less than 0
+            nothing = graph.reduce("ReduceSum", graph.node("Mul", rows, np.float64(0)), -1, keepdims=True)  # or NaN
+            value = graph.node("Where", graph.node("IsNaN", value), graph.cast(nothing, dtype), value)
         yield Output(name, value, dtype, shape)
 
 
-def _shape_of_prediction(estimator, n_columns):
-    """What `predict` gives for a row, as a list of sizes."""
+def _shape_of_row(method, features):
+    """What a method gives for a row of features, as a list of sizes."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of names that columns do not have here
-        return list(np.shape(estimator.predict(np.zeros((1, n_columns))))[1:])
+        return list(np.shape(method(np.zeros((1, *features.shape), features.dtype)))[1:])

@@ -16,7 +16,7 @@ KINDS = {
 
 
 def register():
-    """Let skl2onnx know the estimators of this package. Importing `skrnn.export` does that, where it is installed."""
+    """Let skl2onnx know the estimators of this package."""
     from ..estimators._classifier import RNNClassifier  # noqa: PLC0415 (brings what only exports need)
     from ..estimators._regressor import RNNRegressor  # noqa: PLC0415
     from ..estimators._transformer import SequenceTransformer  # noqa: PLC0415

@@ -7,6 +7,9 @@ from ._graph import ML_DOMAIN
 
 ML_OPSET = 3  # the newest that skl2onnx and all of its converters know
 WITHOUT_FLOAT64 = {"Imputer", "SVMClassifier", "SVMRegressor"}  # operators that ONNX Runtime has for float32 only
+# Options of skl2onnx, of which classifiers have some or none: that outputs are arrays, and not probabilities. The third
+# is the default, and given because skl2onnx adds "zipmap" to a pipeline without options, which LinearSVC has not.
+OF_CLASSIFIERS = {"zipmap": False}, {"raw_scores": True}, {"nocl": False}, None
 
 
 def splice(graph, estimator, rows, n_columns, dtype):
@@ -35,9 +38,9 @@ def _converted(graph, estimator, n_columns, dtype):
     """The model that skl2onnx makes of an estimator, and the dtype of its rows: float32 if there is none of float64."""
     first = None
     for each in [dtype] if dtype is np.str_ else [dtype, np.float32]:
-        for zipmap in ({"zipmap": False}, None) if is_classifier(estimator) else (None,):
+        for options in OF_CLASSIFIERS if is_classifier(estimator) else (None,):
             try:
-                return _convert(graph, estimator, n_columns, each, zipmap), each
+                return _convert(graph, estimator, n_columns, each, options), each
             except Exception as error:  # of many types
                 first = first or error
     names = " with ".join(type(step).__name__ for step in getattr(estimator, "named_steps", {"": estimator}).values())
@@ -52,11 +55,12 @@ def _convert(graph, estimator, n_columns, dtype, options):
     skl2onnx = import_skl2onnx()
     types = skl2onnx.common.data_types
     kinds = {np.str_: types.StringTensorType, np.float32: types.FloatTensorType, np.float64: types.DoubleTensorType}
+    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     model = skl2onnx.convert_sklearn(
         estimator,
         initial_types=[("rows", kinds[dtype]([None, n_columns]))],
         target_opset={"": graph.opset, ML_DOMAIN: ML_OPSET},
-        options=options and {id(estimator): options},
+        options=options and {id(last): options},
     )
     graph.onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True)
     wrong = sorted({node.op_type for node in model.graph.node} & WITHOUT_FLOAT64) if dtype is np.float64 else []

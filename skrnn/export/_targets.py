@@ -7,6 +7,7 @@ import numpy as np
 from ..estimators.tasks._classes import Classes, Labels
 from ..estimators.tasks._numbers import Numbers
 from ..losses import BaseLoss, Normal, Poisson, Quantiles, StudentT
+from ._graph import check_strings
 
 BLOCKS = {Normal: lambda loss: 0, StudentT: lambda loss: 0, Quantiles: lambda loss: len(loss.quantiles) // 2}
 
@@ -44,6 +45,7 @@ def label_array(name, classes):
         labels = classes.tolist()
         odd = next((label for label in labels if not isinstance(label, str)), None)
         if odd is None:
+            check_strings(labels, f"{name} with the class label")
             return np.array(labels, dtype=object)
         what = f"{odd!r} of {type(odd).__name__}"
     elif kind in "biuf" and (kind != "u" or classes.max() <= np.iinfo(np.int64).max):

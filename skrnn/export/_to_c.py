@@ -69,6 +69,8 @@ def to_c(estimator, path, *, quantize=False, check=None):
     from ._c.program import program  # noqa: PLC0415
     from ._c.sequences import as_in_c, cases, expected, made_up  # noqa: PLC0415
 
+    if not isinstance(quantize, bool | np.bool_):
+        raise ValueError(f"quantize must be True or False; got {quantize!r:.100}.")
     file_name, name, test_path = _names(path)
     model = described(estimator, quantize)
     encoder, dtype = model.encoder, model.network.dtype.name
@@ -102,10 +104,11 @@ def _names(path):
 
 
 def _validated(estimator, X, dtype):
-    from ..estimators._validation import validate_inputs  # noqa: PLC0415
+    from ..estimators._validation import naming, validate_inputs  # noqa: PLC0415
 
     encoder = estimator.inputs_
-    return validate_inputs(estimator, X, dtype, missing=encoder.missing, text=encoder.is_text)
+    with naming("check"):
+        return validate_inputs(estimator, X, dtype, missing=encoder.missing, text=encoder.is_text)
 
 
 def _rounded(estimator, model, quantize, sequences):

@@ -48,9 +48,7 @@ def read_covariates(X, names, panel, ahead=0, seen=None, *, beyond=False):
     columns : list
     """
     if X is None:
-        if seen and not set(seen) <= set(names):
-            needed = [name for name in seen if name not in names]
-            raise ValueError(f"fit saw the covariates {seen}: pass X with {needed} for the steps to forecast.")
+        _refuse_no_covariates(names, seen, beyond)
         return [np.full((n + ahead, len(seen or [])), np.nan) for n in panel.lengths], list(seen or [])
     tables = _tables(X, panel)
     columns = _columns(tables[0])
@@ -61,6 +59,16 @@ def read_covariates(X, names, panel, ahead=0, seen=None, *, beyond=False):
     wanted = columns if seen is None else seen
     rows = [_rows(table, columns, wanted, names, panel, i, ahead, beyond) for i, table in enumerate(tables)]
     return rows, wanted
+
+
+def _refuse_no_covariates(names, seen, beyond):
+    """Refuse that there is no X, where there are columns to read."""
+    if seen is None and names:
+        raise ValueError(f"past_covariates names {names}, columns of X, but there is no X: pass it, or leave them out.")
+    needed = [name for name in seen or [] if not (beyond and name in names)]
+    if needed:
+        steps = "steps to forecast" if beyond else "steps of y, and what is known in advance for those to forecast"
+        raise ValueError(f"fit saw the covariates {seen}: pass X with {needed} for the {steps}.")
 
 
 def _tables(X, panel):

@@ -13,9 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 from .._core.parameters import PlainEstimator, keep
 from .._core.threads import one_blas_thread
 from ..estimators import RNNRegressor
+from ..estimators._amount import batch_size_of
 from ..estimators._documentation import REFERENCES as SHARED_REFERENCES
 from ..estimators._documentation import SHARED, documented, table
-from ..estimators._settings import batch_size_of
 from ..estimators._validation import check_count
 from ..losses import NegativeBinomial
 from ..persistence._attributes import pickled_state, unpickled_attributes
@@ -440,6 +440,7 @@ class RNNForecaster(PlainEstimator):
             batch_size=batch_size,
             max_iter=max_iter,
             early_stopping=False,
+            differences=False,  # they were not tried on windows of forecasts
             random_state=rng.randint(np.iinfo(np.int32).max),
         )
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from .._core.threads import one_blas_thread
 from ..estimators._validation import check_count
+from ..streaming._states import arrays_of
 from ._counts import check_counts
 from ._index import joined
 
@@ -118,7 +119,7 @@ class ForecastStream:
 
     @state.setter
     def state(self, state):
-        expected, given = self.state, {name: np.asarray(array) for name, array in dict(state).items()}
+        expected, given = self.state, arrays_of(state)
         if given.keys() != expected.keys() or given["lengths"].shape != expected["lengths"].shape:
             raise ValueError(
                 f"The state is of another stream: this one is of {self.n_streams} series, with {list(expected)}."

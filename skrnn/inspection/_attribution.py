@@ -1,15 +1,13 @@
 """Shares of the values of sequences in a prediction."""
 
-from numbers import Integral
-
 import numpy as np
 from joblib import effective_n_jobs
 from sklearn.utils import Bunch
-from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils._param_validation import StrOptions, validate_params
 
 from .._core.parameters import usable
 from ..estimators._prediction import network_and_thetas
-from ..estimators._validation import validate_inputs
+from ..estimators._validation import check_count, validate_inputs
 from ..network.data import SHARES, Data
 from ..network.inference import Predictor
 from ..network.reading import LinearInputs, Reading
@@ -142,8 +140,7 @@ class _Explained:
             chosen = places[first : first + self.n_at_a_time]
             copies = np.repeat(reading.values[np.newaxis], len(chosen), axis=0)
             for copy, place in zip(copies, chosen, strict=True):
-                rows, columns = reading.place_of(*place)
-                copy[rows, columns] = reading.baseline[rows, columns]
+                reading.occlude(copy, *place)
             for place, value in zip(chosen, self.values_at(copies), strict=True):
                 out[place] = (self.value - value)[0]
         return out
@@ -167,10 +164,7 @@ def _occlusion(explained, n_nodes):
 METHODS = {"integrated_gradients": _integrated_gradients, "gradient": _gradient, "occlusion": _occlusion}
 
 
-@validate_params(
-    {"method": [StrOptions(set(METHODS))], "n_nodes": [Interval(Integral, 1, None, closed="left")]},
-    prefer_skip_nested_validation=True,
-)
+@validate_params({"method": [StrOptions(set(METHODS))]}, prefer_skip_nested_validation=True)
 def attribute(estimator, X, *, target=None, method="integrated_gradients", baseline="mean", n_nodes=32):
     r"""Attribute predictions to the values of the sequences.
 
@@ -259,6 +253,7 @@ def attribute(estimator, X, *, target=None, method="integrated_gradients", basel
     >>> np.unravel_index(shares.argmax(), shares.shape)
     (np.int64(2), np.int64(0))
     """
+    check_count(n_nodes, "n_nodes")
     check_explainable(estimator)
     check_target(estimator, target)
     network, thetas = network_and_thetas(estimator)

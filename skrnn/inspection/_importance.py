@@ -1,24 +1,20 @@
 """Importance of the channels within segments of time, by permutation."""
 
 import warnings
-from numbers import Integral
 
 import numpy as np
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, OneToOneFeatureMixin
 from sklearn.metrics import check_scoring
 from sklearn.utils import Bunch, check_random_state
-from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils._param_validation import validate_params
 
+from ..estimators._validation import check_count
+from ..preprocessing import PerStep
 from ..sequences import SequenceArray
 from ..sequences._validate import validate_sequences
 
-POSITIVE = [Interval(Integral, 1, None, closed="left")]
 
-
-@validate_params(
-    {"n_segments": POSITIVE, "n_repeats": POSITIVE, "random_state": ["random_state"]},
-    prefer_skip_nested_validation=True,
-)
+@validate_params({"random_state": ["random_state"]}, prefer_skip_nested_validation=True)
 def step_importance(estimator, X, y, *, n_segments=10, n_repeats=5, scoring=None, random_state=None):
     """Measure how much the score depends on each channel within each segment of time.
 
@@ -63,7 +59,8 @@ def step_importance(estimator, X, y, *, n_segments=10, n_repeats=5, scoring=None
     Notes
     -----
     Time stamps cannot be exchanged, as they have to rise: the channel that the estimator was told by ``time_channel``
-    has importance NaN.
+    has importance NaN. So has that of a network in a pipeline, behind `PerStep` with transformers that put out a column
+    for each that they read, like `StandardScaler`.
 
     Examples
     --------
@@ -77,9 +74,10 @@ def step_importance(estimator, X, y, *, n_segments=10, n_repeats=5, scoring=None
     >>> [int(k) for k in np.unravel_index(importances.argmax(), importances.shape)]
     [0, 1]
     """
+    check_count(n_segments, "n_segments")
+    check_count(n_repeats, "n_repeats")
     scorer, rng = check_scoring(estimator, scoring=scoring), check_random_state(random_state)
-    sequences = _packed(X)
-    fixed = getattr(getattr(estimator, "inputs_", None), "time_channel", None)
+    sequences, fixed = _packed(X), _time_channel(estimator)
 
     def score(sequences):
         with warnings.catch_warnings():  # of a table whose columns had names
@@ -96,6 +94,28 @@ def step_importance(estimator, X, y, *, n_segments=10, n_repeats=5, scoring=None
                 others = _exchanged(sequences, channel, (segment, n_segments), rng.permutation(len(sequences)))
                 out[channel, segment, repeat] = before - score(others)
     return Bunch(importances_mean=out.mean(axis=2), importances_std=out.std(axis=2), importances=out)
+
+
+def _time_channel(estimator):
+    """The channel of X in which a network, also of a pipeline or a search, finds time stamps; None if it reads none."""
+    held = next((name for name in ("best_estimator_", "estimator_") if hasattr(estimator, name)), None)
+    if held is not None:
+        return _time_channel(getattr(estimator, held))
+    if not hasattr(estimator, "steps"):
+        return getattr(getattr(estimator, "inputs_", None), "time_channel", None)
+    steps = [(name, step) for name, step in estimator.steps if step is not None and step != "passthrough"]
+    channels = [_time_channel(step) for _, step in steps]
+    where = next((k for k, channel in enumerate(channels) if channel is not None), None)
+    if where is None:
+        return None
+    for name, step in steps[:where]:
+        if not (isinstance(step, PerStep) and isinstance(step.transformer_, OneToOneFeatureMixin)):
+            raise ValueError(
+                f"The network {steps[where][0]!r} reads time stamps, and behind the step {name!r} they may stand in "
+                "another channel than in X, where they must not be exchanged: pass the steps of the pipeline from "
+                f"{steps[where][0]!r} on, and X as the steps before transform it."
+            )
+    return channels[where]
 
 
 def _packed(X):

@@ -45,19 +45,29 @@ def address_of(kernel, signature, result=None):
 
     result : letter of the number that the kernel returns, None if nobody wants it.
     """
-    arguments = tuple(map(numba_type, signature))
-    if arguments not in kernel.overloads:
-        kernel.compile(arguments)
-    compiled = kernel.overloads[arguments]
+    compiled = _compiled(kernel, signature)
     returned = compiled.signature.return_type
     if returned not in _RESULTS[result]:
         raise TypeError(f"{kernel} returns {returned}, for which there is no place")
-    expected = cpu_target.target_context.call_conv.get_function_type(returned, arguments).args[2:]
+    expected = cpu_target.target_context.call_conv.get_function_type(returned, compiled.signature.args).args[2:]
     expected = ["ptr" if isinstance(each, ir.PointerType) else str(each) for each in expected]
     passed = [each.split()[0] for each in _CallerCode(signature).arguments]
     if expected != passed:
         raise TypeError(f"Numba passes {expected} to {kernel}, not {passed}")
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)
+
+
+@functools.cache
+def entry_of(kernel, signature):
+    """The function by which Python enters a kernel with described arguments, whose types it does not look at."""
+    return _compiled(kernel, signature).entry_point
+
+
+def _compiled(kernel, signature):
+    arguments = tuple(map(numba_type, signature))
+    if arguments not in kernel.overloads:
+        kernel.compile(arguments)
+    return kernel.overloads[arguments]
 
 
 @functools.cache

@@ -129,9 +129,9 @@ def store_rows(Y, column, width, starts, begins, out):
 @stage
 def last_states(Z, starts, H, last, column):
     """last[n, column : column + H] = state after the last step of sequence n."""
-    n_steps = starts.shape[0] - 2
+    lanes, n_steps = VECTOR_BYTES // Z.itemsize, starts.shape[0] - 2
     for t in range(n_steps):
         longer = starts[t + 3] - starts[t + 2] if t + 1 < n_steps else 0
         for n in range(longer, starts[t + 2] - starts[t + 1]):
-            for j in range(H):
-                last[n, column + j] = Z[starts[t + 1] + n, j]
+            for j in range(0, H, lanes):
+                store(last, n, column + j, H - j, load(Z, starts[t + 1] + n, j, H - j))

@@ -1,4 +1,6 @@
-"""From raw predictions to probabilities, and to numbers in the unit of the target."""
+"""From raw predictions to probabilities, to numbers of classes, and to numbers in the unit of the target."""
+
+from math import isnan
 
 from ._jit import VECTOR_BYTES, kernel
 from .activations import exp
@@ -47,3 +49,14 @@ def rescale(raw, scale, mean, out):
     for n in range(raw.shape[0]):
         for k in range(raw.shape[1]):
             out[n, k] = float(raw[n, k]) * scale[k] + mean[k]
+
+
+@kernel
+def decide(raw, out):
+    """out[n, 0] = number of the class that raw[n] speaks for, as ``argmax`` gives it; of two there is one column."""
+    for n in range(raw.shape[0]):
+        best = 0
+        for k in range(1, raw.shape[1]):
+            if raw[n, k] > raw[n, best] or (isnan(raw[n, k]) and not isnan(raw[n, best])):
+                best = k
+        out[n, 0] = best if raw.shape[1] > 1 else int(raw[n, 0] > 0)

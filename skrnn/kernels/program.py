@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.core import config
 
-from ._native import address_of, caller_of
+from ._native import address_of, caller_of, entry_of
 from .driver import execute
 
 IS_COMPILED = not config.DISABLE_JIT
@@ -146,7 +146,7 @@ class Program:
     def _set_pairs(self, pairs, *frames):
         self._pairs, self._frames = pairs, frames
         self._text = np.array([len(pairs) // 2, *pairs], np.int64)
-        self.address = place_of(self._text)
+        self.address, self._execute = place_of(self._text), entry_of(execute, ("q",))
 
     @classmethod
     def joined(cls, *programs):
@@ -166,12 +166,12 @@ class Program:
         Raises
         ------
         Exception
-            What a kernel has raised (`NUMBA_BOUNDSCHECK`).
+            What a kernel has raised; those behind it have not run.
         """
         if not self.is_compiled:
             for run in self._parts:
                 run()
-        elif failed := execute(self.address):
+        elif failed := self._execute(self.address):
             self.explain(failed)
 
     def explain(self, failed):

@@ -47,3 +47,17 @@ def standardize(values, mean, scale, out):
     for t in range(values.shape[0]):
         for c in range(values.shape[1]):
             out[t, c] = (float(values[t, c]) - mean[c]) / scale[c]
+
+
+@kernel
+def difference(values, offsets, mean, scale, difference_scale, out):
+    """Changes of standardised values since the step before, by their scale, into the columns behind theirs; first 0."""
+    C = values.shape[1]
+    for i in range(offsets.shape[0] - 1):
+        for c in range(C):
+            before = (float(values[offsets[i], c]) - mean[c]) / scale[c]
+            out[offsets[i], C + c] = 0
+            for t in range(offsets[i] + 1, offsets[i + 1]):
+                z = (float(values[t, c]) - mean[c]) / scale[c]
+                out[t, C + c] = (z - before) / difference_scale[c]
+                before = z

@@ -4,7 +4,6 @@
 `InputEncoder` adds means and scales, and encodes. This file alone knows in which order the columns come.
 """
 
-import functools
 from collections import Counter
 from inspect import signature
 
@@ -16,11 +15,11 @@ from ..sequences._convert import check_values
 from ..sequences._layout import place
 from ..sequences._steps import are_finite, is_text
 from ..sequences._vocabulary import encode_tokens, learn_vocabulary
+from .differences import are_smooth, difference_scale
+from .moments import kernel_of, laid_out, moments, put_standardized
 
 LARGEST_EMBEDDING = 64
-# Where squares may underflow, a spread is measured once more, on values magnified by a power of 2, without rounding.
 LARGEST_SINGLE = float(np.finfo(np.float32).max)
-TINY_SCALE, TINY_MEAN, MAGNIFICATION = 1e-140, 1e-120, 2.0**600
 
 
 def default_embedding_dim(n_codes):
@@ -33,7 +32,8 @@ class InputColumns:
 
     They are: the channels of numbers; with a time channel the time since the step before; with ``missing="mask"`` or
     "decay" after all these as many columns that are 1 where a value was measured, and as many of the time since it last
-    was; then the codes of tokens and categories.
+    was; then the codes of tokens and categories. With `differences`, which go with none of these, they are the channels
+    and after all of them the change of each since the step before, which is 0 at the first step.
 
     Parameters
     ----------
@@ -46,11 +46,13 @@ class InputColumns:
         Channel that holds time stamps.
     categories : dict of int to dict
         For each channel of tokens or categories their codes 1, 2, ...; 0 is for all others.
+    differences : bool, default=False
+        Whether changes from step to step are read, too.
     """
 
-    def __init__(self, n_channels, missing, time_channel, categories):
+    def __init__(self, n_channels, missing, time_channel, categories, differences=False):
         self.n_channels, self.missing, self.time_channel = n_channels, missing, time_channel
-        self.categories = categories
+        self.categories, self.differences = categories, differences
 
     @property
     def numbers(self):
@@ -70,7 +72,8 @@ class InputColumns:
     @property
     def n_columns(self):
         """Columns that the network gets."""
-        return len(self.numbers) * (3 if self.missing in ("mask", "decay") else 1) + len(self.categories)
+        n_of_number = 3 if self.missing in ("mask", "decay") else 2 if self.differences else 1
+        return len(self.numbers) * n_of_number + len(self.categories)
 
     def embeddings(self, n_dims):
         """Description of the columns of codes, as `Structure` wants it; `n_dims`: numbers per code, or "auto"."""
@@ -84,12 +87,12 @@ class InputColumns:
     @property
     def sees_one_step(self):
         """Whether the columns of a step depend on nothing but the step."""
-        return self.missing in ("error", "blank") and self.time_channel is None
+        return self.missing in ("error", "blank") and self.time_channel is None and not self.differences
 
     @property
-    def only_scales(self):
-        """Whether the columns are the channels, standardised, and nothing else."""
-        return not self.categories and self.sees_one_step and self.missing == "error"
+    def only_numbers(self):
+        """Whether the columns are the channels, standardised, and at most their changes: nothing has gaps or codes."""
+        return not self.categories and self.time_channel is None and self.missing == "error"
 
 
 class InputEncoder(InputColumns):
@@ -104,11 +107,26 @@ class InputEncoder(InputColumns):
         those of the time since the step before.
     time_scale : ndarray of shape (n_numbers,) or None
         Divisors of the times since columns of numbers were last seen.
+    differences : bool, default=False
+        See `InputColumns`.
+    difference_scale : ndarray of shape (n_channels,), default=None
+        Divisors of the changes of standardised channels, if these are read.
     """
 
-    def __init__(self, n_channels, missing, time_channel, categories, mean, scale, time_scale):
-        super().__init__(n_channels, missing, time_channel, categories)
-        self.mean, self.scale, self.time_scale = mean, scale, time_scale
+    def __init__(
+        self,
+        n_channels,
+        missing,
+        time_channel,
+        categories,
+        mean,
+        scale,
+        time_scale,
+        differences=False,
+        difference_scale=None,
+    ):
+        super().__init__(n_channels, missing, time_channel, categories, differences)
+        self.mean, self.scale, self.time_scale, self.difference_scale = mean, scale, time_scale, difference_scale
 
     def encode(self, sequences, dtype):
         """The numbers that the network reads, (n_steps, n_columns), finite in `dtype`."""
@@ -118,15 +136,22 @@ class InputEncoder(InputColumns):
             row += len(chunk.values)
         return encoded
 
-    def encode_finite(self, values, dtype):
-        """What `encode` gives for some steps, where `only_scales`; None if a number is not finite in `dtype`."""
-        encoded = np.empty(values.shape, dtype)
+    def encode_finite(self, values, offsets, dtype):
+        """What `encode` gives for some sequences, where `only_numbers`; None if a number is not finite in `dtype`."""
+        encoded = np.empty((len(values), self.n_columns), dtype)
         if values.itemsize > encoded.itemsize:  # else one that is not finite is seen in what comes of it
             least, most = np.minimum.reduce(values, axis=None), np.maximum.reduce(values, axis=None)
             if not -LARGEST_SINGLE <= least <= most <= LARGEST_SINGLE:
                 return None
-        _standardize(values, self.mean, self.scale, encoded)
+        self._encode_numbers(values, offsets, encoded)
         return encoded if are_finite(encoded) else None
+
+    def _encode_numbers(self, values, offsets, out):
+        """Fill `out` with channels and their changes, where `only_numbers`."""
+        put_standardized(values, self.mean, self.scale, out)
+        if self.differences:
+            what = laid_out(values), laid_out(offsets), self.mean, self.scale, self.difference_scale
+            kernel_of("difference")(*what, out)
 
     def check(self, sequences, dtype):
         """Raise the ValueError that `encode` would raise, without memory for all that it returns.
@@ -142,8 +167,8 @@ class InputEncoder(InputColumns):
 
     def _encode(self, sequences, out):
         """Fill `out` with the columns of some of the sequences."""
-        if self.only_scales:
-            _standardize(sequences.values, self.mean, self.scale, out)
+        if self.only_numbers:
+            self._encode_numbers(sequences.values, sequences.offsets, out)
         else:
             with np.errstate(over="ignore"):
                 out[:] = np.hstack([*self._numbers(sequences), *self._codes(sequences)])
@@ -169,6 +194,8 @@ class InputEncoder(InputColumns):
     @classmethod
     def from_plain(cls, plain):
         """The encoder that `to_plain` described; ValueError if it is none that `learn_scales` makes."""
+        # files of earlier versions do not know of differences
+        plain = {"differences": False, "difference_scale": None} | plain if isinstance(plain, dict) else plain
         if not isinstance(plain, dict) or set(plain) != set(signature(cls).parameters):
             raise ValueError(f"inputs are described by {sorted(signature(cls).parameters)}, not by {plain!r:.200}")
         inputs = cls(**{name: _native(value) for name, value in plain.items()})
@@ -198,27 +225,42 @@ class InputEncoder(InputColumns):
             _check_finite(self.time_scale, n_times, "time_scale")
         elif self.time_scale is not None:
             raise ValueError("there is a time_scale without missing values")
+        if type(self.differences) is not bool or (self.differences and not self.only_numbers):
+            raise ValueError("there are differences of what has gaps or codes")
+        if self.differences:
+            _check_finite(self.difference_scale, n_channels, "difference_scale")
+        elif self.difference_scale is not None:
+            raise ValueError("there is a difference_scale without differences")
 
     def _numbers(self, sequences):
         """Columns of numbers, and what comes with them."""
         numbers = self.numbers
         if not len(numbers):
             return
-        values = numbers_and_gaps(sequences, numbers, self.time_channel)
-        out = np.empty(values.shape)
-        _standardize(values, self.mean[numbers], self.scale[numbers], out)
-        values = out
+        values = self.standardized(numbers_and_gaps(sequences, numbers, self.time_channel))
         if self.missing in ("error", "blank"):
-            yield values if self.missing == "error" else np.where(np.isnan(values), 0, values)
+            yield from self.columns_of_numbers(values)
             return
-        seen = ~np.isnan(values)
-        last = last_seen(seen, sequences.offsets)
-        if self.missing == "decay":
-            values = np.take_along_axis(values, last, axis=0)
-        yield np.where(np.isnan(values), 0, values)
-        yield seen
-        times = step_times(sequences, self.time_channel)
-        yield (times[:, np.newaxis] - times[last]) / self.time_scale
+        last, times = last_seen(~np.isnan(values), sequences.offsets), step_times(sequences, self.time_channel)
+        seen = np.take_along_axis(values, last, axis=0) if self.missing == "decay" else None
+        yield from self.columns_of_numbers(values, seen, times[:, np.newaxis] - times[last])
+
+    def standardized(self, values):
+        """Channels of numbers (n, n_numbers), the time channel last, less their means and divided by their scales."""
+        out = np.empty(values.shape)
+        put_standardized(values, self.mean[self.numbers], self.scale[self.numbers], out)
+        return out
+
+    def columns_of_numbers(self, values, last=None, since=None):
+        """What the network reads of standardised numbers (n, n_numbers): a list of the columns, of one kind each.
+
+        last : the values that were seen last, where they decay; since : the time since then, where it is read
+        """
+        if self.missing == "error":
+            return [values]
+        shown = last if self.missing == "decay" else values
+        columns = [np.where(np.isnan(shown), 0, shown)]
+        return columns if self.missing == "blank" else [*columns, ~np.isnan(values), since / self.time_scale]
 
     def _codes(self, sequences):
         for channel, known in self.categories.items():
@@ -244,7 +286,9 @@ def _check_finite(array, n, name):
         raise ValueError(f"{name} of the inputs is not finite, or not above 0")
 
 
-def learn_columns(sequences, weight, *, missing="error", time_channel=None, categorical=(), min_count=1):
+def learn_columns(
+    sequences, weight, *, missing="error", time_channel=None, categorical=(), min_count=1, differences=False
+):
     """Learn `InputColumns` from sequences.
 
     Parameters
@@ -258,9 +302,21 @@ def learn_columns(sequences, weight, *, missing="error", time_channel=None, cate
         Channels of codes.
     min_count : int
         Least sum of weights with which a token gets a code of its own; with 1 any that occurs.
+    differences : bool or "auto"
+        Whether to read changes from step to step; "auto" does where there are only numbers, and these `are_smooth`.
     """
     categories = {channel: _known(sequences, channel, weight, min_count) for channel in categorical}
-    return InputColumns(sequences.n_channels, missing, time_channel, categories)
+    columns = InputColumns(sequences.n_channels, missing, time_channel, categories)
+    if differences is True and not columns.only_numbers:
+        raise ValueError(
+            "differences=True reads the change of each number from step to step: X must hold numbers only, without "
+            'tokens, categorical_features, time_channel, and with missing="error". Use differences="auto" or False.'
+        )
+    if columns.only_numbers:
+        columns.differences = (
+            are_smooth(_weighted_chunks(sequences, weight, True)) if differences == "auto" else differences
+        )
+    return columns
 
 
 def learn_scales(columns, sequences, weight, standardize=True):
@@ -275,9 +331,14 @@ def learn_scales(columns, sequences, weight, standardize=True):
             yield numbers_and_gaps(chunk, numbers, time_channel), of_rows
 
     if standardize:
-        encoder.mean[numbers], encoder.scale[numbers] = _moments(parts, numbers)
+        encoder.mean[numbers], encoder.scale[numbers] = moments(parts, numbers)
     if columns.missing in ("mask", "decay"):
         encoder.time_scale = _time_scale(sequences, numbers, weight, time_channel)
+    if columns.differences:
+        encoder.difference_scale = np.ones(n_channels)
+        if standardize:
+            parts = _weighted_chunks(sequences, weight, whole=True)
+            encoder.difference_scale[:] = difference_scale(parts, encoder.mean, encoder.scale)
     return encoder
 
 
@@ -339,72 +400,6 @@ def last_seen(seen, offsets):
     first = np.repeat(offsets[:-1], np.diff(offsets))[:, np.newaxis]
     rows = np.arange(len(seen))[:, np.newaxis]
     return np.maximum.accumulate(np.where(seen, rows, first), axis=0)
-
-
-def mean_and_scale(values, weight, channels, switch):
-    """Mean and standard deviation of columns over weighted rows; NaN counts for nothing.
-
-    switch : the parameter that errors advise to set to False.
-    """
-    return _moments(lambda: [(values, weight)], channels, switch)
-
-
-def _moments(parts, channels, switch="standardize"):
-    """`mean_and_scale` of values and weights that ``parts()`` yields, as often as it is called."""
-    mean, scale, eps = _mean_and_deviation(parts, len(channels))
-    tiny = (scale < TINY_SCALE) & (np.abs(mean) < TINY_MEAN) & (eps < np.finfo(np.float32).eps)
-    if tiny.any():  # whose squares may be too small to be numbers
-
-        def magnified():
-            for values, weight in parts():
-                yield values[:, tiny] * MAGNIFICATION, weight
-
-        magnified_mean, magnified_scale, _ = _mean_and_deviation(magnified, tiny.sum())
-        mean[tiny] = magnified_mean / MAGNIFICATION
-        found = np.maximum(magnified_scale / MAGNIFICATION, np.finfo(float).smallest_subnormal)
-        scale[tiny] = np.where(magnified_scale > 0, found, 0.0)
-    wrong = ~(np.isfinite(mean) & np.isfinite(scale))
-    if wrong.any():
-        raise ValueError(
-            f"Input X: the values of channel {channels[wrong.argmax()]} are too large, their variance overflows; "
-            f"rescale them or set {switch}=False."
-        )
-    # A channel that is constant but for rounding must not be blown up.
-    return mean, np.where(scale <= 10 * eps * np.abs(mean), 1.0, scale)
-
-
-def _mean_and_deviation(parts, n_channels):
-    """Weighted mean and standard deviation of columns, and the precision of the values."""
-    total, lost, mean, lost_squares, variance = np.zeros((5, n_channels))
-    with np.errstate(over="ignore", invalid="ignore"):
-        for values, weight in parts():
-            _kernel("add_values")(_laid_out(values), _laid_out(weight), total, lost, mean)
-        mean /= np.where(total > 0, total, 1.0)
-        for values, weight in parts():
-            _kernel("add_squares")(_laid_out(values), _laid_out(weight), mean, lost_squares, variance)
-        variance /= np.where(total > 0, total, 1.0)
-    return mean, np.sqrt(variance), np.finfo(values.dtype).eps
-
-
-def _standardize(values, mean, scale, out):
-    """out = (values - mean) / scale."""
-    _kernel("standardize")(_laid_out(values), _laid_out(mean), _laid_out(scale), out)
-
-
-@functools.cache
-def _kernel(name):
-    """A kernel that does not warn of overflow: what is too large is refused when all is measured or encoded."""
-    from ..kernels import statistics  # noqa: PLC0415 (brings the compiler)
-
-    kernel = getattr(statistics, name)
-    return kernel if hasattr(kernel, "py_func") else np.errstate(over="ignore", invalid="ignore")(kernel)
-
-
-def _laid_out(array):
-    """The array in the one layout that kernels are compiled for."""
-    if type(array) is np.ndarray and array.flags.carray:
-        return array
-    return np.require(array, requirements=["C", "A", "W"])
 
 
 def _time_scale(sequences, numbers, weight, time_channel):

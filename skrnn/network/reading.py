@@ -75,6 +75,8 @@ class Reading:
             seen, since = encoded[:, n_numbers : 2 * n_numbers], encoded[:, 2 * n_numbers : 3 * n_numbers]
             self._weigh_missing(seen, since)
             others = [seen] if inputs.decay else [seen, since]
+        if encoder.differences:
+            others = [encoded[:, n_numbers : 2 * n_numbers]]
         if encoder.time_channel is not None:  # no time has passed before the first step
             own[sequences.offsets[:-1], -1] = values[sequences.offsets[:-1], -1]
         self.difference = np.ones((len(encoded), encoder.n_channels))
@@ -85,7 +87,8 @@ class Reading:
         codes = encoded[:, encoded.shape[1] - len(encoder.categories) :].astype(np.intp)
         self._vectors = [table[codes[:, k]] for k, table in enumerate(inputs.tables)]
         self.values = np.hstack([values, *others, *self._vectors]).astype(dtype)
-        self.baseline = np.hstack([own, *others, *map(np.zeros_like, self._vectors)]).astype(dtype)
+        unchanged = map(np.zeros_like, others) if encoder.differences else others
+        self.baseline = np.hstack([own, *unchanged, *map(np.zeros_like, self._vectors)]).astype(dtype)
 
     def _weigh_missing(self, seen, since):
         """Find by which factor each value is read, at the steps where it is seen and at those that follow."""
@@ -115,6 +118,8 @@ class Reading:
             )
             np.add.at(moved, (self._last, columns), of_numbers)
             of_numbers = moved
+        if encoder.differences:
+            of_numbers = of_numbers + self._of_changes(gradient[:, len(encoder.numbers) :])
         out[:, encoder.numbers] = of_numbers
         if encoder.time_channel is not None:
             out[self._offsets[:-1], encoder.time_channel] = 0
@@ -123,6 +128,14 @@ class Reading:
             n_dims = vectors.shape[1]
             out[:, channel] = (gradient[:, column : column + n_dims] * vectors).sum(axis=1)
             column += n_dims
+        return out
+
+    def _of_changes(self, gradient):
+        """Gradients by standardised values, from those by their changes: each value is part of two."""
+        of_later = gradient / self._inputs.encoder.difference_scale
+        of_later[self._offsets[:-1]] = 0  # no change leads to the first step
+        out = of_later.copy()
+        out[:-1] -= of_later[1:]
         return out
 
     def _before_convolution(self, gradient):
@@ -142,7 +155,17 @@ class Reading:
             out[begins[which[inside]] + step[inside]] += of_step
         return out
 
-    def place_of(self, row, channel):
+    def occlude(self, read, row, channel):
+        """Change what is read, a copy of `values` of a single sequence, to what it is if one value is the baseline."""
+        rows, columns = self._place_of(row, channel)
+        read[rows, columns] = self.baseline[rows, columns]
+        if self._inputs.encoder.differences:
+            column = len(self._inputs.encoder.numbers) + columns.start
+            for step in range(max(row, 1), min(row + 2, len(read))):
+                change = read[step, columns.start] - read[step - 1, columns.start]
+                read[step, column] = change / self._inputs.encoder.difference_scale[columns.start]
+
+    def _place_of(self, row, channel):
         """The rows and columns of what is read that depend on a value, as a pair of slices."""
         encoder, rows = self._inputs.encoder, slice(row, row + 1)
         if channel in encoder.categories:

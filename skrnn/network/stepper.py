@@ -26,11 +26,11 @@ class Stepper:
 
     Attributes
     ----------
-    run : callable
+    program : Program
         Takes a step: reads `values`.
     values : ndarray of shape (n_sequences, n_inputs)
         What the next step reads; to be written to.
-    windows : ndarray of shape (n_sequences, width * n_inputs + 1)
+    windows : ndarray of shape (n_sequences, at least width * n_inputs + 1)
         With a convolution this is read instead of `values`: those of the steps around, and a 1.
     out : ndarray of shape (n_sequences, n_columns)
         The result behind the last step.
@@ -40,6 +40,8 @@ class Stepper:
         All that a step leaves for the next, to be read and written to: states of layers by names like
         ``"layers.0.forward.h"``, what the pooling keeps, and ``"steps"``, how many there were. With 0 in all arrays of
         a sequence, it begins anew.
+    blocks : list of tuple
+        Where the states and `out` lie: flat arrays, each with views of it, a row for each sequence.
     """
 
     def __init__(self, network, packed, n_sequences, kind=Raw()):  # noqa: B008 (it has no state)
@@ -49,7 +51,7 @@ class Stepper:
         plan, given = self._memory.plan, self._memory.given
         kept = Arena(kind.kept_shapes(programs, n), network.dtype)
         self.values = np.zeros((n, network.structure.n_inputs), network.dtype)
-        self.out = np.empty((n, kind.n_columns(network)), network.dtype)
+        self.out = np.zeros((n, kind.n_columns(network)), network.dtype)
         stretch = Stretch.of_single_steps(n)
         plan.set_values(self.values)
         plan.set(stretch, stretch.begins)
@@ -57,25 +59,28 @@ class Stepper:
         given.memory[:] = kept.memory[:] = 0
         conv = network.structure.convolution
         if conv is not None:
-            self.windows = self._memory.buffers.group("convolution")["X"][:n, : conv.width * self.values.shape[1] + 1]
+            self.windows = self._memory.buffers.group("convolution")["X"]
             self.windows[:] = 1
-        stages = (
-            network.stack.forward(programs.shard, given, conv is not None),
-            network.stack.final_states(programs.shard, given),
+        steps, self.n_wrong = plan.of_sequences[FIRST_STEPS, :n], np.zeros(1, np.int64)
+        self.program = Program(
+            [
+                *network.stack.forward(programs.shard, given, conv is not None),
+                *network.stack.final_states(programs.shard, given),
+                *kind.so_far(programs, kept, self.out),
+                Instruction("count steps", count_step, (plan.segment.first_steps,)),
+                Instruction("count wrong", count_wrong, (self.out, self.out.shape[1]), Number(self.n_wrong)),
+            ]
         )
-        self.n_wrong = np.zeros(1, np.int64)
-        ends = [
-            Instruction("count steps", count_step, (plan.segment.first_steps,)),
-            Instruction("count wrong", count_wrong, (self.out, self.out.shape[1]), Number(self.n_wrong)),
+        self.program.read = self.values  # whose address alone is known to it
+        of_layers = {name: array[:n] for name, array in network.stack.states_in(given, n)}
+        of_pooling = dict(_kept_states(kept, kind.kept_shapes(programs, n)))
+        self.states = of_layers | of_pooling | {"steps": steps}
+        self.blocks = [
+            (given.memory, [*of_layers.values()]),
+            (kept.memory, [*of_pooling.values()]),
+            (steps, [steps[:, np.newaxis]]),
+            (self.out.reshape(-1), [self.out]),
         ]
-        program = Program([*stages[0], *stages[1], *kind.so_far(programs, kept, self.out), *ends])
-        self.run, program.read = program.run, self.values  # whose address alone is known to the program
-        self.states = {name: array[:n] for name, array in network.stack.states_in(given, n)}
-        for name, array in kept.arrays.items():
-            shape = kind.kept_shapes(programs, n)[name]
-            rows = array[: shape[0], : shape[1]]
-            self.states[f"pooling.{name}"] = rows.T if name.rpartition(".")[2] == "sums" else rows
-        self.states["steps"] = plan.of_sequences[FIRST_STEPS, :n]
 
     def start_from(self, carry):
         """Begin with the states of a `Carry`, which may be of fewer sequences, the first ones."""
@@ -92,25 +97,32 @@ class MeanStepper:
 
     Attributes
     ----------
-    values, out, n_wrong, states
+    program, values, out, n_wrong, states
         See `Stepper`. The states of networks behind the first are named ``"networks.1.steps"`` and so on.
     """
 
     def __init__(self, steppers):
-        first, self._steppers = steppers[0], steppers
-        self.values, self.out, self.n_wrong = first.values, np.empty_like(first.out), np.zeros(1, np.int64)
-        self.states = dict(first.states)
-        for k, stepper in enumerate(steppers[1:], start=1):
+        first, *others = steppers
+        self.values, self.out, self.n_wrong = first.values, np.zeros_like(first.out), np.zeros(1, np.int64)
+        self.states, programs = dict(first.states), [first.program]
+        for k, stepper in enumerate(others, start=1):
             self.states |= {f"networks.{k}.{name}": array for name, array in stepper.states.items()}
+            programs += [Program([Instruction("values", np.copyto, (stepper.values, self.values))]), stepper.program]
+        what = tuple(stepper.out for stepper in steppers), self.out, self.n_wrong
+        self.program = Program.joined(*programs, Program([Instruction("mean", _average, what)]))
 
-    def run(self):
-        """Take a step: read `values`."""
-        for stepper in self._steppers:
-            if stepper.values is not self.values:
-                stepper.values[...] = self.values
-            stepper.run()
-        self.out[...] = mean_of([stepper.out for stepper in self._steppers])
-        self.n_wrong[0] = np.count_nonzero(~np.isfinite(self.out))
+
+def _average(results, out, n_wrong):
+    """Write the mean of results, and how many of its numbers are not finite."""
+    out[...] = mean_of(results)
+    n_wrong[0] = np.count_nonzero(~np.isfinite(out))
+
+
+def _kept_states(kept, shapes):
+    """Names and arrays of what a pooling keeps, a row for each sequence."""
+    for name, (n_rows, n_columns) in shapes.items():
+        array = kept.arrays[name][:n_rows, :n_columns]
+        yield f"pooling.{name}", array.T if name.rpartition(".")[2] == "sums" else array
 
 
 def no_carry(network, n_sequences):

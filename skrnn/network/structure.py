@@ -102,8 +102,8 @@ class Structure:
             )
         if self.zoneout and not self.cell.carries_state:
             raise ValueError(
-                f"zoneout={self.zoneout} keeps old values of a state that is carried from step to step, but {name} "
-                'computes its state anew at each step: use dropout, or a cell like "lstm", "gru" or "mgu".'
+                f"zoneout={self.zoneout} keeps old values of a state h that is carried from step to step, but {name} "
+                'computes its h anew at each step: use dropout, or a cell like "lstm", "gru" or "mgu".'
             )
         if self.recurrent_dropout and not multiplies_state(self.cell):
             raise ValueError(

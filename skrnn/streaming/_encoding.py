@@ -2,11 +2,17 @@
 
 import numpy as np
 
-from ..kernels.program import Instruction, Number, Program
-from ..kernels.stepping import standardize_step
+from ..kernels.program import Instruction, Program
+from ..kernels.stepping import difference_step, standardize_step
 from ..network.encoding import are_no_codes
 from ..sequences._steps import are_finite
 from ..sequences._vocabulary import encode_tokens
+
+# What is too large is refused; without the compiler NumPy would also warn of it.
+IS_COMPILED = hasattr(standardize_step, "overloads")
+QUIETLY = np.errstate(over="ignore", invalid="ignore")
+STANDARDIZE = standardize_step if IS_COMPILED else QUIETLY(standardize_step)
+DIFFERENCE = difference_step if IS_COMPILED else QUIETLY(difference_step)
 
 
 class StepEncoder:
@@ -23,31 +29,36 @@ class StepEncoder:
     Attributes
     ----------
     given : ndarray of shape (n_streams, n_channels)
-        Numbers of the next step; to be written to. With ``is_plain`` that is all that is needed.
+        With ``is_plain`` the numbers of the next step; to be written to.
     is_plain : bool
-        Whether there are numbers only, of which the network reads nothing but the step.
+        Whether there are numbers only, of which the network reads nothing but the step, and at most its changes.
+    program : Program
+        With ``is_plain``, fills `values` from `given`; FloatingPointError if one of them is not finite.
     states : dict of str to ndarray
         What a step leaves for the next: see `Stepper`.
     """
 
     def __init__(self, encoder, values, steps):
         self.encoder, self.values, self.steps, n = encoder, values, steps, len(values)
-        self.is_plain, self.given = encoder.only_scales, np.zeros((n, encoder.n_channels))
-        self._n_wrong = np.zeros(1, np.int64)
+        self.is_plain, self.given = encoder.only_numbers, np.zeros((n, encoder.n_channels))
         self._which = np.arange(n)
-        what = self.given, encoder.mean.copy(), encoder.scale.copy(), values
-        if self.is_plain:
-            self._program = Program([Instruction("standardize", standardize_step, what, Number(self._n_wrong))])
         self.states, n_numbers = {}, len(encoder.numbers)
         if encoder.time_channel is not None:
             self.states["inputs.time"] = np.zeros(n)
+        if encoder.differences:
+            self.states["inputs.before"] = np.zeros((n, n_numbers))
         if encoder.missing in ("mask", "decay") and n_numbers:
             self.states |= {"inputs.last": np.zeros((n, n_numbers)), "inputs.seen_at": np.zeros((n, n_numbers))}
+        if self.is_plain:
+            self.program = Program([self._instruction()])
 
-    def encode_plain(self):
-        """Fill `values` from `given`, where ``is_plain``; returns whether all of them are finite."""
-        self._program.run()
-        return self._n_wrong[0] == 0
+    def _instruction(self):
+        encoder = self.encoder
+        scales = self.given, encoder.mean.copy(), encoder.scale.copy()
+        if not encoder.differences:
+            return Instruction("standardize", STANDARDIZE, (*scales, self.values))
+        what = *scales, encoder.difference_scale.copy(), self.states["inputs.before"], self.steps, self.values
+        return Instruction("difference", DIFFERENCE, what)
 
     def encode(self, step, which=None):
         """Fill `values` from a step (n_streams, n_channels) of numbers or tokens, and keep what later steps need.
@@ -77,22 +88,21 @@ class StepEncoder:
         if encoder.time_channel is not None:
             times = kept["inputs.time"] = self._times(values[:, -1].copy(), begins)
             values[:, -1] = np.where(begins, 0, times - self.states["inputs.time"])
-        values = (values - encoder.mean[numbers]) / encoder.scale[numbers]
+        values = encoder.standardized(values)
         is_missing = np.isnan(values)
-        if encoder.missing == "error":
-            if is_missing.any():
-                self._refuse(is_missing, numbers, 'is missing (NaN): fit with missing="mask" or "decay"')
-            return kept, [values]
-        if encoder.missing == "blank":
-            return kept, [np.where(is_missing, 0, values)]
+        if encoder.missing == "error" and is_missing.any():
+            self._refuse(is_missing, numbers, 'is missing (NaN): fit with missing="mask" or "decay"')
+        if encoder.differences:
+            changes = np.where(begins[:, np.newaxis], 0, values - self.states["inputs.before"])
+            return {"inputs.before": values}, [values, changes / encoder.difference_scale]
+        if encoder.missing in ("error", "blank"):
+            return kept, encoder.columns_of_numbers(values)
         begins = begins[:, np.newaxis]
         before = np.where(begins, np.nan, self.states["inputs.last"])
-        last = kept["inputs.last"] = np.where(is_missing, before, values)
+        kept["inputs.last"] = np.where(is_missing, before, values)
         at = np.where(is_missing & ~begins, self.states["inputs.seen_at"], times[:, np.newaxis])
         kept["inputs.seen_at"] = at
-        shown = last if encoder.missing == "decay" else values
-        since = (times[:, np.newaxis] - at) / encoder.time_scale
-        return kept, [np.where(np.isnan(shown), 0, shown), ~is_missing, since]
+        return kept, encoder.columns_of_numbers(values, kept["inputs.last"], times[:, np.newaxis] - at)
 
     def _times(self, times, begins):
         """Time stamps of the step, which must be later than those before."""

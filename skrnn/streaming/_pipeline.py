@@ -52,10 +52,19 @@ def stream(estimator, n_streams=1):
     """
     steps = getattr(estimator, "steps", None)
     if steps is None:
-        if not hasattr(estimator, "stream"):
-            raise ValueError(f"{type(estimator).__name__} has no streams: pass an estimator of skrnn, or a pipeline.")
+        if not hasattr(estimator, "stream") or isinstance(estimator, type):
+            raise ValueError(_without_streams(estimator))
         return estimator.stream(n_streams)
     return PipelineStream(estimator, n_streams)
+
+
+def _without_streams(estimator):
+    if isinstance(estimator, type):
+        return f"A stream is of a fitted estimator, but this is the class {estimator.__name__}."
+    advice = "an estimator of skrnn, or a pipeline"
+    if hasattr(estimator, "estimator"):  # a search, or another meta-estimator
+        advice = "an estimator that it has fitted, like best_estimator_"
+    return f"{type(estimator).__name__} has no streams: pass {advice}."
 
 
 class PipelineStream:

@@ -164,7 +164,7 @@ class Training:
     @property
     def has_epochs(self):
         """Whether there is an epoch to come."""
-        return not self.state.ended and self.state.n_epochs < self.settings.max_iter
+        return not self.state.ended and self.state.n_epochs < self.state.last_epoch(self.settings.max_iter)
 
     def epoch(self):
         """Train for an epoch; returns its loss."""
@@ -211,7 +211,7 @@ class Training:
         """Learning rate of the batch of an epoch of `n` sequences that begins with number `first`."""
         state, settings = self.state, self.settings
         middle = first + min(settings.batch_size, n - first) / 2  # a rate that rises from 0 is not 0 in the first
-        progress = (state.n_epochs + middle / n) / settings.max_iter
+        progress = state.progress(middle / n, settings.max_iter)
         return settings.learning_rate * settings.schedule.factor(progress, watched)
 
     def range_test(self, rates):
@@ -280,5 +280,18 @@ class Training:
 
     def _end_epoch(self, loss):
         """Tell monitor and observer, and set whether to stop before the latter, which may save the state."""
-        self.state.ended = bool(self.monitor.end_epoch(loss, self.state.theta))
-        self.state.ended |= bool(self.observer.end_epoch())
+        state, is_idle = self.state, bool(self.monitor.end_epoch(loss, self.state.theta))
+        if state.tail_begin:
+            is_idle = False  # the tail has its own end
+        elif is_idle and self._has_tail:
+            is_idle, state.tail_begin = False, state.n_epochs
+            state.theta[:] = self._epochs.theta[:] = state.best_theta
+        state.ended = is_idle
+        state.ended |= bool(self.observer.end_epoch())
+
+    @property
+    def _has_tail(self):
+        """Whether training is to go on from the best epoch once it is idle: where the learning rate had yet to fall."""
+        schedule, left = self.settings.schedule, self.settings.max_iter - self.state.n_epochs
+        falls = schedule.needs_end and schedule.anneals and self._optimizer.stochastic
+        return falls and left > 0 and self.state.best_theta is not None

@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from ..cells import GRU, LSTM, MGU, Elman, IndRNN, Jordan
+from ..cells import GRU, LSTM, MGU, Elman, IndRNN, Jordan, MinGRU
 from ..network.codes import LabelSequenceLoss
 
 
@@ -61,6 +61,8 @@ def _growths(network, theta):
     cell = network.structure.cell
     if type(cell) in (GRU, LSTM, MGU) or (type(cell) in (Elman, IndRNN, Jordan) and cell.activation == "tanh"):
         return [0.0] * len(network.stack.levels)
+    if type(cell) is MinGRU:
+        return [1.0] * len(network.stack.levels)
     if type(cell) is not IndRNN:
         return [np.inf] * len(network.stack.levels)
     weights = network.layout.views(theta)

@@ -46,8 +46,9 @@ class TrainingState:
     ones; n_forgotten : how many of these, the first ones, are not in what the optimizer remembers; first_epoch : epochs
     of earlier runs, whose curves stand before those of this one; best_theta : parameters of the best epoch, if these
     are to be the result; best : what was watched there; n_idle : epochs since it improved; validates : whether held-out
-    sequences are what is watched; ended : whether nothing is left to do; problem : text of the warning at the end, or
-    None; notes : what observers remember, in plain values.
+    sequences are what is watched; tail_begin : epochs before the tail, in which training goes on from the best epoch to
+    the end of the schedule, 0 before it begins; ended : whether nothing is left to do; problem : text of the warning at
+    the end, or None; notes : what observers remember, in plain values.
     """
 
     theta: np.ndarray
@@ -66,6 +67,7 @@ class TrainingState:
     best: float = -np.inf
     n_idle: int = 0
     validates: bool = False
+    tail_begin: int = 0
     ended: bool = False
     problem: str | None = None
     notes: dict = field(default_factory=dict)
@@ -81,6 +83,23 @@ class TrainingState:
             return self.validation_scores[first_epoch:]
         return [-loss for loss in self.loss_curve[first_epoch:]]
 
+    def tail(self, max_iter):
+        """Epochs of the best before the tail began, and how many it takes: half as many, if `max_iter` leaves them."""
+        n_best = int(np.argmax(self.watched(self.first_epoch)[: self.tail_begin])) + 1
+        return n_best, min(-(-n_best // 2), max_iter - self.tail_begin)
+
+    def last_epoch(self, max_iter):
+        """After how many epochs of this run training ends, if nothing ends it before."""
+        return self.tail_begin + self.tail(max_iter)[1] if self.tail_begin else max_iter
+
+    def progress(self, share, max_iter):
+        """Where the schedule is after a `share` of the next epoch, from 0 to 1; the tail runs through what is left."""
+        if not self.tail_begin:
+            return (self.n_epochs + share) / max_iter
+        n_best, n_tail = self.tail(max_iter)
+        of_tail = (self.n_epochs - self.tail_begin + share) / n_tail
+        return (n_best + (max_iter - n_best) * of_tail) / max_iter
+
     @property
     def result(self):
         """The parameters that training gives if it ends now."""
@@ -94,6 +113,7 @@ class TrainingState:
     def from_plain(cls, plain, network):
         """The state of training a network that `to_plain` described; a ValueError that names an entry if it is none."""
         kinds = {field.name: field.type for field in fields(cls)}
+        plain = {"tail_begin": 0} | plain if isinstance(plain, dict) else plain  # of earlier versions
         if not isinstance(plain, dict) or set(plain) != set(kinds):
             raise ValueError(f"the state of training has the entries {sorted(kinds)}; it is {plain!r:.200}")
         norms = plain["gradient_norms"]

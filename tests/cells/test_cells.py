@@ -339,7 +339,7 @@ def test_attributes_are_consistent(cell):
         of_gate = sorted(f for g, f in cell.columns if g == gate)
         if gate == cell.fed_by_inner:  # the product with u is its other part
             assert of_gate in ([INPUT], [BIAS])
-        elif "w_h" in cell.vectors:
+        elif "W_h" not in cell.shapes(Sizes(1, 1, 1)):
             assert of_gate == [INPUT]
         elif getattr(cell, "forget_gate", "full") != "full":
             assert of_gate in ([STATE], [STATE_WITHOUT_BIAS], [BIAS])

@@ -23,7 +23,7 @@ DIRECTIVES = [
     *("autoclass", "autosummary", "changelog", "currentmodule", "example-figure", "grid", "literalinclude", "module"),
     *("only", "rst-class", "rubric", "seealso", "toctree"),
 ]
-OF_CELLS = {"LSTM", "GRU", "MGU", "IndRNN", "Elman", "Jordan"}  # on the page of cells
+OF_CELLS = {"LSTM", "GRU", "MGU", "MinGRU", "LinOSS", "IndRNN", "Elman", "Jordan"}  # on the page of cells
 IN_TEXT = {"kernel"}  # described in a sentence
 
 

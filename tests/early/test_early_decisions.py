@@ -6,6 +6,8 @@ from early_models import MeanClassifier, make_noisy
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skrnn import EarlyClassifier, RNNClassifier, SequenceArray
+from skrnn.early._rule import Rule
+from skrnn.early._stages import Stages
 
 X, Y = make_noisy(150, n_classes=3)
 X_NEW, Y_NEW = make_noisy(90, n_classes=3, seed=1)
@@ -91,10 +93,28 @@ def test_results_of_cross_validation_are_those_of_other_thresholds():
     early = fitted(MeanClassifier())
     results, k = early.cv_results_, early.best_index_
     assert results["threshold"][k] == early.threshold_
-    assert results["cost"][k] == results["cost"].min()
+    assert results["expected_cost"][k] == results["expected_cost"].min()
     assert_allclose(results["cost"], 1 - results["accuracy"] + 0.1 * results["share_read"])
+    n = len(Y)
+    accuracy = (n * results["accuracy"] + 20 * results["confidence"]) / (n + 20)
+    assert_allclose(results["expected_cost"], 1 - accuracy + 0.1 * results["share_read"])
     assert (np.diff(results["share_read"]) >= 0).all()
     assert results["share_read"][-1] == 1
+
+
+def test_few_errors_of_few_sequences_are_not_believed():
+    """No error was seen at 60 %; of as many as 1000 sequences that counts, but of 10 it may be luck."""
+    chosen = {}
+    for n in (10, 1000):
+        proba = np.tile([[0.6, 0.4], [0.95, 0.05]], (n, 1, 1))
+        stages = Stages(proba, np.full(n, 2), 1, 2.0)
+        rule = Rule(stages, proba, np.zeros(n, int), np.ones(n), 0.1)
+        chosen[n] = rule.threshold
+        weights = np.repeat([1.0, 0.0], [n // 2, n - n // 2])
+        half = Rule(stages, proba, np.zeros(n, int), weights, 0.1)
+        assert half.expected_cost == Rule(stages, proba, np.zeros(n, int), 7 * weights, 0.1).expected_cost
+    assert chosen[10] > 0.9
+    assert chosen[1000] == 0.6
 
 
 @pytest.mark.parametrize("sharpness", [0.1, 10])
@@ -152,7 +172,7 @@ def test_prefixes_help_networks_that_know_only_whole_sequences():
         which: EarlyClassifier(network, prefixes=which, cv=2, random_state=0).fit(X, y)
         for which in (False, True, "auto")
     }
-    best = {which: early.cv_results_["cost"][early.best_index_] for which, early in costs.items()}
+    best = {which: early.cv_results_["expected_cost"][early.best_index_] for which, early in costs.items()}
     assert best["auto"] == min(best[True], best[False])
     assert costs["auto"].prefixes_ == (best[True] < best[False])
 

@@ -1,7 +1,9 @@
 """`EarlyClassifier` as an estimator, and what it refuses."""
 
 import pickle
+import re
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -9,10 +11,13 @@ import pytest
 from early_models import MeanClassifier, make_noisy
 from numpy.testing import assert_array_equal
 from sklearn.base import clone, is_classifier
-from sklearn.ensemble import GradientBoostingClassifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import BaggingClassifier, GradientBoostingClassifier, StackingClassifier, VotingClassifier
 from sklearn.exceptions import NotFittedError
+from sklearn.frozen import FrozenEstimator
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import GridSearchCV, GroupKFold, ShuffleSplit
+from sklearn.model_selection import GridSearchCV, GroupKFold, ShuffleSplit, TunedThresholdClassifierCV
+from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
@@ -20,7 +25,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from skrnn import EarlyClassifier, RNNClassifier, SequenceArray
 from skrnn.preprocessing import PerStep
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "meta_estimators.rst"
 X, Y = make_noisy(60)
+IS_B = (Y == "b").astype(int)
 TINY = RNNClassifier(4, bidirectional=False, max_iter=4, learning_rate_init=0.05, random_state=0)
 
 
@@ -81,6 +88,43 @@ def test_searches_and_pipelines():
     assert make_pipeline(PerStep(StandardScaler()), early).fit(X, Y).score(X, Y) > 0.9
 
 
+EARLY = EarlyClassifier(MeanClassifier(), cv=2)
+COMBINATIONS = {
+    "Pipeline([..., EarlyClassifier])": make_pipeline(PerStep(StandardScaler()), EARLY),
+    "GridSearchCV(EarlyClassifier)": GridSearchCV(EARLY, {"estimator__sharpness": [0.1, 1.0]}, cv=2),
+    "CalibratedClassifierCV(EarlyClassifier)": CalibratedClassifierCV(EARLY, cv=2),
+    "TunedThresholdClassifierCV(EarlyClassifier)": TunedThresholdClassifierCV(EARLY, cv=2),
+    "VotingClassifier(EarlyClassifier)": VotingClassifier([("a", EARLY), ("b", EARLY)], voting="soft"),
+    "StackingClassifier(EarlyClassifier)": StackingClassifier([("a", EARLY)], cv=2),
+    "BaggingClassifier(EarlyClassifier)": BaggingClassifier(EARLY, 2, random_state=0),
+    "OneVsRestClassifier(EarlyClassifier)": OneVsRestClassifier(EARLY),
+    "EarlyClassifier(FrozenEstimator)": EarlyClassifier(FrozenEstimator(MeanClassifier().fit(X, IS_B)), cv=2),
+    "EarlyClassifier(Pipeline)": EarlyClassifier(make_pipeline(TINY)),
+    "EarlyClassifier(GridSearchCV)": EarlyClassifier(GridSearchCV(TINY, {})),
+    "EarlyClassifier(BaggingClassifier)": EarlyClassifier(BaggingClassifier(TINY)),
+}
+
+
+@pytest.mark.parametrize(("row", "outcome"), re.findall(r"^``(.*?Early.*?)`` +(\w+)", PAGE.read_text(), re.MULTILINE))
+def test_rows_of_the_page_of_meta_estimators(row, outcome):
+    model, sequences = clone(COMBINATIONS[row]), SequenceArray.from_list(X)
+    if outcome == "yes":
+        assert model.fit(sequences, IS_B).score(sequences, IS_B) > 0.9
+    else:
+        with pytest.raises(ValueError, match="has no staged_predict_proba"):
+            model.fit(sequences, IS_B)
+
+
+@pytest.mark.parametrize("y", [Y, IS_B * 5])
+def test_frozen_estimators_of_other_classes_are_refused(y):
+    frozen = FrozenEstimator(MeanClassifier().fit(X, IS_B))
+    refused(r"classes \[0, 1\], but y has \[.*\]: encode y", y=y, estimator=frozen)
+
+
+def test_the_page_of_meta_estimators_has_all_rows():
+    assert all(f"``{row}``" in PAGE.read_text() for row in COMBINATIONS)
+
+
 def test_groups_go_to_splits_and_estimators():
     groups = np.arange(60) // 2
     early = EarlyClassifier(MeanClassifier(), cv=GroupKFold(3), prefixes=True).fit(X, Y, groups=groups)
@@ -119,7 +163,7 @@ def test_classes_that_a_fold_has_not_seen_are_not_counted():
 def test_estimators_without_stages_are_refused():
     refused("LogisticRegression has no staged_predict_proba", estimator=LogisticRegression())
     refused("last step of the pipeline", estimator=make_pipeline(PerStep(StandardScaler()), TINY))
-    refused("estimator__", estimator=GridSearchCV(TINY, {}))
+    refused("search over an EarlyClassifier, .* estimator__<name>", estimator=GridSearchCV(TINY, {}))
     table = np.random.default_rng(0).normal(size=(40, 5))
     refused("gave 6 or more stages for sequences of up to 5", table, np.arange(40) % 2,
             estimator=_Boosting(n_estimators=15), prefixes=False)  # fmt: skip
@@ -152,6 +196,7 @@ def test_bad_data():
     refused("inconsistent numbers", y=Y[:-1])
     refused("1d array", y=np.zeros((60, 2), int))
     refused("Unknown label type|continuous", y=np.linspace(0, 1, 60))
+    refused("y holds 1 for sequence 1, but the text 'a' for sequence 0", y=np.array(["a", 1] * 30, dtype=object))
     refused("n_splits=5 cannot be greater", y=[str(i // 2) for i in range(60)])
     refused("Negative", given={"sample_weight": -np.ones(60)})
     refused("No class is in both parts", y=["a"] * 30 + ["b"] * 30, cv=[(np.arange(30), np.arange(30, 60))])

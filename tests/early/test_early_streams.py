@@ -48,6 +48,16 @@ def test_streams_side_by_side(early):
     assert_array_equal(stream.n_steps_read == 0, np.isin(np.arange(8), [1, 3]))
 
 
+def test_states_of_other_streams_are_refused(early):
+    stream, before = early.stream(), early.stream().state
+    for state in (None, [1, 2], {}, early.estimator_.stream().state):
+        with pytest.raises(ValueError, match=r"is a dict of arrays, got|early.proba.* only one of the two"):
+            stream.state = state
+    with pytest.raises(ValueError, match="of 2 streams, but this has 1"):
+        stream.state = early.stream(2).state
+    stream.state = before
+
+
 def test_streams_need_an_estimator_that_has_them():
     with pytest.raises(ValueError, match="MeanClassifier has no stream"):
         EarlyClassifier(MeanClassifier(), prefixes=False).fit(X, Y).stream()

@@ -131,7 +131,7 @@ def test_lbfgs():
 @pytest.mark.parametrize(
     "options",
     [
-        *({"cell": cell} for cell in ("gru", "lstm", "mgu", "elman", "jordan", "indrnn")),
+        *({"cell": cell} for cell in ("gru", "lstm", "mgu", "elman", "jordan", "indrnn", "mingru")),
         {"hidden_layer_sizes": (8, 8, 8), "layer_norm": True, "residual": True, "bidirectional": True},
         {"convolution": Conv(4, 3), "pooling": "attention"},
         {"cell": IndRNN(), "hidden_layer_sizes": (8, 8)},
@@ -145,7 +145,9 @@ def test_a_bound_settles_it_in_ordinary_fits(options, dtype, monkeypatch):
 
 
 @pytest.mark.parametrize("scale", [1e3, 1e8, 1e12, 1e18, 1e25, 1e37])
-@pytest.mark.parametrize("cell", ["gru", "lstm", "elman", "jordan", "indrnn", GRU(reset="before"), Elman("relu")])
+@pytest.mark.parametrize(
+    "cell", ["gru", "lstm", "elman", "jordan", "indrnn", "mingru", GRU(reset="before"), Elman("relu")]
+)
 def test_what_the_bound_settles_is_finite(cell, scale):
     """Of weights of any size: either nothing is said, or predictions and their squares are finite."""
     from skrnn.network.network import network_of

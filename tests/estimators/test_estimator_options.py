@@ -9,7 +9,7 @@ from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 
 from skrnn import Conv, RNNClassifier, RNNRegressor
-from skrnn.cells import GRU, LSTM, MGU, Elman, IndRNN, Jordan
+from skrnn.cells import CELLS, GRU, LSTM, MGU, Elman, IndRNN, Jordan
 from skrnn.initializers import Chrono, Identity, Orthogonal, Uniform
 
 # Ends after a few epochs without a warning.
@@ -68,7 +68,7 @@ def test_same_bits_for_any_number_of_threads_and_any_company(options):
     assert_array_equal(one.predict(X)[7:9], three.predict(X[7:9]))
 
 
-@pytest.mark.parametrize("cell", ["lstm", "gru", "mgu", "elman", "jordan", "indrnn"])
+@pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("solver", ["adam", "lbfgs"])
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_each_cell_learns(cell, solver):
@@ -264,9 +264,13 @@ def test_initial_recurrent_weights_of_an_indrnn():
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"zoneout": 0.1, "cell": "elman"}, r"zoneout=0.1 .* Elman computes its state anew .* a cell like \"lstm\""),
-        ({"zoneout": 0.1, "cell": IndRNN()}, "IndRNN computes its state anew"),
-        ({"recurrent_dropout": 0.1, "cell": "indrnn"}, "IndRNN has no product with the state: use dropout"),
+        ({"zoneout": 0.1, "cell": "elman"}, r"zoneout=0.1 .* Elman computes its h anew .* a cell like \"lstm\""),
+        ({"zoneout": 0.1, "cell": IndRNN()}, "IndRNN computes its h anew"),
+        ({"zoneout": 0.1, "cell": "linoss"}, "LinOSS computes its h anew"),
+        *(
+            ({"recurrent_dropout": 0.1, "cell": cell}, f"{name} has no product with the state: use dropout")
+            for cell, name in (("indrnn", "IndRNN"), ("linoss", "LinOSS"), ("mingru", "MinGRU"))
+        ),
         ({"residual": True, "hidden_layer_sizes": (4, 5)}, r"same number of units; got hidden_layer_sizes=\(4, 5\)"),
         ({"layer_norm": True, "cell": "jordan"}, "layer_norm=True would change the outputs of the last Jordan layer"),
         ({"dropout": 0.1, "solver": "lbfgs"}, "solver='lbfgs' needs a loss that does not change"),

@@ -103,7 +103,7 @@ def test_each_network_stops_on_its_own(monkeypatch):
         return self.state.n_epochs == 2 + seeds.index(self.state.seed)
 
     monkeypatch.setattr(Monitor, "end_epoch", stopping)
-    model = fitted(4, early_stopping=True, max_iter=4)
+    model = fitted(4, early_stopping=True, max_iter=4, learning_rate="constant")
     assert model.n_iter_ == [2, 3, 4, 4]
     assert [len(scores) for scores in model.validation_scores_] == model.n_iter_
 

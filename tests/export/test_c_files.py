@@ -178,6 +178,8 @@ def test_what_has_no_form_in_c_is_refused(clf, tmp_path):
         to_c(make_pipeline(clf), path)
     with pytest.raises(ValueError, match="str has no form"):
         to_c("clf", path)
+    with pytest.raises(ValueError, match="the class RNNClassifier has no form"):
+        to_c(RNNClassifier, path)
     with pytest.raises(NotFittedError):
         to_c(clone(clf), path)
     with pytest.raises(ValueError, match="ShiftedError makes predictions of raw ones"):
@@ -191,6 +193,26 @@ def test_what_has_no_form_in_c_is_refused(clf, tmp_path):
     with pytest.raises(ValueError, match=r"numbers of channel 1.* too small for float"):
         to_c(small, path)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("odd", "why"), [("a\0b", "ends at the first 0"), ("x\ud800", "surrogate"), ("é" * 2001, "up to 4000 bytes")]
+)
+def test_texts_that_are_no_strings_of_c_are_refused(odd, why, tmp_path):
+    y = np.array([odd, "b"] * (len(X) // 2), dtype=object)
+    labelled = RNNClassifier(**SIZES, bidirectional=False).fit(X, y)
+    with pytest.raises(ValueError, match=f"The class label .* cannot be a string of C, .*{why}.*: fit with another"):
+        to_c(labelled, tmp_path / "net.c")
+    of_tokens = RNNClassifier(**SIZES, min_count=1, bidirectional=False).fit([[odd, "b"], ["b"]] * 5, [0, 1] * 5)
+    with pytest.raises(ValueError, match=f"the token .* cannot be a string of C, .*{why}.*: fit without it"):
+        to_c(of_tokens, tmp_path / "net.c")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("quantize", ["no", 8, None])
+def test_quantize_is_true_or_false(clf, quantize, tmp_path):
+    with pytest.raises(ValueError, match="quantize must be True or False; got"):
+        to_c(clf, tmp_path / "net.c", quantize=quantize)
 
 
 @pytest.mark.parametrize("name", ["net", "net.h", "ne t.c", 'n"et.c', ".c"])
@@ -229,6 +251,6 @@ def test_names_begin_with_that_of_the_file(clf, file, prefix, tmp_path):
 
 
 def test_sequences_to_check_are_those_of_fit(clf, tmp_path):
-    with pytest.raises(ValueError, match="channels"):
+    with pytest.raises(ValueError, match="check: X has 2 channels"):
         to_c(clf, tmp_path / "net.c", check=X[:, :, :2])
     assert not list(tmp_path.iterdir())

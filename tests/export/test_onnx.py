@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from exported import OPTIONS, classes, fitted, numbers, padded, sequences
 from networks import CELLS
+from sklearn.pipeline import make_pipeline
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
 from skrnn.convolution import Conv
 from skrnn.export import to_onnx
 from skrnn.losses import NegativeBinomial, Normal, Poisson, Quantiles, SquaredError, StudentT
+from skrnn.preprocessing import TokenEncoder
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 onnx = pytest.importorskip("onnx")
@@ -127,6 +129,22 @@ def test_labels_without_a_form_are_refused():
         clf.classes_ = odd
         with pytest.raises(ValueError, match=r"RNNClassifier cannot be exported with the class label .* Encode y"):
             to_onnx(clf)
+
+
+def test_texts_without_a_form_are_refused():
+    half = "x\ud800"
+    X = [[half, "y"], ["y", "y"]] * 5
+    clf = RNNClassifier(4, max_iter=1, min_count=1).fit(X, [0, 1] * 5)
+    with pytest.raises(ValueError, match=r"Channel 0 with the token 'x.ud800' cannot be exported: .* Fit without it"):
+        to_onnx(clf)
+    pipeline = make_pipeline(TokenEncoder(), RNNClassifier(4, max_iter=1)).fit(X, [0, 1] * 5)
+    with pytest.raises(ValueError, match="TokenEncoder with the token"):
+        to_onnx(pipeline)
+    clf = RNNClassifier(4, max_iter=1).fit(np.zeros((10, 3, 1)), np.array([half, "a\0b"] * 5, dtype=object))
+    with pytest.raises(ValueError, match="RNNClassifier with the class label"):
+        to_onnx(clf)
+    clf.classes_ = np.array(["a\0b", "c"], dtype=object)
+    to_onnx(clf, check=np.zeros((2, 3, 1)))
 
 
 def test_several_labels_for_each_sequence():
@@ -313,6 +331,20 @@ def test_check_finds_another_model(monkeypatch):
         to_onnx(clf, check=X)
 
 
+def test_sequences_to_check_are_those_of_fit(tmp_path):
+    clf, X = make(RNNClassifier, "default")
+    missing = [np.where(x > 2, np.nan, x) for x in X]
+    for wrong, message in (
+        ([x[:, :2] for x in X], "X has 2 channels per step"),
+        ([["a", "b"]], "X has 1 channels per step"),
+        (True, "X is of type bool"),
+        (missing, "contains NaN"),
+    ):
+        with pytest.raises(ValueError, match=f"check: .*{message}"):
+            to_onnx(clf, tmp_path / "model.onnx", check=wrong)
+    assert not list(tmp_path.iterdir())
+
+
 def test_files_are_whole_or_not_there(tmp_path, monkeypatch):
     clf, X = make(RNNClassifier, "default")
     path = tmp_path / "model.onnx"
@@ -344,6 +376,8 @@ def test_what_cannot_be_exported_is_refused_by_name():
             to_onnx(estimator)
     with pytest.raises(ValueError, match="LogisticRegression cannot be exported"):
         to_onnx(LogisticRegression())
+    with pytest.raises(ValueError, match="The class RNNClassifier cannot be exported to ONNX: to_onnx takes a fitted"):
+        to_onnx(RNNClassifier)
     with pytest.raises(ValueError, match="step must be"):
         to_onnx(RNNClassifier(), step="yes")
     clf, _ = make(RNNClassifier, "bidirectional")

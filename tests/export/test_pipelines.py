@@ -3,18 +3,21 @@
 import numpy as np
 import pytest
 from exported import classes, numbers, padded, sequences
+from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
-from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, RandomForestRegressor
+from sklearn.ensemble import ExtraTreesClassifier, IsolationForest, RandomForestClassifier, RandomForestRegressor
 from sklearn.frozen import FrozenEstimator
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, SGDOneClassSVM
+from sklearn.mixture import GaussianMixture
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
-from sklearn.svm import SVR, LinearSVC
+from sklearn.svm import SVC, SVR, LinearSVC, OneClassSVM
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceOutlierDetector, SequenceTransformer
-from skrnn.export import to_onnx
+from skrnn.export import _check, to_onnx
 from skrnn.preprocessing import PerStep, SlidingWindow, TokenEncoder
 
 onnx = pytest.importorskip("onnx")
@@ -50,6 +53,8 @@ def test_what_stands_before_the_network(before, kind, step):
         [ExtraTreesClassifier(10, random_state=0)],
         [StandardScaler(), LogisticRegression()],
         [LinearSVC()],
+        [StandardScaler(), LinearSVC()],
+        pytest.param([SVC()], marks=pytest.mark.filterwarnings("ignore::FutureWarning")),  # of skl2onnx
         [StandardScaler()],
     ],
     ids=str,
@@ -57,8 +62,51 @@ def test_what_stands_before_the_network(before, kind, step):
 def test_classifiers_behind_features(behind, step):
     rng = np.random.default_rng(0)
     X = sequences(rng)
-    model = to_onnx(make_pipeline(FEATURES, *behind).fit(X, classes(rng, X)), check=X, step=step)
-    onnx.checker.check_model(model, full_check=True)
+    y = classes(rng, X)
+    for of in (y, y == "low"):
+        model = to_onnx(make_pipeline(FEATURES, *behind).fit(X, of), check=X, step=step)
+        onnx.checker.check_model(model, full_check=True)
+
+
+@pytest.mark.parametrize(
+    ("last", "second"),
+    [
+        (KMeans(3, n_init=1, random_state=0), "scores"),
+        (IsolationForest(n_estimators=10, random_state=0), "scores"),
+        (LocalOutlierFactor(5, novelty=True), "scores"),
+        (OneClassSVM(), "scores"),
+        (SGDOneClassSVM(random_state=0), "scores"),
+        (GaussianMixture(2, random_state=0), "probabilities"),
+    ],
+    ids=str,
+)
+def test_all_outputs_of_clusterers_and_detectors_are_checked(last, second, monkeypatch):
+    X = sequences(np.random.default_rng(0))
+    pipeline = make_pipeline(FEATURES, last).fit(X)
+    model = to_onnx(pipeline, check=X)
+    assert [each.name for each in model.graph.output] == ["labels", second]
+    for output in ("labels", second):
+        with monkeypatch.context() as patch:
+            for method in _check.METHODS[output]:
+                if hasattr(pipeline, method):
+                    _shift(patch, type(last), method)
+            with pytest.raises(ValueError, match="The model differs from this Pipeline"):
+                to_onnx(pipeline, check=X)
+
+
+def _shift(patch, owner, method):
+    """Let a method of a class add 1 to what it gives."""
+    before = getattr(owner, method)
+    patch.setattr(owner, method, lambda self, X: before(self, X) + 1)
+
+
+def test_outputs_that_nothing_gives_are_not_claimed_to_be_checked(monkeypatch):
+    X = sequences(np.random.default_rng(0))
+    pipeline = make_pipeline(FEATURES, KMeans(2, n_init=1)).fit(X)
+    monkeypatch.setitem(_check.METHODS, "scores", ("score_samples",))
+    with pytest.raises(ValueError, match=r"check cannot compare the output 'scores'.*leave check out"):
+        to_onnx(pipeline, check=X)
+    to_onnx(pipeline)
 
 
 @pytest.mark.parametrize("regressor", [RandomForestRegressor(10, random_state=0), LinearRegression(), SVR()], ids=str)

@@ -52,6 +52,8 @@ def test_covariates_that_do_not_fit():
         RNNForecaster(2, **QUICK).fit(y, X[:49])
     with pytest.raises(ValueError, match=r"past_covariates names 'cost'.*\['price'\]"):
         RNNForecaster(2, past_covariates=["cost"], **QUICK).fit(y, X)
+    with pytest.raises(ValueError, match=r"past_covariates names \['cost'\], columns of X, but there is no X: pass it"):
+        RNNForecaster(2, past_covariates=["cost"], **QUICK).fit(y)
     with pytest.raises(ValueError, match=r"X has 2 tables for 1 series"):
         RNNForecaster(2, **QUICK).fit(y, [X, X])
     with pytest.raises(ValueError, match=r"no numbers"):
@@ -63,6 +65,19 @@ def test_covariates_that_do_not_fit():
         forecaster.predict(pd.DataFrame({"cost": [1.0, 2.0]}))
     with pytest.raises(ValueError, match=r"X of series 0 has 1 rows: expected 2"):
         forecaster.predict(pd.DataFrame({"price": [1.0]}))
+
+
+def test_covariates_of_the_past_are_missed_where_they_are_needed():
+    X, y = pd.DataFrame({"price": RAMP}, HOURS), pd.Series(RAMP, HOURS)
+    forecaster = RNNForecaster(2, past_covariates=["price"], **QUICK).fit(y[:50], X[:50])
+    assert len(forecaster.predict()) == 2
+    with pytest.raises(ValueError, match=r"fit saw the covariates .*: pass X with \['price'\] for the steps of y"):
+        forecaster.update(y[50:])
+    with pytest.raises(ValueError, match=r"pass X with \['price'\] for the steps of y"):
+        forecaster.predict(y=y[:50])
+    with pytest.raises(ValueError, match=r"past_covariates names \['price'\], columns of X, but there is no X"):
+        forecaster.backtest(y, n_windows=1)
+    assert len(forecaster.update(y[50:], X[50:]).predict()) == 2
 
 
 def test_forecasts_refuse():

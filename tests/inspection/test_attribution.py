@@ -338,6 +338,8 @@ def test_what_cannot_be_explained_is_refused_by_name():
     clf = fitted(X, y)
     with pytest.raises(ValueError, match=r"target=2 is none of the classes \[0, 1\]"):
         attribute(clf, X, target=2)
+    with pytest.raises(ValueError, match="n_nodes must be a whole number of at least 1; got True"):
+        attribute(clf, X, n_nodes=True)
     for baseline in ("zero", [0, 0, np.nan], [0, 0, 1e39]):  # the last is not finite in float32
         with pytest.raises(ValueError, match='baseline must be "mean" or a finite number for each of 3 channels'):
             attribute(clf, X, baseline=baseline)

@@ -3,9 +3,14 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-from skrnn import RNNRegressor, SequenceArray
+from skrnn import RNNRegressor, SequenceArray, SequenceTransformer
 from skrnn.inspection import step_importance
+from skrnn.preprocessing import PerStep
 
 
 class Mean:
@@ -69,6 +74,29 @@ def test_time_stamps_are_not_exchanged():
     assert np.isnan(result.importances[1]).all()
 
 
-def test_numbers_of_segments_are_checked():
-    with pytest.raises(ValueError, match="n_segments"):
-        step_importance(Mean(), np.zeros((3, 4, 2)), [0.0] * 3, n_segments=0)
+@pytest.mark.parametrize("last", ["regressor", "features", "search"])
+def test_time_stamps_of_pipelines_are_not_exchanged(last):
+    rng = np.random.default_rng(0)
+    X = [np.column_stack([rng.normal(size=T), np.cumsum(rng.random(T) + 0.1)]) for T in (3, 5, 8, 4)]
+    y = [0.0, 1.0, 2.0, 3.0]
+    options = {"max_iter": 1, "time_channel": 1, "random_state": 0}
+    ends = {
+        "regressor": [RNNRegressor(3, **options, tol=10.0, early_stopping=False)],
+        "features": [SequenceTransformer(3, **options), LinearRegression()],
+        "search": [GridSearchCV(RNNRegressor(3, **options, tol=10.0, early_stopping=False), {"alpha": [0]}, cv=2)],
+    }
+    pipeline = make_pipeline("passthrough", PerStep(StandardScaler()), *ends[last]).fit(SequenceArray.from_list(X), y)
+    result = step_importance(pipeline, X, y, n_segments=2, random_state=0)
+    assert np.isfinite(result.importances[0]).all()
+    assert np.isnan(result.importances[1]).all()
+    turned = FunctionTransformer(lambda rows: np.column_stack([rows[:, 0], rows[:, 1] - rows[0, 1]]))
+    moved = make_pipeline(PerStep(turned), *ends[last]).fit(SequenceArray.from_list(X), y)
+    with pytest.raises(ValueError, match=r"reads time stamps, and behind the step 'perstep'.*from '.*' on"):
+        step_importance(moved, X, y, n_segments=2)
+
+
+@pytest.mark.parametrize("name", ["n_segments", "n_repeats"])
+@pytest.mark.parametrize("n", [0, True, 1.5])
+def test_numbers_of_segments_are_checked(name, n):
+    with pytest.raises(ValueError, match=f"{name} must be a whole number"):
+        step_importance(Mean(), np.zeros((3, 4, 2)), [0.0] * 3, **{name: n})

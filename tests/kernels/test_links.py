@@ -75,3 +75,15 @@ def test_rescale(dtype):
     scale, mean, out = rng.random(5), rng.normal(size=5), np.empty((7, 5))
     links.rescale(raw, scale, mean, out)
     assert_array_equal(out, raw * scale + mean)
+
+
+@each_dtype
+@pytest.mark.parametrize("K", [1, 2, 5])
+def test_numbers_of_classes(K, dtype):
+    """Also of equal ones, and of those that are not finite."""
+    raw = np.random.default_rng(K).integers(-2, 3, (60, K)).astype(dtype)
+    raw[np.random.default_rng(0).random(raw.shape) < 0.2] = np.nan
+    raw[0], raw[1] = -np.inf, np.inf
+    found = np.full((60, 1), -1)
+    links.decide(raw, found)
+    assert_array_equal(found[:, 0], raw.argmax(axis=1) if K > 1 else raw[:, 0] > 0)

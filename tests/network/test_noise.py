@@ -30,7 +30,7 @@ from skrnn.training.run import Training
 from skrnn.training.state import Settings, TrainingState
 
 LENGTHS = [5, 1, 8, 3]
-CARRYING = [cell for cell in CELLS if cell.startswith(("lstm", "gru", "mgu"))]
+CARRYING = [cell for cell in CELLS if cell.startswith(("lstm", "gru", "mgu"))]  # and with a product with the state
 RATES = {"input_dropout": 0.3, "dropout": 0.4, "recurrent_dropout": 0.5, "zoneout": 0.3}
 NO_ZONEOUT = {**RATES, "zoneout": 0.0}
 SEED = 0xFEDCBA9876543210
@@ -109,8 +109,14 @@ def test_dropout_equals_the_oracle_where_no_state_is_carried(cell, bidirectional
     assert_equals_the_oracle(cell, bidirectional=bidirectional, **NO_ZONEOUT)
 
 
-def test_dropout_of_indrnn_equals_the_oracle():
-    assert_equals_the_oracle("indrnn", bidirectional=True, dropout=0.4, input_dropout=0.3)
+@pytest.mark.parametrize("cell", ["indrnn", "linoss"])
+def test_dropout_equals_the_oracle_without_a_product_with_the_state(cell):
+    assert_equals_the_oracle(cell, bidirectional=True, dropout=0.4, input_dropout=0.3)
+
+
+@each_way
+def test_all_but_recurrent_dropout_of_mingru_equals_the_oracle(bidirectional):
+    assert_equals_the_oracle("mingru", bidirectional=bidirectional, **RATES | {"recurrent_dropout": 0.0})
 
 
 @pytest.mark.small

@@ -8,7 +8,7 @@ from networks import CELLS, EVERYTHING, as_data, make_network, named, predict, r
 from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.base import clone
 
-from skrnn.cells import GRU, LSTM, MGU
+from skrnn.cells import GRU, LSTM, MGU, MinGRU
 from skrnn.convolution import Conv
 from skrnn.initializers import Chrono, GlorotUniform, Orthogonal, Scheme
 from skrnn.kernels.copies import copy_all
@@ -29,7 +29,8 @@ plain_and_all = pytest.mark.parametrize("options", [{}, EVERYTHING], ids=["plain
 
 # ------------------------------------------------------------------------------------------------------ contradictions
 CARRYING = {"lstm", "lstm_peepholes", "gru", "gru_before", "mgu", "mgu_no_input", "mgu_no_input_no_bias"}
-CARRYING |= {"mgu_bias_only"}
+CARRYING |= {"mgu_bias_only", "mingru"}
+WITHOUT_PRODUCT = {"indrnn": "IndRNN", "linoss": "LinOSS", "mingru": "MinGRU"}  # with the state
 
 
 def structure(cell="gru", sizes=(4, 4), n_outputs=2, **options):
@@ -41,16 +42,17 @@ def test_zoneout_needs_a_state_that_is_carried(cell):
     if cell in CARRYING:
         assert structure(cell, zoneout=0.1).is_noisy
         return
-    with pytest.raises(ValueError, match=r'zoneout=0\.1 .* computes its state anew .* a cell like "lstm"'):
+    with pytest.raises(ValueError, match=r'zoneout=0\.1 .* computes its h anew .* a cell like "lstm"'):
         structure(cell, zoneout=0.1)
 
 
 @each_cell
 def test_recurrent_dropout_needs_a_product_with_the_state(cell):
-    if not cell.startswith("indrnn"):
+    name = WITHOUT_PRODUCT.get(cell.partition("_")[0])
+    if name is None:
         assert structure(cell, recurrent_dropout=0.1).is_noisy
         return
-    with pytest.raises(ValueError, match=r"recurrent_dropout=0\.1 .* IndRNN has no product .*: use dropout"):
+    with pytest.raises(ValueError, match=rf"recurrent_dropout=0\.1 .* {name} has no product .*: use dropout"):
         structure(cell, recurrent_dropout=0.1)
     assert structure(cell, dropout=0.1, input_dropout=0.1).is_noisy
 
@@ -265,10 +267,10 @@ def test_chrono_biases():
             assert not b[columns[gate]].any()
 
 
-@pytest.mark.parametrize("forget_gate", ["full", "no_input", "bias_only"])
-def test_chrono_biases_of_the_minimal_gated_unit(forget_gate):
-    """Its gate lets the new in, so that it starts closed."""
-    _, weights = initial_weights(MGU(forget_gate), Chrono())
+@pytest.mark.parametrize("cell", [*map(MGU, ("full", "no_input", "bias_only")), MinGRU()], ids=str)
+def test_chrono_biases_of_minimal_units(cell):
+    """Their gate lets the new in, so that it starts closed."""
+    _, weights = initial_weights(cell, Chrono())
     b = weights["layers.0.forward.b"]
     assert (b[:50] < 0).all()
     assert (b[:50] >= -np.log(99)).all()

@@ -62,6 +62,22 @@ def test_new_cells_by_hand():
     assert_allclose([y, o], [[0.7 * 0.8 - 0.2], [0.7 * 0.8 - 0.2]])
 
 
+def test_cells_whose_steps_have_no_product_with_the_state_by_hand():
+    x, h, y, v = np.array([2.0]), np.array([3.0]), np.array([0.7]), np.array([-0.5])
+    W_x, b = np.array([[0.1, -0.2]]), np.array([0.3, 0.2])
+    z = s(0.2 + 0.3)
+    assert_allclose(ref.mingru(x, h, W_x, b), [[(1 - z) * 3 + z * (-0.4 + 0.2)]])
+
+    w_A, dt = np.array([0.9]), s(-0.4)
+    h_new, y_new, v_new = ref.linoss(x, h, y, v, W_x, b, w_A, np.array([-0.4]), "relu")
+    assert_allclose(y_new, 0.7 + dt * v_new)
+    assert_allclose(v_new, -0.5 + dt * (0.5 - 0.9 * y_new))
+    assert_allclose(h_new, y_new - 0.2)
+    _, y_new, v_new = ref.linoss(x, h, y, v, W_x, b, -w_A, np.array([-0.4]))  # no force but the input
+    assert_allclose([y_new, v_new], [0.7 + dt * v_new, [-0.5 + dt * 0.5]])
+    assert_allclose(ref.gelu(np.array([-40.0, -1, 0, 1, 40])), [0, -0.158808, 0, 0.841192, 40], atol=1e-6)
+
+
 @pytest.mark.parametrize(
     ("cell", "columns", "f"),
     [

@@ -204,12 +204,14 @@ def test_recurrent_mask_acts_on_the_products_alone(cell, rng):
     weights, x = random_weights(rng, cell), rng.normal(size=(6, D))
     masks = {f"layers.{l}.{d}.recurrent": rng.integers(3, size=H) / 0.5 for l in (0, 1) for d in DIRECTIONS}
     scaled = dict(weights)
+    without = cell.startswith(("linoss", "mingru"))
     for name, mask in masks.items():
         part = name.replace("recurrent", "w_h" if cell.startswith("indrnn") else "W_h")
-        scaled[part] = (mask * weights[part].T).T
+        if not without:
+            scaled[part] = (mask * weights[part].T).T
     actual = ref.forward(weights, x, cell, masks=masks)
     assert_allclose(actual, ref.forward(scaled, x, cell), **exactly)
-    assert np.any(actual != ref.forward(weights, x, cell))
+    assert without or np.any(actual != ref.forward(weights, x, cell))
 
 
 @pytest.mark.parametrize("cell", CARRYING)

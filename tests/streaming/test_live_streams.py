@@ -2,7 +2,9 @@
 
 import copy
 import io
+import json
 import pickle
+import warnings
 from functools import cache
 
 import numpy as np
@@ -17,6 +19,7 @@ import skrnn
 from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer
 from skrnn.convolution import Conv
 from skrnn.streaming import Stream
+from skrnn.streaming._encoding import StepEncoder
 
 N, T, C = 5, 9, 3
 FORWARD = {"bidirectional": False, "max_iter": 1, "random_state": 0}
@@ -328,6 +331,18 @@ def test_states_that_are_refused():
             stream.state = state
 
 
+def test_states_go_through_json():
+    X, y = draw(18)
+    clf = RNNClassifier(6, missing="mask", **FORWARD).fit(X, y)
+    stream, other = clf.stream(2), clf.stream(2)
+    stream.step(np.where(np.arange(C) == 1, np.nan, X[:2, 0]))
+    text = json.dumps({name: array.tolist() for name, array in stream.state.items()})
+    other.state = json.loads(text)
+    assert_array_equal(other.step_proba(X[:2, 1]), stream.step_proba(X[:2, 1]))
+    with pytest.raises(ValueError, match=r"forward\.h is of shape"):  # a number that a float32 does not hold
+        other.state = stream.state | {"layers.0.forward.h": stream.state["layers.0.forward.h"] + np.float64(1e-12)}
+
+
 def test_indices_that_are_refused():
     X, y = draw(19)
     stream = RNNClassifier(6, **FORWARD).fit(X, y).stream(2)
@@ -370,6 +385,50 @@ def test_predictions_that_are_not_finite_are_said():
     reg.weights_["readout.b"][:] = np.inf
     with pytest.warns(RuntimeWarning, match="predictions of some streams are not finite"):
         reg.stream().step(X[0, 0])
+
+
+def test_a_warning_that_is_an_error_comes_behind_the_step():
+    X, y = draw(21)
+    reg = RNNRegressor(6, cell="elman", pooling="last", **FORWARD).fit(X, y)
+    reg.weights_["readout.b"][:] = np.inf
+    stream = reg.stream(N)
+    for index in (None, [0, 2], 1):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(RuntimeWarning, match="not finite"):
+                stream.step(X[:, 0] if index is None else X[index, 0], index)
+    assert_array_equal(stream.n_steps, [2, 2, 2, 1, 1])
+
+
+@pytest.mark.parametrize("n_streams", [1, 3])
+def test_the_form_of_x_says_whether_there_is_an_axis_of_streams(n_streams):
+    X, y = draw(23)
+    clf = RNNClassifier(6, **FORWARD).fit(X, y)
+    stream, expected = clf.stream(n_streams), clf.predict_proba(X[:1, :1])
+    for x in (X[0, 0], X[0, 0].tolist()):
+        assert_array_equal(stream.step_proba(x, n_streams - 1), expected[0])
+        stream.reset()
+        assert_array_equal(stream.step_proba([x], n_streams - 1), expected)
+        stream.reset()
+        assert_array_equal(stream.step_proba([x], [n_streams - 1]), expected)
+        stream.reset()
+    with pytest.raises(ValueError, match=r"x has shape \(3,\), but a step of this stream is of shape \(1, 3\)\."):
+        stream.step(X[0, 0], [n_streams - 1])
+
+
+def test_numbers_that_are_finite_take_the_short_way(monkeypatch):
+    """Which says nothing of values that are not: these take the other, whose errors name them."""
+    X, y = draw(24)
+    stream, alone = (RNNClassifier(6, **FORWARD).fit(X, y).stream(n) for n in (N, 1))
+    monkeypatch.delattr(StepEncoder, "encode")
+    for dtype in (np.float32, np.float64, ">f4"):
+        stream.step(X[:, 0].astype(dtype))
+        stream.step_proba(X[::-1, 0].astype(dtype))
+        stream.step(X[:3, 0].astype(dtype), [0, 1, 2])
+        alone.step(X[0, 0].astype(dtype))
+        alone.step(X[:1, 0].astype(dtype).tolist())
+    with pytest.raises(AttributeError, match="encode"):
+        alone.step(np.array([0, np.nan, 0]))
 
 
 def test_the_name():

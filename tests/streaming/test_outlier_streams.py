@@ -1,5 +1,7 @@
 """Scores of steps as they come in are those of the whole, bit by bit."""
 
+import warnings
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -80,6 +82,26 @@ def test_a_fit_to_come_changes_nothing():
     stream, expected = detector.stream(), detector.step_scores([X[200:230]])[0]
     detector.fit([3 * X[:150, :2]])
     assert_array_equal([stream.step(x) for x in X[200:230]], expected)
+
+
+def test_a_warning_that_is_an_error_comes_behind_the_step():
+    """The stream goes on as if it had only been said."""
+    X = draw()
+    detector = SequenceOutlierDetector(**SMALL, smoothing=5).fit([X[:200]])
+    detector.weights_["readout.b"][0] = np.inf
+    one, other = detector.stream(2), detector.stream(2)
+    for t in range(200, 208):
+        step = X[[t, t + 30]]
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with pytest.raises(RuntimeWarning, match="not finite"):
+                one.step(step)
+        with pytest.warns(RuntimeWarning, match="not finite"):
+            other.step(step)
+    assert_array_equal(one.n_steps, 8)
+    expected = other.state
+    for name, array in one.state.items():
+        assert_array_equal(array, expected[name], err_msg=name)
 
 
 def test_what_is_refused():

@@ -1,5 +1,7 @@
 """Streams of pipelines predict what the pipeline predicts for the sequences so far."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, OneHotEncoder, StandardScaler
 
@@ -49,6 +52,21 @@ def test_pipelines(pipeline, methods):
             assert_allclose(getattr(alone, step)(X[3, t]), expected[3], rtol=1e-5, atol=1e-5)
             assert_allclose(getattr(some, step)(X[3, t], 17), expected[3], rtol=1e-5, atol=1e-5)
         assert_array_equal(together.n_steps, X.shape[1])
+
+
+@pytest.mark.parametrize("kind", [RNNClassifier, SequenceTransformer])
+def test_time_stamps_go_through(kind):
+    times = 1.7e9 + np.cumsum(RNG.exponential(size=(12, 6, 1)), axis=1)
+    with_times = np.concatenate([X, times], axis=2)
+    behind = [LinearRegression()] if kind is SequenceTransformer else []
+    network = kind(**SMALL, time_channel=3, missing="decay")
+    pipeline = make_pipeline(PerStep(MinMaxScaler((0, 3600))), network, *behind).fit(with_times, Y)
+    live = stream(pipeline, 12)
+    for t in range(X.shape[1]):
+        expected = pipeline.predict(with_times[:, : t + 1])
+        assert_allclose(live.step(with_times[:, t]), expected, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match="time stamp"):
+        live.step(with_times[:, 0])
 
 
 def test_names_of_channels_go_through():
@@ -100,6 +118,24 @@ def test_early_decisions():
     assert_array_equal(live.end(), decided)
 
 
+def test_a_warning_that_is_an_error_comes_behind_an_early_decision():
+    early = EarlyClassifier(RNNClassifier(**SMALL), prefixes=False, cv=2).fit(np.tile(X, (3, 1, 1)), np.tile(Y, 3))
+    early.estimator_.weights_["readout.b"][:] = np.inf
+    one, other = early.stream(3), early.stream(3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(RuntimeWarning, match="not finite"):
+            one.step(X[:3, 0])
+    with pytest.warns(RuntimeWarning, match="not finite"):
+        other.step(X[:3, 0])
+    assert np.isnan(other.proba).all()
+    for name, array in one.state.items():
+        assert_array_equal(array, other.state[name], err_msg=name)
+    one.reset([0, 2])
+    assert_allclose(one.proba[[0, 2]], 1 / 3)
+    assert np.isnan(one.proba[1]).all()
+
+
 def test_states():
     pipeline = make_pipeline(SCALES[0], RNNClassifier(**SMALL)).fit(X, Y)
     one, other = stream(pipeline), stream(pipeline)
@@ -117,6 +153,10 @@ def test_an_estimator_alone():
 def test_what_is_refused():
     with pytest.raises(ValueError, match="LinearRegression has no streams"):
         stream(LinearRegression())
+    with pytest.raises(ValueError, match=r"GridSearchCV has no streams: pass .*, like best_estimator_"):
+        stream(GridSearchCV(RNNClassifier(**SMALL), {}))
+    with pytest.raises(ValueError, match="fitted estimator, but this is the class RNNClassifier"):
+        stream(RNNClassifier)
     with pytest.raises(ValueError, match="The pipeline has no step with streams"):
         stream(make_pipeline(SCALES[0]))
     with pytest.raises(ValueError, match="Step 'slidingwindow' of the pipeline, SlidingWindow, has no streams"):

@@ -16,6 +16,8 @@ OPTIONS = {
     "cell indrnn": ({"cell": "indrnn"}, "numbers"),
     "cell jordan": ({"cell": "jordan", "bidirectional": True}, "numbers"),
     "cell mgu": ({"cell": "mgu"}, "numbers"),
+    "cell mingru": ({"cell": "mingru"}, "numbers"),
+    "cell linoss": ({"cell": "linoss", "hidden_layer_sizes": (4, 4)}, "numbers"),
     "two layers": ({"hidden_layer_sizes": (5, 4)}, "numbers"),
     "bidirectional": ({"bidirectional": True, "hidden_layer_sizes": (4, 3)}, "numbers"),
     "pooling last": ({"pooling": "last", "bidirectional": True}, "numbers"),

@@ -3,7 +3,7 @@
 import numpy as np
 import reference as ref
 
-from skrnn.cells import GRU, LSTM, MGU, Elman, IndRNN, Jordan
+from skrnn.cells import GRU, LSTM, MGU, Elman, IndRNN, Jordan, LinOSS, MinGRU
 from skrnn.convolution import Conv
 from skrnn.losses import SquaredError
 from skrnn.network.arena import MovingArena
@@ -26,12 +26,15 @@ CELLS = {  # by the oracle's names
     "indrnn_tanh": IndRNN(activation="tanh"),
     "jordan": Jordan(),
     "jordan_relu_identity": Jordan(activation="relu", output_activation="identity"),
+    "linoss": LinOSS(),
+    "linoss_relu": LinOSS(activation="relu"),
     "lstm": LSTM(),
     "lstm_peepholes": LSTM(peepholes=True),
     "mgu": MGU(),
     "mgu_no_input": MGU(forget_gate="no_input"),
     "mgu_no_input_no_bias": MGU(forget_gate="no_input_no_bias"),
     "mgu_bias_only": MGU(forget_gate="bias_only"),
+    "mingru": MinGRU(),
 }
 # All that may stand around the cells at once; sizes have to be equal for it.
 EVERYTHING = {"bidirectional": True, "pooling": "attention", "layer_norm": True, "residual": True}

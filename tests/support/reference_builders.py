@@ -6,8 +6,8 @@ LENGTHS = [5, 1, 8, 3]  # ragged, unsorted, with a sequence of one step
 D, H, K, CHANNELS, WIDTH = 3, 4, 2, 4, 3
 DIRECTIONS = ("forward", "backward")
 POOLINGS = ("last", "mean", "max", "attention")
-STATES = {cell: "hc" if cell.startswith("lstm") else "h" for cell in ref.CELLS}
-CARRYING = [cell for cell in ref.CELLS if cell.startswith(("lstm", "gru", "mgu"))]
+STATES = {cell: ref.state_names(cell) for cell in ref.CELLS}
+CARRYING = [cell for cell in ref.CELLS if cell.startswith(ref.CARRYING)]
 
 
 def cell_shapes(cell, C, H, K=None):
@@ -15,6 +15,9 @@ def cell_shapes(cell, C, H, K=None):
     one = {"W_x": (C, H), "b": (H,)}
     if cell.startswith("indrnn"):
         return one | {"w_h": (H,)}
+    if cell == "mingru" or cell.startswith("linoss"):
+        vectors = {} if cell == "mingru" else {"w_A": (H,), "w_dt": (H,)}
+        return {"W_x": (C, 2 * H), "b": (2 * H,)} | vectors
     if cell.startswith("jordan"):
         K = K or H
         return one | {"W_h": (K, H), "W_y": (H, K), "b_y": (K,)}

@@ -6,8 +6,6 @@ Letters: T steps in, U steps out, E (T, S) outputs of the encoder, h (U, H) of t
 
 import numpy as np
 from reference_network import (
-    STATES,
-    STEPS,
     after_layer,
     front,
     is_bidirectional,
@@ -16,6 +14,7 @@ from reference_network import (
     n_layers_of,
     named_below,
     run_stack,
+    state_names,
 )
 
 
@@ -62,7 +61,7 @@ def initial_states(weights, final, cell):
     for layer, states in enumerate(final):
         bridge = named_below(weights, f"bridge.{layer}.")
         states = states @ bridge["W"] + bridge["b"] if bridge else states
-        names = list(STATES)[: STEPS[cell][1]]
+        names = state_names(cell)
         for name, part in zip(names, np.split(states, len(names)), strict=True):
             initial[f"layers.{layer}.forward.{name}"] = part
     return initial

@@ -10,6 +10,7 @@ anything but real parts, no conjugate.
 "readout.W" and ".b".
 """
 
+import math
 from functools import partial
 
 import numpy as np
@@ -34,7 +35,12 @@ def identity(a):
     return a
 
 
-ACTIVATIONS = {"tanh": np.tanh, "relu": relu, "sigmoid": sigmoid, "identity": identity}
+def gelu(a):
+    """a times the share of the normal distribution below it, by the formula with tanh."""
+    return 0.5 * a * (1 + np.tanh((2 / math.pi) ** 0.5 * (a + 0.044715 * a**3)))
+
+
+ACTIVATIONS = {"tanh": np.tanh, "relu": relu, "sigmoid": sigmoid, "identity": identity, "gelu": gelu}
 
 
 # --- Cells: one step forward, (x_t, state_{t-1}) -> state_t, the hidden state first ---------------
@@ -106,6 +112,26 @@ def indrnn(x, h, W_x, w_h, b, activation="relu", mask=1):
     return (ACTIVATIONS[activation](x @ W_x + w_h * mask * h + b),)
 
 
+def mingru(x, h, W_x, b, mask=1):
+    """Minimal GRU step, gates z g, where z admits the new: x (D,), h (H,) -> new (h,)."""
+    a_z, a_g = np.split(x @ W_x + b, 2)
+    z = sigmoid(a_z)
+    return ((1 - z) * h + z * a_g,)
+
+
+def linoss(x, h, y, v, W_x, b, w_A, w_dt, activation="gelu", mask=1):
+    """LinOSS step, terms g o: x (D,), position y (H,), velocity v (H,) -> new h, y, v; h is not read.
+
+    The implicit scheme: y_new - dt v_new = y and v_new + dt A y_new = v + dt g, solved for each unit.
+    """
+    g, o = np.split(x @ W_x + b, 2)
+    A, dt = relu(w_A), sigmoid(w_dt)
+    one = np.ones_like(dt)
+    matrices = np.moveaxis(np.array([[one, -dt], [dt * A, one]]), -1, 0)
+    y, v = np.linalg.solve(matrices, np.array([y, v + dt * g]).T[:, :, None])[:, :, 0].T
+    return ACTIVATIONS[activation](y + o), y, v
+
+
 def jordan(x, y, o, W_x, W_h, b, W_y, b_y, activation="tanh", output_activation="sigmoid", mask=1):
     """Jordan step, the output fed back: x (D,), y (K,) -> new y and o, y before its activation."""
     u = ACTIVATIONS[activation](x @ W_x + (mask * y) @ W_h + b)
@@ -128,10 +154,25 @@ STEPS = {
     "mgu_bias_only": (partial(mgu, forget_gate="bias_only"), 1),
     "indrnn": (indrnn, 1),
     "indrnn_tanh": (partial(indrnn, activation="tanh"), 1),
+    "mingru": (mingru, 1),
+    "linoss": (linoss, 3),
+    "linoss_relu": (partial(linoss, activation="relu"), 3),
     "jordan": (jordan, 2),
     "jordan_relu_identity": (partial(jordan, activation="relu", output_activation="identity"), 2),
 }
-STATES = {"h": 0, "c": 1}  # places of the named states; a Jordan cell's "h" is its output y
+CARRYING = ("lstm", "gru", "mgu", "mingru")  # the kinds of cells whose h follows from the h before
+
+
+def state_names(cell):
+    """Names of the states that can be given; a Jordan cell's "h" is its output y."""
+    return {"lstm": ("h", "c"), "linoss": ("h", "y", "v")}.get(cell.partition("_")[0], ("h",))
+
+
+def count_units(weights):
+    """Of a layer: without a product with the state, only IndRNN has one gate, others two."""
+    if "W_h" in weights:
+        return len(weights["W_h"])
+    return weights["W_x"].shape[1] // (1 if "w_h" in weights else 2)
 
 
 # --- One layer over one sequence ------------------------------------------------------------------
@@ -140,22 +181,21 @@ STATES = {"h": 0, "c": 1}  # places of the named states; a Jordan cell's "h" is 
 def layer_states(cell, weights, x, initial=None, mask=1, kept=None, nudge=None):
     """States of one layer on x (T, D): a list of T + 1 tuples, entry 0 is the state before step 0.
 
-    initial : dict of "h" and "c" to (H,), default zeros
+    initial : dict of `state_names` to (H,), default zeros
     mask : (H,), recurrent dropout
-    kept : dict of "h" and "c" to (T, H), zoneout's share of the old value at each step: 0 or 1 in
+    kept : dict of `state_names` to (T, H), zoneout's share of the old value at each step: 0 or 1 in
         training, the rate in prediction
     nudge : (T, H), added to h after each step: the gradient by it is dL/dh_t
     """
     step, n_states = STEPS[cell]
-    n_units = len(weights["W_h"] if "W_h" in weights else weights["w_h"])
-    state = [np.zeros(n_units, dtype=weights["b"].dtype) for _ in range(n_states)]
+    state = [np.zeros(count_units(weights), dtype=weights["b"].dtype) for _ in range(n_states)]
     for name, value in (initial or {}).items():
-        state[STATES[name]] = value
+        state[state_names(cell).index(name)] = value
     states = [tuple(state)]
     for t in range(len(x)):
         state = list(step(x[t], *states[-1], **weights, mask=mask))
         for name, share in (kept or {}).items():
-            k = STATES[name]
+            k = state_names(cell).index(name)
             state[k] = share[t] * states[-1][k] + (1 - share[t]) * state[k]
         if nudge is not None:
             state[0] = state[0] + nudge[t]
@@ -263,9 +303,8 @@ def run_direction(weights, x, cell, layer, direction, initial, masks, zoneout, n
     name = f"layers.{layer}.{direction}"
     kept = named_below(masks, f"{name}.zoneout.")
     if kept or zoneout:
-        assert cell.startswith(("lstm", "gru", "mgu")), "only these cells carry their state"
-        names = list(STATES)[: STEPS[cell][1]]
-        kept = {state: kept.get(state, [zoneout] * len(x)) for state in names}
+        assert cell.startswith(CARRYING), "only these cells carry their state"
+        kept = {state: kept.get(state, [zoneout] * len(x)) for state in state_names(cell)}
     nudge = nudges.get(name)
     backward = direction == "backward"
     if backward:
@@ -288,7 +327,7 @@ def after_layer(weights, layer, h, below):
 
 def check_names(weights, cell, initial, masks, nudges):
     """A misspelt name must not pass for an option that changes nothing."""
-    states = list(STATES)[: 1 if cell.startswith("jordan") else STEPS[cell][1]]
+    states = state_names(cell)
     layers = {name.removesuffix(".W_x") for name in weights if name.endswith(".W_x")}
     of_layers = {f"{name}.{mask}" for name in layers for mask in ("recurrent", *(f"zoneout.{s}" for s in states))}
     inputs = {f"layers.{layer}.input" for layer in range(n_layers_of(weights))}

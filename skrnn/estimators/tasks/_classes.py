@@ -9,6 +9,7 @@ from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
 from ...losses import BinomialLogLoss, MultinomialLogLoss
+from ...streaming._decoder import Link
 from ._class_weight import class_factors
 from ._read import (
     UNITS,
@@ -55,11 +56,20 @@ class Classes(FittedTask):
 
     def probabilities(self, raw_prediction):
         """Probability of each class, (n, n_classes)."""
-        return self.link()(raw_prediction)
+        return self.loss.predict(raw_prediction) if self.n_outputs > 1 else self.loss.predict_both(raw_prediction)
 
     def link(self):
-        """The function of raw predictions that gives `probabilities`."""
-        return self.loss.predict if self.n_outputs > 1 else self.loss.predict_both
+        """What gives `probabilities`, as a kernel."""
+        from ...kernels import links  # noqa: PLC0415 (brings the compiler)
+
+        kernel = links.softmax if self.n_outputs > 1 else links.logistic_of_both
+        return Link(kernel, shape=(len(self.classes),))
+
+    def link_of_labels(self):
+        """What gives `labels`, as a kernel."""
+        from ...kernels.links import decide  # noqa: PLC0415
+
+        return Link(decide, dtype=np.int64, finish=self.classes.__getitem__)
 
     def log_probabilities(self, raw_prediction):
         """Their logarithms."""
@@ -111,8 +121,13 @@ class Labels(FittedTask):
         return self.loss.predict(raw_prediction)
 
     def link(self):
-        """The function of raw predictions that gives `probabilities`."""
-        return self.loss.predict
+        """What gives `probabilities`, as a kernel."""
+        from ...kernels.links import logistic  # noqa: PLC0415 (brings the compiler)
+
+        return Link(logistic, shape=(self.n_outputs,))
+
+    def link_of_labels(self):
+        """There is no kernel that gives `labels`."""
 
     def log_probabilities(self, raw_prediction):
         """Their logarithms."""

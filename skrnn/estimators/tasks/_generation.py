@@ -6,7 +6,7 @@ import numpy as np
 
 from ..._core.parameters import LARGEST
 from ...losses import BinomialLogLoss, MultinomialLogLoss
-from ...network.encoding import mean_and_scale
+from ...network.moments import mean_and_scale
 from ...sequences._layout import place
 from ...sequences._steps import is_text
 from ...sequences._vocabulary import NOTHING

@@ -12,6 +12,7 @@ from sklearn.utils._param_validation import InvalidParameterError
 
 from ..._core.parameters import described
 from ...losses import REGRESSION_LOSSES, BaseLoss, LogLoss, Quantile
+from ...streaming._decoder import Link
 from .._description import refuse_other_model
 from ._read import UNITS, SuppliedTask, as_numbers
 from ._scaling import centre_and_scale, rescaled, share_explained
@@ -51,6 +52,14 @@ class Numbers(FittedTask):
         """Predictions in the unit and shape of the target."""
         y = rescaled(self.loss.predict(raw_prediction), self.scale, self.mean)
         return y if len(self.shape) == 1 else y.reshape(len(y), *self.shape)
+
+    def link(self):
+        """What gives `numbers`, as a kernel; None if the loss has a link of its own."""
+        if type(self.loss).predict is not BaseLoss.predict or self.loss.n_raw(self.n_outputs) != self.n_outputs:
+            return None
+        from ...kernels.links import rescale  # noqa: PLC0415 (brings the compiler)
+
+        return Link(rescale, (self.scale.copy(), self.mean.copy()), self.shape, np.float64)
 
     def parts(self, raw_prediction):
         """What a `DistributionLoss` predicts of each target, in its unit; arrays (n, n_outputs)."""

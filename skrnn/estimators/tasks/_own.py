@@ -8,7 +8,8 @@ from sklearn.metrics import accuracy_score, r2_score
 from sklearn.utils.multiclass import type_of_target
 
 from ...losses import MultinomialLogLoss
-from ...network.encoding import mean_and_scale, number_channels
+from ...network.encoding import number_channels
+from ...network.moments import mean_and_scale
 from ...sequences._vocabulary import encode_tokens
 from ._classes import ClassificationTask
 from ._numbers import RegressionTask, is_vector

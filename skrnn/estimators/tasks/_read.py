@@ -172,9 +172,9 @@ def complete(given, name, row="sequence"):
         raise TypeError(f"{name} is sparse, which is not supported: pass {name}.toarray().")
     array = _as_array(given, name)
     if array.dtype.kind == "U" and isinstance(given, (list, tuple)):
-        _check_cells(np.array(given, dtype=object), name, row)
+        check_cells(np.array(given, dtype=object), name, row)
     if array.dtype.kind == "O":
-        _check_cells(array, name, row)
+        check_cells(array, name, row)
         narrow = np.array(array.tolist())
         array = narrow if narrow.dtype.kind in "biuf" and narrow.shape == array.shape else array
     if array.dtype.kind == "c":
@@ -203,7 +203,7 @@ def _as_array(given, name):
         ) from None
 
 
-def _check_cells(cells, name, row_name):
+def check_cells(cells, name, row_name):
     """Refuse missing values, and texts beside others, in an array of objects."""
     texts = np.zeros(len(cells), bool)
     for i, row in enumerate(cells):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .expressions import library
-from .text import LONGEST_STRING, comment, loop, number, string
+from .text import check_string, comment, loop, number, string
 
 
 def write_inputs(source, structure, encoder, weights):
@@ -175,8 +175,7 @@ def _write_values(source, channel, known):
 def _write_tokens(source, channel, known):
     """Write the tokens of a channel in the order of their bytes; gives their codes in this order."""
     for token in known:
-        if "\0" in token or len(token.encode()) > LONGEST_STRING:
-            raise ValueError(f"The token {token!r:.60} of channel {channel} cannot be a string of C: fit without it.")
+        check_string(token, f"Channel {channel}: the token", "fit without it")
     order = sorted(known, key=lambda token: token.encode())
     about = (
         f"channel {channel}: tokens that have a code, 1, 2, ..., in the order of their bytes; the code of others is 0"

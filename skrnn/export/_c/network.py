@@ -34,8 +34,10 @@ def _check_kind(estimator):
     name, advice = type(estimator).__name__, ""
     if hasattr(estimator, "steps"):
         advice = " Of a Pipeline, pass the step with the network; in C, x is what the steps before make of X."
+    elif isinstance(estimator, type):
+        name = f"the class {estimator.__name__}"
     elif hasattr(estimator, "estimator"):
-        advice = " Of a meta-estimator, pass an estimator that it has fitted, like best_estimator_."
+        advice = " Of a meta-estimator, pass an estimator that it has fitted, like estimator_ or best_estimator_."
     raise ValueError(
         f"to_c writes an RNNClassifier, RNNRegressor or SequenceTransformer; {name} has no form in C.{advice}"
     )

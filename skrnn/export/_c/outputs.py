@@ -3,7 +3,7 @@
 import numpy as np
 
 from .expressions import library
-from .text import comment, loop, number, string
+from .text import check_string, comment, loop, number, string
 
 
 class Output:
@@ -95,7 +95,10 @@ def write_label_function(source, classes):
         source.vector("labels", classes.astype(np.float64), "classes", "double", np.float64)
         ctype = "double "
     else:
-        source.strings("labels", [string(str(label)) for label in classes.tolist()], "classes")
+        texts = [str(label) for label in classes.tolist()]
+        for text in texts:
+            check_string(text, "The class label", "fit with another label, or with numbers of classes as y")
+        source.strings("labels", [string(text) for text in texts], "classes")
         ctype = "const char *"
     signature = f"{ctype}{source.name}_label(int index)"
     source.functions += [

@@ -30,6 +30,19 @@ def string(text):
     return '"' + "".join(escaped.get(c) or (chr(c) if c in plain else f"\\{c:03o}") for c in codes) + '"'
 
 
+def check_string(text, what, advice):
+    """Refuse a text that has no literal: ValueError with `what` it is, and the `advice`."""
+    try:
+        n_bytes = len(text.encode("utf-8"))
+    except UnicodeEncodeError:
+        reason = "which is of UTF-8, since half of a surrogate pair has no form there"
+    else:
+        if "\0" not in text and n_bytes <= LONGEST_STRING:
+            return
+        reason = f"which ends at the first 0 and has up to {LONGEST_STRING} bytes"
+    raise ValueError(f"{what} {text!r:.60} cannot be a string of C, {reason}: {advice}.")
+
+
 def prefix_of(stem):
     """The prefix of names in a file that is called `stem`; ValueError if none can be made of it."""
     if not re.fullmatch(r"[A-Za-z0-9_.-]+", stem):
