@@ -31,3 +31,8 @@ def shuffled(rows, seed, epoch):
 def epoch_seed(seed, epoch):
     """A number of 64 bits for what is drawn in an epoch beside its order."""
     return int(hashed(seed, epoch, np.iinfo(np.int64).max)[0])
+
+
+def member_seed(seed, k):
+    """The seed of network number k of those that are trained together; that of the first is the seed of all."""
+    return seed if k == 0 else int(hashed(seed, np.iinfo(np.uint64).max, k)[0] >> np.uint64(33))

@@ -143,6 +143,7 @@ def _naming(path):
 def _checked(training, fitted):
     """Fingerprint and state of training of a checkpoint, whose estimator is `fitted`; refuses what is none."""
     from ..network.network import network_of  # noqa: PLC0415 (brings the compiler)
+    from ..training.joint import JointState  # noqa: PLC0415
     from ..training.state import TrainingState  # noqa: PLC0415
 
     if not isinstance(training, dict) or set(training) != {"fingerprint", "state"}:
@@ -152,14 +153,20 @@ def _checked(training, fitted):
         raise ValueError("its fingerprint is not a dict with names")
     if not hasattr(fitted, "structure_"):  # also a pipeline
         raise ValueError("its estimator is not fitted")
-    return fingerprint, TrainingState.from_plain(training["state"], network_of(fitted.structure_))
+    plain, network = training["state"], network_of(fitted.structure_)
+    if isinstance(fitted.weights_, list):
+        return fingerprint, JointState.from_plain(plain, network, len(fitted.weights_))
+    return fingerprint, TrainingState.from_plain(plain, network)
 
 
 def _check_of_fit(state, fitted, estimator):
     """Refuse what the solver and the callbacks of `estimator` have not left in a state of training."""
-    n_slots = get_optimizer(estimator.solver).n_slots
-    if state.slots is not None and len(state.slots) != n_slots:
-        raise ValueError(f"slots has {len(state.slots)} arrays, but solver={estimator.solver!r} remembers {n_slots}")
+    n_slots, members = get_optimizer(estimator.solver).n_slots, getattr(state, "members", [state])
+    if len(members) != getattr(estimator, "n_networks", 1):
+        raise ValueError(f"it has {len(members)} states of training, but n_networks={estimator.n_networks}")
+    for slots in (member.slots for member in members):
+        if slots is not None and len(slots) != n_slots:
+            raise ValueError(f"slots has {len(slots)} arrays, but solver={estimator.solver!r} remembers {n_slots}")
     callbacks = {note_name(callback, k): callback for k, callback in enumerate(own_callbacks(estimator))}
     for name, notes in state.notes.items():
         if name not in callbacks or not isinstance(notes, dict):

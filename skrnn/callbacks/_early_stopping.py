@@ -83,11 +83,11 @@ class EarlyStopping(BaseCallback):
         return True
 
     def _check_notes(self, notes, fitted):
-        shapes = {name: (weight.shape, weight.dtype) for name, weight in fitted.weights_.items()}
-
-        def are_weights(value):
+        def are_weights(value, like=fitted.weights_):
+            if isinstance(like, list):  # of several networks
+                return isinstance(value, list) and len(value) == len(like) and all(map(are_weights, value, like))
             arrays = isinstance(value, dict) and all(isinstance(weight, np.ndarray) for weight in value.values())
-            return arrays and {name: (weight.shape, weight.dtype) for name, weight in value.items()} == shapes
+            return arrays and _shapes(value) == _shapes(like)
 
         allowed = {
             "scores": lambda v: isinstance(v, list) and all(isinstance(score, float) for score in v),
@@ -101,3 +101,7 @@ class EarlyStopping(BaseCallback):
 
     def _finish(self, estimator, fitted):
         fitted.weights_ = notes_of(self, estimator).get("best_weights", fitted.weights_)
+
+
+def _shapes(weights):
+    return {name: (weight.shape, weight.dtype) for name, weight in weights.items()}

@@ -9,6 +9,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from .._core.members import refuse_several
 from .._core.parameters import PlainEstimator, usable
 from .._core.warn import warn_user
 from ..cells import CELL_NAMES, BaseCell
@@ -186,6 +187,7 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
             of a Jordan network are its raw predictions.
         """
         self._check_is_fitted()
+        refuse_several(self, "hidden_states")
         predictor = self._predictor(X)
         with predictor.executor:
             return predictor.hidden_states()
@@ -197,12 +199,12 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
 
     def _predictor(self, X):
         """What the network makes of the sequences in X, as long as its executor is open."""
-        return _way_of_prediction()(self, X)
+        return ways_of_prediction().predictor_of(self, X)
 
 
 @cache
-def _way_of_prediction():
-    """The function, found once: an import takes longer than its call looks at X."""
-    from ._prediction import predictor_of  # noqa: PLC0415 (brings the compiler)
+def ways_of_prediction():
+    """The module, found once: an import takes longer than its functions look at X."""
+    from . import _prediction  # noqa: PLC0415 (brings the compiler)
 
-    return predictor_of
+    return _prediction

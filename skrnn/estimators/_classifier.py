@@ -10,7 +10,7 @@ from .._core.parameters import keep
 from ..metrics import step_accuracy_score
 from ..persistence._estimators import saved
 from ..streaming._decoder import Decoder
-from ._documentation import ARGUMENTS, COUNTED, FITTED, SHARED, documented, table
+from ._documentation import ARGUMENTS, COUNTED, FITTED_OF_SEVERAL, SHARED, documented, table
 from ._fit import FitRequest
 from ._settings import Auto
 from ._step_by_step import staged
@@ -44,7 +44,7 @@ y : array-like of shape (n_sequences,) or (n_sequences, n_labels), or ragged
 
 
 @saved
-@documented(SHARED | COUNTED | PARAMETERS, FITTED | ATTRIBUTES, arguments=ARGUMENTS | ARGUMENTS_OF_CLASSES)
+@documented(SHARED | COUNTED | PARAMETERS, FITTED_OF_SEVERAL | ATTRIBUTES, arguments=ARGUMENTS | ARGUMENTS_OF_CLASSES)
 class RNNClassifier(ClassifierMixin, BaseSupervised):
     """Recurrent network that classifies sequences.
 
@@ -118,6 +118,7 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
         standardize=True,
         truncation=None,
         max_memory=1.0,
+        n_networks=1,
         class_weight=None,
         warm_start=False,
         random_state=None,

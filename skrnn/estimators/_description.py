@@ -8,7 +8,9 @@ is used as it is now. A *run* resumes from a checkpoint bit for bit, so all that
 import joblib
 import numpy as np
 
+from .._core.members import count_members
 from .._core.parameters import described
+from ._settings import n_networks_of
 
 NOT_OF_THE_RESULT = {"n_jobs", "verbose"}  # parameters that do not change what a fit computes
 
@@ -25,6 +27,7 @@ def describe_model(structure, columns, roles, parameters):
     columns : InputColumns that were learned, whose channels have kinds of their own; roles, parameters : those of now.
     """
     network = vars(structure) | {"missing": parameters.missing, "time_channel": roles.time_channel}
+    network |= {"n_networks": n_networks_of(parameters)}
     network["differences"] = columns.differences if parameters.differences == "auto" else parameters.differences
     return network | learned_with(parameters, columns) | {"categorical_features": sorted(roles.categorical)}
 
@@ -33,6 +36,7 @@ def describe_fitted_model(attributes):
     """Description of the model that was fitted; files of earlier versions do not say all of it."""
     inputs = attributes.inputs_
     network = vars(attributes.structure_) | {"missing": inputs.missing, "time_channel": inputs.time_channel}
+    network |= {"n_networks": count_members(vars(attributes))}
     network["differences"] = inputs.differences
     return network | getattr(attributes, "learned_with_", {}) | {"categorical_features": sorted(inputs.categories)}
 
@@ -47,7 +51,8 @@ def describe_run(spec, request, parts, target, weights):
     if request.groups is not None:
         arrays["groups"] = (np.asarray(request.groups),)
     if weights is not None:
-        arrays["weights_"] = tuple(weights.values())
+        each = weights if isinstance(weights, list) else [weights]
+        arrays["weights_"] = tuple(array for one in each for array in one.values())
     values = {name: described(value) for name, value in spec.passed.items() if name not in NOT_OF_THE_RESULT}
     marks = {name: joblib.hash(hashed, coerce_mmap=True) for name, hashed in arrays.items()}
     return {"estimator": spec.estimator} | values | marks

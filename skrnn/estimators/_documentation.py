@@ -5,6 +5,8 @@ from functools import update_wrapper
 from inspect import Parameter, cleandoc, signature
 from types import FunctionType
 
+from .._core.members import OF_EACH_NETWORK
+
 
 def table(text):
     """Entries of a section of numpydoc, without defaults, as a dict of name to (type, text)."""
@@ -132,6 +134,11 @@ max_memory : float
     need more go through the network in segments, which are computed twice. If the encoded sequences take more than a
     quarter of it, they are encoded again in each epoch: they may be memory-mapped, and larger than the memory of the
     machine. If segments are needed, the rounding of gradients depends on it.
+n_networks : int
+    Number of networks to train on the same data, with initial weights, mini-batches and dropped units of their own;
+    their raw predictions are averaged. The first one is that of ``n_networks=1``. They share `max_memory` and the
+    held-out sequences of `early_stopping`, and each stops on its own. Attributes like ``weights_`` are lists then, of
+    what they are for one network. Not with "lbfgs".
 random_state : int, RandomState instance or None
     Determines the initial weights, the mini-batches, the dropped units and the held-out sequences. Pass an int for
     reproducible results.
@@ -216,6 +223,12 @@ channel_names_ : ndarray of shape (n_channels,)
     channels have names.
 target_names_ : ndarray of shape (n_targets,)
     Names of the targets. Defined only if y is a frame, or holds frames, with names that are all strings.""")
+
+# Of estimators that may have several networks.
+FITTED_OF_SEVERAL = {
+    name: (f"{kind}; or list of them, one for each of `n_networks`" if name in OF_EACH_NETWORK else kind, text)
+    for name, (kind, text) in FITTED.items()
+}
 
 ARGUMENTS = table("""\
 X : {array-like of shape (n_sequences, n_steps, n_channels), list of arrays, SequenceArray, frame, 2-D table}

@@ -7,6 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_random_state
 
+from .._core.members import join_members, split_members
+from .._core.streams import member_seed
 from .._core.warn import warn_user
 from ..initializers import Scheme
 from ..network.encoding import InputColumns, InputEncoder, learn_columns, learn_scales
@@ -18,7 +20,17 @@ from ._amount import Amount, penalty_of
 from ._description import describe_fitted_model, describe_model, describe_run, learned_with, refuse_other_model
 from ._fitted import Fitted, training_attributes
 from ._given import Given
-from ._settings import Auto, is_bidirectional, max_bytes, optimizer_of, scheme_of, settings_of, structure_of
+from ._settings import (
+    Auto,
+    bytes_of_network,
+    is_bidirectional,
+    max_bytes,
+    n_networks_of,
+    optimizer_of,
+    scheme_of,
+    settings_of,
+    structure_of,
+)
 from ._split import Split, check_groups, split_sequences
 from ._validation import naming
 from .tasks._names import check_target_names, target_names
@@ -215,7 +227,13 @@ def _network(parameters, structure, lengths, n_out_steps):
 
     check_truncation(structure, parameters.truncation)
     network = network_of(structure)
-    check_memory(network, lengths, max_bytes(parameters), parameters.truncation, n_out_steps)
+    try:
+        check_memory(network, lengths, bytes_of_network(parameters), parameters.truncation, n_out_steps)
+    except MemoryError as error:
+        if n_networks_of(parameters) == 1:
+            raise
+        how = f"Each of n_networks={parameters.n_networks} has an equal share of max_memory"
+        raise MemoryError(f"{how}: multiply what follows by {parameters.n_networks}, or train fewer. {error}") from None
     return network
 
 
@@ -224,7 +242,8 @@ def _network(parameters, structure, lengths, n_out_steps):
 class Started:
     """A fit that is ready to train, or has trained: `state` says where it is.
 
-    rows : numbers of the sequences to train on, of those that have a weight.
+    rows : numbers of the sequences to train on, of those that have a weight; state : a `JointState` where there are
+    several networks.
     """
 
     prepared: Prepared
@@ -236,18 +255,27 @@ class Started:
     state: object
 
     def training(self, observer):
-        """The `Training` that changes the state."""
-        from ..training.run import Training  # noqa: PLC0415 (brings the compiler)
+        """What trains, and changes the state: a `Training`, or of several networks a `JointTraining`."""
+        from ..training.joint import JointTraining, MemberObserver  # noqa: PLC0415 (brings the compiler)
+        from ..training.run import Training  # noqa: PLC0415
 
-        task = self.task
-        what = self.prepared.network, self.state, self.data, task.loss, task.score_held_out
-        return Training(*what, self.settings, observer)
+        task, settings, states = self.task, self.settings, _states_of(self.state)
+
+        def training_of(state, settings, observer):
+            what = self.prepared.network, state, self.data, task.loss, task.score_held_out
+            return Training(*what, settings, observer)
+
+        if states[0] is self.state:
+            return training_of(self.state, settings, observer)
+        member, quiet = MemberObserver(observer.needs_predictions), replace(settings, verbose=False)
+        return JointTraining([training_of(state, quiet, member) for state in states], self.state, settings, observer)
 
     def fitted(self):
         """The result if training ended now."""
         prepared = self.prepared
         last, one_epoch = prepared.last, prepared.request.one_epoch
-        training = training_attributes(prepared.network, self.state, one_epoch)
+        states = _states_of(self.state)
+        training = join_members([training_attributes(prepared.network, state, one_epoch) for state in states])
         if last:
             kept = vars(last.attributes)
             training |= {name: kept[name] for name in ("learning_rate_init_", "learned_with_") if name in kept}
@@ -301,22 +329,43 @@ def _target_in_units(prepared):
     return task, target, raw_prediction
 
 
+def _states_of(state):
+    """The state of training each network."""
+    return getattr(state, "members", [state])
+
+
 def _state(prepared, n_steps, raw_prediction):
-    """State of training to start from: a checkpoint, the last fit, or new weights."""
+    """State of training to start from: a checkpoint, the last fit, or new weights; of each network."""
+    from ..training.joint import JointState  # noqa: PLC0415 (brings the compiler)
+    from ..training.state import TrainingState  # noqa: PLC0415
+
+    network, n_networks = prepared.network, n_networks_of(prepared.spec.parameters)
+    if prepared.checkpoint:
+        plain = prepared.checkpoint
+        is_one = n_networks == 1
+        return TrainingState.from_plain(plain, network) if is_one else JointState.from_plain(plain, network, n_networks)
+    seeds = [member_seed(prepared.seed, k) for k in range(n_networks)]
+    if prepared.last:
+        reached = split_members(vars(prepared.last.attributes))
+        members = [_resumed(prepared, SimpleNamespace(**one), seed) for one, seed in zip(reached, seeds, strict=True)]
+    else:
+        scheme = prepared.scheme._replace(n_steps=int(n_steps))
+        members = [
+            TrainingState(network.initialize(np.random.default_rng(seed), scheme, raw_prediction), seed)
+            for seed in seeds
+        ]
+    return members[0] if n_networks == 1 else JointState(members)
+
+
+def _resumed(prepared, reached, seed):
+    """State of training a network that goes on from the attributes that an earlier fit has reached."""
     from ..training.state import TrainingState  # noqa: PLC0415 (brings the compiler)
 
-    network, last, seed = prepared.network, prepared.last, prepared.seed
-    if prepared.checkpoint:
-        return TrainingState.from_plain(prepared.checkpoint, network)
-    if not last:
-        scheme = prepared.scheme._replace(n_steps=int(n_steps))
-        return TrainingState(network.initialize(np.random.default_rng(seed), scheme, raw_prediction), seed)
-    reached = last.attributes
     scores, slots = reached.validation_scores_, None
     if prepared.request.one_epoch:
         slots = _remembered(reached, prepared.optimizer, prepared.spec.parameters.solver)
     return TrainingState(
-        network.flatten(reached.weights_),
+        prepared.network.flatten(reached.weights_),
         seed,
         slots=slots,
         n_updates=reached.t_,

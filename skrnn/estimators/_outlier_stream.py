@@ -10,7 +10,7 @@ from ..streaming import Stream
 from ..streaming._decoder import Decoder
 from ._judgement import Judge
 from ._lags import forecast_from
-from ._prediction import network_and_theta
+from ._prediction import network_and_thetas
 from ._step_errors import smoothed
 
 
@@ -35,7 +35,7 @@ class OutlierStream(Stream):
     def __init__(self, detector, n_streams):
         names = getattr(detector, "channel_names_", None)
         decoders = {"step": Decoder(np.copy)}
-        super().__init__(*network_and_theta(detector), detector.inputs_, n_streams, Raw(), decoders, names)
+        super().__init__(*network_and_thetas(detector), detector.inputs_, n_streams, Raw(), decoders, names)
         self._detector = detector = copy.copy(detector)  # a fit to come replaces its attributes
         self._judge = Judge(detector)
         n_lags, C = detector.lag_weights_.shape[:2]

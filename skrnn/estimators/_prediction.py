@@ -2,15 +2,16 @@
 depends on the estimator alone is kept from call to call, and X is validated at length only where it has to be.
 """
 
+from itertools import chain
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-import numpy as np
 from joblib import effective_n_jobs
 
+from .._core.members import refuse_several
 from .._core.parameters import usable
 from ..network.data import SHARES, Data
-from ..network.inference import Predictor
+from ..network.inference import MeanPredictor, Predictor
 from ..network.network import Network, network_of
 from ..network.shards import FORWARD_SHARE, ThreadExecutor, workers_for
 from ..sequences._quick import quick_steps
@@ -18,11 +19,11 @@ from ._validation import validate_inputs
 
 
 class Kept(NamedTuple):
-    """A network with the key of its structure, and theta with what weights are that make the same: `_has_become`."""
+    """A network with the key of its structure, and thetas with what weights are that make the same: `_have_become`."""
 
     key: tuple
     network: Network
-    theta: np.ndarray
+    thetas: list
     arrays: list
     bytes: bytes
 
@@ -35,6 +36,19 @@ _KEPT = WeakKeyDictionary()
 def predictor_of(estimator, X):
     """The `Predictor` of the sequences in X, to be used while its executor is open."""
     network, theta = network_and_theta(estimator)
+    return Predictor(network, theta, *_to_read(estimator, X, network, theta.size))
+
+
+def mean_predictor_of(estimator, X):
+    """The same of an estimator that may have several networks, of which it gives the mean."""
+    if not isinstance(estimator.weights_, list):
+        return predictor_of(estimator, X)
+    network, thetas = network_and_thetas(estimator)
+    return MeanPredictor(network, thetas, *_to_read(estimator, X, network, thetas[0].size))
+
+
+def _to_read(estimator, X, network, n_parameters):
+    """Data, executor and memory for a prediction of the sequences in X."""
     encoder, dtype = estimator.inputs_, network.dtype
     encoded, offsets = _quickly_encoded(estimator, X, dtype)
     max_bytes = None if encoded is None else estimator._max_bytes
@@ -44,8 +58,8 @@ def predictor_of(estimator, X):
         data = Data.of(sequences, encoder, dtype, max_bytes=max_bytes)
     else:
         data = Data(encoded, offsets)
-    executor = ThreadExecutor(_n_workers(estimator, theta.size * int(data.offsets[-1])))
-    return Predictor(network, theta, data, executor, max_bytes)
+    executor = ThreadExecutor(_n_workers(estimator, n_parameters * int(data.offsets[-1])))
+    return data, executor, max_bytes
 
 
 def predictor_of_sequences(estimator, sequences):
@@ -55,25 +69,36 @@ def predictor_of_sequences(estimator, sequences):
     return Predictor(network, theta, data, ThreadExecutor(effective_n_jobs(estimator.n_jobs)), estimator._max_bytes)
 
 
-def network_and_theta(estimator):
+def network_and_theta(estimator, what="This"):
     """The network that the structure of a fitted estimator describes, and its weights as theta, not to be written to.
+
+    what : it is wanted for, in the error for an estimator of several networks.
 
     Both are the same objects as at the last call if neither the structure nor any weight has changed.
     """
+    refuse_several(estimator, what)
+    network, thetas = network_and_thetas(estimator)
+    return network, thetas[0]
+
+
+def network_and_thetas(estimator):
+    """The same of an estimator that may have several networks, which differ in theta only; in their order."""
     structure, weights, encoder = estimator.structure_, estimator.weights_, estimator.inputs_
+    each = weights if type(weights) is list else [weights]
     key, kept = _key(structure), _KEPT.get(encoder)
     if key is None or kept is None or kept.key != key:
         network = network_of(structure)
-    elif _has_become(weights, kept):
-        return kept.network, kept.theta
+    elif _have_become(each, kept):
+        return kept.network, kept.thetas
     else:
         network = kept.network
-    theta = network.flatten(weights)
-    theta.flags.writeable = False  # so that predictions need not look whether its numbers have changed
+    thetas = [network.flatten(one) for one in each]
+    for theta in thetas:
+        theta.flags.writeable = False  # so that predictions need not look whether its numbers have changed
     if key is not None:
-        arrays = [(name, shape, network.dtype) for name, shape in network.layout.shapes.items()]
-        _KEPT[encoder] = Kept(key, network, theta, arrays, theta.tobytes())
-    return network, theta
+        arrays = [(name, shape, network.dtype) for name, shape in network.layout.shapes.items()] * len(each)
+        _KEPT[encoder] = Kept(key, network, thetas, arrays, b"".join(theta.tobytes() for theta in thetas))
+    return network, thetas
 
 
 def _key(structure):
@@ -89,11 +114,11 @@ def _key(structure):
     return key
 
 
-def _has_become(weights, kept):
-    """Whether weights are known to be those that became the theta that is kept: the same bytes in the same arrays."""
+def _have_become(each, kept):
+    """Whether weights are known to be those that became the thetas that are kept: the same bytes in the same arrays."""
     try:
-        arrays = [(name, array.shape, array.dtype) for name, array in weights.items()]
-        return arrays == kept.arrays and b"".join(weights.values()) == kept.bytes
+        arrays = [(name, array.shape, array.dtype) for weights in each for name, array in weights.items()]
+        return arrays == kept.arrays and b"".join(chain(*(weights.values() for weights in each))) == kept.bytes
     except (AttributeError, TypeError):  # lists, for example, or arrays that are not contiguous
         return False
 

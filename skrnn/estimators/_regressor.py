@@ -12,7 +12,7 @@ from .._core.parameters import keep
 from ..losses import REGRESSION_LOSSES, BaseLoss
 from ..metrics import step_r2_score
 from ..persistence._estimators import saved
-from ._documentation import COUNTED, FITTED, SHARED, documented, table
+from ._documentation import COUNTED, FITTED_OF_SEVERAL, SHARED, documented, table
 from ._fit import FitRequest
 from ._settings import Auto
 from ._supervised import BaseSupervised
@@ -58,7 +58,7 @@ target_shape_ : tuple of int
 
 
 @saved
-@documented(SHARED | COUNTED | PARAMETERS, FITTED | ATTRIBUTES)
+@documented(SHARED | COUNTED | PARAMETERS, FITTED_OF_SEVERAL | ATTRIBUTES)
 class RNNRegressor(RegressorMixin, BaseSupervised):
     """Recurrent network that predicts one or several numbers for each sequence.
 
@@ -136,6 +136,7 @@ class RNNRegressor(RegressorMixin, BaseSupervised):
         standardize_target=True,
         truncation=None,
         max_memory=1.0,
+        n_networks=1,
         warm_start=False,
         random_state=None,
         n_jobs=None,

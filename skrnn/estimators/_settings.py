@@ -111,9 +111,24 @@ def max_bytes(parameters):
     return int(min(parameters.max_memory * 2.0**30, MOST_BYTES))
 
 
+def n_networks_of(parameters):
+    """How many networks are trained on the same data."""
+    return getattr(parameters, "n_networks", 1)
+
+
+def bytes_of_network(parameters):
+    """The share of `max_memory` that the training of each network has, in bytes."""
+    return max_bytes(parameters) // n_networks_of(parameters)
+
+
 def optimizer_of(parameters, structure):
     """The solver; refuses one that cannot train such a network."""
     optimizer = get_optimizer(parameters.solver)
+    if n_networks_of(parameters) > 1 and not optimizer.stochastic:
+        raise ValueError(
+            f"solver={parameters.solver!r} takes no epochs, in which n_networks={parameters.n_networks} are trained "
+            'side by side: use solver="adam", or n_networks=1.'
+        )
     if parameters.truncation is not None and not optimizer.stochastic:
         raise ValueError(
             f"solver={parameters.solver!r} needs the whole gradient, which truncation={parameters.truncation} cuts "
@@ -154,7 +169,7 @@ def settings_of(parameters, amount, alpha, one_epoch, verbose):
         tol=parameters.tol,
         n_iter_no_change=parameters.n_iter_no_change,
         n_threads=joblib.effective_n_jobs(parameters.n_jobs),
-        max_bytes=max_bytes(parameters),
+        max_bytes=bytes_of_network(parameters),
         truncation=parameters.truncation,
         verbose=verbose,
         schedule=Constant() if one_epoch and schedule.needs_end else schedule,

@@ -14,7 +14,7 @@ def stream_of(estimator, n_streams, kind, decoders):
     """
     check_is_fitted(estimator)
     check_count(n_streams, "n_streams")
-    from ._prediction import network_and_theta  # noqa: PLC0415 (brings the compiler)
+    from ._prediction import network_and_thetas  # noqa: PLC0415 (brings the compiler)
 
     structure, name = estimator.structure_, type(estimator).__name__
     if structure.bidirectional:
@@ -22,9 +22,9 @@ def stream_of(estimator, n_streams, kind, decoders):
             f"This {name} reads sequences backward, too, from an end that a stream does not have: fit it with "
             "bidirectional=False."
         )
-    network, theta = network_and_theta(estimator)
+    network, thetas = network_and_thetas(estimator)
     names = getattr(estimator, "channel_names_", None)
-    return Stream(network, theta, estimator.inputs_, n_streams, kind(), decoders(), names)
+    return Stream(network, thetas, estimator.inputs_, n_streams, kind(), decoders(), names)
 
 
 def staged(estimator, X, method):
@@ -37,7 +37,7 @@ def staged(estimator, X, method):
         raise ValueError(
             "Stages are for targets of sequences, but fit saw a target for each step: predict has those of all steps."
         )
-    predictor = estimator._predictor(X)
+    predictor = estimator._mean_predictor(X)
     order = np.argsort(-predictor.data.lengths, kind="stable")
     raw = np.empty((len(order), predictor.network.n_outputs), predictor.network.dtype)
     offsets, stages = np.arange(len(order) + 1), _prefixes if estimator.structure_.bidirectional else _steps
@@ -51,7 +51,7 @@ def _steps(predictor, order, raw):
     from ..network.results import Raw  # noqa: PLC0415
 
     network, (values, begins, lengths) = predictor.network, _encoded(predictor.data, order)
-    packed = network.pack(predictor.theta, network.memory.allocate_packed())
+    packed = [network.pack(theta, network.memory.allocate_packed()) for theta in predictor.thetas]
     stepper = stepper_of(network, packed, len(order), Raw())
     for t in range(lengths[0]):
         n = int(np.searchsorted(-lengths, -t))  # those that have a step t
@@ -64,16 +64,14 @@ def _steps(predictor, order, raw):
 def _prefixes(predictor, order, raw):
     """The same of a network that reads backward, too: each stage from the first step on, and back to it."""
     from ..network.data import Data  # noqa: PLC0415
-    from ..network.inference import Predictor  # noqa: PLC0415
 
     values, begins, lengths = _encoded(predictor.data, order)
     for t in range(lengths[0]):
         n = int(np.searchsorted(-lengths, -t))
         rows = (begins[:n, np.newaxis] + np.arange(t + 1)).ravel()
         data = Data(values[rows], np.arange(n + 1) * (t + 1))
-        with predictor.executor as executor:
-            prefixes = Predictor(predictor.network, predictor.theta, data, executor, predictor.max_bytes)
-            raw[order[:n]] = prefixes.predict_raw()
+        with predictor.executor:
+            raw[order[:n]] = predictor.on(data).predict_raw()
         yield raw
 
 

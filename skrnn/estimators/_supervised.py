@@ -1,14 +1,19 @@
 """What classifier and regressor share: the target that is passed, and raw predictions."""
 
+import copy
+from numbers import Integral
+
 from sklearn.base import clone
 from sklearn.utils import check_consistent_length
+from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from .._core.members import OF_EACH_NETWORK, refuse_several, split_members
 from ..sequences._containers import items_of
 from ..sequences._ragged import is_ragged, split_steps
 from ..sequences._steps import check_container
 from ..streaming._decoder import Decoder
-from ._base import FEATURE_POOLINGS
+from ._base import FEATURE_POOLINGS, ways_of_prediction
 from ._step_by_step import staged, stream_of
 from ._trained import BaseTrained
 from ._transformer import SequenceTransformer
@@ -19,6 +24,11 @@ from .tasks._scaling import check_size
 
 class BaseSupervised(BaseTrained):
     """Base of the estimators that map a sequence to a target, or each of its steps."""
+
+    _parameter_constraints = {
+        **BaseTrained._parameter_constraints,
+        "n_networks": [Interval(Integral, 1, None, closed="left")],
+    }
 
     @property
     def _fit_saw(self):
@@ -42,7 +52,8 @@ class BaseSupervised(BaseTrained):
     def attention_weights(self, X):
         """Compute the attention weights of the steps.
 
-        The readout gets the mean of the outputs of the last layer with these weights.
+        The readout gets the mean of the outputs of the last layer with these weights. Those of several networks are
+        averaged.
 
         Returns
         -------
@@ -60,7 +71,7 @@ class BaseSupervised(BaseTrained):
                 f'attention_weights needs a network with pooling="attention"; this one was trained with '
                 f"pooling={self.structure_.pooling!r}."
             )
-        predictor = self._predictor(X)
+        predictor = self._mean_predictor(X)
         with predictor.executor:
             return warn_of_weights(predictor.attention())
 
@@ -83,6 +94,7 @@ class BaseSupervised(BaseTrained):
            "On the difficulty of training recurrent neural networks", ICML 2013. :arxiv:`1211.5063`
         """
         check_is_fitted(self)
+        refuse_several(self, "gradient_norms")
         from ..training.back_propagation import gradient_norms  # noqa: PLC0415
 
         self._check_target_names(y)
@@ -100,10 +112,43 @@ class BaseSupervised(BaseTrained):
             data.set_target(target)
             return gradient_norms(predictor, task.loss)
 
+    def networks(self):
+        """Give each network as an estimator of its own.
+
+        Returns
+        -------
+        list of estimators
+            One for each of `n_networks`, fitted, with copies of the weights and with ``n_networks=1``. The mean of
+            their raw predictions is that of this estimator.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from skrnn import RNNRegressor
+        >>> X = np.random.default_rng(0).normal(size=(100, 7, 1))
+        >>> reg = RNNRegressor(8, n_networks=3, max_iter=5, random_state=0).fit(X, X.sum(axis=(1, 2)))
+        >>> mean = np.mean([each.predict(X) for each in reg.networks()], axis=0)
+        >>> np.abs(mean - reg.predict(X)).max() < 1e-5
+        True
+        """
+        check_is_fitted(self)
+        return [self._with_member(attributes) for attributes in split_members(vars(self))]
+
+    def _with_member(self, attributes):
+        """A copy with the attributes of one network."""
+        one = copy.copy(self)  # which has an encoder of its own, too
+        vars(one).update(copy.deepcopy({name: attributes[name] for name in OF_EACH_NETWORK & attributes.keys()}))
+        one.n_networks = 1
+        return one
+
+    def _mean_predictor(self, X):
+        """What the networks make of the sequences in X, as long as its executor is open."""
+        return ways_of_prediction().mean_predictor_of(self, X)
+
     def _predict(self, X, what):
         """Predictions of the kind that the task calls `what`; where steps have them, one array for each sequence."""
         self._check_is_fitted()
-        decode, predictor = getattr(self._restored_task(), what), self._predictor(X)
+        decode, predictor = getattr(self._restored_task(), what), self._mean_predictor(X)
         with predictor.executor:
             raw, offsets = predictor.predict_raw(), predictor.data.offsets
         rows = decode(warn_if_not_finite(raw, offsets, "predictions"))
@@ -190,6 +235,7 @@ class BaseSupervised(BaseTrained):
         True
         """
         check_is_fitted(self)
+        refuse_several(self, "as_transformer")
         if pooling is None:
             trained = self.structure_.pooling
             pooling = trained if trained in FEATURE_POOLINGS else "last"

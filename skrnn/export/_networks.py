@@ -1,9 +1,11 @@
 """Fitted estimators with a recurrent network as nodes: from X and lengths to predictions, or a step of it."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from ..estimators._classifier import RNNClassifier
-from ..estimators._prediction import network_and_theta
+from ..estimators._prediction import network_and_thetas
 from ..estimators._regressor import RNNRegressor
 from ._head import HeadWriter
 from ._inputs import InputWriter, input_dtype
@@ -26,11 +28,12 @@ class SequenceReader:
     per_step = puts_out_sequences = False
 
     def __init__(self, estimator):
-        self.network, theta = network_and_theta(estimator)
-        self.weights = self.network.layout.views(theta)
+        self.network, thetas = network_and_thetas(estimator)
+        each = [self.network.layout.views(theta) for theta in thetas]
+        self.stacks = [StackWriter(self.network.stack, weights) for weights in each]
+        self.stack, self.weights = self.stacks[0], each[0]
         self.encoder, self.dtype, self.structure = estimator.inputs_, self.network.dtype, self.network.structure
         self.name, self.inputs = type(estimator).__name__, InputWriter(estimator.inputs_)
-        self.stack = StackWriter(self.network.stack, self.weights)
 
     @property
     def input_dtype(self):
@@ -44,6 +47,11 @@ class SequenceReader:
 
     def read(self, graph, X, lengths):
         """`Steps` of what the first layer or a convolution gets, and NaN (n, 1) where something is wrong, else 0."""
+        columns, of_steps, wrong = self.read_columns(graph, X, lengths)
+        return self.stack.front_of_steps(graph, columns, of_steps), wrong
+
+    def read_columns(self, graph, X, lengths):
+        """`Columns` of all steps, `Steps` without values, and NaN (n, 1) where something is wrong, else 0."""
         by_time = [1, 0] if self.inputs.has_one_token else [1, 0, 2]
         X = graph.node("Transpose", X, perm=by_time)
         wrong = _wrong_lengths(graph, X, lengths)
@@ -54,8 +62,7 @@ class SequenceReader:
         for each in self._wrong(graph, columns):
             of_steps = graph.reduce("ReduceSum", graph.node("Where", exist, each, graph.dtype.type(0)), 0)
             wrong = graph.node("Add", wrong, graph.reduce("ReduceSum", of_steps, -1, keepdims=True))
-        vectors = Steps(self.stack.front(graph, columns), lengths, exist)
-        return vectors._replace(values=vectors.masked(graph)), wrong
+        return columns, Steps(None, lengths, exist), wrong
 
     def _wrong(self, graph, columns):
         """NaN in place of what `predict` refuses of the columns, else 0."""
@@ -65,8 +72,16 @@ class SequenceReader:
             yield graph.cast(each, graph.dtype)
 
 
+class Member(NamedTuple):
+    """The layers of one network, its pooling and readout, and a step of both."""
+
+    stack: StackWriter
+    head: HeadWriter
+    steps: PlainSteps | ConvolvedSteps
+
+
 class NetworkWriter(SequenceReader):
-    """Writes what a fitted classifier, regressor or transformer makes of sequences.
+    """Writes what a fitted classifier, regressor or transformer makes of sequences; of several networks the mean.
 
     Parameters
     ----------
@@ -82,16 +97,23 @@ class NetworkWriter(SequenceReader):
             self.per_step = self.task.per_step
         else:
             poolings = estimator._exported_poolings()
-        self.head = HeadWriter(self.network, self.weights, poolings)
         self.n_features = self.network.stack.n_top_units * len(poolings or ())
-        self.steps = PlainSteps(self.stack, self.head)
-        if self.structure.convolution is not None:
-            self.steps = ConvolvedSteps(self.stack, self.head, self.n_features or self.network.n_outputs)
+        self.members = [self._member(stack, poolings) for stack in self.stacks]
+
+    def _member(self, stack, poolings):
+        head = HeadWriter(self.network, stack.weights, poolings)
+        if self.structure.convolution is None:
+            return Member(stack, head, PlainSteps(stack, head))
+        return Member(stack, head, ConvolvedSteps(stack, head, self.n_features or self.network.n_outputs))
 
     def sequences(self, graph, X, lengths):
         """`Output`s of all sequences, from X (n, T, C) and lengths (n,)."""
-        steps, wrong = self.read(graph, X, lengths)
-        raw = graph.node("Add", self.head.sequences(graph, self.stack.sequences(graph, steps)), wrong)
+        columns, of_steps, wrong = self.read_columns(graph, X, lengths)
+        each = []
+        for stack, head, _ in self.members:
+            steps = stack.sequences(graph, stack.front_of_steps(graph, columns, of_steps))
+            each.append(head.sequences(graph, steps))
+        raw = graph.node("Add", _mean_of(graph, each), wrong)
         if self.per_step:
             raw = graph.node("Transpose", raw, perm=[1, 0, 2])
         return self._outputs(graph, raw, 2 if self.per_step else 1)
@@ -112,13 +134,22 @@ class NetworkWriter(SequenceReader):
 
     def state_shapes(self):
         """Dict of the names of states, as in a `Stream`, to a dtype and a shape."""
-        return self.steps.state_shapes() | self.inputs.state_shapes()
+        shapes = {}
+        for k, member in enumerate(self.members):
+            shapes |= {_of_member(k, name): kind for name, kind in member.steps.state_shapes().items()}
+        return shapes | self.inputs.state_shapes()
 
     def step(self, graph, X, states):
         """`Output`s after a step X (n, C), and the states after it."""
         begins = graph.node("Equal", graph.node("Unsqueeze", states["steps"], [1]), np.int64(0))
         columns, of_inputs = self.inputs.step(graph, X, states, begins)
-        raw, after = self.steps.step(graph, self.stack.front(graph, columns), states)
+        raws, after = [], {}
+        for k, (stack, _, steps) in enumerate(self.members):
+            own = {name: states[_of_member(k, name)] for name in steps.state_shapes()}
+            raw, left = steps.step(graph, stack.front(graph, columns), own)
+            raws.append(raw)
+            after |= {_of_member(k, name): value for name, value in left.items()}
+        raw = _mean_of(graph, raws)
         for each in self._wrong(graph, columns):
             raw = graph.node("Add", raw, graph.reduce("ReduceSum", each, -1, keepdims=True))
         return self._outputs(graph, raw, 1), after | of_inputs
@@ -130,3 +161,13 @@ def _wrong_lengths(graph, X, lengths):
     some = graph.node("And", some, graph.node("LessOrEqual", lengths, graph.size(X, 0)))
     wrong = graph.node("Where", some, graph.dtype.type(0), graph.dtype.type(np.nan))
     return graph.node("Unsqueeze", wrong, [1])
+
+
+def _mean_of(graph, each):
+    """The mean of the raw predictions of networks."""
+    return each[0] if len(each) == 1 else graph.node("Mean", *each)
+
+
+def _of_member(k, name):
+    """Name of a state of network number k, as in a `Stream`."""
+    return f"networks.{k}.{name}" if k else name

@@ -72,6 +72,11 @@ class StackWriter:
         parts = [each for each in (numbers, *vectors) if each is not None]
         return graph.node("Concat", *parts, axis=-1) if len(parts) > 1 else parts[0]
 
+    def front_of_steps(self, graph, columns, steps):
+        """The same as the values of `Steps`, with 0 where there is no step."""
+        steps = steps._replace(values=self.front(graph, columns))
+        return steps._replace(values=steps.masked(graph))
+
     def finish(self, graph, level, values, below):
         """What a level puts out, of the outputs of its layers and of what it reads."""
         if level.normalization:

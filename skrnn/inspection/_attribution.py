@@ -6,11 +6,12 @@ from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
 from .._core.parameters import usable
-from ..estimators._prediction import network_and_theta
+from ..estimators._prediction import network_and_thetas
 from ..estimators._validation import check_count, validate_inputs
 from ..network.data import SHARES, Data
 from ..network.inference import Predictor
 from ..network.reading import LinearInputs, Reading
+from ..network.results import mean_of
 from ..network.shards import ThreadExecutor
 from ..sequences import SequenceArray
 from ..sequences._layout import offsets_of
@@ -22,22 +23,27 @@ LARGEST_PASS = 2**26
 
 
 class _Explained:
-    """Some sequences, and what is to be explained of each: a weighted sum of its raw predictions.
+    """Some sequences, and what is to be explained of each by a network: a weighted sum of its raw predictions.
 
     Attributes
     ----------
     reading : Reading
+    raw : ndarray of shape (n_rows, K)
+        Raw predictions of the sequences.
     difference : ndarray of shape (n_sequences,)
-        Between what is explained and that of the baseline.
+        Between what is explained and that of the baseline, as soon as `explain` has said what.
     """
 
-    def __init__(self, estimator, inputs, sequences, target, baseline, executor):
+    def __init__(self, estimator, inputs, sequences, baseline, executor):
         self._inputs, self._offsets, self._executor = inputs, sequences.offsets, executor
         self._max_bytes, self._per_step = estimator._max_bytes, estimator.per_step_
         self.reading = Reading(inputs, sequences, baseline)
-        raw = self._raw(self.reading.values[np.newaxis])[0]
-        self.direction = directions(estimator, target, raw)
-        self.value = self._explained(raw)
+        self.raw = self._raw(self.reading.values[np.newaxis])[0]
+
+    def explain(self, direction):
+        """Say what is explained: `direction` has a weight for each of the raw predictions."""
+        self.direction = direction
+        self.value = self._explained(self.raw)
         self.difference = self.value - self._explained(self._raw(self.reading.baseline[np.newaxis])[0])
 
     @property
@@ -179,7 +185,7 @@ def attribute(estimator, X, *, target=None, method="integrated_gradients", basel
     Parameters
     ----------
     estimator : RNNClassifier or RNNRegressor
-        A fitted estimator. Units are never dropped.
+        A fitted estimator. Units are never dropped. The attributions of several networks are averaged.
     X : array-like of shape (n_sequences, n_steps, n_channels), list of array-like, SequenceArray or frame
         The sequences, in any form that the estimator takes.
     target : int, str or other class label, default=None
@@ -250,22 +256,26 @@ def attribute(estimator, X, *, target=None, method="integrated_gradients", basel
     check_count(n_nodes, "n_nodes")
     check_explainable(estimator)
     check_target(estimator, target)
-    network, theta = network_and_theta(estimator)
+    network, thetas = network_and_thetas(estimator)
     encoder = estimator.inputs_
     sequences = validate_inputs(estimator, X, network.dtype, missing=encoder.missing, text=encoder.is_text)
     start = _start(baseline, encoder)
-    inputs = LinearInputs(network, theta, encoder)
+    each = [LinearInputs(network, theta, encoder) for theta in thetas]
     attributions = np.zeros(sequences.values.shape)
     error, difference = np.zeros((2, len(sequences)))
     with ThreadExecutor(effective_n_jobs(usable(estimator, "n_jobs"))) as executor:
         n_copies = {"occlusion": None, "gradient": 1}.get(method, n_nodes)
-        for first, last in _groups(sequences.lengths, inputs.network, n_copies, estimator._max_bytes):
+        for first, last in _groups(sequences.lengths, each[0].network, n_copies, estimator._max_bytes):
             some, rows = sequences[first:last], slice(sequences.offsets[first], sequences.offsets[last])
-            explained = _Explained(estimator, inputs, some, target, start, executor)
-            attributions[rows], shares = METHODS[method](explained, n_nodes)
-            sums = np.add.reduceat(shares.sum(axis=1), some.offsets[:-1])
-            difference[first:last] = explained.difference
-            error[first:last] = sums - explained.difference
+            networks = [_Explained(estimator, inputs, some, start, executor) for inputs in each]
+            direction = directions(estimator, target, mean_of([explained.raw for explained in networks]))
+            for explained in networks:  # all is linear in the mean of their raw predictions
+                explained.explain(direction)
+                of_values, shares = METHODS[method](explained, n_nodes)
+                attributions[rows] += of_values / len(each)
+                sums = np.add.reduceat(shares.sum(axis=1), some.offsets[:-1])
+                difference[first:last] += explained.difference / len(each)
+                error[first:last] += (sums - explained.difference) / len(each)
     result = SequenceArray(attributions, sequences.offsets, sequences.channel_names)
     return Bunch(attributions=result, error=error, difference=difference)
 

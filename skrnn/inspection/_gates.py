@@ -4,6 +4,7 @@ from numbers import Integral
 
 import numpy as np
 
+from .._core.members import refuse_several
 from ..network.traces import trace
 from ._plot import SEQUENTIAL, SIGNED, Display, grid_of, limit, one_sequence, require, show_map, whole_ticks
 
@@ -63,6 +64,7 @@ class GateDisplay(Display):
             The display.
         """
         require(estimator, "structure_")
+        refuse_several(estimator, "GateDisplay")
         structure = estimator.structure_
         n_layers = len(structure.hidden_layer_sizes)
         if not isinstance(layer, Integral) or isinstance(layer, bool) or not -n_layers <= layer < n_layers:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from .._core.members import refuse_several
 from ._plot import Display, legend_above, require, style, whole_ticks
 
 
@@ -58,6 +59,7 @@ class LossCurveDisplay(Display):
             The display.
         """
         require(estimator, "loss_curve_")
+        refuse_several(estimator, "LossCurveDisplay")
         return cls(estimator.loss_curve_, estimator.validation_scores_).plot(ax=ax)
 
     def _draw(self, ax):

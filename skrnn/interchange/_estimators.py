@@ -2,6 +2,7 @@
 
 import copy
 
+from .._core.members import refuse_several
 from ._layers import RecurrentLayers
 
 
@@ -75,6 +76,7 @@ def _equations(cell):
 def _check(estimator):
     if not hasattr(estimator, "structure_"):
         raise ValueError(f"{estimator!r} is not a fitted RNNClassifier or RNNRegressor; call fit first.")
+    refuse_several(estimator, "The exchange of weights")
     for option in ("layer_norm", "residual", "zoneout"):
         if value := getattr(estimator.structure_, option):
             raise ValueError(f"{option}={value} is not supported by other formats; fit without it.")

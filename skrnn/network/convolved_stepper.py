@@ -5,7 +5,7 @@ import numpy as np
 from ..kernels.program import Instruction, Number, Program
 from ..kernels.stepping import append_step, copy_some, count_step, count_wrong, fill_windows
 from .results import Raw
-from .stepper import Stepper
+from .stepper import MeanStepper, Stepper
 
 
 class ConvolvedStepper:
@@ -80,6 +80,7 @@ def _table(flat, views):
 
 
 def stepper_of(network, packed, n_sequences, kind):
-    """A stepper for the network."""
+    """A stepper for the network with these packed weights; for a list of several, their mean."""
     way = Stepper if network.structure.convolution is None else ConvolvedStepper
-    return way(network, packed, n_sequences, kind)
+    steppers = [way(network, weights, n_sequences, kind) for weights in packed]
+    return steppers[0] if len(steppers) == 1 else MeanStepper(steppers)

@@ -10,7 +10,7 @@ from .decoding import read_outputs
 from .memory import bytes_of_thread, room_of_prediction
 from .network import Network
 from .plan import Stretch
-from .results import Pooled, Raw, States, Weights
+from .results import Pooled, Raw, States, Weights, mean_of
 from .shards import FORWARD_SHARE, Crew, ShardResult, ShardTask, ThreadExecutor, workers_for, worthwhile_workers
 from .structure import Structure
 from .workspace import Workspace, give_back, spare_workspace
@@ -36,6 +36,15 @@ class Predictor:
     def __init__(self, network, theta, data, executor, max_bytes=MAX_BYTES):
         self.network, self.theta, self.data = network, theta, data
         self.executor, self.max_bytes = executor, max_bytes
+
+    @property
+    def thetas(self):
+        """The parameters in a list: see `MeanPredictor`."""
+        return [self.theta]
+
+    def on(self, data):
+        """The same for other sequences."""
+        return Predictor(self.network, self.theta, data, self.executor, self.max_bytes)
 
     def predict_raw(self, indices=None):
         """Raw predictions of the sequences `indices`, in their order; None: of all.
@@ -190,6 +199,38 @@ class _Pass:
         programs.plan.counts[N_SEQUENCES] = len(places)  # all of them, not those of the last segment
         programs.after.run()
         return ShardResult(carry=final)
+
+
+class MeanPredictor:
+    """What several networks of one structure make of sequences: the mean of their results.
+
+    Parameters
+    ----------
+    thetas : list of ndarray
+        Parameters of each.
+    network, data, executor, max_bytes
+        See `Predictor`.
+    """
+
+    def __init__(self, network, thetas, data, executor, max_bytes=MAX_BYTES):
+        self.network, self.thetas, self.data = network, thetas, data
+        self.executor, self.max_bytes = executor, max_bytes
+
+    def on(self, data):
+        """The same for other sequences."""
+        return MeanPredictor(self.network, self.thetas, data, self.executor, self.max_bytes)
+
+    @property
+    def _each(self):
+        return [Predictor(self.network, theta, self.data, self.executor, self.max_bytes) for theta in self.thetas]
+
+    def predict_raw(self, indices=None):
+        """See `Predictor.predict_raw`."""
+        return mean_of([predictor.predict_raw(indices) for predictor in self._each])
+
+    def attention(self):
+        """See `Predictor.attention`."""
+        return [mean_of(of_sequence) for of_sequence in zip(*(each.attention() for each in self._each), strict=True)]
 
 
 def read_out(network, theta, pooled):

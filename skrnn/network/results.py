@@ -153,3 +153,13 @@ class Pooled:
 def _store(array, n_columns, plan, rows, out):
     """The instruction that brings live rows to the rows of their sequences."""
     return Instruction("store", store_rows, (array, 0, n_columns, plan.starts, rows, out))
+
+
+def mean_of(results):
+    """The mean of results of several networks, added in their order; that of a single one is the result itself."""
+    if len(results) == 1:
+        return results[0]
+    total = np.zeros(results[0].shape)  # np.mean adds in an order that depends on the number of rows
+    for result in results:
+        total += result
+    return (total / len(results)).astype(results[0].dtype)

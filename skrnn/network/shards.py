@@ -67,6 +67,7 @@ class ThreadExecutor:
     Parameters
     ----------
     n_workers : int
+        May be set to less for some time, where other executors want threads, too.
     """
 
     def __init__(self, n_workers):

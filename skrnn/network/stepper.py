@@ -8,7 +8,7 @@ from ..kernels.stepping import count_step, count_wrong
 from .arena import Arena
 from .plan import Stretch
 from .programs import ShardPrograms
-from .results import Raw
+from .results import Raw, mean_of
 
 
 class Stepper:
@@ -86,6 +86,36 @@ class Stepper:
         """Begin with the states of a `Carry`, which may be of fewer sequences, the first ones."""
         n = len(next(iter(carry.arrays.values())))
         self._stack.from_carry(carry, self._memory.given, n)
+
+
+class MeanStepper:
+    """Steppers of several networks over the same steps, whose results are averaged.
+
+    Parameters
+    ----------
+    steppers : list of Stepper or ConvolvedStepper
+
+    Attributes
+    ----------
+    program, values, out, n_wrong, states
+        See `Stepper`. The states of networks behind the first are named ``"networks.1.steps"`` and so on.
+    """
+
+    def __init__(self, steppers):
+        first, *others = steppers
+        self.values, self.out, self.n_wrong = first.values, np.zeros_like(first.out), np.zeros(1, np.int64)
+        self.states, programs = dict(first.states), [first.program]
+        for k, stepper in enumerate(others, start=1):
+            self.states |= {f"networks.{k}.{name}": array for name, array in stepper.states.items()}
+            programs += [Program([Instruction("values", np.copyto, (stepper.values, self.values))]), stepper.program]
+        what = tuple(stepper.out for stepper in steppers), self.out, self.n_wrong
+        self.program = Program.joined(*programs, Program([Instruction("mean", _average, what)]))
+
+
+def _average(results, out, n_wrong):
+    """Write the mean of results, and how many of its numbers are not finite."""
+    out[...] = mean_of(results)
+    n_wrong[0] = np.count_nonzero(~np.isfinite(out))
 
 
 def _kept_states(kept, shapes):

@@ -5,9 +5,11 @@ content is checked against the network that it describes before anything is comp
 """
 
 import functools
+from types import SimpleNamespace
 
 import numpy as np
 
+from .._core.members import OF_EACH_NETWORK, split_members
 from .._core.parameters import LARGEST, PYTHONS, usable
 from ..cells import CELLS
 from ..network import components
@@ -262,8 +264,24 @@ def _check_fitted(estimator):
         raise ValueError(
             f"the network has {structure.n_outputs} outputs, which are not those of {task.n_outputs} targets"
         )
-    _check_history(estimator)
-    _check_weights(structure, estimator.weights_, getattr(estimator, "solver_state_", []))
+    _require_if_there(estimator, "learned_with_", _are_plain)
+    _require_if_there(estimator, "solver_name_", lambda v: isinstance(v, str))
+    _require_if_there(estimator, "learning_rate_init_", lambda v: v is None or (type(v) is float and 0 < v < np.inf))
+    _check_members(estimator)
+    for attributes in split_members(vars(estimator)):
+        one = SimpleNamespace(**attributes)
+        _check_history(one)
+        _check_weights(structure, one.weights_, getattr(one, "solver_state_", []))
+
+
+def _check_members(estimator):
+    """Check that attributes of several networks are lists of as many as there are, and those of a single one not."""
+    weights, n_networks = estimator.weights_, getattr(estimator, "n_networks", None)
+    if isinstance(weights, list):
+        if n_networks is None or not weights:
+            raise ValueError(f"weights_ cannot be a list of {len(weights)}")
+        for name in OF_EACH_NETWORK & vars(estimator).keys():
+            _require(estimator, name, lambda v: isinstance(v, list) and len(v) == len(weights))
 
 
 def _check_names(estimator):
@@ -285,32 +303,38 @@ def _is_curve(value):
     return isinstance(value, list) and all(isinstance(loss, (float, np.floating)) for loss in value)
 
 
-def _check_history(estimator):
-    """Check what training goes on from; earlier versions have not written all of it."""
+def _check_history(one):
+    """Check what the training of a network goes on from."""
     holds = {
         "t_": _is_count,
         "n_iter_": _is_count,
         "loss_curve_": _is_curve,
-        "validation_scores_": lambda v: v is None or (_is_curve(v) and len(v) == len(estimator.loss_curve_)),
+        "validation_scores_": lambda v: v is None or (_is_curve(v) and len(v) == len(one.loss_curve_)),
         "gradient_norm_curve_": lambda v: isinstance(v, np.ndarray) and v.ndim == 1 and v.dtype.kind == "f",
-        "learning_rate_init_": lambda v: v is None or (type(v) is float and 0 < v < np.inf),
-        "solver_t_": lambda n: _is_count(n) and n <= estimator.t_,
-        "solver_name_": lambda v: isinstance(v, str),
-        "learned_with_": lambda v: isinstance(v, dict) and all(type(value) in PYTHONS for value in v.values()),
+        "solver_t_": lambda n: _is_count(n) and n <= one.t_,
     }
     for name, check in holds.items():
-        if hasattr(estimator, name):
-            _require(estimator, name, check)
+        _require_if_there(one, name, check)
 
 
 def _is_count(value):
     return isinstance(value, (int, np.integer)) and not isinstance(value, bool) and 0 <= value <= LARGEST
 
 
+def _are_plain(value):
+    return isinstance(value, dict) and all(type(item) in PYTHONS for item in value.values())
+
+
 def _require(estimator, name, holds):
     value = getattr(estimator, name)
     if not holds(value):
         raise ValueError(f"{name} cannot be {value!r:.200}")
+
+
+def _require_if_there(estimator, name, holds):
+    """Check what earlier versions have not written, or what not every fit leaves."""
+    if hasattr(estimator, name):
+        _require(estimator, name, holds)
 
 
 def _check_weights(structure, weights, solver_state):

@@ -24,8 +24,8 @@ class Rows:
     Parameters
     ----------
     network : Network
-    packed : Arena
-        Packed weights.
+    packed : list of Arena
+        Packed weights of each network.
     encoder : InputEncoder
     kind : Raw or Pooled
     decoders : dict of str to Decoder

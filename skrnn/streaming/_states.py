@@ -73,9 +73,9 @@ def arrays_of(state):
         raise ValueError(f"A state is a dict of arrays, got {type(state).__name__}.") from error
 
 
-def fingerprint(theta, encoder):
+def fingerprint(thetas, encoder):
     """Two words that networks with other weights, scales or codes do not share."""
-    digest = hashlib.sha256(theta.tobytes())
+    digest = hashlib.sha256(b"".join(theta.tobytes() for theta in thetas))
     digest.update(np.concatenate([encoder.mean, encoder.scale]).tobytes())
     for divisors in (encoder.time_scale, encoder.difference_scale):
         digest.update(b"" if divisors is None else divisors.tobytes())

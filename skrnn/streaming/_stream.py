@@ -20,8 +20,8 @@ class Stream:
     ----------
     network : Network
         One that reads forward only.
-    theta : ndarray
-        Its parameters.
+    thetas : list of ndarray
+        Its parameters; of several networks of its structure, results are averaged.
     encoder : InputEncoder
         What the network reads of the channels.
     n_streams : int
@@ -54,15 +54,15 @@ class Stream:
     True
     """
 
-    def __init__(self, network, theta, encoder, n_streams, kind, decoders, names=None):
+    def __init__(self, network, thetas, encoder, n_streams, kind, decoders, names=None):
         from ._rows import Rows  # noqa: PLC0415 (brings the compiler)
 
-        packed = network.pack(theta, network.memory.allocate_packed())
+        packed = [network.pack(theta, network.memory.allocate_packed()) for theta in thetas]
         self._make = partial(Rows, network, packed, encoder, kind, decoders)
         self.n_streams, self.n_channels = n_streams, encoder.n_channels
         self._rows, self._parts, self._is_finite = self._make(n_streams), {}, True
         self._has_proba, self._reader = "step_proba" in decoders, StepReader(encoder, names)
-        self._states = States(self._rows.states, fingerprint(theta, encoder))
+        self._states = States(self._rows.states, fingerprint(thetas, encoder))
 
     def step(self, x, index=None):
         """Read a step, and predict from all steps so far.

@@ -180,7 +180,7 @@ class Epochs:
         objective = self.objective
         work = objective.network.size * objective.data.lengths[batch].sum()
         n_shards = -(-len(batch) // objective.room.n_sequences)
-        return max(1, min(len(objective.workers), n_shards, int(work / WORK_PER_WORKER)))
+        return max(1, min(objective.n_workers, n_shards, int(work / WORK_PER_WORKER)))
 
     def _run_in_python(self, order, seed):
         """What the driver does, for losses and solvers of the user's own, and for pieces and segments."""

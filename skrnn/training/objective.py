@@ -89,6 +89,11 @@ class Objective:
         self.is_noisy = network.structure.is_noisy or reads_own
         self.tables = None  # `Tables`, where the network holds the rows of a batch only
 
+    @property
+    def n_workers(self):
+        """Workers that there are threads for at present."""
+        return min(len(self.workers), self.executor.n_workers)
+
     def set_own_share(self, share):
         """Say by which chance a step of a decoder reads what it has put out itself."""
         if self.batch.own_share is not None:
@@ -170,7 +175,7 @@ class Objective:
         if seed is not None:
             self.batch.keys.draw(seed)
         tasks, n_group = self._tasks(piece, seed), len(self.batch.losses)
-        n_workers = min(len(self.workers), worthwhile_workers(self.theta, self.data.lengths[piece.sequences]))
+        n_workers = min(self.n_workers, worthwhile_workers(self.theta, self.data.lengths[piece.sequences]))
         for first in range(0, len(tasks), n_group):  # in groups that there are gradients for
             results = self.executor.run(self._crew, self.theta, tasks[first : first + n_group], n_workers)
             if piece.after is not None:

@@ -16,6 +16,12 @@ from .state import Monitor, Observer
 from .tables import rows_of_batches
 
 TOL_OF_ALL_DATA = 1e-4  # largest element of the gradient at which a solver of all data ends, as in scikit-learn
+INTERRUPTED = "Training interrupted by user: the weights reached are kept; fit again for a complete training."
+
+
+def overflow_allowed():
+    """The context in which a thread trains: overflow is looked for where it counts, once per batch and at the end."""
+    return np.errstate(over="ignore", invalid="ignore")
 
 
 class Training:
@@ -46,32 +52,29 @@ class Training:
         Returns the text of a warning, or None if it ended well.
         """
         self.interrupted = False
-        # Overflow is looked for where it counts, once per batch and at the end.
-        with ThreadExecutor(self.settings.n_threads) as executor, np.errstate(over="ignore", invalid="ignore"):
+        with ThreadExecutor(self.settings.n_threads) as executor, overflow_allowed():
             self.start(executor, optimizer, rows, held_out)
             where = None
             try:
                 self.observer.begin_fit()
                 if optimizer.stochastic:
-                    theta = self._begin_epochs()
-                    while self._has_epochs:  # not by the generator, which makes another error of a StopIteration
-                        self._epoch(theta)
-                    problem = self._unfinished()
+                    self.begin_epochs()
+                    while self.has_epochs:  # not by the generator, which makes another error of a StopIteration
+                        self.epoch()
+                    problem = self.unfinished()
                 else:
                     problem = self._run_full_batch()
             except KeyboardInterrupt:
                 self.interrupted = True
-                problem = (
-                    "Training interrupted by user: the weights reached are kept; fit again for a complete training."
-                )
+                problem = INTERRUPTED
             except DivergenceError as error:
                 where = str(error)
-            problem = self._settle(where) or problem
+            problem = self.settle(where) or problem
         if not self.interrupted:
             self.state.ended, self.state.problem = True, problem
         return problem
 
-    def _settle(self, where):
+    def settle(self, where=None):
         """Go back to the last parameters that give finite predictions, and forget what led away from them.
 
         where : where an overflow ended training, or None. Returns the text of a warning if it or its last update has
@@ -146,27 +149,27 @@ class Training:
 
     def epochs(self):
         """Train by mini-batches, epoch after epoch; an iterator that gives the loss of each when it is over."""
-        theta = self._begin_epochs()
-        while self._has_epochs:
-            yield self._epoch(theta)
+        self.begin_epochs()
+        while self.has_epochs:
+            yield self.epoch()
 
-    def _begin_epochs(self):
-        """Make what the solver keeps; returns the parameters that `_epoch` changes."""
+    def begin_epochs(self):
+        """Make what the solver keeps, and what `epoch` runs."""
         state = self.state
         if state.slots is None:
             state.slots = self._optimizer.start(state.theta)
         if state.safe_theta is None:
             state.safe_theta = state.theta.copy()
         self._epochs = Epochs(self.objective, self._optimizer, state, self.settings, self._bounds, self._all_of_it)
-        return self._epochs.theta
 
     @property
-    def _has_epochs(self):
+    def has_epochs(self):
+        """Whether there is an epoch to come."""
         return not self.state.ended and self.state.n_epochs < self.state.last_epoch(self.settings.max_iter)
 
-    def _epoch(self, theta):
+    def epoch(self):
         """Train for an epoch; returns its loss."""
-        state = self.state
+        state, theta = self.state, self._epochs.theta
         self.observer.begin_epoch()
         try:
             loss = self._run_epoch(theta) / self._weight
@@ -179,7 +182,7 @@ class Training:
         self._end_epoch(loss)
         return loss
 
-    def _unfinished(self):
+    def unfinished(self):
         """Text of the warning that epochs have been too few, or that of a run that had ended before; else None."""
         settings = self.settings
         if self.state.ended or settings.tol is None or settings.schedule.anneals or settings.open_ended:

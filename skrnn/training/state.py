@@ -190,6 +190,11 @@ class Monitor:
         Whether to print a line per epoch.
     no_skill : float or None
         Score of a network that has learned nothing yet; epochs that end with no more do not count as idle.
+
+    Attributes
+    ----------
+    line : str
+        What there is to say of the last epoch.
     """
 
     def __init__(self, state, tol, patience, validate, verbose, no_skill=None):
@@ -209,8 +214,9 @@ class Monitor:
             note = f", validation score = {quantity:.4f}"
         elif state.validation_scores is not None:  # of an earlier run
             state.validation_scores.append(np.nan)
+        self.line = f"Epoch {len(state.loss_curve)}, loss = {loss:.6f}{note}"
         if self.verbose:
-            say(f"Epoch {len(state.loss_curve)}, loss = {loss:.6f}{note}")
+            say(self.line)
         state.n_idle = 0 if quantity > state.best + self.tol else state.n_idle + 1
         if quantity > state.best:
             state.best = quantity

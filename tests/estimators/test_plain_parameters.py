@@ -96,8 +96,14 @@ NEEDS = {
 }
 OF_DECODERS = {"attention": "dot", "teacher_forcing": 0.5, "warm_start": True}
 OWN = {
-    RNNClassifier: {"class_weight": "balanced", "warm_start": True},
-    RNNRegressor: {"loss": "huber", "quantile": 0.25, "standardize_target": False, "warm_start": True},
+    RNNClassifier: {"class_weight": "balanced", "n_networks": 2, "warm_start": True},
+    RNNRegressor: {
+        "loss": "huber",
+        "quantile": 0.25,
+        "standardize_target": False,
+        "n_networks": 2,
+        "warm_start": True,
+    },
     SequenceTransformer: {
         "objective": "reconstruct",
         "n_points": 5,
@@ -177,7 +183,8 @@ def fitted(estimator):
     data = CHANNELS if estimator.categorical_features is not None else X
     data = np.abs(data).cumsum(axis=1) if estimator.time_channel is not None else data
     estimator.fit(data, targets(X))
-    return [output(estimator, data), *estimator.weights_.values()]
+    weights = estimator.weights_ if isinstance(estimator.weights_, list) else [estimator.weights_]
+    return [output(estimator, data), *(array for one in weights for array in one.values())]
 
 
 def assert_same(ones, others, variant):

@@ -325,7 +325,7 @@ def test_copies_do_not_carry_what_is_kept(how):
 def test_what_is_kept_goes_with_the_fit():
     estimator = RNNRegressor(**SMALL).fit(A, Y)
     estimator.predict(F4)
-    gone, theta = weakref.ref(estimator.inputs_), weakref.ref(_prediction._KEPT[estimator.inputs_].theta)
+    gone, theta = weakref.ref(estimator.inputs_), weakref.ref(_prediction._KEPT[estimator.inputs_].thetas[0])
     estimator.fit(A, Y)
     gc.collect()
     assert gone() is None

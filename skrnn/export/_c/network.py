@@ -20,7 +20,7 @@ def described(estimator, quantize):
             f"This {name} reads sequences backward, too, from an end that a program that reads step by step does not "
             "have: fit it with bidirectional=False."
         )
-    network, theta = network_and_theta(estimator)
+    network, theta = network_and_theta(estimator, "A program in C")
     if not np.isfinite(theta).all():
         raise ValueError(f"This {name} has weights that are not finite.")
     weights = Weights(network.layout.views(theta), quantize)
