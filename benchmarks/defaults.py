@@ -10,8 +10,9 @@ differences of less than two standard errors may be chance. *better, worse*: num
 less the score, geometric mean over sets. *time*: factor of the CPU time of a fit on one thread, geometric mean.
 ``--only smooth`` keeps the sets whose networks read differences by default, ``--only rough`` the other series.
 
-Results are stored in ``build/defaults.jsonl``, or in the file given by ``--results``, and are not computed again. The
-last line says how many changes the file holds: with many of them, the best one owes something to chance.
+Results are stored in ``build/defaults.jsonl``, or in the file given by ``--results``, and are not computed again while
+the parameters are the same; remove the file where the package has changed. The last line says how many changes the
+file holds: with many of them, the best one owes something to chance.
 """
 
 import argparse
@@ -21,15 +22,19 @@ import time
 import warnings
 from pathlib import Path
 
+import joblib
 import numpy as np
 from _harness import ROOT, geometric_mean, progress, table
 from _sets import DATA
 from _trials import NUMBERS, SERIES, TRIALS
+from sklearn.base import clone
 
+from skrnn._core.parameters import described
 from skrnn.convolution import Conv
 from skrnn.schedules import Cosine
 
 RESULTS = ROOT / "build" / "defaults.jsonl"
+FEW_TO_COMPILE = 48  # sequences of a fit that compiles
 
 
 def previous(n_sequences, trial):
@@ -68,11 +73,13 @@ class Results:
         """Make the runs of a set that are not there yet; returns scores and seconds, one for each fold."""
         trial, found = TRIALS[name], []
         for fold, (X, y, X_scored, y_scored) in enumerate(trial.folds(seed)):
-            key = name, change or "defaults", seed, fold
+            changed = CHANGES[change] if change else {}
+            changed = changed(len(X), trial) if callable(changed) else changed
+            model = trial.estimator(random_state=10 * seed + fold, n_jobs=1, **trial.required | changed)
+            key = name, change or "defaults", seed, fold, joblib.hash(repr(described(model)))
             if key not in self.runs:
-                changed = CHANGES[change] if change else {}
-                changed = changed(len(X), trial) if callable(changed) else changed
-                model = trial.estimator(random_state=10 * seed + fold, n_jobs=1, **trial.required | changed)
+                few = slice(None, None, max(len(X) // FEW_TO_COMPILE, 1))
+                clone(model).set_params(max_iter=1).fit(X[few], y[few])
                 start = time.process_time()
                 model.fit(X, y)
                 run = {"seconds": time.process_time() - start, "score": float(trial.score(model, X_scored, y_scored))}
