@@ -121,7 +121,7 @@ def test_long_sequences_in_segments():
     rng = np.random.default_rng(0)
     X = list(rng.normal(size=(2, 3000, 2)).cumsum(axis=1))
     for bidirectional in (False, True):
-        model = RNNRegressor(**QUICK, bidirectional=bidirectional, pooling="mean").fit(X, [0, 1])
+        model = RNNRegressor(**QUICK, differences=True, bidirectional=bidirectional, pooling="mean").fit(X, [0, 1])
         assert model.inputs_.differences
         whole, states = model.predict(X), model.hidden_states(X)
         model.set_params(max_memory=0.004)
