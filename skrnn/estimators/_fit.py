@@ -106,7 +106,7 @@ class Prepared:
 
 
 def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: None):
-    """Read the target, split, and describe what is to be trained; all that can be refused is refused here.
+    """Read the target, split, and describe what is to be trained; what can be refused is refused before any arithmetic.
 
     find_checkpoint : ``find_checkpoint(describe)`` gives the state of training that the run which ``describe()``
     describes has reached before, or None.
@@ -126,7 +126,8 @@ def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: No
     lengths = np.concatenate([part.lengths for part in given.all_sequences])
     trained = split.trains_on(len(lengths))
     input_weight = _weight_of_inputs(parameters, given.sequences, target, trained, request)
-    columns = last.attributes.inputs_ if last else learn_columns_of(parameters, given, input_weight, target.per_step)
+    differences = False if parameters.differences == "auto" else parameters.differences  # until all is checked
+    columns = last.attributes.inputs_ if last else learn_columns_of(parameters, given, input_weight, differences)
     trained = target.of_rows(trained, lengths)
 
     fitted = task.resumed(last.task, request) if last else task.learn(target, trained, columns, request)
@@ -150,10 +151,26 @@ def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: No
     if not fitted.is_of_X:
         encoded = encoded.counted
         raw_prediction = fitted.raw_prediction(encoded, network.n_outputs, parameters.dtype)
-    return Prepared(
-        *(spec, request, last, given, split, columns, input_weight, fitted, names, encoded, target.weight),
-        *(network, optimizer, scheme, raw_prediction, seed, checkpoint),
+    return _reading_changes(
+        Prepared(
+            *(spec, request, last, given, split, columns, input_weight, fitted, names, encoded, target.weight),
+            *(network, optimizer, scheme, raw_prediction, seed, checkpoint),
+        )
     )
+
+
+def _reading_changes(prepared):
+    """What is prepared, with a network that reads changes, too, if "auto" says so: the first kernel looks at X."""
+    parameters, given = prepared.spec.parameters, prepared.given
+    is_decided = prepared.last or parameters.differences != "auto" or prepared.task.per_step
+    if is_decided or not prepared.columns.only_numbers:
+        return prepared
+    columns = learn_columns_of(parameters, given, prepared.input_weight, "auto")
+    if not columns.differences:
+        return prepared
+    structure = replace(prepared.network.structure, n_inputs=columns.n_columns)
+    lengths = np.concatenate([part.lengths for part in given.all_sequences])
+    return replace(prepared, columns=columns, network=_network(parameters, structure, lengths, 0))
 
 
 def _read_target(spec, request, given, last, names):
@@ -196,9 +213,8 @@ def _weight_of_inputs(parameters, sequences, target, trained, request):
     return np.repeat(weight, sequences.lengths) * (steps <= np.repeat(last, sequences.lengths))
 
 
-def learn_columns_of(parameters, given, weight, per_step=False):
-    """The `InputColumns` of what is given, as the parameters say."""
-    is_auto = parameters.differences == "auto"
+def learn_columns_of(parameters, given, weight, differences):
+    """The `InputColumns` of what is given, as the parameters say but for `differences`."""
     return learn_columns(
         given.sequences,
         weight,
@@ -206,7 +222,7 @@ def learn_columns_of(parameters, given, weight, per_step=False):
         time_channel=given.roles.time_channel,
         categorical=given.roles.categorical,
         min_count=parameters.min_count if is_text(given.sequences.values) else 1,
-        differences=False if is_auto and per_step else parameters.differences,
+        differences=differences,
     )
 
 

@@ -60,7 +60,16 @@ warm_start : bool
     Another network, or sequences of another content, raise an error.""")
 
 # Parameters of the other estimators that have one value here.
-FIXED = "bidirectional", "pooling", "targets", "convolution", "categorical_features", "missing", "time_channel"
+FIXED = (
+    "bidirectional",
+    "pooling",
+    "targets",
+    "convolution",
+    "differences",
+    "categorical_features",
+    "missing",
+    "time_channel",
+)
 
 ATTRIBUTES = table("""\
 content_ : {"tokens", "notes", "numbers"}

@@ -33,7 +33,7 @@ def draw_reservoir(spec, given, request):
     _leak(parameters)
     seed = check_random_state(parameters.random_state).randint(2**31 - 1)
     _, weight = row_weights(request.sample_weight, sequences.offsets, False)
-    columns = learn_columns_of(parameters, given, weight)
+    columns = learn_columns_of(parameters, given, weight, parameters.differences)
     structure = structure_of(parameters, spec.auto, columns, 0, task.per_step)
     network, rng = Network(structure), np.random.default_rng(seed)
     theta = network.initialize(rng, scheme_of(parameters, structure, network.n_steps(sequences.lengths.max())))

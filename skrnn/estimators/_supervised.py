@@ -13,6 +13,7 @@ from ..sequences._containers import items_of
 from ..sequences._ragged import is_ragged, split_steps
 from ..sequences._steps import check_container
 from ..streaming._decoder import Decoder
+from ._amount import STRONGEST_PENALTY
 from ._base import FEATURE_POOLINGS, ways_of_prediction
 from ._step_by_step import staged, stream_of
 from ._trained import BaseTrained
@@ -128,7 +129,7 @@ class BaseSupervised(BaseTrained):
         >>> X = np.random.default_rng(0).normal(size=(100, 7, 1))
         >>> reg = RNNRegressor(8, n_networks=3, max_iter=5, random_state=0).fit(X, X.sum(axis=(1, 2)))
         >>> mean = np.mean([each.predict(X) for each in reg.networks()], axis=0)
-        >>> np.abs(mean - reg.predict(X)).max() < 1e-5
+        >>> bool(np.abs(mean - reg.predict(X)).max() < 1e-5)
         True
         """
         check_is_fitted(self)
@@ -213,7 +214,8 @@ class BaseSupervised(BaseTrained):
         SequenceTransformer
             Fitted, with the weights of this estimator. To keep them where a meta-estimator would clone and fit it, wrap
             it in `sklearn.frozen.FrozenEstimator`. Fitted again, it trains anew with ``objective="supervised"``, but
-            without the weights of classes, and with the squared error for numbers.
+            without the weights of classes, and with the squared error for numbers and ``alpha=0.003`` in place of
+            "auto".
 
         See Also
         --------
@@ -242,6 +244,8 @@ class BaseSupervised(BaseTrained):
         known = SequenceTransformer._get_param_names()
         parameters = {name: value for name, value in clone(self).get_params(deep=False).items() if name in known}
         parameters |= {name: getattr(self.structure_, name) for name in ("bidirectional", "dropout")}
+        if parameters["alpha"] == "auto":
+            parameters["alpha"] = STRONGEST_PENALTY
         transformer = SequenceTransformer(**parameters | {"objective": "supervised", "pooling": pooling})
         transformer._validate_params()
         vars(transformer).update((name, value) for name, value in vars(self).items() if name.endswith("_"))

@@ -290,7 +290,9 @@ class SequenceTransformer(TransformerMixin, BaseRNN):
         return self._poolings()
 
     def _keeps_steps(self):
-        return self._poolings() == ["steps"]
+        """Whether features are those of each step; False for poolings that are refused by whoever pools."""
+        pooling = np.atleast_1d(np.asarray(vars(self).get("pooling"), dtype=object)).tolist()
+        return [plain(name) for name in pooling] == ["steps"]
 
     # -------------------------------------------------------------------------------------------------- features
     def transform(self, X):

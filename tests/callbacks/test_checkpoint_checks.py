@@ -70,7 +70,8 @@ def test_every_entry_is_checked(content, tmp_path):
     assert {"state", "fingerprint", "seed", "best_weights", "rate"} <= {way[-1] for way in ways}
     for k, way in enumerate(ways):
         without = assert_resumed_or_refused(path, edited(content, way, without=True), way)
-        assert not without or isinstance(way[-1], int) or "notes" in way, way
+        # files of earlier versions know nothing of a tail
+        assert not without or isinstance(way[-1], int) or "notes" in way or way[-1].startswith("tail_"), way
         for junk in JUNK[k % 5 :: 5]:
             assert_resumed_or_refused(path, edited(content, way, junk), way)
 

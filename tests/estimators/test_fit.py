@@ -28,7 +28,8 @@ def no_kernel(monkeypatch):
     def run(*arguments):
         raise KernelError
 
-    monkeypatch.setattr("skrnn.network.encoding._kernel", lambda name: run)
+    for name in ("encoding", "moments", "differences"):
+        monkeypatch.setattr(f"skrnn.network.{name}.kernel_of", lambda name: run)
 
 
 def test_without_an_error_a_kernel_runs(no_kernel):
@@ -50,7 +51,7 @@ REFUSED = {
     "truncation and pooling": (RNNRegressor(truncation=2, pooling="mean"), Y, "which pooling='mean' needs all at once"),
     "truncation and directions": (RNNRegressor(truncation=2, bidirectional=True), Y, "set bidirectional=False"),
     "truncation and convolution": (RNNRegressor(truncation=2, convolution=Conv(2, 3)), Y, "sees several"),
-    "structure": (RNNRegressor(cell="elman", zoneout=0.1), Y, "computes its state anew"),
+    "structure": (RNNRegressor(cell="elman", zoneout=0.1), Y, "computes its h anew"),
     "steps and stride": (RNNRegressor(convolution=Conv(2, 3, stride=2)), STEPS, "leaves fewer steps"),
     "steps and pooling": (RNNRegressor(pooling="max"), STEPS, "but y has a target for each step"),
     "biases": (RNNRegressor(cell="elman", bias_init="chrono"), Y, "biases of gates that remember"),

@@ -139,6 +139,7 @@ COMPONENTS = {  # by the parameter that takes them
         (cell_class("gru"), {"reset": "before"}),
         (cell_class("indrnn"), {"activation": "tanh"}),
         (cell_class("jordan"), {"activation": "relu", "output_activation": "tanh"}),
+        (cell_class("linoss"), {"activation": "relu"}),
         (cell_class("mgu"), {"forget_gate": "no_input"}),
     ],
     "convolution": [(Conv, {"n_channels": 3, "width": 2, "stride": 2, "activation": "tanh"})],

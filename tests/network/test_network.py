@@ -264,7 +264,7 @@ def test_gradient_of_the_penalty_equals_central_differences(cell):
     _, without = value_and_gradient(network, theta, sequences, target)
     assert_allclose(gradient - without, ref.central_difference(penalty, theta), rtol=1e-6, atol=1e-7)
     for name, part in named(network, gradient - without).items():
-        assert name.endswith((".b", ".b_h", ".b_y", ".w_h", ".P")) == (not part.any())
+        assert name.endswith((".b", ".b_h", ".b_y", ".w_h", ".w_A", ".w_dt", ".P")) == (not part.any())
 
 
 @pytest.mark.parametrize("alpha", [1, 0.5, np.float32(0.5), np.float64(0.5)], ids=lambda a: type(a).__name__)
