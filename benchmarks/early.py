@@ -8,8 +8,9 @@ for all sequences, the one nearest to the mean share read.
 
 The official training and test parts. The default parameters were chosen by cross-validation on training parts of nine
 sets (all but Epilepsy, Handwriting, UWaveGestureLibrary, ECG5000 and SwedishLeaf). Test parts were read at the end, and
-again when small samples of these training parts had made the choice of the threshold more careful. Read from the folder
-that the environment variable SKRNN_DATA names (default: ``../shared/data`` beside the project).
+again when small samples of these training parts had made the choice of the threshold more careful, and when networks
+had come to read changes of smooth series. Read from the folder that the environment variable SKRNN_DATA names (default:
+``../shared/data`` beside the project).
 """
 
 import sys
