@@ -27,8 +27,8 @@ def describe_model(structure, columns, roles, parameters):
     columns : InputColumns that were learned, whose channels have kinds of their own; roles, parameters : those of now.
     """
     network = vars(structure) | {"missing": parameters.missing, "time_channel": roles.time_channel}
-    network |= {"n_networks": n_networks_of(parameters)}
-    network["differences"] = columns.differences if parameters.differences == "auto" else parameters.differences
+    differences = columns.differences if parameters.differences == "auto" else parameters.differences
+    network |= {"n_networks": n_networks_of(parameters), "differences": differences}
     return network | learned_with(parameters, columns) | {"categorical_features": sorted(roles.categorical)}
 
 
@@ -36,8 +36,7 @@ def describe_fitted_model(attributes):
     """Description of the model that was fitted; files of earlier versions do not say all of it."""
     inputs = attributes.inputs_
     network = vars(attributes.structure_) | {"missing": inputs.missing, "time_channel": inputs.time_channel}
-    network |= {"n_networks": count_members(vars(attributes))}
-    network["differences"] = inputs.differences
+    network |= {"n_networks": count_members(vars(attributes)), "differences": inputs.differences}
     return network | getattr(attributes, "learned_with_", {}) | {"categorical_features": sorted(inputs.categories)}
 
 

@@ -280,17 +280,16 @@ class Training:
 
     def _end_epoch(self, loss):
         """Tell monitor and observer, and set whether to stop before the latter, which may save the state."""
-        state, is_idle = self.state, bool(self.monitor.end_epoch(loss, self.state.theta))
-        if state.tail_begin:
-            is_idle = False  # the tail has its own end
-        elif is_idle and self._has_tail:
-            is_idle = False
+        state, is_idle = self.state, self.monitor.end_epoch(loss, self.state.theta)
+        ends = bool(is_idle) and not state.tail_begin  # the tail has its own end
+        if ends and self._has_tail:
+            ends = False
             state.begin_tail()
             self._epochs.theta[:] = state.theta
             if self.settings.verbose:
                 n_tail = state.last_epoch(self.settings.max_iter) - state.tail_begin
                 say(f"No improvement since epoch {state.tail_from}: {n_tail} epochs more from there, to the end.")
-        state.ended = is_idle
+        state.ended = ends
         state.ended |= bool(self.observer.end_epoch())
 
     @property
