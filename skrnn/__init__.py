@@ -13,6 +13,7 @@ from importlib import import_module
 
 from ._core.version import __version__
 from ._precompile import precompile
+from .augmentation import Augmentation
 from .convolution import Conv
 from .early import EarlyClassifier
 from .estimators import (
@@ -30,6 +31,7 @@ from .persistence._estimators import load, save
 from .sequences import Sequence, SequenceArray
 
 __all__ = [
+    "Augmentation",
     "CTCClassifier",
     "Conv",
     "EarlyClassifier",

@@ -72,6 +72,7 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
 
     _parameter_constraints = {
         **BaseSupervised._parameter_constraints,
+        "augmentation": [*BaseSupervised._parameter_constraints["augmentation"], StrOptions({"auto"})],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 
@@ -90,6 +91,7 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
         embedding_dim="auto",
         min_count=1,
         differences="auto",
+        augmentation="auto",
         missing="error",
         time_channel=None,
         convolution=None,

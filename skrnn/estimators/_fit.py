@@ -17,6 +17,7 @@ from ..sequences._ragged import is_ragged
 from ..sequences._steps import is_text
 from ._ahead import warn_if_answer_is_read
 from ._amount import Amount, penalty_of
+from ._augmented import augmentation_of, augmenter_of, check_augmentation
 from ._description import describe_fitted_model, describe_model, describe_run, learned_with, refuse_other_model
 from ._fitted import Fitted, training_attributes
 from ._given import Given
@@ -146,6 +147,7 @@ def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: No
     n_out_steps = 0 if target.offsets is None else int(np.diff(target.offsets).max())
     network = _network(parameters, structure, lengths, n_out_steps)
     optimizer = optimizer_of(parameters, structure)
+    check_augmentation(parameters, columns, fitted.per_step, optimizer)
     scheme = None if last else scheme_of(parameters, structure)
     encoded, raw_prediction = EncodedTarget(y, weight, trained, target.offsets), None
     if not fitted.is_of_X:
@@ -323,7 +325,9 @@ def start(prepared, verbose=False):
         n_tokens = max(map(len, encoder.categories.values())) if encoder.is_text else 0
         amount = Amount(len(rows), n_targets, n_tokens)
     settings = settings_of(parameters, amount, alpha, one_epoch, verbose)
-    settings = replace(settings, no_skill=task.no_skill)
+    augmentation = augmentation_of(parameters, one_epoch, task.per_step, encoder, len(rows))
+    augmenter = augmenter_of(augmentation, parameters, data, encoder)
+    settings = replace(settings, no_skill=task.no_skill, augmenter=augmenter)
     return Started(prepared, task, encoder, data, rows, settings, _state(prepared, n_steps, raw_prediction))
 
 

@@ -107,6 +107,7 @@ class RNNRegressor(RegressorMixin, BaseSupervised):
         embedding_dim="auto",
         min_count=1,
         differences="auto",
+        augmentation=None,
         missing="error",
         time_channel=None,
         convolution=None,

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
 from .._core.members import OF_EACH_NETWORK, refuse_several, split_members
+from ..augmentation import Augmentation
 from ..sequences._containers import items_of
 from ..sequences._ragged import is_ragged, split_steps
 from ..sequences._steps import check_container
@@ -28,6 +29,7 @@ class BaseSupervised(BaseTrained):
 
     _parameter_constraints = {
         **BaseTrained._parameter_constraints,
+        "augmentation": [Augmentation, None],
         "n_networks": [Interval(Integral, 1, None, closed="left")],
     }
 

@@ -4,6 +4,7 @@ What stands in a file is looked up in these tables; no file can name anything el
 """
 
 from .. import cells
+from ..augmentation import Augmentation
 from ..convolution import Conv
 from ..initializers import BIAS_INITIALIZERS, INITIALIZERS
 from ..losses import DISTRIBUTION_LOSSES, REGRESSION_LOSSES
@@ -11,6 +12,7 @@ from ..optimizers import OPTIMIZERS
 from ..schedules import SCHEDULES
 
 TABLES = {
+    "augmentation": {"augmentation": Augmentation},
     "convolution": {"conv": Conv},
     "optimizer": OPTIMIZERS,
     "schedule": SCHEDULES,

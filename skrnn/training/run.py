@@ -119,6 +119,7 @@ class Training:
         for name in ("older_theta", "first_theta"):
             if getattr(self.state, name) is None:
                 setattr(self.state, name, self.state.theta.copy())
+        self._trained = data if settings.augmenter is None else settings.augmenter.data(data)
         network = self._network_of_batches()
         self._bounds = list(network.bounds(network.n_steps(data.longest(rows))))
         self.objective = self._objective(network, executor)
@@ -145,7 +146,7 @@ class Training:
         max_batch = settings.batch_size if self._optimizer.stochastic else len(self._rows)
         bounds = {"max_bytes": settings.max_bytes, "truncation": settings.truncation}
         bounds["reads_own"] = settings.own_share > 0
-        return Objective(network, self.data, self.loss, settings.alpha, executor, max_batch, **bounds)
+        return Objective(network, self._trained, self.loss, settings.alpha, executor, max_batch, **bounds)
 
     def epochs(self):
         """Train by mini-batches, epoch after epoch; an iterator that gives the loss of each when it is over."""
@@ -200,6 +201,8 @@ class Training:
         order = shuffled(rows, state.seed, number) if settings.shuffle else rows
         seed = epoch_seed(state.seed, number) if self.objective.is_noisy else None
         n_epochs = 1 if settings.open_ended else settings.max_iter
+        if settings.augmenter is not None:
+            settings.augmenter.draw(self.data, self._trained, rows, state.seed, number)
         self.objective.set_own_share(settings.own_share * min(1.0, state.n_epochs / max(1, n_epochs - 1)))
         firsts = range(0, len(order), settings.batch_size)
         rates = [self._rate(first, len(order), watched) for first in firsts]

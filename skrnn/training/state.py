@@ -7,6 +7,7 @@ import numpy as np
 from .._core.output import say
 from ..network.data import MAX_BYTES
 from ..schedules import BaseSchedule, Constant
+from .augmented import Augmenter
 
 
 @dataclass(frozen=True)
@@ -15,6 +16,7 @@ class Settings:
 
     `clip_norm` is infinite where nothing is clipped; `open_ended` : whether other runs will go on where this one ends;
     `own_share` : of the steps of a decoder, those that read what it has put out itself, in the last epoch.
+    `augmenter` : what changes the sequences of each epoch, or None;
     `no_skill` : validation score of a network that has learned nothing yet, or None; no run stops there.
     """
 
@@ -33,6 +35,7 @@ class Settings:
     schedule: BaseSchedule = field(default_factory=Constant)
     open_ended: bool = False
     own_share: float = 0.0
+    augmenter: Augmenter | None = None
     no_skill: float | None = None
 
 

@@ -18,6 +18,7 @@ from sklearn.model_selection import KFold
 
 import skrnn
 from skrnn import (
+    Augmentation,
     RNNClassifier,
     RNNRegressor,
     Seq2SeqClassifier,
@@ -41,6 +42,7 @@ FITS = {
     "held out": RNNRegressor(**SHORT, early_stopping=True, validation_fraction=0.3),
     "cosine": RNNRegressor(**SHORT | {"learning_rate": "cosine"}),
     "plateau": RNNRegressor(**SHORT | {"learning_rate": Plateau(patience=1, tol=0.05)}),
+    "augmentation": RNNRegressor(**SHORT, augmentation=Augmentation(scale=1.5)),
     "momentum": RNNRegressor(**SHORT, solver="sgd"),
     "two layers": RNNRegressor(**SHORT | {"hidden_layer_sizes": (4, 3)}, layer_norm=True, n_jobs=2),
     "forecast": SequenceTransformer(**SHORT),

@@ -96,8 +96,9 @@ NEEDS = {
 }
 OF_DECODERS = {"attention": "dot", "teacher_forcing": 0.5, "warm_start": True}
 OWN = {
-    RNNClassifier: {"class_weight": "balanced", "n_networks": 2, "warm_start": True},
+    RNNClassifier: {"augmentation": "auto", "class_weight": "balanced", "n_networks": 2, "warm_start": True},
     RNNRegressor: {
+        "augmentation": None,
         "loss": "huber",
         "quantile": 0.25,
         "standardize_target": False,

@@ -34,6 +34,7 @@ WRONG = {
     "bias_init": ["random", None],
     "pooling": ["median", None],
     "convolution": ["x", 5],
+    "augmentation": ["x", 5, True],
     "embedding_dim": [0, "large"],
     "min_count": [0],
     "differences": ["yes", None, 2],

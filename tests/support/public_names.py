@@ -7,6 +7,7 @@ import inspect
 MODULES = (
     *(
         "skrnn",
+        "skrnn.augmentation",
         "skrnn.callbacks",
         "skrnn.cells",
         "skrnn.checks",

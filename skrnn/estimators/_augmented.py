@@ -1,0 +1,64 @@
+"""Whether sequences to train on are changed from epoch to epoch, and how."""
+
+from sklearn.base import clone
+
+from ..augmentation import Augmentation
+from ._settings import max_bytes, n_networks_of
+
+FEW_SEQUENCES = 1000  # to train on: up to so many, "auto" changes them
+
+
+def check_augmentation(parameters, columns, per_step, optimizer):
+    """Refuse an augmentation that a user asked for where it does not go with the rest."""
+    if (how := _asked(parameters)) is None:
+        return
+    how._validate_params()
+    if not columns.only_numbers:
+        raise ValueError(
+            "augmentation changes channels of numbers, but X has tokens or categories, time stamps "
+            '(time_channel), or gaps that missing="mask" or "decay" marks: leave out augmentation.'
+        )
+    if per_step and how.moves_steps:
+        raise ValueError(
+            f"augmentation={how!r} moves values to other steps, but y has a target for each step: use "
+            f"Augmentation(time_warp=1, crop=1, scale={how.scale!r}), or leave out augmentation."
+        )
+    if not optimizer.stochastic:
+        raise ValueError(
+            f"solver={parameters.solver!r} needs a loss that does not change from one evaluation to the next, so it "
+            'does not go with augmentation: use solver="adam", or leave out augmentation.'
+        )
+
+
+def augmentation_of(parameters, one_epoch, per_step, encoder, n_sequences):
+    """The `Augmentation` of a training on so many sequences, or None.
+
+    "auto" changes sequences that are few, and so smooth that the network reads their changes, too.
+    """
+    if getattr(parameters, "augmentation", None) != "auto":
+        return _asked(parameters)
+    is_smooth = encoder.differences and parameters.differences == "auto" and not per_step
+    return Augmentation() if is_smooth and not one_epoch and n_sequences <= FEW_SEQUENCES else None
+
+
+def augmenter_of(augmentation, parameters, data, encoder):
+    """What changes the sequences of `Data` in training; refuses copies that memory has no room for."""
+    from ..network.data import SHARES, StreamedData  # noqa: PLC0415 (brings the compiler)
+    from ..training.augmented import Augmenter  # noqa: PLC0415
+
+    if augmentation is None:
+        return None
+    n_bytes = int(data.offsets[-1]) * encoder.n_columns * data.dtype.itemsize
+    needed = SHARES * (1 + n_networks_of(parameters)) * n_bytes
+    if isinstance(data, StreamedData) or needed > max_bytes(parameters):
+        raise MemoryError(
+            f"Sequences that change from epoch to epoch are kept twice, for which max_memory={parameters.max_memory} "
+            f"GB is not enough: use max_memory={needed / 2**30:.2g} or more, or augmentation=None."
+        )
+    return Augmenter(augmentation, encoder.n_channels)
+
+
+def _asked(parameters):
+    """A copy of the `Augmentation` among the parameters, or None, also for "auto"."""
+    how = getattr(parameters, "augmentation", None)
+    return clone(how) if isinstance(how, Augmentation) else None
