@@ -3,11 +3,13 @@
 A change is one of ``CHANGES``: parameters that differ from the defaults. Each training part (2000 sequences at most) is
 cut into three folds, stratified by class; the engines of C-MAPSS stay whole, and series are cut in time. Networks are
 trained on two folds and score on the third: all three in turn for sets of up to 200 sequences, else one. With
-``--seeds 3``, this is repeated with other folds and other networks. Test parts are never read.
+``--seeds 3``, this is repeated with other folds and other networks. With ``--networks 5``, each fold has five networks of
+other ``random_state``, which show how much scores owe to it. Test parts are never read.
 
 *score*: accuracy or R², in percent. *points*: difference of the scores, mean over sets and standard error of this mean;
 differences of less than two standard errors may be chance. *better, worse*: number of sets. *errors*: factor of 101
 less the score, geometric mean over sets. *time*: factor of the CPU time of a fit on one thread, geometric mean.
+*spread*: standard deviation of the scores of the networks of a fold, mean over folds and sets; by defaults, changed.
 ``--only smooth`` keeps the sets whose networks read differences by default, ``--only rough`` the other series.
 
 Results are stored in ``build/defaults.jsonl``, or in the file given by ``--results``, and are not computed again while
@@ -29,6 +31,7 @@ from _sets import DATA
 from _trials import NUMBERS, SERIES, TRIALS
 from sklearn.base import clone
 
+from skrnn import Augmentation
 from skrnn._core.parameters import described
 from skrnn.convolution import Conv
 from skrnn.schedules import Cosine
@@ -41,11 +44,16 @@ def previous(n_sequences, trial):
     """The defaults before networks read differences, penalties knew of noise, and epochs of words and of targets."""
     n_batches = -(-n_sequences // min(max(n_sequences // 16, 16), 64))
     parameters = {"differences": False, "max_iter": min(max(-(-1500 // n_batches), 20), 200)}
-    return parameters | ({} if trial.is_classification else {"alpha": 3e-3})
+    return parameters | ({"augmentation": None} if trial.is_classification else {"alpha": 3e-3})
 
 
 CHANGES = {
     "previous defaults": previous,
+    "augmentation=None": {"augmentation": None},
+    "augmentation": {"augmentation": Augmentation()},
+    "augmentation, more time": {"augmentation": Augmentation(time_warp=4)},
+    "augmentation by crops": {"augmentation": Augmentation(time_warp=1, crop=0.7)},
+    "augmentation by scales": {"augmentation": Augmentation(time_warp=1, scale=1.2)},
     "differences=False": {"differences": False},
     "differences=True": {"differences": True},
     "convolution=Conv(32, 5)": {"convolution": Conv(32, 5)},
@@ -64,27 +72,26 @@ CHANGES = {
 class Results:
     """Scores and seconds by set, change, seed and fold, kept in a file."""
 
-    def __init__(self, path):
-        self.path, self.runs = path, {}
+    def __init__(self, path, n_networks=1):
+        self.path, self.n_networks, self.runs = path, n_networks, {}
         if path.exists():
             self.runs = {tuple(run["key"]): run for run in map(json.loads, path.read_text().splitlines())}
 
     def run(self, name, change, seed):
-        """Make the runs of a set that are not there yet; returns scores and seconds, one for each fold."""
+        """Make the runs of a set that are not there yet; returns scores and seconds: (folds, networks, 2)."""
         trial, found = TRIALS[name], []
-        for fold, (X, y, X_scored, y_scored) in enumerate(trial.folds(seed)):
+        for fold, data in enumerate(trial.folds(seed)):
             changed = CHANGES[change] if change else {}
-            changed = changed(len(X), trial) if callable(changed) else changed
-            model = trial.estimator(random_state=10 * seed + fold, n_jobs=1, **trial.required | changed)
-            key = name, change or "defaults", seed, fold, joblib.hash(repr(described(model)))
-            if key not in self.runs:
-                few = slice(None, None, max(len(X) // FEW_TO_COMPILE, 1))
-                clone(model).set_params(max_iter=1).fit(X[few], y[few])
-                start = time.process_time()
-                model.fit(X, y)
-                run = {"seconds": time.process_time() - start, "score": float(trial.score(model, X_scored, y_scored))}
-                self._keep({"key": key} | run)
-            found.append((self.runs[key]["score"], self.runs[key]["seconds"]))
+            changed = changed(len(data[0]), trial) if callable(changed) else changed
+            of_fold = []
+            for network in range(self.n_networks):
+                state = 10 * seed + fold + 1000 * network
+                model = trial.estimator(random_state=state, n_jobs=1, **trial.required | changed)
+                key = name, change or "defaults", seed, fold, joblib.hash(repr(described(model)))
+                if key not in self.runs:
+                    self._keep({"key": key} | trained(trial, model, *data))
+                of_fold.append((self.runs[key]["score"], self.runs[key]["seconds"]))
+            found.append(of_fold)
         return np.array(found)
 
     def _keep(self, run):
@@ -94,9 +101,20 @@ class Results:
             file.write(json.dumps(run) + "\n")
 
 
+def trained(trial, model, X, y, X_scored, y_scored):
+    """Seconds of a fit, and the score; all kernels are compiled before."""
+    few = slice(None, None, max(len(X) // FEW_TO_COMPILE, 1))
+    clone(model).set_params(max_iter=1).fit(X[few], y[few])
+    start = time.process_time()
+    model.fit(X, y)
+    return {"seconds": time.process_time() - start, "score": float(trial.score(model, X_scored, y_scored))}
+
+
 def compared(of_sets):
     """Row of a table from the scores and seconds of defaults and of a change, for each set."""
-    before, after = (np.array([found[k].mean(axis=0) for found in of_sets]) for k in (0, 1))
+    before, after = (np.array([found[k].mean(axis=(0, 1)) for found in of_sets]) for k in (0, 1))
+    several = of_sets[0][0].shape[1] > 1
+    spread = [np.mean([found[k][:, :, 0].std(axis=1, ddof=1).mean() for found in of_sets]) for k in (0, 1) if several]
     points = after[:, 0] - before[:, 0]
     error = f" ± {points.std(ddof=1) / np.sqrt(len(points)):.1f}" if len(points) > 1 else ""
     return (
@@ -105,6 +123,7 @@ def compared(of_sets):
         f"{(points > 0).sum()}, {(points < 0).sum()}",
         f"{geometric_mean((101 - after[:, 0]) / (101 - before[:, 0])):.2f}",
         f"{geometric_mean(after[:, 1] / before[:, 1]):.2f}",
+        ", ".join(f"{value:.1f}" for value in spread),
     )
 
 
@@ -114,6 +133,7 @@ def parsed():
     parser.add_argument("--sets", nargs="+", choices=TRIALS, default=list(TRIALS))
     parser.add_argument("--only", choices=["smooth", "rough"])
     parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--networks", type=int, default=1)
     parser.add_argument("--results", type=Path, default=RESULTS)
     return parser.parse_args()
 
@@ -126,7 +146,7 @@ def main():
     names = [name for name in arguments.sets if not arguments.only or name in SERIES | NUMBERS]
     if arguments.only:
         names = [name for name in names if TRIALS[name].is_smooth() == (arguments.only == "smooth")]
-    results, rows, summary = Results(arguments.results), [], []
+    results, rows, summary = Results(arguments.results, arguments.networks), [], []
     for change in arguments.changes:
         found = []
         for name in names:
@@ -139,13 +159,13 @@ def main():
                 progress(f"{name}, {change}: left out, {error}")
                 continue
             found.append(both)
-            scores = [f"{of_all[:, 0].mean():.1f}" for of_all in both]
-            rows.append([name, change, *scores, f"{both[1][:, 0].mean() - both[0][:, 0].mean():+.1f}"])
+            scores = [f"{of_all[..., 0].mean():.1f}" for of_all in both]
+            rows.append([name, change, *scores, f"{both[1][..., 0].mean() - both[0][..., 0].mean():+.1f}"])
             progress(f"{rows[-1]}")
         if found:
             summary.append([change, *compared(found)])
     print(table(("set", "change", "defaults", "changed", "points"), rows))
-    print(table(("change", "sets", "points", "better, worse", "errors", "time"), summary))
+    print(table(("change", "sets", "points", "better, worse", "errors", "time", "spread"), summary))
     print(f"{len({run[1] for run in results.runs} - {'defaults'})} changes in {arguments.results}")
 
 

@@ -5,7 +5,7 @@ from sklearn.base import clone
 from ..augmentation import Augmentation
 from ._settings import max_bytes, n_networks_of
 
-FEW_SEQUENCES = 1000  # to train on: up to so many, "auto" changes them
+FEW_SEQUENCES = 200  # to train on: up to so many, "auto" changes them
 
 
 def check_augmentation(parameters, columns, per_step, optimizer):
