@@ -144,9 +144,9 @@ def exchange_rates():
     return windows(values, values, 168, -3, (int(len(values) * 0.6), border, end), relative=True)
 
 
-def small_series(name, n_steps):
-    """One step ahead; the last fifth is for the test."""
+def small_series(name, n_steps, ahead=1):
+    """So many steps ahead; the last fifth is for the test."""
     values = np.asarray(loaders().small_series(name)[0], dtype=float)
     values = values[:, np.newaxis] if values.ndim == 1 else values
     border = int(len(values) * 0.8)
-    return windows(values, values[:, -1], n_steps, 1, (border, border, len(values)), relative=True)
+    return windows(values, values[:, -1], n_steps, ahead, (border, border, len(values)), relative=True)

@@ -1,11 +1,17 @@
-"""How much of a target is noise, estimated from the training data before anything is trained.
+"""How much of a target is noise, and how much of it is said twice, by the training data before anything is trained.
 
 Where targets are a smooth function of the inputs plus noise, those of two samples whose inputs are close differ by the
 noise of both. Half the mean square of the difference between each sample and its nearest neighbour tends to the
-variance of the noise as samples get denser: the *delta test* [1]_. Where samples are sparse, it comes out too large.
+variance of the noise as samples get denser: the *delta test* [1]_. It comes out too large where samples are sparse, as
+those of many steps are, and where the target depends on earlier steps: so the smaller one of two estimates is taken.
 
 Copies of a sample say nothing of its noise, and windows that overlap are close whatever the target is: neither are
 neighbours here.
+
+Several targets of a sample may say the same, like the next 24 values of a slow series. A loss that adds up their errors
+counts them as 24 observations of the noise, though they are hardly more than one. With the eigenvalues e of their
+covariance matrix, they are as many as ``(sum e)^2 / sum e^2``, the *participation ratio*: K for targets that have
+nothing to do with each other, 1 for copies.
 
 References
 ----------
@@ -19,7 +25,7 @@ from ..kernels.neighbours import halved_squares
 from ..network.plan import Stretch
 
 MOST_SAMPLES, MOST_WORK = 1000, 5e7  # work: of all distances; more would take as long as some epochs
-WINDOW = 8  # steps up to the target, by which samples are neighbours
+WINDOWS = 8, 32  # steps up to the target, by which samples are neighbours
 APART = 50  # rows in the order of X, or steps, within which windows may overlap; shorter sequences overlap less
 
 
@@ -40,12 +46,19 @@ def share_of_noise(data, rows, n_numbers):
     float
         Between 0 and 1, mean over targets, to two digits. 1 where nothing can be said.
     """
-    most = int(min(MOST_SAMPLES, np.sqrt(MOST_WORK / (WINDOW * max(n_numbers, 1)))))
+    longest = int(data.lengths[rows].max(initial=0))
+    windows = [WINDOWS[0], *(window for window in WINDOWS[1:] if longest > WINDOWS[0])]
+    return min(_share_by(window, data, rows, n_numbers) for window in windows)
+
+
+def _share_by(window, data, rows, n_numbers):
+    """The same, by the numbers of so many steps."""
+    most = int(min(MOST_SAMPLES, np.sqrt(MOST_WORK / (window * max(n_numbers, 1)))))
     sequences, steps, places = _samples(data, rows, most)
     targets, weight = data.target[places].astype(np.float64), data.row_weight[places]
     if n_numbers == 0 or len(places) < 2:
         return 1.0
-    windows, noise = _windows(data, sequences, steps, n_numbers), np.empty(targets.shape)
+    windows, noise = _windows(window, data, sequences, steps, n_numbers), np.empty(targets.shape)
     apart = min(int(data.lengths[sequences].max()), APART)
     with np.errstate(over="ignore", invalid="ignore"):  # what is too large says nothing
         halved_squares(windows, targets, places, apart, np.empty(len(places)), noise)
@@ -57,6 +70,37 @@ def share_of_noise(data, rows, n_numbers):
         noise = (weight[:, np.newaxis] * np.where(np.isnan(noise), 0.0, noise)).sum(axis=0)
         share = (noise[spread > 0] / spread[spread > 0]).mean() if (spread > 0).any() else 1.0
     return float(f"{min(share, 1.0):.2g}") if np.isfinite(share) else 1.0
+
+
+def repeats_of_targets(data, rows):
+    """Estimate how often the K targets of a sample say the same: K over their participation ratio.
+
+    Parameters
+    ----------
+    data : Data
+        With targets, of the sequences or of their steps.
+    rows : ndarray of int
+        Sequences to look at, rising.
+
+    Returns
+    -------
+    float
+        Between 1 and K, to two digits. 1 where nothing can be said.
+    """
+    n_targets = data.target.shape[1]
+    if n_targets == 1:
+        return 1.0
+    _, _, places = _samples(data, rows, int(min(MOST_SAMPLES, np.sqrt(MOST_WORK / n_targets))))
+    targets, weight = data.target[places].astype(np.float64), data.row_weight[places]
+    if len(places) < 2:
+        return 1.0
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large says nothing
+        weight, targets = (weight / weight.sum())[:, np.newaxis], targets - targets[0]  # constants are exactly 0
+        targets = np.sqrt(weight) * (targets - (weight * targets).sum(axis=0))
+        products = np.einsum("ik,jk->ij", targets, targets)  # not by a library whose bits depend on threads
+        trace = np.trace(products)
+        share = np.square(products / trace).sum() - np.square(weight).sum() if trace > 0 else 0.0  # less that of chance
+    return float(f"{min(max(n_targets * share, 1.0), n_targets):.2g}") if np.isfinite(share) else 1.0
 
 
 def _samples(data, rows, most):
@@ -83,11 +127,11 @@ def _spread(n, most):
     return np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(np.int64)
 
 
-def _windows(data, sequences, steps, n_numbers):
+def _windows(window, data, sequences, steps, n_numbers):
     """The numbers of the last steps up to each sample, side by side; the first step stands for those before it."""
-    first = np.maximum(steps - WINDOW + 1, 0)
+    first = np.maximum(steps - window + 1, 0)
     lengths = steps - first + 1
     stretch = Stretch(sequences, data.begins[sequences] + first, first, lengths, data.lengths[sequences])
     values, begins = data.read(stretch)
-    places = begins[:, np.newaxis] + np.maximum(np.arange(-WINDOW, 0) + lengths[:, np.newaxis], 0)
+    places = begins[:, np.newaxis] + np.maximum(np.arange(-window, 0) + lengths[:, np.newaxis], 0)
     return values[places, :n_numbers].astype(np.float64).reshape(len(steps), -1)
