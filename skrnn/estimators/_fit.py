@@ -329,14 +329,15 @@ def start(prepared, verbose=False):
 
 def _penalty(prepared, task, encoder, data, rows):
     """The strength of the penalty; the strongest for losses that measure distances by the noise themselves."""
-    from ._noise import repeats_of_targets, share_of_noise  # noqa: PLC0415 (brings the compiler)
+    from ._noise import share_of_noise  # noqa: PLC0415 (brings the compiler)
+    from ._repeats import repeats_of_targets  # noqa: PLC0415
 
     is_distance = task.loss.scales_target and task.loss.n_raw(1) == 1 and not prepared.request.one_epoch
-    can_tell = is_distance and encoder.only_numbers
+    n_numbers = encoder.n_channels if encoder.only_numbers else 0
     return penalty_of(
         prepared.spec.parameters,
-        lambda: share_of_noise(data, rows, encoder.n_channels) if can_tell else 1.0,
-        lambda: repeats_of_targets(data, rows) if is_distance else 1.0,
+        lambda: share_of_noise(data, rows, n_numbers) if is_distance else 1.0,
+        lambda: repeats_of_targets(data, rows, n_numbers) if is_distance else 1.0,
     )
 
 

@@ -1,4 +1,4 @@
-"""How much of a target is noise, and how much of it is said twice, by the training data before anything is trained.
+"""How much of a target is noise, estimated from the training data before anything is trained.
 
 Where targets are a smooth function of the inputs plus noise, those of two samples whose inputs are close differ by the
 noise of both. Half the mean square of the difference between each sample and its nearest neighbour tends to the
@@ -8,11 +8,6 @@ those of many steps are, and where the target depends on earlier steps: so the s
 Copies of a sample say nothing of its noise, and windows that overlap are close whatever the target is: neither are
 neighbours here.
 
-Several targets of a sample may say the same, like the next 24 values of a slow series. A loss that adds up their errors
-counts them as 24 observations of the noise, though they are hardly more than one. With the eigenvalues e of their
-covariance matrix, they are as many as ``(sum e)^2 / sum e^2``, the *participation ratio*: K for targets that have
-nothing to do with each other, 1 for copies.
-
 References
 ----------
 .. [1] H. Pi and C. Peterson, "Finding the embedding dimension and variable dependencies in time series", Neural
@@ -21,7 +16,7 @@ References
 
 import numpy as np
 
-from ..kernels.neighbours import halved_squares
+from ..kernels.neighbours import compare
 from ..network.plan import Stretch
 
 MOST_SAMPLES, MOST_WORK = 1000, 5e7  # work: of all distances; more would take as long as some epochs
@@ -53,15 +48,10 @@ def share_of_noise(data, rows, n_numbers):
 
 def _share_by(window, data, rows, n_numbers):
     """The same, by the numbers of so many steps."""
-    most = int(min(MOST_SAMPLES, np.sqrt(MOST_WORK / (window * max(n_numbers, 1)))))
-    sequences, steps, places = _samples(data, rows, most)
-    targets, weight = data.target[places].astype(np.float64), data.row_weight[places]
-    if n_numbers == 0 or len(places) < 2:
+    _, targets, weight, noise, _ = compared(window, data, rows, n_numbers)
+    if len(targets) == 0:
         return 1.0
-    windows, noise = _windows(window, data, sequences, steps, n_numbers), np.empty(targets.shape)
-    apart = min(int(data.lengths[sequences].max()), APART)
     with np.errstate(over="ignore", invalid="ignore"):  # what is too large says nothing
-        halved_squares(windows, targets, places, apart, np.empty(len(places)), noise)
         weight = np.where(np.isnan(noise[:, 0]), 0.0, weight)
         weight = weight / max(weight.sum(), np.finfo(float).tiny)
         spread = (weight[:, np.newaxis] * np.square(targets - (weight[:, np.newaxis] * targets).sum(axis=0))).sum(
@@ -72,38 +62,31 @@ def _share_by(window, data, rows, n_numbers):
     return float(f"{min(share, 1.0):.2g}") if np.isfinite(share) else 1.0
 
 
-def repeats_of_targets(data, rows):
-    """Estimate how often the K targets of a sample say the same: K over their participation ratio.
-
-    Parameters
-    ----------
-    data : Data
-        With targets, of the sequences or of their steps.
-    rows : ndarray of int
-        Sequences to look at, rising.
+def compared(window, data, rows, n_numbers):
+    """Samples, and how their targets differ from those of their nearest neighbours, by the numbers of so many steps.
 
     Returns
     -------
-    float
-        Between 1 and K, to two digits. 1 where nothing can be said.
+    sequences, targets, weight : ndarray of shape (n,), (n, K), (n,)
+        None where there are fewer than two samples, or no numbers.
+    noise, differences : ndarray of shape (n, K)
+        See `compare`.
     """
-    n_targets = data.target.shape[1]
-    if n_targets == 1:
-        return 1.0
-    _, _, places = _samples(data, rows, int(min(MOST_SAMPLES, np.sqrt(MOST_WORK / n_targets))))
+    most = int(min(MOST_SAMPLES, np.sqrt(MOST_WORK / (window * max(n_numbers, 1)))))
+    sequences, steps, places = samples_of(data, rows, most)
+    if n_numbers == 0 or len(places) < 2:
+        sequences, steps, places = sequences[:0], steps[:0], places[:0]
     targets, weight = data.target[places].astype(np.float64), data.row_weight[places]
-    if len(places) < 2:
-        return 1.0
-    with np.errstate(over="ignore", invalid="ignore"):  # what is too large says nothing
-        weight, targets = (weight / weight.sum())[:, np.newaxis], targets - targets[0]  # constants are exactly 0
-        targets = np.sqrt(weight) * (targets - (weight * targets).sum(axis=0))
-        products = np.einsum("ik,jk->ij", targets, targets)  # not by a library whose bits depend on threads
-        trace = np.trace(products)
-        share = np.square(products / trace).sum() - np.square(weight).sum() if trace > 0 else 0.0  # less that of chance
-    return float(f"{min(max(n_targets * share, 1.0), n_targets):.2g}") if np.isfinite(share) else 1.0
+    noise, differences = np.empty(targets.shape), np.empty(targets.shape)
+    if len(places):
+        windows = _windows(window, data, sequences, steps, n_numbers)
+        apart = min(int(data.lengths[sequences].max()), APART)
+        with np.errstate(over="ignore", invalid="ignore"):
+            compare(windows, targets, places, apart, np.empty(len(places)), noise, differences)
+    return sequences, targets, weight, noise, differences
 
 
-def _samples(data, rows, most):
+def samples_of(data, rows, most):
     """Sequences, steps and places among the targets of so many samples that have a weight, spread evenly over all."""
     if data.target_offsets is None:
         kept = rows[data.row_weight[rows] > 0]
