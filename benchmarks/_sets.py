@@ -144,9 +144,23 @@ def exchange_rates():
     return windows(values, values, 168, -3, (int(len(values) * 0.6), border, end), relative=True)
 
 
-def small_series(name, n_steps):
-    """One step ahead; the last fifth is for the test."""
+def small_series(name, n_steps, ahead=1):
+    """So many steps ahead; the last fifth is for the test."""
+    values, border = _small_series(name)
+    return windows(values, values[:, -1], n_steps, ahead, (border, border, len(values)), relative=True)
+
+
+def pieces_of_small_series(name, n_steps, ahead):
+    """The training part in pieces; the target of each step is how much the value changes in so many steps."""
+    values, border = _small_series(name)
+    begins = range(0, border - n_steps - ahead + 1, n_steps)
+    later = [values[begin + ahead : begin + ahead + n_steps, -1] for begin in begins]
+    X = [values[begin : begin + n_steps] for begin in begins]
+    return [x.astype(np.float32) for x in X], [y - x[:, -1] for x, y in zip(X, later, strict=True)]
+
+
+def _small_series(name):
+    """Values, one column or more, and where the training part ends."""
     values = np.asarray(loaders().small_series(name)[0], dtype=float)
     values = values[:, np.newaxis] if values.ndim == 1 else values
-    border = int(len(values) * 0.8)
-    return windows(values, values[:, -1], n_steps, 1, (border, border, len(values)), relative=True)
+    return values, int(len(values) * 0.8)

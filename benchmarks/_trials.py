@@ -126,6 +126,28 @@ TRIALS = {
             *(("taylor_load", 24), ("gas_furnace", 12)),
         )
     },
+    **{
+        f"{name}, {ahead} ahead": Trial(
+            "numbers", partial(_plain, partial(_sets.small_series, name, n_steps, ahead)), RNNRegressor, in_time=True
+        )
+        for name, n_steps, ahead in (
+            *(("sunspots_monthly", 24, 12), ("min_temperatures", 24, 7), ("heart_rate", 12, 6)),
+            *(("taylor_load", 24, 24), ("gas_furnace", 12, 4)),
+        )
+    },
+    **{
+        f"{name}, {ahead} ahead of each step": Trial(
+            "numbers by steps",
+            partial(_plain, partial(_sets.pieces_of_small_series, name, n_steps, ahead)),
+            RNNRegressor,
+            in_time=True,
+        )
+        for name, n_steps, more in (
+            *(("sunspots_monthly", 100, 12), ("min_temperatures", 100, 7)),
+            *(("heart_rate", 60, 6), ("taylor_load", 96, 24)),
+        )
+        for ahead in (1, more)
+    },
 }
 SERIES = {name for name, trial in TRIALS.items() if trial.kind == "series" and not trial.required}
 NUMBERS = {name for name, trial in TRIALS.items() if trial.kind == "numbers"}

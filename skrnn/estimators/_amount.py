@@ -56,8 +56,12 @@ def _bounds(amount):
     return UPDATES_OF_WORDS, EPOCHS_OF_WORDS, FEWEST_EPOCHS
 
 
-def penalty_of(parameters, noise):
-    """The strength of the penalty; noise : ``noise()`` gives the part of the variance of the target that is noise."""
+def penalty_of(parameters, noise, repeats):
+    """The strength of the penalty.
+
+    noise : ``noise()`` gives the part of the variance of the target that is noise; repeats : ``repeats()`` gives how
+    often the targets of a sample say the same: so many times as strong is the pull of their noise.
+    """
     if parameters.alpha != "auto":
         return parameters.alpha
-    return STRONGEST_PENALTY * min(1.0, noise() / NOISY)
+    return STRONGEST_PENALTY * min(1.0, noise() / NOISY) * repeats()

@@ -319,7 +319,7 @@ def start(prepared, verbose=False):
     n_steps = network.n_steps(data.longest(split.rows))
     rows = split.rows[data.weight[split.rows] > 0]  # as if the others were not there, in mini-batches too
     one_epoch, n_targets = prepared.request.one_epoch, data.mean_targets(rows)
-    alpha = penalty_of(parameters, lambda: 1.0 if one_epoch else _part_of_noise(task, encoder, data, rows)) / n_targets
+    alpha = _penalty(prepared, task, encoder, data, rows) / n_targets
     amount = Amount(len(rows))
     if prepared.spec.auto.counts_all and prepared.optimizer.stochastic:
         n_tokens = max(map(len, encoder.categories.values())) if encoder.is_text else 0
@@ -331,12 +331,18 @@ def start(prepared, verbose=False):
     return Started(prepared, task, encoder, data, rows, settings, _state(prepared, n_steps, raw_prediction))
 
 
-def _part_of_noise(task, encoder, data, rows):
-    """Part of the variance of the target that is noise; 1 for losses that measure distances by the noise themselves."""
+def _penalty(prepared, task, encoder, data, rows):
+    """The strength of the penalty; the strongest for losses that measure distances by the noise themselves."""
     from ._noise import share_of_noise  # noqa: PLC0415 (brings the compiler)
+    from ._repeats import repeats_of_targets  # noqa: PLC0415
 
-    is_distance = task.loss.scales_target and task.loss.n_raw(1) == 1
-    return share_of_noise(data, rows, encoder.n_channels) if is_distance and encoder.only_numbers else 1.0
+    is_distance = task.loss.scales_target and task.loss.n_raw(1) == 1 and not prepared.request.one_epoch
+    n_numbers = encoder.n_channels if encoder.only_numbers else 0
+    return penalty_of(
+        prepared.spec.parameters,
+        lambda: share_of_noise(data, rows, n_numbers) if is_distance else 1.0,
+        lambda: repeats_of_targets(data, rows, n_numbers) if is_distance else 1.0,
+    )
 
 
 def _target_in_units(prepared):

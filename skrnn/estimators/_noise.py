@@ -2,7 +2,8 @@
 
 Where targets are a smooth function of the inputs plus noise, those of two samples whose inputs are close differ by the
 noise of both. Half the mean square of the difference between each sample and its nearest neighbour tends to the
-variance of the noise as samples get denser: the *delta test* [1]_. Where samples are sparse, it comes out too large.
+variance of the noise as samples get denser: the *delta test* [1]_. It comes out too large where samples are sparse, as
+those of many steps are, and where the target depends on earlier steps: so the smaller one of two estimates is taken.
 
 Copies of a sample say nothing of its noise, and windows that overlap are close whatever the target is: neither are
 neighbours here.
@@ -15,11 +16,11 @@ References
 
 import numpy as np
 
-from ..kernels.neighbours import halved_squares
+from ..kernels.neighbours import compare
 from ..network.plan import Stretch
 
 MOST_SAMPLES, MOST_WORK = 1000, 5e7  # work: of all distances; more would take as long as some epochs
-WINDOW = 8  # steps up to the target, by which samples are neighbours
+WINDOWS = 8, 32  # steps up to the target, by which samples are neighbours
 APART = 50  # rows in the order of X, or steps, within which windows may overlap; shorter sequences overlap less
 
 
@@ -40,15 +41,17 @@ def share_of_noise(data, rows, n_numbers):
     float
         Between 0 and 1, mean over targets, to two digits. 1 where nothing can be said.
     """
-    most = int(min(MOST_SAMPLES, np.sqrt(MOST_WORK / (WINDOW * max(n_numbers, 1)))))
-    sequences, steps, places = _samples(data, rows, most)
-    targets, weight = data.target[places].astype(np.float64), data.row_weight[places]
-    if n_numbers == 0 or len(places) < 2:
+    longest = int(data.lengths[rows].max(initial=0))
+    windows = [WINDOWS[0], *(window for window in WINDOWS[1:] if longest > WINDOWS[0])]
+    return min(_share_by(window, data, rows, n_numbers) for window in windows)
+
+
+def _share_by(window, data, rows, n_numbers):
+    """The same, by the numbers of so many steps."""
+    _, targets, weight, noise, _ = compared(window, data, rows, n_numbers)
+    if len(targets) == 0:
         return 1.0
-    windows, noise = _windows(data, sequences, steps, n_numbers), np.empty(targets.shape)
-    apart = min(int(data.lengths[sequences].max()), APART)
     with np.errstate(over="ignore", invalid="ignore"):  # what is too large says nothing
-        halved_squares(windows, targets, places, apart, np.empty(len(places)), noise)
         weight = np.where(np.isnan(noise[:, 0]), 0.0, weight)
         weight = weight / max(weight.sum(), np.finfo(float).tiny)
         spread = (weight[:, np.newaxis] * np.square(targets - (weight[:, np.newaxis] * targets).sum(axis=0))).sum(
@@ -59,7 +62,31 @@ def share_of_noise(data, rows, n_numbers):
     return float(f"{min(share, 1.0):.2g}") if np.isfinite(share) else 1.0
 
 
-def _samples(data, rows, most):
+def compared(window, data, rows, n_numbers):
+    """Samples, and how their targets differ from those of their nearest neighbours, by the numbers of so many steps.
+
+    Returns
+    -------
+    sequences, targets, weight : ndarray of shape (n,), (n, K), (n,)
+        None where there are fewer than two samples, or no numbers.
+    noise, differences : ndarray of shape (n, K)
+        See `compare`.
+    """
+    most = int(min(MOST_SAMPLES, np.sqrt(MOST_WORK / (window * max(n_numbers, 1)))))
+    sequences, steps, places = samples_of(data, rows, most)
+    if n_numbers == 0 or len(places) < 2:
+        sequences, steps, places = sequences[:0], steps[:0], places[:0]
+    targets, weight = data.target[places].astype(np.float64), data.row_weight[places]
+    noise, differences = np.empty(targets.shape), np.empty(targets.shape)
+    if len(places):
+        windows = _windows(window, data, sequences, steps, n_numbers)
+        apart = min(int(data.lengths[sequences].max()), APART)
+        with np.errstate(over="ignore", invalid="ignore"):
+            compare(windows, targets, places, apart, np.empty(len(places)), noise, differences)
+    return sequences, targets, weight, noise, differences
+
+
+def samples_of(data, rows, most):
     """Sequences, steps and places among the targets of so many samples that have a weight, spread evenly over all."""
     if data.target_offsets is None:
         kept = rows[data.row_weight[rows] > 0]
@@ -83,11 +110,11 @@ def _spread(n, most):
     return np.arange(n) if n <= most else np.linspace(0, n - 1, most).astype(np.int64)
 
 
-def _windows(data, sequences, steps, n_numbers):
+def _windows(window, data, sequences, steps, n_numbers):
     """The numbers of the last steps up to each sample, side by side; the first step stands for those before it."""
-    first = np.maximum(steps - WINDOW + 1, 0)
+    first = np.maximum(steps - window + 1, 0)
     lengths = steps - first + 1
     stretch = Stretch(sequences, data.begins[sequences] + first, first, lengths, data.lengths[sequences])
     values, begins = data.read(stretch)
-    places = begins[:, np.newaxis] + np.maximum(np.arange(-WINDOW, 0) + lengths[:, np.newaxis], 0)
+    places = begins[:, np.newaxis] + np.maximum(np.arange(-window, 0) + lengths[:, np.newaxis], 0)
     return values[places, :n_numbers].astype(np.float64).reshape(len(steps), -1)

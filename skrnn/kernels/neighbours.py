@@ -8,13 +8,13 @@ ALIKE = 1e-9  # relative difference of squared distances that rounding may have 
 
 
 @kernel
-def halved_squares(windows, targets, places, apart, distances, out):
-    """For each sample and target half the mean square of the difference from its nearest neighbours, all as near.
+def compare(windows, targets, places, apart, distances, noise, differences):
+    """For each sample and target the difference from its nearest neighbours, all as near, and half its square: means.
 
     No neighbours are samples that stand fewer than `apart` places away, and copies: the same window and targets. A
-    sample without any is NaN in all of `out`.
+    sample without any is NaN in all of `noise` and `differences`.
 
-    windows : (n, D); targets, out : (n, K); places : (n,), rising; distances : (n,), to be written to
+    windows : (n, D); targets, noise, differences : (n, K); places : (n,), rising; distances : (n,), to be written to
     """
     n = windows.shape[0]
     for i in range(n):
@@ -33,9 +33,11 @@ def halved_squares(windows, targets, places, apart, distances, out):
                 distances[j] = d
                 nearest = min(nearest, d)
         for k in range(targets.shape[1]):
-            total, count = 0.0, 0
+            total, squares, count = 0.0, 0.0, 0
             for j in range(n):
                 if distances[j] <= nearest * (1.0 + ALIKE) and distances[j] < np.inf:
-                    total += 0.5 * (targets[i, k] - targets[j, k]) ** 2
+                    total += targets[i, k] - targets[j, k]
+                    squares += 0.5 * (targets[i, k] - targets[j, k]) ** 2
                     count += 1
-            out[i, k] = total / count if count > 0 else np.nan
+            noise[i, k] = squares / count if count > 0 else np.nan
+            differences[i, k] = total / count if count > 0 else np.nan

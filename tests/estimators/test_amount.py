@@ -5,9 +5,9 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
-from skrnn.estimators import _fit
+from skrnn.estimators import _fit, _noise
 from skrnn.estimators._amount import Amount, n_epochs_of, penalty_of
-from skrnn.estimators._noise import MOST_SAMPLES, WINDOW, share_of_noise
+from skrnn.estimators._noise import MOST_SAMPLES, share_of_noise
 from skrnn.losses import Normal
 from skrnn.network.data import Data
 from skrnn.sequences._layout import offsets_of
@@ -105,10 +105,11 @@ def test_what_is_determined_has_no_noise_and_what_is_noise_is_all_noise():
     assert share_of_noise(noise, np.arange(300), 3) > 0.8
 
 
+@pytest.mark.parametrize("longest", [8, 13, 40])
 @pytest.mark.parametrize("kind", ["numbers", "ties"])
-def test_against_every_pair_of_samples(kind):
+def test_against_every_pair_of_samples(kind, longest):
     """Obviously: for each sample the mean over those as near as the nearest, at least so many rows away."""
-    lengths = RNG.integers(1, 14, size=90)
+    lengths = RNG.integers(1, longest + 1, size=90)
     X = [RNG.normal(size=(n, 2)) for n in lengths]
     y, weight = RNG.normal(size=(90, 2)), RNG.integers(0, 3, size=90).astype(float)
     if kind == "ties":
@@ -116,23 +117,27 @@ def test_against_every_pair_of_samples(kind):
         y = np.round(y)
     rows = np.flatnonzero(RNG.random(90) < 0.9)
     sampled = rows[weight[rows] > 0]
-    windows = np.array([x[np.maximum(np.arange(-WINDOW, 0) + len(x), 0)].ravel() for x in X])
+    of_steps = _noise.WINDOWS if longest > _noise.WINDOWS[0] else _noise.WINDOWS[:1]
+    shares, n_near = zip(*(share_by_pairs(n, X, y, weight, sampled) for n in of_steps), strict=True)
+    assert share_of_noise(data_of(X, y, weight=weight), rows, 2) == pytest.approx(min(shares), rel=0.06)  # two digits
+    assert (max(n_near) > 1) == (kind == "ties")
+
+
+def share_by_pairs(n_steps, X, y, weight, sampled):
+    """Share of the noise by windows of so many steps, and the largest number of samples that are equally near."""
+    windows = np.array([x[np.maximum(np.arange(-n_steps, 0) + len(x), 0)].ravel() for x in X])
     apart = max(len(X[i]) for i in sampled)
-    noises, weights, targets, n_near = [], [], [], []
+    noises, n_near = [], []
     for i in sampled:
         far = [j for j in sampled if abs(i - j) >= apart]
         far = [j for j in far if not ((windows[i] == windows[j]).all() and (y[i] == y[j]).all())]
         distances = np.array([np.square(windows[i] - windows[j]).sum() for j in far])
         near = [j for j, d in zip(far, distances, strict=True) if np.isclose(d, distances.min(), rtol=1e-10, atol=0)]
         noises.append(np.mean([0.5 * np.square(y[i] - y[j]) for j in near], axis=0))
-        weights.append(weight[i])
-        targets.append(y[i])
         n_near.append(len(near))
-    noise, mean = np.average(noises, axis=0, weights=weights), np.average(targets, axis=0, weights=weights)
-    expected = min(1.0, (noise / np.average(np.square(targets - mean), axis=0, weights=weights)).mean())
-    found = share_of_noise(data_of(X, y, weight=weight), rows, 2)
-    assert found == pytest.approx(expected, rel=0.06)  # two digits
-    assert (max(n_near) > 1) == (kind == "ties")
+    weight, y = weight[sampled], y[sampled]
+    noise, mean = np.average(noises, axis=0, weights=weight), np.average(y, axis=0, weights=weight)
+    return min(1.0, (noise / np.average(np.square(y - mean), axis=0, weights=weight)).mean()), max(n_near)
 
 
 def test_copies_are_no_neighbours():
@@ -181,15 +186,39 @@ def test_many_samples_and_channels_are_thinned_out():
     assert share_of_noise(wide, np.arange(800), 100) < 0.01
 
 
+def test_noise_that_earlier_steps_explain_is_none():
+    """The target is what the steps were before the last 8."""
+    y, latest = RNG.normal(size=600), 0.1 * RNG.normal(size=(600, 8))
+    whole = np.concatenate([np.repeat(y[:, np.newaxis], 6, axis=1), latest], axis=1)[:, :, np.newaxis]
+    assert share_of_noise(data_of(list(whole[:, 6:]), y), np.arange(600), 1) > 0.8
+    assert share_of_noise(data_of(list(whole), y), np.arange(600), 1) < 0.05
+
+
 # ---------------------------------------------------------------------------------------------------- the penalty
-def test_the_penalty_falls_with_the_noise():
-    assert penalty_of(Auto, lambda: 1.0) == penalty_of(Auto, lambda: 0.2) == 3e-3
-    assert penalty_of(Auto, lambda: 0.015) == pytest.approx(3e-4)
+def once():
+    return 1.0
+
+
+def test_the_penalty_falls_with_the_noise_and_grows_with_repeats():
+    assert penalty_of(Auto, lambda: 1.0, once) == penalty_of(Auto, lambda: 0.2, once) == 3e-3
+    assert penalty_of(Auto, lambda: 0.015, once) == pytest.approx(3e-4)
+    assert penalty_of(Auto, lambda: 0.015, lambda: 4.0) == pytest.approx(12e-4)
 
     class Given:
         alpha = 0.5
 
-    assert penalty_of(Given, lambda: pytest.fail("it is not asked for")) == 0.5
+    def asked():
+        pytest.fail("it is not asked for")
+
+    assert penalty_of(Given, asked, asked) == 0.5
+
+
+def test_a_target_that_is_written_down_three_times_is_counted_once():
+    X, y = RNG.normal(size=(400, 5, 2)), RNG.normal(size=400)
+    y = np.stack([y, y, y], axis=1)
+    auto, strong = (RNNRegressor(**QUICK, alpha=alpha).fit(X, y) for alpha in ("auto", 9e-3))
+    for name, weight in auto.weights_.items():
+        assert_array_equal(weight, strong.weights_[name])
 
 
 def test_a_regressor_of_noise_has_the_strongest_penalty():

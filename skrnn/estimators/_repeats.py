@@ -1,0 +1,78 @@
+"""How often the targets of a sequence say the same, by the training data before anything is trained.
+
+Several targets of a sample may say the same, like the next 24 values of a slow series. A loss that adds up their errors
+counts them as 24 observations of the noise, though they are hardly more than one. With the eigenvalues e of their
+covariance matrix, they are as many as ``(sum e)^2 / sum e^2``, the *participation ratio*: K for targets that have
+nothing to do with each other, 1 for copies.
+
+Targets of the steps of a sequence may say the same, too, like the life that remains to an engine that lasts longer
+than others. If the noise of two steps of a sequence has the correlation r, then T of them say as much as
+T / (1 + (T - 1) r) samples: the denominator is the *design effect* of clusters [1]_.
+
+References
+----------
+.. [1] L. Kish, "Survey Sampling", section 5.4, Wiley, 1965.
+"""
+
+import numpy as np
+
+from ._noise import MOST_SAMPLES, MOST_WORK, WINDOWS, compared, samples_of
+
+
+def repeats_of_targets(data, rows, n_numbers):
+    """Estimate how often the targets of a sequence say the same.
+
+    Parameters
+    ----------
+    data : Data
+        With targets, of the sequences or of their steps.
+    rows : ndarray of int
+        Sequences to look at, rising.
+    n_numbers : int
+        Columns that hold numbers, the first ones; 0 if the noise of steps cannot be told.
+
+    Returns
+    -------
+    float
+        At least 1, to two digits: a factor of targets of a sample, times one of steps. 1 where nothing can be said.
+    """
+    repeats = _of_samples(data, rows)
+    if data.target_offsets is not None:
+        repeats *= _of_steps(data, rows, n_numbers)
+    return float(f"{repeats:.2g}")
+
+
+def _of_samples(data, rows):
+    """The number K of the targets of a sample over their participation ratio."""
+    n_targets = data.target.shape[1]
+    if n_targets == 1:
+        return 1.0
+    _, _, places = samples_of(data, rows, int(min(MOST_SAMPLES, np.sqrt(MOST_WORK / n_targets))))
+    if len(places) < 2:
+        return 1.0
+    targets, weight = data.target[places].astype(np.float64), data.row_weight[places]
+    with np.errstate(over="ignore", invalid="ignore"):  # what is too large says nothing
+        weight, targets = (weight / weight.sum())[:, np.newaxis], targets - targets[0]  # constants are exactly 0
+        targets = np.sqrt(weight) * (targets - (weight * targets).sum(axis=0))
+        products = np.einsum("ik,jk->ij", targets, targets)  # not by a library whose bits depend on threads
+        trace = np.trace(products)
+        share = np.square(products / trace).sum() - np.square(weight).sum() if trace > 0 else 0.0  # less that of chance
+    return min(max(n_targets * share, 1.0), n_targets) if np.isfinite(share) else 1.0
+
+
+def _of_steps(data, rows, n_numbers):
+    """The design effect of the steps of a sequence, by a correlation less its standard error."""
+    sequences, *_, differences = compared(WINDOWS[0], data, rows, n_numbers)
+    known = np.isfinite(differences).all(axis=1)
+    sequences, differences = sequences[known], differences[known]
+    _, begins, counts = np.unique(sequences, return_index=True, return_counts=True)
+    pairs = (counts * (counts - 1)).sum()
+    if pairs == 0:
+        return 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        differences = differences - differences.mean(axis=0)
+        squares = np.square(differences).sum()
+        of_pairs = np.square(np.add.reduceat(differences, begins)).sum() - squares
+        correlation = of_pairs / pairs / (squares / len(differences)) if squares > 0 else 0.0
+    correlation -= np.sqrt(2.0 / pairs)
+    return 1.0 + max(correlation, 0.0) * (data.mean_targets(rows) - 1.0) if np.isfinite(correlation) else 1.0
