@@ -44,7 +44,8 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
         "targets": [StrOptions({"auto", "sequence", "step"})],
         "categorical_features": ["array-like", Integral, str, None],
         "embedding_dim": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
-        "min_count": [Interval(Integral, 1, None, closed="left")],
+        "min_count": [StrOptions({"auto"}), Interval(Integral, 1, None, closed="left")],
+        "subwords": ["boolean", StrOptions({"auto"})],
         "differences": ["boolean", StrOptions({"auto"})],
         "missing": [StrOptions({"error", "mask", "decay"})],
         "time_channel": [Integral, str, None],
@@ -82,7 +83,7 @@ class BaseRNN(CallbackSupportMixin, PlainEstimator, metaclass=ABCMeta):
 
     _target_attributes = frozenset()  # public attributes of the target, among those of its task
     _auto = Auto()
-    differences = False  # of estimators that have no such parameter
+    differences = subwords = False  # of estimators that have no such parameter
 
     @abstractmethod
     def _task(self):

@@ -10,6 +10,7 @@ import numpy as np
 
 from .._core.members import count_members
 from .._core.parameters import described
+from ..network.vocabularies import min_count_of
 from ._settings import n_networks_of
 
 NOT_OF_THE_RESULT = {"n_jobs", "verbose"}  # parameters that do not change what a fit computes
@@ -17,8 +18,9 @@ NOT_OF_THE_RESULT = {"n_jobs", "verbose"}  # parameters that do not change what 
 
 def learned_with(parameters, columns):
     """The parameters that the encodings of X and y depend on, as far as their results do not show them."""
-    matters = {"standardize": len(columns.numbers) > 0, "min_count": columns.is_text, "standardize_target": True}
-    return {name: getattr(parameters, name) for name in matters if matters[name] and hasattr(parameters, name)}
+    matters = {"standardize": len(columns.numbers) > 0, "standardize_target": True}
+    learned = {name: getattr(parameters, name) for name in matters if matters[name] and hasattr(parameters, name)}
+    return learned | ({"min_count": min_count_of(parameters.min_count, columns.subwords)} if columns.is_text else {})
 
 
 def describe_model(structure, columns, roles, parameters):
@@ -27,8 +29,10 @@ def describe_model(structure, columns, roles, parameters):
     columns : InputColumns that were learned, whose channels have kinds of their own; roles, parameters : those of now.
     """
     network = vars(structure) | {"missing": parameters.missing, "time_channel": roles.time_channel}
-    differences = columns.differences if parameters.differences == "auto" else parameters.differences
-    network |= {"n_networks": n_networks_of(parameters), "differences": differences}
+    found = {"differences": columns.differences, "subwords": columns.subwords is not None}
+    asked = {name: getattr(parameters, name) for name in found}
+    network |= {name: found[name] if asked[name] == "auto" else asked[name] for name in found}
+    network |= {"n_networks": n_networks_of(parameters)}
     return network | learned_with(parameters, columns) | {"categorical_features": sorted(roles.categorical)}
 
 
@@ -36,7 +40,8 @@ def describe_fitted_model(attributes):
     """Description of the model that was fitted; files of earlier versions do not say all of it."""
     inputs = attributes.inputs_
     network = vars(attributes.structure_) | {"missing": inputs.missing, "time_channel": inputs.time_channel}
-    network |= {"n_networks": count_members(vars(attributes)), "differences": inputs.differences}
+    network |= {"differences": inputs.differences, "subwords": inputs.subwords is not None}
+    network |= {"n_networks": count_members(vars(attributes))}
     return network | getattr(attributes, "learned_with_", {}) | {"categorical_features": sorted(inputs.categories)}
 
 

@@ -40,10 +40,17 @@ categorical_features : array-like of int, str or bool
     each. All codes that are not seen in training share one vector.
 embedding_dim : int or "auto"
     Length of the vector of a code or token. "auto" takes 1.6 n^0.56 for n codes or tokens, but at most 64.
-min_count : int
+min_count : int or "auto"
     Minimum number of occurrences in training for a token (X of str) to have its own vector; all rarer tokens share
     one. With 2, the tokens that occur once train the shared vector. Occurrences are weighted by ``sample_weight``; with
-    1, each token of positive weight has its own vector.
+    1, each token of positive weight has its own vector. "auto" is 2 if subwords are read and any token occurs twice,
+    else 1.
+subwords : bool or "auto"
+    Whether the network also reads parts of each token (X of str), so that unknown and rare words are like words that
+    are written alike: its first three and its last two and three characters, and its shape ("Xx" for "Paris", "d.d" for
+    "3.14"). Each part that two tokens or more have gets a vector, of at most 16 numbers, which stands beside that of
+    the token. "auto" does so for words: if 1000 tokens or more have vectors of their own (see `min_count`), and most of
+    them have four characters or more. Programs that are exported to ONNX or C cannot read subwords.
 differences : bool or "auto"
     Whether the network also reads the change of each channel since the step before, divided by its root mean square
     (with ``standardize=False``: as it is). X must then hold numbers only, without gaps and time stamps. "auto" does so
@@ -180,7 +187,7 @@ per_step_ : bool
     Whether y had a target for each step.
 inputs_ : InputEncoder
     Encoding of the channels: means, scales, and the codes of each channel of categories or tokens
-    (``inputs_.categories``).
+    (``inputs_.categories``) and of parts of tokens (``inputs_.subwords``, None if they are not read).
 input_mean_ : ndarray of shape (n_channels,)
     Mean that is subtracted from each channel; for the time channel, from the time between steps.
 input_scale_ : ndarray of shape (n_channels,)

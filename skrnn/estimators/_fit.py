@@ -225,6 +225,7 @@ def learn_columns_of(parameters, given, weight, differences):
         categorical=given.roles.categorical,
         min_count=parameters.min_count if is_text(given.sequences.values) else 1,
         differences=differences,
+        subwords=parameters.subwords,
     )
 
 

@@ -66,6 +66,7 @@ FIXED = (
     "targets",
     "convolution",
     "differences",
+    "subwords",
     "categorical_features",
     "missing",
     "time_channel",
@@ -133,6 +134,7 @@ class SequenceGenerator(CountsUnfinished, DensityMixin, BaseTrained):
 
     _parameter_constraints = {
         **{name: of for name, of in BaseTrained._parameter_constraints.items() if name not in FIXED},
+        "min_count": [Interval(Integral, 1, None, closed="left")],
         "notes": [StrOptions({"independent", "dependent"})],
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "recurrent_dropout": [StrOptions({"auto"}), *BaseTrained._parameter_constraints["recurrent_dropout"]],

@@ -67,7 +67,7 @@ random_state : int, RandomState instance or None
     Determines the initial weights, the mini-batches and the dropped units. Pass an int for reproducible results.""")
 
 FIXED = "bidirectional", "pooling", "targets", "convolution", "min_count", "early_stopping", "validation_split"
-FIXED += "standardize", "truncation", "differences"
+FIXED += "standardize", "truncation", "differences", "subwords"
 
 ATTRIBUTES = table("""\
 offset_ : float

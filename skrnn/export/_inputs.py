@@ -20,6 +20,15 @@ class Columns(NamedTuple):
     wrong: list
 
 
+def refuse_subwords(encoder):
+    """Refuse inputs that read parts of tokens: ONNX has no operator that cuts text, and C no table of letters."""
+    if encoder.subwords is not None:
+        raise ValueError(
+            "This network reads parts of tokens (subwords), which an exported program cannot cut out of words that it "
+            "does not know: fit with subwords=False."
+        )
+
+
 def input_dtype(encoder, dtype):
     """The dtype of X: str, or that of the network, or float64 for times and codes that float32 would round."""
     if encoder.is_text:
@@ -38,6 +47,7 @@ class InputWriter:
     """
 
     def __init__(self, encoder):
+        refuse_subwords(encoder)
         self.encoder, self.numbers = encoder, encoder.numbers
         self.is_gated = encoder.missing in ("mask", "decay") and len(self.numbers) > 0
         self.has_one_token = encoder.is_text and encoder.n_channels == 1

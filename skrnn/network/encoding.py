@@ -4,7 +4,6 @@
 `InputEncoder` adds means and scales, and encodes. This file alone knows in which order the columns come.
 """
 
-from collections import Counter
 from inspect import signature
 
 import numpy as np
@@ -14,11 +13,13 @@ from ..sequences._chunks import chunks
 from ..sequences._convert import check_values
 from ..sequences._layout import place
 from ..sequences._steps import are_finite, is_text
+from ..sequences._subwords import encode_subwords, learn_subwords
 from ..sequences._vocabulary import encode_tokens, learn_vocabulary
 from .differences import are_smooth, difference_scale
 from .moments import kernel_of, laid_out, moments, put_standardized
+from .vocabularies import are_words, check_codes, check_known, check_subwords, count_values, min_count_of
 
-LARGEST_EMBEDDING = 64
+LARGEST_EMBEDDING, LARGEST_OF_PARTS = 64, 16
 LARGEST_SINGLE = float(np.finfo(np.float32).max)
 
 
@@ -32,8 +33,9 @@ class InputColumns:
 
     They are: the channels of numbers; with a time channel the time since the step before; with ``missing="mask"`` or
     "decay" after all these as many columns that are 1 where a value was measured, and as many of the time since it last
-    was; then the codes of tokens and categories. With `differences`, which go with none of these, they are the channels
-    and after all of them the change of each since the step before, which is 0 at the first step.
+    was; then for each channel of tokens or categories the codes, and behind them those of `subwords`. With
+    `differences`, which go with none of these, they are the channels and after all of them the change of each since the
+    step before, which is 0 at the first step.
 
     Parameters
     ----------
@@ -48,11 +50,13 @@ class InputColumns:
         For each channel of tokens or categories their codes 1, 2, ...; 0 is for all others.
     differences : bool, default=False
         Whether changes from step to step are read, too.
+    subwords : dict of int to dict, default=None
+        For each channel of tokens the codes of their parts, as of `learn_subwords`; None where these are not read.
     """
 
-    def __init__(self, n_channels, missing, time_channel, categories, differences=False):
+    def __init__(self, n_channels, missing, time_channel, categories, differences=False, subwords=None):
         self.n_channels, self.missing, self.time_channel = n_channels, missing, time_channel
-        self.categories, self.differences = categories, differences
+        self.categories, self.differences, self.subwords = categories, differences, subwords
 
     @property
     def numbers(self):
@@ -73,16 +77,29 @@ class InputColumns:
     def n_columns(self):
         """Columns that the network gets."""
         n_of_number = 3 if self.missing in ("mask", "decay") else 2 if self.differences else 1
-        return len(self.numbers) * n_of_number + len(self.categories)
+        return len(self.numbers) * n_of_number + len(self.channels_of_codes)
+
+    @property
+    def channels_of_codes(self):
+        """For each column of codes its channel."""
+        n_parts = {channel: len(parts) for channel, parts in (self.subwords or {}).items()}
+        return [channel for channel in self.categories for _ in range(1 + n_parts.get(channel, 0))]
 
     def embeddings(self, n_dims):
         """Description of the columns of codes, as `Structure` wants it; `n_dims`: numbers per code, or "auto"."""
-        first = self.n_columns - len(self.categories)
-        sizes = [len(known) + 1 for known in self.categories.values()]
+        first, sizes = self.n_columns - len(self.channels_of_codes), []
+        for channel, known in self.categories.items():
+            parts = self.subwords[channel].values() if self.subwords else ()
+            sizes += [(len(known) + 1, np.inf), *((len(texts) + 1, LARGEST_OF_PARTS) for texts in parts)]
         return tuple(
-            (first + k, size, default_embedding_dim(size) if n_dims == "auto" else n_dims)
-            for k, size in enumerate(sizes)
+            (first + k, size, min(default_embedding_dim(size) if n_dims == "auto" else n_dims, largest))
+            for k, (size, largest) in enumerate(sizes)
         )
+
+    def codes(self, values, channel):
+        """The columns of codes (n_steps, n) of the values of a channel."""
+        own = encode_tokens(values, self.categories[channel])[:, np.newaxis]
+        return np.hstack([own, encode_subwords(values, self.subwords[channel])]) if self.subwords else own
 
     @property
     def sees_one_step(self):
@@ -100,15 +117,13 @@ class InputEncoder(InputColumns):
 
     Parameters
     ----------
-    n_channels, missing, time_channel, categories :
+    n_channels, missing, time_channel, categories, differences, subwords :
         See `InputColumns`.
     mean, scale : ndarray of shape (n_channels,)
         Subtracted from the channels, and their divisors: 0 and 1 for those of codes. At the place of the time channel,
         those of the time since the step before.
     time_scale : ndarray of shape (n_numbers,) or None
         Divisors of the times since columns of numbers were last seen.
-    differences : bool, default=False
-        See `InputColumns`.
     difference_scale : ndarray of shape (n_channels,), default=None
         Divisors of the changes of standardised channels, if these are read.
     """
@@ -124,8 +139,9 @@ class InputEncoder(InputColumns):
         time_scale,
         differences=False,
         difference_scale=None,
+        subwords=None,
     ):
-        super().__init__(n_channels, missing, time_channel, categories, differences)
+        super().__init__(n_channels, missing, time_channel, categories, differences, subwords)
         self.mean, self.scale, self.time_scale, self.difference_scale = mean, scale, time_scale, difference_scale
 
     def encode(self, sequences, dtype):
@@ -197,8 +213,9 @@ class InputEncoder(InputColumns):
     @classmethod
     def from_plain(cls, plain):
         """The encoder that `to_plain` described; ValueError if it is none that `learn_scales` makes."""
-        # files of earlier versions do not know of differences
-        plain = {"differences": False, "difference_scale": None} | plain if isinstance(plain, dict) else plain
+        # files of earlier versions know neither differences nor subwords
+        later = {"differences": False, "difference_scale": None, "subwords": None}
+        plain = later | plain if isinstance(plain, dict) else plain
         if not isinstance(plain, dict) or set(plain) != set(signature(cls).parameters):
             raise ValueError(f"inputs are described by {sorted(signature(cls).parameters)}, not by {plain!r:.200}")
         inputs = cls(**{name: _native(value) for name, value in plain.items()})
@@ -219,10 +236,9 @@ class InputEncoder(InputColumns):
             raise ValueError("categories is no dict, or holds the time channel")
         if not all(_is_one_of(channel, n_channels) for channel in categories):
             raise ValueError(f"there are codes for channels that do not exist: {list(categories)[:10]}")
-        for known in categories.values():
-            # a code is the row of a table, which kernels read unchecked
-            if not isinstance(known, dict) or list(known.values()) != list(range(1, len(known) + 1)):
-                raise ValueError("codes are not 1, 2, ...")
+        check_known(categories.values())
+        if self.subwords is not None:
+            check_subwords(self.subwords, list(categories) if self.is_text else [])
         n_times = len(self.numbers)
         if self.missing in ("mask", "decay") and n_times:
             _check_finite(self.time_scale, n_times, "time_scale")
@@ -266,10 +282,10 @@ class InputEncoder(InputColumns):
         return columns if self.missing == "blank" else [*columns, ~np.isnan(values), since / self.time_scale]
 
     def _codes(self, sequences):
-        for channel, known in self.categories.items():
+        for channel in self.categories:
             if not self.is_text:
-                _check_codes(sequences, channel)
-            yield encode_tokens(sequences.values[:, channel], known)[:, np.newaxis]
+                check_codes(sequences, channel)
+            yield self.codes(sequences.values[:, channel], channel)
 
 
 def _native(value):
@@ -290,7 +306,15 @@ def _check_finite(array, n, name):
 
 
 def learn_columns(
-    sequences, weight, *, missing="error", time_channel=None, categorical=(), min_count=1, differences=False
+    sequences,
+    weight,
+    *,
+    missing="error",
+    time_channel=None,
+    categorical=(),
+    min_count=1,
+    differences=False,
+    subwords=False,
 ):
     """Learn `InputColumns` from sequences.
 
@@ -303,13 +327,28 @@ def learn_columns(
         See `InputColumns`.
     categorical : sequence of int
         Channels of codes.
-    min_count : int
-        Least sum of weights with which a token gets a code of its own; with 1 any that occurs.
+    min_count : int or "auto"
+        Least sum of weights with which a token gets a code of its own; with 1 any that occurs. "auto" is 2 where parts
+        of tokens are read and any token occurs twice, else 1.
     differences : bool or "auto"
         Whether to read changes from step to step; "auto" does where there are only numbers, and these `are_smooth`.
+    subwords : bool or "auto"
+        Whether to read parts of tokens; "auto" does where these `are_words`.
     """
-    categories = {channel: _known(sequences, channel, weight, min_count) for channel in categorical}
+    counts = {c: count_values(_weighted_chunks(sequences, weight, whole=False), c) for c in categorical}
+    if subwords is True and not is_text(sequences.values):
+        raise ValueError('subwords=True reads parts of words: X must hold tokens (str). Use subwords="auto" or False.')
+    if subwords == "auto":
+        least = min_count_of(min_count, reads_subwords=True)
+        subwords = is_text(sequences.values) and any(are_words(of_channel, least) for of_channel in counts.values())
+    least, is_auto = min_count_of(min_count, subwords), min_count == "auto"
+    categories = {
+        channel: learn_vocabulary(of_channel, 1 if is_auto and max(of_channel.values(), default=0) < least else least)
+        for channel, of_channel in counts.items()
+    }
     columns = InputColumns(sequences.n_channels, missing, time_channel, categories)
+    if subwords:
+        columns.subwords = {channel: learn_subwords(of_channel) for channel, of_channel in counts.items()}
     if differences is True and not columns.only_numbers:
         raise ValueError(
             "differences=True reads the change of each number from step to step: X must hold numbers only, without "
@@ -420,42 +459,3 @@ def _time_scale(sequences, numbers, weight, time_channel):
     if not np.isfinite(mean).all():
         raise ValueError(f"The time stamps in channel {time_channel} are too large, their sum overflows: rescale them.")
     return np.where(mean > 0, mean, 1.0)
-
-
-def _known(sequences, channel, weight, min_count):
-    """Codes of the values of a channel, from the sequences that count."""
-    counts = Counter()
-    for chunk, of_rows in _weighted_chunks(sequences, weight, whole=False):
-        if not is_text(chunk.values):
-            _check_codes(chunk, channel)
-        counts.update(_weighted_counts(chunk.values[of_rows > 0, channel].tolist(), of_rows[of_rows > 0]))
-    return learn_vocabulary(counts, min_count)
-
-
-def _weighted_counts(tokens, weight):
-    """The sum of the weights of each token."""
-    if len(tokens) and (weight == weight[0]).all():
-        return {token: n * weight[0] for token, n in Counter(tokens).items()}
-    sums = dict.fromkeys(tokens, 0.0)
-    for token, w in zip(tokens, weight.tolist(), strict=True):
-        sums[token] += w
-    return sums
-
-
-def are_no_codes(values):
-    """Which values are no whole numbers from 0 on."""
-    with np.errstate(invalid="ignore"):
-        return ~((values >= 0) & (values == np.floor(values)) & (values < np.inf))
-
-
-def _check_codes(sequences, channel):
-    """Refuse values that are no codes."""
-    values = sequences.values[:, channel]
-    wrong = are_no_codes(values)
-    if wrong.any():
-        row = int(wrong.argmax())
-        i, step = place(sequences.offsets, row, sequences._origin)
-        raise ValueError(
-            f"The categorical channel {channel} must hold integers from 0 on; sequence {i}, step {step} has "
-            f"{values[row]}."
-        )

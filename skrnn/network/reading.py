@@ -84,7 +84,7 @@ class Reading:
         if self._factor is not None:
             values = values * self._factor
             own *= self._factor
-        codes = encoded[:, encoded.shape[1] - len(encoder.categories) :].astype(np.intp)
+        codes = encoded[:, encoded.shape[1] - len(inputs.tables) :].astype(np.intp)
         self._vectors = [table[codes[:, k]] for k, table in enumerate(inputs.tables)]
         self.values = np.hstack([values, *others, *self._vectors]).astype(dtype)
         unchanged = map(np.zeros_like, others) if encoder.differences else others
@@ -124,9 +124,9 @@ class Reading:
         if encoder.time_channel is not None:
             out[self._offsets[:-1], encoder.time_channel] = 0
         column = gradient.shape[1] - sum(vectors.shape[1] for vectors in self._vectors)
-        for channel, vectors in zip(encoder.categories, self._vectors, strict=True):
+        for channel, vectors in zip(encoder.channels_of_codes, self._vectors, strict=True):
             n_dims = vectors.shape[1]
-            out[:, channel] = (gradient[:, column : column + n_dims] * vectors).sum(axis=1)
+            out[:, channel] += (gradient[:, column : column + n_dims] * vectors).sum(axis=1)
             column += n_dims
         return out
 
@@ -169,10 +169,10 @@ class Reading:
         """The rows and columns of what is read that depend on a value, as a pair of slices."""
         encoder, rows = self._inputs.encoder, slice(row, row + 1)
         if channel in encoder.categories:
-            k = list(encoder.categories).index(channel)
-            widths = [vectors.shape[1] for vectors in self._vectors]
-            begin = self.values.shape[1] - sum(widths[k:])
-            return rows, slice(begin, begin + widths[k])
+            channels, widths = encoder.channels_of_codes, [vectors.shape[1] for vectors in self._vectors]
+            first = channels.index(channel)
+            begin, end = (self.values.shape[1] - sum(widths[k:]) for k in (first, first + channels.count(channel)))
+            return rows, slice(begin, end)
         k = int(np.flatnonzero(encoder.numbers == channel)[0])
         if self._last is not None:  # it is read until there is another one; rows never fall
             end = np.searchsorted(self._last[:, k], row, side="right") if self._last[row, k] == row else row

@@ -4,9 +4,8 @@ import numpy as np
 
 from ..kernels.program import Instruction, Program
 from ..kernels.stepping import difference_step, standardize_step
-from ..network.encoding import are_no_codes
+from ..network.vocabularies import are_no_codes
 from ..sequences._steps import are_finite
-from ..sequences._vocabulary import encode_tokens
 
 # What is too large is refused; without the compiler NumPy would also warn of it.
 IS_COMPILED = hasattr(standardize_step, "overloads")
@@ -68,10 +67,10 @@ class StepEncoder:
         encoder = self.encoder
         self._which = np.arange(len(step)) if which is None else which
         states, columns = self._numbers(step) if len(encoder.numbers) else ({}, [])
-        for channel, known in encoder.categories.items():
+        for channel in encoder.categories:
             if not encoder.is_text:
                 self._check_codes(step[:, channel], channel)
-            columns.append(encode_tokens(step[:, channel], known)[:, np.newaxis])
+            columns.append(encoder.codes(step[:, channel], channel))
         with np.errstate(over="ignore"):
             encoded = np.hstack(columns).astype(self.values.dtype)
         if not are_finite(encoded):

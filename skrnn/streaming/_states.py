@@ -80,4 +80,5 @@ def fingerprint(thetas, encoder):
     for divisors in (encoder.time_scale, encoder.difference_scale):
         digest.update(b"" if divisors is None else divisors.tobytes())
     digest.update(repr(encoder.categories).encode())
+    digest.update(repr(encoder.subwords).encode() if encoder.subwords else b"")
     return np.frombuffer(digest.digest()[:16], np.int64)

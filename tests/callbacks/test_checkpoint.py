@@ -48,6 +48,7 @@ FITS = {
     "forecast": SequenceTransformer(**SHORT),
     "outliers": SequenceOutlierDetector(**SHORT),
     "tokens": RNNClassifier(**SHORT),
+    "words": RNNClassifier(**SHORT, subwords=True),
     "labels out": Seq2SeqClassifier(**SHORT, early_stopping=True, validation_fraction=0.3),
     "numbers out": Seq2SeqRegressor(**SHORT | {"random_state": None}, teacher_forcing=0.5, early_stopping=True),
 }
@@ -77,7 +78,7 @@ class Crash:
 
 
 def data_of(name):
-    if name == "tokens":
+    if name in ("tokens", "words"):
         return TOKENS, Y > 0
     if name == "labels out":
         return X, [words[:3] for words in TOKENS]

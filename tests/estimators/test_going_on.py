@@ -96,6 +96,9 @@ INPUTS = [
     (TIMES, {}, {"time_channel": 2}, "time_channel: None, now 2"),
     (TIMES, {"time_channel": -1}, {"time_channel": None}, "time_channel: 2, now None"),
     (TOKENS, {}, {"min_count": 3}, "min_count: 1, now 3"),
+    (TOKENS, {}, {"subwords": True}, "subwords: False, now True"),
+    (TOKENS, {"subwords": True}, {"subwords": False}, "min_count: 2, now 1.*|subwords: True, now False"),
+    (TOKENS, {"subwords": True}, {"min_count": 3}, "min_count: 2, now 3"),
 ]
 
 

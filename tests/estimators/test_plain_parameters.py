@@ -39,6 +39,7 @@ VALUES = {
     "categorical_features": 1,
     "embedding_dim": 5,
     "min_count": 2,
+    "subwords": False,
     "differences": True,
     "missing": "mask",
     "time_channel": -1,

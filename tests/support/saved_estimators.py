@@ -104,6 +104,7 @@ MAKE = {
     ),
     "unaligned labels": lambda: (CTCClassifier(**SHORT, beam_width=2).fit(X, [[f"w{label}"] for label in LABELS]), X),
     "unaligned durations": lambda: (CTCClassifier(**SHORT).fit(X, [[np.timedelta64(n, "s")] for n in LABELS]), X),
+    "words": classifier(X=TOKENS, subwords=True, min_count=1),
     "generator of tokens": generator(X=TOKENS, min_count=2),
     "generator of notes": generator(X=[(x > 0).astype(int) for x in X], notes="dependent"),
     "generator of numbers": generator(n_components=2),

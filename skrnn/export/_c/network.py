@@ -5,6 +5,7 @@ import numpy as np
 from ...estimators import RNNClassifier, RNNRegressor, SequenceTransformer
 from ...estimators._prediction import network_and_theta
 from ...losses import BaseLoss, Poisson
+from .._inputs import refuse_subwords
 from .outputs import Classes, Features, Labels, Numbers, TwoClasses
 from .program import Model
 from .quantization import Weights
@@ -20,6 +21,7 @@ def described(estimator, quantize):
             f"This {name} reads sequences backward, too, from an end that a program that reads step by step does not "
             "have: fit it with bidirectional=False."
         )
+    refuse_subwords(estimator.inputs_)
     network, theta = network_and_theta(estimator, "A program in C")
     if not np.isfinite(theta).all():
         raise ValueError(f"This {name} has weights that are not finite.")
