@@ -54,6 +54,7 @@ LATER = (
     "adapters",
     "callbacks",
     "checks",
+    "distributed",
     "export",
     "inspection",
     "interchange",
