@@ -4,6 +4,8 @@ import platform
 
 from distributed import Client, get_client
 
+from .._core.version import __version__
+
 
 def usable_client(client):
     """The client to be used; None: the one that is there."""
@@ -30,8 +32,6 @@ def described_here():
     import numba  # noqa: PLC0415
     import numpy  # noqa: PLC0415 (asked of workers, by name)
     from numba.core.registry import cpu_target  # noqa: PLC0415
-
-    from .. import __version__  # noqa: PLC0415
 
     triple, _, features = cpu_target.target_context.codegen().magic_tuple()
     versions = {"skrnn": __version__, "numba": numba.__version__, "llvmlite": llvmlite.__version__}

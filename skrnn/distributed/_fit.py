@@ -1,7 +1,5 @@
 """``fit`` on a cluster."""
 
-import numpy as np
-
 from ..estimators._fitted import OF_X
 from ..estimators._trained import BaseTrained
 from ..sequences._validate import validate_sequences

@@ -10,8 +10,8 @@ from distributed.protocol import to_serialize
 
 from ..sequences._layout import offsets_of
 from ._check import check_workers, differing
-from ._ranges import Rows, by_owner, put
-from ._worker import DONE, LOST, Keeper, Places, Shards
+from ._ranges import by_owner, put
+from ._worker import DONE, LOST, Keeper, Places
 
 LOOK = 5.0  # seconds after which the scheduler is asked again which workers there are
 PATIENCE = 120.0  # seconds without any worker after which a fit gives up
@@ -194,7 +194,7 @@ class Fleet:
         }
 
     async def _recover(self, failed, begun, has_progress):
-        """Wait for news of workers that have failed, and bring their parts to others; returns since when nothing went on."""
+        """Bring the parts of workers that have failed to others; returns since when nothing went on."""
         if not failed and has_progress:
             return time.monotonic()
         await asyncio.sleep(PAUSE)
@@ -217,7 +217,7 @@ def _shared_out(tasks, workers, lengths):
     """For each worker its tasks: the longest first, each to the worker that will have done it first."""
     if not workers:
         return {}
-    work = {address: 0.0 for address in workers}
+    work = dict.fromkeys(workers, 0.0)
     shares = {}
     for task in sorted(tasks, key=lambda task: -int(lengths[task.sequences].sum())):
         steps = int(lengths[task.sequences].sum())

@@ -73,7 +73,7 @@ def _read(part):
     """
     if not hasattr(part, "__len__"):
         part = list(part)
-    if not len(part):
+    if len(part) == 0:
         return 0, None, None, None
     sequences = as_sequence_array(items_of(part, "X"))
     n_columns = None
@@ -121,7 +121,7 @@ def _delayed(given, name):
     if hasattr(given, "numblocks"):  # dask.array
         for axis in range(1, given.ndim):
             if given.numblocks[axis] > 1:
-                all_of_it = {k: -1 for k in range(1, given.ndim)}
+                all_of_it = dict.fromkeys(range(1, given.ndim), -1)
                 raise ValueError(
                     f"{name} is chunked along axis {axis}, which cuts sequences: use {name}.rechunk({all_of_it})."
                 )

@@ -87,7 +87,7 @@ class FarData(StreamedData):
         return self._parts[0].fleet
 
     def recipe(self, worker):
-        """What workers are told of shards that go through the like of `worker`, a `BackPropagation`: one value for all."""
+        """What workers are told of shards that go through the like of `worker`, a `BackPropagation`; one value."""
         n_shards, reads_own = len(worker.batch.losses), worker.batch.own_share is not None
         network = worker.network
         what = network.structure, network.n_held, worker.loss, worker.room, worker.mode, reads_own, n_shards

@@ -1,8 +1,8 @@
 """What a worker does for a fit: it keeps parts of the sequences, and takes shards forward and back.
 
-Its parts are files in its local directory, which it maps into memory, so that they may be larger than that. Workers give
-each other the sequences that a shard has of several parts. All goes through a handler, as in Dask's own shuffle, so that
-there are no connections that Dask does not know of.
+Its parts are files in its local directory, which it maps into memory, so that they may be larger than that. Workers
+give each other the sequences that a shard has of several parts. All goes through a handler, as in Dask's own shuffle,
+so that there are no connections that Dask does not know of.
 """
 
 import asyncio
