@@ -1,5 +1,7 @@
 """``fit`` on a cluster."""
 
+from sklearn.base import clone
+
 from ..estimators._fitted import OF_X
 from ..estimators._trained import BaseTrained
 from ..sequences._validate import validate_sequences
@@ -79,8 +81,8 @@ def _take_names(estimator, kept):
     first = next(one for one in kept if len(one.lengths))
     if len({one.n_columns for one in kept if len(one.lengths)}) > 1 and first.n_columns is not None:
         return
-    reader = type(estimator).__new__(type(estimator))
+    reader = clone(estimator)
     validate_sequences(reader, first.example, reset=True)
     for name in OF_X:
         vars(estimator).pop(name, None)
-    vars(estimator).update(vars(reader))
+    vars(estimator).update((name, value) for name, value in vars(reader).items() if name in OF_X)

@@ -78,7 +78,7 @@ class Fleet:
     async def _place(self, numbers):
         numbers = list(numbers)
         futures = await self._partitions.keep(self.client, self.name, numbers, sorted(self._workers))
-        return await self.client.gather(futures, asynchronous=True)
+        return [await future for future in futures]  # in their order, so that of several errors the first is raised
 
     def rows(self, rows):
         """The values of some rows of all steps, one range after the other."""

@@ -59,15 +59,15 @@ class FarValues:
 
 def far_sequences(fleet, kept):
     """A `SequenceArray` of the parts that workers keep, in their order."""
-    dtype, n_channels = np.result_type(*(one.dtype for one in kept)), kept[0].n_channels
+    filled = [one for one in kept if len(one.lengths)]
+    dtype, n_channels = np.result_type(*(one.dtype for one in filled)), filled[0].n_channels
     fleet.have(kept, dtype, n_channels)
     sequences = SequenceArray.__new__(SequenceArray)
     firsts = offsets_of([int(one.lengths.sum()) for one in kept])
     sequences.values = FarValues(fleet, firsts, n_channels, dtype)
     sequences.offsets = offsets_of(np.concatenate([one.lengths for one in kept]))
     sequences._far = FarData
-    if all(one.names is not None for one in kept):
-        sequences._channel_names = kept[0].names
+    sequences._channel_names = filled[0].names
     sequences.fleet = fleet
     return sequences
 

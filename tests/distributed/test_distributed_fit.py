@@ -11,7 +11,7 @@ from skrnn import CTCClassifier, RNNClassifier, RNNRegressor, Seq2SeqClassifier,
 
 pytest.importorskip("distributed")
 
-from distributed import Client, LocalCluster
+from clusters import cluster_of
 
 from skrnn.distributed import fit
 
@@ -19,24 +19,16 @@ pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceW
 WORDS = np.array(["a", "bee", "sea", "dee", "e", "eff"])
 
 
-def start(n_workers, **how):
-    """A client of a cluster in this process."""
-    settings = {"processes": False, "dashboard_address": ":0", "threads_per_worker": 1} | how
-    return Client(LocalCluster(n_workers=n_workers, **settings), set_as_default=False)
-
-
 @pytest.fixture(scope="module", params=[1, 2, 3])
 def client(request):
-    with start(request.param) as client:
+    with cluster_of(request.param) as client:
         yield client
-        client.cluster.close()
 
 
 @pytest.fixture(scope="module")
 def two():
-    with start(2) as client:
+    with cluster_of(2) as client:
         yield client
-        client.cluster.close()
 
 
 def ragged(n=70, n_channels=2, seed=0):
