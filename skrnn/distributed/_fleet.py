@@ -11,7 +11,7 @@ from distributed.protocol import to_serialize
 from ..sequences._layout import offsets_of
 from ._check import check_workers, differing
 from ._ranges import by_owner, put
-from ._worker import DONE, LOST, Keeper, Places
+from ._worker import DONE, LOST, UNREACHED, UNTOLD, Keeper, Places
 
 LOOK = 5.0  # seconds after which the scheduler is asked again which workers there are
 PATIENCE = 120.0  # seconds without any worker after which a fit gives up
@@ -46,8 +46,8 @@ class Fleet:
 
     def __init__(self, client):
         self.client, self.name = client, f"skrnn-{uuid.uuid4().hex}"
-        self._workers, self._told, self._refused = {}, {}, set()
-        self._places = self._recipe = self._looked = None
+        self._workers, self._told, self._refused, self._lost = {}, {}, set(), set()
+        self._places = self._looked = self._troubled = None
 
     def __enter__(self):
         check_workers(self.client)
@@ -85,24 +85,24 @@ class Fleet:
         return self.client.sync(self._rows, rows)
 
     async def _rows(self, rows):
-        begun = time.monotonic()
-        offsets = rows.offsets
+        since, offsets = time.monotonic(), rows.offsets
         out = np.empty((int(offsets[-1]), self._places.n_channels), self._places.dtype)
         left = np.arange(len(rows.begins))
         while len(left):
-            workers, failed = await self._ready(), []
+            workers = await self._ready()
             groups = by_owner(rows.take(left), self._places.firsts, self._places.owners)
             asked = {owner: left[which] for owner, which in groups.items() if owner in workers}
             answers = await self._ask(
                 {owner: {"what": "rows", "rows": to_serialize(rows.take(which))} for owner, which in asked.items()}
             )
+            n_done = 0
             for owner, which in asked.items():
-                if answers[owner] is None or answers[owner]["status"] != DONE:
-                    self._note(owner, answers[owner], failed)
-                else:
-                    put(answers[owner]["values"], which, offsets, out)
-                    left = np.setdiff1d(left, which)
-            begun = await self._recover(failed, begun, len(failed) < len(groups))
+                if not _is_done(answers[owner]):
+                    self._note(owner, answers[owner])
+                    continue
+                put(answers[owner]["values"], which, offsets, out)
+                left, n_done = np.setdiff1d(left, which), n_done + 1
+            since = await self._recover(since, n_done, len(groups))
         return out
 
     # ------------------------------------------------------------------------------------------------------- shards
@@ -111,10 +111,9 @@ class Fleet:
         return self.client.sync(self._run, recipe, shards, visit)
 
     async def _run(self, recipe, shards, visit):
-        begun, left = time.monotonic(), list(shards.tasks)
+        since, left = time.monotonic(), list(shards.tasks)
         while left:
-            workers, failed = await self._ready(recipe), []
-            shares = _shared_out(left, workers, recipe.data.lengths)
+            shares, n_done = _shared_out(left, await self._ready(recipe), recipe.data.lengths), 0
             given = {
                 owner: {"what": "run", "shards": to_serialize(shards._replace(tasks=tasks))}
                 for owner, tasks in shares.items()
@@ -122,14 +121,14 @@ class Fleet:
             answers = await self._ask(given)
             for owner, tasks in shares.items():
                 answer = answers[owner]
-                if answer is None or answer["status"] != DONE:
-                    self._note(owner, answer, failed)
+                if not _is_done(answer):
+                    self._note(owner, answer)
                     continue
                 for task, loss, gradient, carry in zip(tasks, *answer["result"], strict=True):
                     visit(task.number, loss, gradient, carry)
                 done = {task.number for task in tasks}
-                left = [task for task in left if task.number not in done]
-            begun = await self._recover(failed, begun, len(failed) < len(shares))
+                left, n_done = [task for task in left if task.number not in done], n_done + 1
+            since = await self._recover(since, n_done, len(shares))
 
     # --------------------------------------------------------------------------------------------- workers and losses
     async def _ask(self, messages):
@@ -156,14 +155,14 @@ class Fleet:
                 one.cancel()
         return {address: None if one.cancelled() else one.result() for address, one in running.items()}
 
-    def _note(self, address, answer, failed):
-        """Note what an answer says that is none: add to `failed` whose parts are lost, or tell the worker all again."""
-        if answer is None:
-            failed.append(address)
-        elif answer["status"] == LOST:
-            failed.append(answer["owner"])
-        else:  # it has been started anew, with the address of one that was told before
+    def _note(self, address, answer):
+        """Note what an answer says that is none: whose parts are lost, or that a worker is to be told all again."""
+        status = UNREACHED if answer is None else answer["status"]
+        if status == LOST:
+            self._lost.add(answer["owner"])
+        elif status == UNTOLD:  # it has been started anew, with the address of one that was told before
             self._told = {key: told for key, told in self._told.items() if key[0] != address}
+        self._troubled = address
 
     async def _look(self):
         """Ask the scheduler which workers there are; those that cannot give the same bits are left alone."""
@@ -193,24 +192,32 @@ class Fleet:
             if all(value is None or self._told.get((each, what)) is value for what, value in news.items())
         }
 
-    async def _recover(self, failed, begun, has_progress):
-        """Bring the parts of workers that have failed to others; returns since when nothing went on."""
-        if not failed and has_progress:
+    async def _recover(self, since, n_done, n_asked):
+        """Bring parts that are lost to other workers, if not all have answered; returns when something last went on."""
+        if n_asked and n_done == n_asked:
             return time.monotonic()
         await asyncio.sleep(PAUSE)
         await self._look()
-        lost = [k for k, owner in enumerate(self._places.owners) if owner not in self._workers or owner in failed]
+        owners = list(self._places.owners)
+        lost = [k for k, owner in enumerate(owners) if owner not in self._workers or owner in self._lost]
+        self._lost = set()
         if lost and self._workers:
-            owners = list(self._places.owners)
             for k, one in zip(lost, await self._place(lost), strict=True):
                 owners[k] = one.owner
             self._places = self._places._replace(owners=owners)
-        if not has_progress and time.monotonic() - begun > PATIENCE:
+            return time.monotonic()
+        if n_done:
+            return time.monotonic()
+        if time.monotonic() - since > PATIENCE:
             raise RuntimeError(
-                f"No worker has answered for {PATIENCE:.0f} s: the last that failed are {sorted(set(failed))}. Start "
-                "workers and fit again; with the callback Checkpoint the fit goes on where it was."
+                f"No worker has answered for {PATIENCE:.0f} s; the last that did not was {self._troubled}. Start "
+                "workers, and fit again; with the callback Checkpoint the fit goes on where it was."
             )
-        return time.monotonic() if has_progress else begun
+        return since
+
+
+def _is_done(answer):
+    return answer is not None and answer["status"] == DONE
 
 
 def _shared_out(tasks, workers, lengths):

@@ -1,13 +1,10 @@
 """Sequences whose values workers keep, for code that reads values in pieces, and the data of a fit on them."""
 
-import hashlib
-
 import numpy as np
 
 from ..network.data import StreamedData
 from ..network.shards import ShardResult, ThreadExecutor
 from ..sequences import SequenceArray
-from ..sequences._chunks import CHUNK_BYTES
 from ..sequences._layout import offsets_of
 from ._ranges import Rows
 from ._worker import HeldData, Recipe, Shards
@@ -44,13 +41,6 @@ class FarValues:
         inner = self._firsts[(self._firsts > begin) & (self._firsts < end)]
         bounds = np.unique([begin, *inner, max(begin, end)]).astype(np.int64)
         return self.read(Rows(bounds[:-1], bounds[1:]))[::step]
-
-    def __reduce__(self):
-        """What `joblib.hash` sees: the content, whatever the parts are."""
-        digest, n = hashlib.sha256(), max(1, CHUNK_BYTES // max(1, self.shape[1] * self.itemsize))
-        for begin in range(0, len(self), n):
-            digest.update(self[begin : begin + n].tobytes())
-        return tuple, ((self.shape, self.dtype.str, digest.hexdigest()),)
 
     def read(self, rows):
         """The values of ranges of rows, one after the other."""

@@ -23,8 +23,10 @@ from ..sequences import SequenceArray
 from ._ranges import Rows, by_owner, put
 
 DONE = "done"
-LOST = "lost"  # rows that a worker had are not there any more
+LOST = "lost"  # a worker has not the rows that it should have
+UNREACHED = "unreached"  # a worker that should have rows does not answer
 UNTOLD = "untold"  # the worker has been started anew, and knows of nothing
+WAIT = 10.0  # seconds after which a worker gives up another, which may be dead; else it would try to connect for longer
 
 
 class Places(NamedTuple):
@@ -140,15 +142,15 @@ class Keeper(WorkerPlugin):
         return {"status": DONE, "values": to_serialize(await asyncio.to_thread(self._own, rows))}
 
     async def _run(self, shards):
+        programs = self._programs
+        sequences = np.concatenate([task.sequences for task in shards.tasks])
+        rows = programs.rows(sequences)
+        values = await self._collect(rows)
+        if isinstance(values, dict):
+            return values
         async with self._turn:
-            programs = self._programs
-            sequences = np.concatenate([task.sequences for task in shards.tasks])
-            rows = programs.rows(sequences)
-            values, lost = await self._collect(rows)
-            if lost is not None:
-                return {"status": LOST, "owner": lost}
-            losses, gradients, carries = await asyncio.to_thread(programs.run, shards, sequences, values, rows.offsets)
-        return {"status": DONE, "result": to_serialize((losses, gradients, carries))}
+            result = await asyncio.to_thread(programs.run, shards, sequences, values, rows.offsets)
+        return {"status": DONE, "result": to_serialize(result)}
 
     # ----------------------------------------------------------------------------------------------------------- rows
     def _missing(self, rows):
@@ -168,26 +170,29 @@ class Keeper(WorkerPlugin):
         return out
 
     async def _collect(self, rows):
-        """Rows, wherever they are; and the worker that has lost some, or None."""
+        """Rows, wherever they are; an answer instead that says why, if some cannot be had."""
         offsets, places = rows.offsets, self._places
         groups = by_owner(rows, places.firsts, places.owners)
         answers = await asyncio.gather(*(self._rows_of(owner, rows.take(which)) for owner, which in groups.items()))
         out = np.empty((int(offsets[-1]), places.n_channels), places.dtype)
-        for (owner, which), values in zip(groups.items(), answers, strict=True):
-            if values is None:
-                return None, owner
-            put(values, which, offsets, out)
-        return out, None
+        for answer, which in zip(answers, groups.values(), strict=True):
+            if answer["status"] != DONE:
+                return answer
+            put(answer["values"], which, offsets, out)
+        return out
 
     async def _rows_of(self, owner, rows):
-        """Rows that a worker has; None if it has lost them."""
+        """The answer of a worker that is asked for rows."""
         if owner == self._worker.address:
-            return None if self._missing(rows) else await asyncio.to_thread(self._own, rows)
+            if self._missing(rows):
+                return {"status": LOST, "owner": owner}
+            return {"status": DONE, "values": await asyncio.to_thread(self._own, rows)}
+        ask = getattr(self._worker.rpc(owner), self.name)(what="rows", rows=to_serialize(rows))
         try:
-            answer = await getattr(self._worker.rpc(owner), self.name)(what="rows", rows=to_serialize(rows))
-        except OSError:
-            return None
-        return answer["values"] if answer["status"] == DONE else None
+            answer = await asyncio.wait_for(ask, WAIT)
+        except (OSError, TimeoutError):
+            return {"status": UNREACHED}
+        return {"status": LOST, "owner": owner} if answer["status"] == UNTOLD else answer
 
 
 class _Programs:
