@@ -1,4 +1,4 @@
-"""Training on a cluster of Dask: ``pip install "skrnn[dask]"``."""
+"""Networks on the workers of a Dask cluster; needs the extra ``dask``."""
 
 from ._fit import fit
 

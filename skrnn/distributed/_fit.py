@@ -20,7 +20,73 @@ def fit(
     columns=None,
     client=None,
 ):
-    """Fit an estimator on the workers of a Dask cluster."""
+    """Fit an estimator on the workers of a Dask cluster, to the bits of ``estimator.fit``.
+
+    Each worker keeps a part of the sequences, in files of its local directory. The shards of a mini-batch, which on one
+    machine are the work of threads, are taken forward and back on the workers; their gradients come back as they are,
+    and are added here in the order of ``fit``. So the result does not depend on how many workers there are, on the
+    partitions, or on workers that are lost or come late; it is an ordinary estimator, which knows nothing of Dask.
+
+    Parameters
+    ----------
+    estimator : RNNClassifier, RNNRegressor, CTCClassifier, Seq2SeqClassifier or Seq2SeqRegressor
+        What to fit, with any of its parameters. `n_jobs` is for what is predicted here, as for early stopping: workers
+        use the threads that Dask gives them.
+    X : dask.array, Dask frame or bag, list of delayed objects or futures, path or list of paths, or any X of `fit`
+        The sequences in partitions, each of which is an X that ``estimator.fit`` takes, or has no rows. Arrays are
+        chunked along their first axis only. Paths, perhaps with ``*``, are of Parquet (``.parquet``) or Arrow files
+        (``.arrow``, ``.feather``); workers read them, so they must see them. What is no partition is cut into some.
+    y : collection of Dask, list of delayed objects or futures, str, or any y of `fit`
+        The targets, in the partitions of X, or whole. Of files, the name of a column.
+    sample_weight : like y, default=None
+        Weights of the sequences or of their steps.
+    X_val, y_val, sample_weight_val, groups : default=None
+        As in ``estimator.fit``; they stay in this process.
+    columns : list of str, default=None
+        Columns of files that are X; None: all others than y and `sample_weight`.
+    client : distributed.Client, default=None
+        The client of the cluster; None: the one that is there.
+
+    Returns
+    -------
+    estimator : object
+        The estimator, fitted.
+
+    Raises
+    ------
+    ImportError
+        If Dask is not installed; the message names the extra.
+    TypeError
+        If the estimator is none of those, or X is no such collection.
+    ValueError
+        If there is no client or worker; if a worker would compute other bits, because its CPU, or its version of skrnn,
+        Numba or NumPy, is another: the message names the worker, and both values; and whatever ``estimator.fit`` would
+        raise. Messages name the partition, or the sequence among all. The result of the fit before is kept.
+    RuntimeError
+        If all workers are gone, and none comes back within two minutes.
+
+    Notes
+    -----
+    In the memory of this process and of each worker are the lengths, targets and weights of all sequences, and the
+    parameters. Errors within a callback, `Ctrl-C`, ``warm_start`` and checkpoints are as in ``estimator.fit``; a
+    checkpoint of one may be resumed by the other.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dask import delayed
+    >>> from distributed import Client, LocalCluster
+    >>> from skrnn import RNNClassifier
+    >>> from skrnn.distributed import fit
+    >>> X = np.random.default_rng(0).normal(size=(90, 7, 1))
+    >>> y = X.mean(axis=(1, 2)) > 0
+    >>> clf = RNNClassifier(8, max_iter=20, tol=None, random_state=0)
+    >>> with LocalCluster(n_workers=2, processes=False, dashboard_address=":0") as cluster, Client(cluster) as client:
+    ...     clf = fit(clf, [delayed(X[:50]), delayed(X[50:])], y, client=client)
+    >>> alone = RNNClassifier(8, max_iter=20, tol=None, random_state=0).fit(X, y)
+    >>> all((clf.weights_[name] == alone.weights_[name]).all() for name in alone.weights_)
+    True
+    """
     _check_estimator(estimator)
     _import_distributed()
     from ._check import usable_client  # noqa: PLC0415 (Dask is an extra)
