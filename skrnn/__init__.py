@@ -56,6 +56,7 @@ LATER = (
     "adapters",
     "callbacks",
     "checks",
+    "distributed",
     "export",
     "inspection",
     "interchange",

@@ -5,12 +5,15 @@ predictions mean the same; the memory of another solver is dropped. All else (ra
 is used as it is now. A *run* resumes from a checkpoint bit for bit, so all that it depends on must be the same.
 """
 
+import hashlib
+
 import joblib
 import numpy as np
 
 from .._core.members import count_members
 from .._core.parameters import described
 from ..network.vocabularies import min_count_of
+from ..sequences._chunks import chunks
 from ._settings import n_networks_of
 
 NOT_OF_THE_RESULT = {"n_jobs", "verbose"}  # parameters that do not change what a fit computes
@@ -50,7 +53,7 @@ def describe_run(spec, request, parts, target, weights):
 
     parts : the SequenceArrays of X and X_val; weights : those to resume from, or None.
     """
-    arrays = {"X": tuple(array for part in parts for array in (part.values, part.offsets))}
+    arrays = {"X": tuple(each for part in parts for each in (_digest(part), part.offsets))}
     arrays["y"] = np.asarray(target.rows), target.weight, *([] if target.offsets is None else [target.offsets])
     if request.groups is not None:
         arrays["groups"] = (np.asarray(request.groups),)
@@ -60,6 +63,14 @@ def describe_run(spec, request, parts, target, weights):
     values = {name: described(value) for name, value in spec.passed.items() if name not in NOT_OF_THE_RESULT}
     marks = {name: joblib.hash(hashed, coerce_mmap=True) for name, hashed in arrays.items()}
     return {"estimator": spec.estimator} | values | marks
+
+
+def _digest(sequences):
+    """What the values of sequences are, read piece by piece: they may be larger than memory, or elsewhere."""
+    digest = hashlib.sha256(f"{sequences.values.dtype} {sequences.values.shape}".encode())
+    for chunk in chunks(sequences, whole=False):
+        digest.update(np.ascontiguousarray(chunk.values).view(np.uint8))
+    return digest.hexdigest()
 
 
 def differences(then, now):

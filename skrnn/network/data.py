@@ -6,6 +6,7 @@ import numpy as np
 
 from ..sequences import SequenceArray
 from ..sequences._layout import offsets_of
+from .shards import ThreadExecutor
 
 MAX_BYTES = 2**30  # of encoded sequences, buffers and gradients, where nothing else is said
 SHARES = 4  # into how many parts that is cut: one may be taken by encoded sequences, one by the buffers of a shard
@@ -42,6 +43,11 @@ class Data:
 
     step_bytes, outputs = 0, None
 
+    @staticmethod
+    def executor(n_threads):
+        """What runs shards, as an `Executor` for a ``with`` statement: threads of this process."""
+        return ThreadExecutor(n_threads)
+
     def __init__(self, values, offsets, target=None, weight=None, target_offsets=None):
         self._set(values, offsets, values.dtype)
         self.set_target(target, weight, target_offsets)
@@ -76,6 +82,8 @@ class Data:
         parts = [sequences] if isinstance(sequences, SequenceArray) else list(sequences)
         offsets = parts[0].offsets if len(parts) == 1 else offsets_of(np.concatenate([part.lengths for part in parts]))
         dtype = np.dtype(dtype)
+        if parts[0]._far is not None:
+            return parts[0]._far(parts, offsets, encoder, dtype, target, weight, target_offsets)
         if SHARES * int(offsets[-1]) * encoder.n_columns * dtype.itemsize > max_bytes:
             return StreamedData(parts, offsets, encoder, dtype, target, weight, target_offsets)
         encoded = [encoder.encode(part, dtype) for part in parts]

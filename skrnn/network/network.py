@@ -70,6 +70,7 @@ class Network:
 
     def __init__(self, structure, n_held=None):
         self.structure, self.dtype, self.n_outputs = structure, np.dtype(structure.dtype), structure.n_outputs
+        self.n_held = n_held
         self.stack = Stack(structure, n_held)
         self.head = Decoder(structure, self.stack) if structure.decoder else head_of(structure, self.stack)
         self.layers = self.stack.layers | self.head.layers

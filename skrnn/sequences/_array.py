@@ -82,6 +82,7 @@ class SequenceArray(Exchange):
     # There is no ``dtype``: scikit-learn would read "object" from it and convert to float64.
     ndim = 2
     _origin = 0, 0  # sequence and step of the first row, in what this may be a part of: see `_chunks`
+    _far = None  # what makes the data of a network, where other processes keep the values: see `skrnn.distributed`
     __hash__ = None
     __array_ufunc__ = None  # so that ``array == sequences`` asks `__eq__`
     _channel_names = None  # where there are none, so that pickles and hashes are those of before there were names

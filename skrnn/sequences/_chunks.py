@@ -14,7 +14,7 @@ def chunks(sequences, *, whole):
     """
     values, offsets = sequences.values, sequences.offsets
     n_rows = max(1, CHUNK_BYTES // max(1, values.shape[1] * values.itemsize))
-    if len(values) <= n_rows:
+    if len(values) <= n_rows and sequences._far is None:
         yield sequences
         return
     begin = 0

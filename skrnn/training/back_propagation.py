@@ -136,7 +136,8 @@ class BackPropagation:
     """
 
     def __init__(self, network, data, loss, batch, room, mode=TRAINING):
-        self.network, self.data, self.batch, self._capacity = network, data, batch, room.n_steps
+        self.network, self.data, self.loss, self.batch = network, data, loss, batch
+        self.room, self.mode = room, mode
         self.memory = network.memory.allocate_thread(room.n_steps, room.n_sequences, mode)
         what = network, data, loss, batch, self.memory
         gradient = MovingArena(batch.gradients)
@@ -153,7 +154,7 @@ class BackPropagation:
         """
         programs, steps = self.programs(task.seed is not None), self.network.head.pooling.keeps_steps
         stretch, initial = self._begin(task, programs)
-        segments, carries = stretch.cut(self._capacity), [initial]
+        segments, carries = stretch.cut(self.room.n_steps), [initial]
         programs.plan.counts[SHARD] = task.number
         for k, segment in enumerate(segments):
             programs.run_forward(self.data, segment, carries[k])
@@ -192,7 +193,7 @@ class BackPropagation:
         if heads is None:
             return tails, None
         carry, initial = None, None
-        for segment in heads.cut(self._capacity):
+        for segment in heads.cut(self.room.n_steps):
             programs.run_forward(self.data, segment, carry)
             final = programs.carry(len(segment.sequences))
             initial = (initial or final.zeros_like(len(tails.sequences))).update(final)

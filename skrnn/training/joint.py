@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 
 from .._core.output import say
 from .._core.threads import ShardPool
-from ..network.shards import ThreadExecutor
 from .epoch import DivergenceError
 from .run import INTERRUPTED, overflow_allowed
 from .state import Observer, TrainingState
@@ -118,7 +117,7 @@ class JointTraining:
             stack.enter_context(overflow_allowed())
             self._pool = stack.enter_context(ShardPool(min(n_threads, len(self._trainings))))
             for training in self._trainings:
-                training.start(stack.enter_context(ThreadExecutor(n_threads)), optimizer, rows, held_out)
+                training.start(stack.enter_context(training.data.executor(n_threads)), optimizer, rows, held_out)
             try:
                 self._observer.begin_fit()
                 for training in self._trainings:

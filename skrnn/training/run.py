@@ -6,7 +6,6 @@ from .._core.output import say
 from .._core.streams import epoch_seed, shuffled
 from ..network.inference import Predictor
 from ..network.network import Network
-from ..network.shards import ThreadExecutor
 from ..optimizers import clip_by_norm
 from .epoch import DivergenceError, Epochs
 from .missed import can_wait
@@ -52,7 +51,7 @@ class Training:
         Returns the text of a warning, or None if it ended well.
         """
         self.interrupted = False
-        with ThreadExecutor(self.settings.n_threads) as executor, overflow_allowed():
+        with self.data.executor(self.settings.n_threads) as executor, overflow_allowed():
             self.start(executor, optimizer, rows, held_out)
             where = None
             try:

@@ -12,6 +12,7 @@ MODULES = (
         "skrnn.cells",
         "skrnn.checks",
         "skrnn.convolution",
+        "skrnn.distributed",
         "skrnn.early",
         "skrnn.export",
         "skrnn.initializers",

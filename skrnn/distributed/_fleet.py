@@ -1,0 +1,234 @@
+"""The workers of a fit as its client sees them: what they keep, what they are told, and what happens if one is lost."""
+
+import asyncio
+import time
+import uuid
+from typing import NamedTuple
+
+import numpy as np
+from distributed.protocol import to_serialize
+
+from ..sequences._layout import offsets_of
+from ._check import check_workers, differing
+from ._ranges import by_owner, put
+from ._worker import DONE, LOST, UNREACHED, UNTOLD, Keeper, Places
+
+LOOK = 5.0  # seconds after which the scheduler is asked again which workers there are
+PATIENCE = 120.0  # seconds without any worker after which a fit gives up
+PAUSE = 0.1  # seconds before what has failed is tried again
+
+
+class Kept(NamedTuple):
+    """What a task says of a part that it has put on a worker.
+
+    owner : address of the worker; lengths : of its sequences; dtype, n_channels, names : of their values; y, weight :
+    what goes with it, if that is in parts, too; example : its first sequence in the form of X; n_columns : of a table.
+    """
+
+    owner: str
+    lengths: np.ndarray
+    dtype: np.dtype
+    n_channels: int
+    names: tuple | None
+    y: object
+    weight: object
+    example: object
+    n_columns: int | None
+
+
+class Fleet:
+    """Workers that keep the parts of X, and run shards; to be used in a ``with`` statement.
+
+    Parameters
+    ----------
+    client : distributed.Client
+    """
+
+    def __init__(self, client):
+        self.client, self.name = client, f"skrnn-{uuid.uuid4().hex}"
+        self._workers, self._told, self._refused, self._lost = {}, {}, set(), set()
+        self._places = self._looked = self._troubled = None
+
+    def __enter__(self):
+        check_workers(self.client)
+        self.client.register_plugin(Keeper(self.name), name=self.name)
+        self.client.sync(self._look)
+        return self
+
+    def __exit__(self, *exception):
+        if self.client.status == "running":
+            self.client.unregister_worker_plugin(self.name)
+
+    # ----------------------------------------------------------------------------------------------------- the parts
+    def place(self, partitions):
+        """Bring partitions to workers; returns a `Kept` for each.
+
+        partitions : `Partitions`
+        """
+        self._partitions = partitions
+        kept = self.client.sync(self._place, range(len(partitions)))
+        self._owners = [one.owner for one in kept]
+        return kept
+
+    def have(self, kept, dtype, n_channels):
+        """Say what the parts have in common, once that is known."""
+        n_rows = [int(one.lengths.sum()) for one in kept]
+        self._places = Places(offsets_of(n_rows), list(self._owners), n_channels, dtype)
+
+    async def _place(self, numbers):
+        numbers = list(numbers)
+        futures = await self._partitions.keep(self.client, self.name, numbers, sorted(self._workers))
+        return [await future for future in futures]  # in their order, so that of several errors the first is raised
+
+    def rows(self, rows):
+        """The values of some rows of all steps, one range after the other."""
+        return self.client.sync(self._rows, rows)
+
+    async def _rows(self, rows):
+        since, offsets = time.monotonic(), rows.offsets
+        out = np.empty((int(offsets[-1]), self._places.n_channels), self._places.dtype)
+        left = np.arange(len(rows.begins))
+        while len(left):
+            workers = await self._ready()
+            groups = by_owner(rows.take(left), self._places.firsts, self._places.owners)
+            asked = {owner: left[which] for owner, which in groups.items() if owner in workers}
+            answers = await self._ask(
+                {owner: {"what": "rows", "rows": to_serialize(rows.take(which))} for owner, which in asked.items()}
+            )
+            n_done = 0
+            for owner, which in asked.items():
+                if not _is_done(answers[owner]):
+                    self._note(owner, answers[owner])
+                    continue
+                put(answers[owner]["values"], which, offsets, out)
+                left, n_done = np.setdiff1d(left, which), n_done + 1
+            since = await self._recover(since, n_done, len(groups))
+        return out
+
+    # ------------------------------------------------------------------------------------------------------- shards
+    def run(self, recipe, shards, visit):
+        """Run `Shards` on workers; ``visit(number, loss, gradient, carry)`` is called for each of their tasks."""
+        return self.client.sync(self._run, recipe, shards, visit)
+
+    async def _run(self, recipe, shards, visit):
+        since, left = time.monotonic(), list(shards.tasks)
+        while left:
+            shares, n_done = _shared_out(left, await self._ready(recipe), recipe.data.lengths), 0
+            given = {
+                owner: {"what": "run", "shards": to_serialize(shards._replace(tasks=tasks))}
+                for owner, tasks in shares.items()
+            }
+            answers = await self._ask(given)
+            for owner, tasks in shares.items():
+                answer = answers[owner]
+                if not _is_done(answer):
+                    self._note(owner, answer)
+                    continue
+                for task, loss, gradient, carry in zip(tasks, *answer["result"], strict=True):
+                    visit(task.number, loss, gradient, carry)
+                done = {task.number for task in tasks}
+                left, n_done = [task for task in left if task.number not in done], n_done + 1
+            since = await self._recover(since, n_done, len(shares))
+
+    # --------------------------------------------------------------------------------------------- workers and losses
+    async def _ask(self, messages):
+        """The answers of workers, by their addresses; None of one that is gone."""
+
+        async def ask(address, message):
+            try:
+                return await getattr(self.client.rpc(address), self.name)(**message)
+            except OSError:
+                return None
+
+        running = {address: asyncio.ensure_future(ask(address, message)) for address, message in messages.items()}
+        waiting = set(running.values())
+        try:
+            while waiting:
+                _, waiting = await asyncio.wait(waiting, timeout=LOOK)
+                if waiting:
+                    await self._look()
+                    for address, one in running.items():
+                        if address not in self._workers and not one.done():
+                            one.cancel()
+        finally:
+            for one in waiting:
+                one.cancel()
+        return {address: None if one.cancelled() else one.result() for address, one in running.items()}
+
+    def _note(self, address, answer):
+        """Note what an answer says that is none: whose parts are lost, or that a worker is to be told all again."""
+        status = UNREACHED if answer is None else answer["status"]
+        if status == LOST:
+            self._lost.add(answer["owner"])
+        elif status == UNTOLD:  # it has been started anew, with the address of one that was told before
+            self._told = {key: told for key, told in self._told.items() if key[0] != address}
+        self._troubled = address
+
+    async def _look(self):
+        """Ask the scheduler which workers there are; those that cannot give the same bits are left alone."""
+        self._looked = time.monotonic()
+        known = await self.client.scheduler.ncores()
+        new = [address for address in known if address not in self._workers and address not in self._refused]
+        if self._places is not None and new:
+            wrong = await differing(self.client, new)
+            self._refused |= set(wrong)
+        self._workers = {address: n for address, n in known.items() if address not in self._refused}
+        self._told = {key: told for key, told in self._told.items() if key[0] in self._workers}
+
+    async def _ready(self, recipe=None):
+        """Workers that know where rows are, and the recipe if there is one; with their threads."""
+        if time.monotonic() - self._looked > LOOK:
+            await self._look()
+        news = {"places": self._places, "recipe": recipe}
+        for what, value in news.items():
+            late = [each for each in self._workers if value is not None and self._told.get((each, what)) is not value]
+            answers = await self._ask({each: {"what": f"take_{what}", what: to_serialize(value)} for each in late})
+            for each, answer in answers.items():
+                if answer is not None:
+                    self._told[each, what] = value
+        return {
+            each: n
+            for each, n in self._workers.items()
+            if all(value is None or self._told.get((each, what)) is value for what, value in news.items())
+        }
+
+    async def _recover(self, since, n_done, n_asked):
+        """Bring parts that are lost to other workers, if not all have answered; returns when something last went on."""
+        if n_asked and n_done == n_asked:
+            return time.monotonic()
+        await asyncio.sleep(PAUSE)
+        await self._look()
+        owners = list(self._places.owners)
+        lost = [k for k, owner in enumerate(owners) if owner not in self._workers or owner in self._lost]
+        self._lost = set()
+        if lost and self._workers:
+            for k, one in zip(lost, await self._place(lost), strict=True):
+                owners[k] = one.owner
+            self._places = self._places._replace(owners=owners)
+            return time.monotonic()
+        if n_done:
+            return time.monotonic()
+        if time.monotonic() - since > PATIENCE:
+            raise RuntimeError(
+                f"No worker has answered for {PATIENCE:.0f} s; the last that did not was {self._troubled}. Start "
+                "workers, and fit again; with the callback Checkpoint the fit goes on where it was."
+            )
+        return since
+
+
+def _is_done(answer):
+    return answer is not None and answer["status"] == DONE
+
+
+def _shared_out(tasks, workers, lengths):
+    """For each worker its tasks: the longest first, each to the worker that will have done it first."""
+    if not workers:
+        return {}
+    work = dict.fromkeys(workers, 0.0)
+    shares = {}
+    for task in sorted(tasks, key=lambda task: -int(lengths[task.sequences].sum())):
+        steps = int(lengths[task.sequences].sum())
+        address = min(workers, key=lambda each: ((work[each] + steps) / workers[each], each))
+        work[address] += steps
+        shares.setdefault(address, []).append(task)
+    return shares

@@ -1,0 +1,49 @@
+"""Rows of all steps that lie in parts: which part has them, and how they are put together."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from ..sequences._layout import offsets_of
+
+
+class Rows(NamedTuple):
+    """Ranges of rows, each of which lies within one part: from `begins` to before `ends`."""
+
+    begins: np.ndarray
+    ends: np.ndarray
+
+    @property
+    def offsets(self):
+        """Where each range begins if they stand one after the other."""
+        return offsets_of(self.ends - self.begins)
+
+    def take(self, which):
+        """Some of the ranges."""
+        return Rows(self.begins[which], self.ends[which])
+
+
+def by_owner(rows, firsts, owners):
+    """For each owner the numbers of the ranges that it has.
+
+    firsts : first row of each part, and the end of the last, rising; owners : of each part
+    """
+    part = np.searchsorted(firsts, rows.begins, side="right") - 1
+    groups = {}
+    for k in np.unique(part).tolist():
+        groups.setdefault(owners[k], []).append(np.flatnonzero(part == k))
+    return {owner: np.sort(np.concatenate(which)) for owner, which in groups.items()}
+
+
+def put(values, which, offsets, out):
+    """Copy ranges that stand one after the other in `values` to their places in `out`: range k to ``offsets[k]``."""
+    begin = 0
+    for k in which.tolist():
+        n = int(offsets[k + 1] - offsets[k])
+        out[offsets[k] : offsets[k] + n] = values[begin : begin + n]
+        begin += n
+
+
+def common_dtype(dtypes):
+    """The dtype of all parts together: that of what they would be in one array."""
+    return np.result_type(*dtypes)

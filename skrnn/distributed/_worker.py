@@ -1,0 +1,241 @@
+"""What a worker does for a fit: it keeps parts of the sequences, and takes shards forward and back.
+
+Its parts are files in its local directory, which it maps into memory, so that they may be larger than that. Workers
+give each other the sequences that a shard has of several parts. All goes through a handler, as in Dask's own shuffle,
+so that there are no connections that Dask does not know of.
+"""
+
+import asyncio
+import copy
+import shutil
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+from distributed import WorkerPlugin
+from distributed.protocol import to_serialize
+
+from ..network.data import StreamedData
+from ..network.network import Network
+from ..network.shards import Crew, ThreadExecutor
+from ..sequences import SequenceArray
+from ._ranges import Rows, by_owner, put
+
+DONE = "done"
+LOST = "lost"  # a worker has not the rows that it should have
+UNREACHED = "unreached"  # a worker that should have rows does not answer
+UNTOLD = "untold"  # the worker has been started anew, and knows of nothing
+WAIT = 10.0  # seconds after which a worker gives up another, which may be dead; else it would try to connect for longer
+
+
+class Places(NamedTuple):
+    """Where the rows of all steps are: first rows of the parts, and the end of the last; the worker of each part."""
+
+    firsts: np.ndarray
+    owners: list
+    n_channels: int
+    dtype: np.dtype
+
+
+class Recipe(NamedTuple):
+    """What shards go through: see `BackPropagation`, whose data are without the values of sequences.
+
+    encoder : `InputEncoder`; data : `HeldData`; n_held : see `Network`; n_shards : most at a time.
+    """
+
+    structure: object
+    n_held: tuple | None
+    loss: object
+    room: object
+    mode: object
+    reads_own: bool
+    n_shards: int
+    encoder: object
+    data: object
+
+
+class Shards(NamedTuple):
+    """Shards of a batch for one worker: packed parameters and numbers as in `Batch`, and a `ShardTask` for each."""
+
+    packed: np.ndarray
+    total: float
+    own_share: int | None
+    tasks: list
+
+
+class HeldData(StreamedData):
+    """The `data` of a fit, of which only some sequences have values: those that were last given to `hold`."""
+
+    def __init__(self, data):
+        self._set(None, data.offsets, data.dtype)
+        self.target, self.row_weight, self.weight = data.target, data.row_weight, data.weight
+        self.target_offsets, self.outputs, self._places = data.target_offsets, data.outputs, None
+
+    def hold(self, sequences, values, offsets):
+        """Take the encoded `values` of some sequences, in place of others."""
+        if self._places is None:
+            self._places = np.zeros(len(self.lengths), np.int64)
+        self._held, self._places[sequences] = values, offsets[:-1]
+
+    def read(self, stretch):
+        """Values, and where in them each part of a sequence begins that is in `stretch`."""
+        return self._held, self._places[stretch.sequences] + stretch.first_steps
+
+
+class Keeper(WorkerPlugin):
+    """Keeps parts of the sequences of a fit on a worker, and works on shards.
+
+    Parameters
+    ----------
+    name : str
+        Of the fit, and of the handler.
+    """
+
+    def __init__(self, name):
+        self.name, self.parts, self._places, self._programs = name, {}, None, None
+
+    def setup(self, worker):
+        """Begin on a worker."""
+        self._worker = worker
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=worker.local_directory))
+        self._turn = asyncio.Lock()
+        worker.handlers[self.name] = self.answer
+
+    def teardown(self, worker):
+        """Leave the worker as it was."""
+        worker.handlers.pop(self.name, None)
+        if self._programs is not None:
+            self._programs.close()
+        self.parts, self._programs = {}, None
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def keep(self, number, values):
+        """Keep the rows of a part."""
+        path = self._folder / f"{number}.npy"
+        np.save(path, values)
+        self.parts[number] = np.load(path, mmap_mode="r") if len(values) else values
+        return self._worker.address
+
+    # ------------------------------------------------------------------------------------------------------- messages
+    async def answer(self, what, **given):
+        """Answer a message: a dict with a ``status``."""
+        is_untold = self._places is None or (what == "run" and self._programs is None)
+        if is_untold and not what.startswith("take_"):
+            return {"status": UNTOLD}
+        return await getattr(self, f"_{what}")(**given)
+
+    async def _take_places(self, places):
+        self._places = places
+        return {"status": DONE}
+
+    async def _take_recipe(self, recipe):
+        if self._programs is not None:
+            self._programs.close()
+        self._programs = await asyncio.to_thread(_Programs, recipe, self._worker.state.nthreads)
+        return {"status": DONE}
+
+    async def _rows(self, rows):
+        missing = self._missing(rows)
+        if missing:
+            return {"status": LOST, "owner": self._worker.address}
+        return {"status": DONE, "values": to_serialize(await asyncio.to_thread(self._own, rows))}
+
+    async def _run(self, shards):
+        programs = self._programs
+        sequences = np.concatenate([task.sequences for task in shards.tasks])
+        rows = programs.rows(sequences)
+        values = await self._collect(rows)
+        if isinstance(values, dict):
+            return values
+        async with self._turn:
+            result = await asyncio.to_thread(programs.run, shards, sequences, values, rows.offsets)
+        return {"status": DONE, "result": to_serialize(result)}
+
+    # ----------------------------------------------------------------------------------------------------------- rows
+    def _missing(self, rows):
+        """Whether one of these rows is not here."""
+        part = np.searchsorted(self._places.firsts, rows.begins, side="right") - 1
+        return not set(part.tolist()) <= self.parts.keys()
+
+    def _own(self, rows):
+        """Rows of the parts that are kept here."""
+        out = np.empty((int(rows.offsets[-1]), self._places.n_channels), self._places.dtype)
+        part = np.searchsorted(self._places.firsts, rows.begins, side="right") - 1
+        place = 0
+        for k, begin, end in zip(part.tolist(), rows.begins.tolist(), rows.ends.tolist(), strict=True):
+            first = int(self._places.firsts[k])
+            out[place : place + end - begin] = self.parts[k][begin - first : end - first]
+            place += end - begin
+        return out
+
+    async def _collect(self, rows):
+        """Rows, wherever they are; an answer instead that says why, if some cannot be had."""
+        offsets, places = rows.offsets, self._places
+        groups = by_owner(rows, places.firsts, places.owners)
+        answers = await asyncio.gather(*(self._rows_of(owner, rows.take(which)) for owner, which in groups.items()))
+        out = np.empty((int(offsets[-1]), places.n_channels), places.dtype)
+        for answer, which in zip(answers, groups.values(), strict=True):
+            if answer["status"] != DONE:
+                return answer
+            put(answer["values"], which, offsets, out)
+        return out
+
+    async def _rows_of(self, owner, rows):
+        """The answer of a worker that is asked for rows."""
+        if owner == self._worker.address:
+            if self._missing(rows):
+                return {"status": LOST, "owner": owner}
+            return {"status": DONE, "values": await asyncio.to_thread(self._own, rows)}
+        ask = getattr(self._worker.rpc(owner), self.name)(what="rows", rows=to_serialize(rows))
+        try:
+            answer = await asyncio.wait_for(ask, WAIT)
+        except (OSError, TimeoutError):
+            return {"status": UNREACHED}
+        return {"status": LOST, "owner": owner} if answer["status"] == UNTOLD else answer
+
+
+class _Programs:
+    """What a worker runs shards with.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    n_threads : int
+    """
+
+    def __init__(self, recipe, n_threads):
+        from ..training.back_propagation import BackPropagation, Batch  # noqa: PLC0415 (only workers run shards)
+
+        self._encoder, self._data = recipe.encoder, copy.copy(recipe.data)  # in one process workers are given the same
+        network = Network(recipe.structure, recipe.n_held)
+        self._batch = Batch.of(network, recipe.n_shards, recipe.reads_own)
+        what = network, self._data, recipe.loss, self._batch, recipe.room, recipe.mode
+        n_threads = min(n_threads, recipe.n_shards)
+        self._crew = Crew(lambda theta: None, [BackPropagation(*what) for _ in range(n_threads)])
+        self._executor = ThreadExecutor(n_threads)
+
+    def close(self):
+        """End the threads."""
+        self._executor.__exit__()
+
+    def rows(self, sequences):
+        """The rows of sequences."""
+        return Rows(self._data.offsets[sequences], self._data.offsets[sequences + 1])
+
+    def run(self, shards, sequences, values, offsets):
+        """Losses, rows of packed gradients, and last states of shards, whose sequences have these values."""
+        from ..kernels.minibatches import TOTAL  # noqa: PLC0415
+
+        batch, encoded = self._batch, self._encoder.encode(SequenceArray(values, offsets), self._data.dtype)
+        self._data.hold(sequences, encoded, offsets)
+        batch.packed.memory[:] = shards.packed
+        batch.numbers[TOTAL] = shards.total
+        if shards.own_share is not None:
+            batch.own_share[0] = shards.own_share
+        tasks = [task._replace(number=k) for k, task in enumerate(shards.tasks)]
+        if tasks[0].seed is not None:
+            batch.keys.draw(tasks[0].seed)
+        results = self._executor.run(self._crew, None, tasks, len(tasks))
+        n = len(tasks)
+        return [result.loss for result in results], batch.gradients.rows[:n].copy(), [one.carry for one in results]

@@ -1,0 +1,181 @@
+"""What happens to a cluster, or to its client, in the middle of a fit costs time and no bits."""
+
+import os
+import re
+import signal
+import threading
+import time
+import warnings
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import ConvergenceWarning
+
+from skrnn import RNNClassifier
+from skrnn.callbacks import Checkpoint
+from skrnn.losses import SquaredError
+
+pytest.importorskip("distributed")
+
+import dask
+from clusters import cluster_of
+
+from skrnn import RNNRegressor
+from skrnn.distributed import _fleet, _worker, fit
+
+pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+CLF = RNNClassifier(4, max_iter=8, tol=None, random_state=0, batch_size=20)
+RNG = np.random.default_rng(0)
+X, Y = RNG.normal(size=(60, 5, 2)), np.repeat([0, 1, 2], 20)
+
+
+def parts(n=4):
+    return [dask.delayed(part) for part in np.split(X, n)]
+
+
+class AfterEpoch:
+    """Does something after an epoch."""
+
+    def __init__(self, epoch, what):
+        self.left, self.what = epoch, what
+
+    def setup(self, estimator, context): ...
+
+    def teardown(self, estimator, context): ...
+
+    def on_fit_task_begin(self, estimator, context, **given): ...
+
+    def on_fit_task_end(self, estimator, context, **given):
+        self.left -= 1
+        if self.left == 0:
+            self.what()
+
+
+def check_same(there, clf=CLF):
+    here = clone(clf).fit(X, Y)
+    for name in ("weights_", "loss_curve_"):
+        assert joblib.hash(getattr(here, name)) == joblib.hash(getattr(there, name))
+
+
+@pytest.fixture
+def impatient(monkeypatch):
+    monkeypatch.setattr(_fleet, "LOOK", 0.05)
+    monkeypatch.setattr(_fleet, "PATIENCE", 2.0)
+    monkeypatch.setattr(_worker, "WAIT", 0.5)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_worker_that_leaves():
+    with cluster_of(2) as client:
+        gone = sorted(client.nthreads())[0]
+
+        def leave():
+            client.retire_workers([gone], close_workers=True)
+            client.wait_for_workers(1)
+
+        there = fit(clone(CLF).set_callbacks(AfterEpoch(3, leave)), parts(), Y, client=client)
+        assert list(client.nthreads()) != []
+        assert gone not in client.nthreads()
+    check_same(there)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_worker_that_comes_late(monkeypatch):
+    used, shared_out = set(), _fleet._shared_out
+
+    def noted(tasks, workers, lengths):
+        shares = shared_out(tasks, workers, lengths)
+        used.update(shares)
+        return shares
+
+    monkeypatch.setattr(_fleet, "_shared_out", noted)
+    with cluster_of(1) as client:
+
+        def come():
+            client.cluster.scale(2)
+            client.wait_for_workers(2)
+            time.sleep(0.1)
+
+        there = fit(clone(CLF).set_callbacks(AfterEpoch(3, come)), parts(), Y, client=client)
+        assert len(used) == 2
+    check_same(there)
+
+
+@pytest.mark.long
+def test_a_worker_process_that_is_killed():
+    with cluster_of(2, processes=True) as client:
+        pid = client.run(os.getpid)[sorted(client.nthreads())[0]]
+        clf = clone(CLF).set_callbacks(AfterEpoch(3, lambda: os.kill(pid, signal.SIGKILL)))
+        there = fit(clf, parts(), Y, client=client)
+    check_same(there)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_no_worker_is_left():
+    with cluster_of(1) as client:
+        clf = clone(CLF).set_callbacks(AfterEpoch(2, lambda: client.retire_workers(list(client.nthreads()))))
+        with pytest.raises(RuntimeError, match=r"No worker has answered for 2 s; .* with the callback Checkpoint"):
+            fit(clf, parts(), Y, client=client)
+        assert not hasattr(clf, "weights_")
+
+
+def test_a_fit_that_crashed_goes_on_with_other_parts_and_on_one_machine(tmp_path):
+    def crash():
+        raise RuntimeError("crash")
+
+    with cluster_of(2) as client:
+        for name in ("there", "here"):
+            clf = clone(CLF).set_callbacks(AfterEpoch(4, crash), Checkpoint(tmp_path / name))
+            with pytest.raises(RuntimeError, match="crash"):
+                fit(clf, parts(), Y, client=client)
+        clf = clone(CLF).set_callbacks(Checkpoint(tmp_path / "there", resume=True))
+        check_same(fit(clf, parts(5), Y, client=client))
+    clf = clone(CLF).set_callbacks(Checkpoint(tmp_path / "here", resume=True))
+    check_same(clf.fit(X, Y))
+
+
+@pytest.mark.usefixtures("ctrl_c")
+def test_ctrl_c_keeps_the_weights_reached():
+    clf = clone(CLF).set_params(max_iter=10**6)
+
+    def interrupt():
+        threading.Timer(0.05, signal.raise_signal, [signal.SIGINT]).start()
+
+    clf.set_callbacks(AfterEpoch(3, interrupt))
+    with cluster_of(2) as client, pytest.warns(ConvergenceWarning, match="Training interrupted by user"):
+        fit(clf, parts(), Y, client=client)
+    assert len(clf.loss_curve_) >= 3
+    clf.predict(X)
+
+
+def test_progress_is_shown_as_ever(capsys):
+    clf = clone(CLF).set_params(verbose=2)
+    clone(clf).fit(X, Y)
+    here = capsys.readouterr().out
+    with cluster_of(2) as client:
+        fit(clone(clf), parts(), Y, client=client)
+    assert re.sub(r"[\d.]+ ?m?s", "", capsys.readouterr().out) == re.sub(r"[\d.]+ ?m?s", "", here)
+
+
+class BrokenError(SquaredError):
+    """A loss that raises."""
+
+    def value_and_gradient(self, raw, K, y, weight, d_raw):
+        raise ZeroDivisionError("no loss")
+
+
+def test_an_error_on_a_worker_is_raised_here():
+    with cluster_of(2) as client, pytest.raises(ZeroDivisionError, match="no loss"):
+        fit(RNNRegressor(4, max_iter=2, loss=BrokenError()), parts(), np.arange(60.0), client=client)
+
+
+def test_nothing_is_left_on_workers(tmp_path):
+    with cluster_of(2, local_directory=str(tmp_path)) as client:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fit(clone(CLF), parts(), Y, client=client)
+        for names in client.run(lambda dask_worker: [*dask_worker.plugins, *dask_worker.handlers]).values():
+            assert not [name for name in names if name.startswith("skrnn")]
+        assert not list(tmp_path.rglob("skrnn-*"))
