@@ -337,12 +337,14 @@ def _penalty(prepared, task, encoder, data, rows):
     from ._noise import share_of_noise  # noqa: PLC0415 (brings the compiler)
     from ._repeats import repeats_of_targets  # noqa: PLC0415
 
-    is_distance = task.loss.scales_target and task.loss.n_raw(1) == 1 and not prepared.request.one_epoch
+    def is_distance():  # losses of label sequences, whose penalty is a number, do not know
+        return task.loss.scales_target and task.loss.n_raw(1) == 1 and not prepared.request.one_epoch
+
     n_numbers = encoder.n_channels if encoder.only_numbers else 0
     return penalty_of(
         prepared.spec.parameters,
-        lambda: share_of_noise(data, rows, n_numbers) if is_distance else 1.0,
-        lambda: repeats_of_targets(data, rows, n_numbers) if is_distance else 1.0,
+        lambda: share_of_noise(data, rows, n_numbers) if is_distance() else 1.0,
+        lambda: repeats_of_targets(data, rows, n_numbers) if is_distance() else 1.0,
     )
 
 
