@@ -16,7 +16,7 @@ def n_threads_of(n_jobs):
     backend, in_context = get_active_backend()
     is_job = (backend.nesting_level or 0) > 0 or _is_task_of_dask()
     if n_jobs is None:
-        n_jobs = 1 if is_job or in_context is None else in_context
+        n_jobs = backend.default_n_jobs if in_context is None else in_context
     if n_jobs == 1 or (is_job and n_jobs < 0):
         return 1
     here = n_jobs if n_jobs > 0 else max(cpu_count() + 1 + n_jobs, 1)
