@@ -27,7 +27,7 @@ def client():
 
 
 def test_number_of_threads(client):
-    """The client has no more threads than its machine, whatever the cluster has; a task has one, unless joblib is told otherwise."""
+    """The client has no more threads than its machine; a task has one, unless joblib is told otherwise."""
     with parallel_config(backend="dask"):
         assert [n_threads_of(n) for n in (None, 1, 3, -1)] == [min(cpu_count(), 4), 1, 3, min(cpu_count(), 4)]
         found = Parallel()(delayed(_threads)() for _ in range(5))

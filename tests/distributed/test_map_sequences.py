@@ -182,7 +182,6 @@ def test_columns_of_a_pipeline():
     assert same(found.compute().to_numpy(), columns.transform(frame))
 
 
-@pytest.mark.filterwarnings("ignore:The inplace keyword:DeprecationWarning")  # of Dask, from pandas 3.1 on
 @pytest.mark.parametrize("kind", KINDS)
 def test_parquet_in_and_out(fitted, kind, tmp_path):
     estimator, methods = fitted[kind]
