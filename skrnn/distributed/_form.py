@@ -12,9 +12,13 @@ class Form:
 
     needs_meta = True
 
-    def before(self, parts):
-        """What each of the delayed partitions needs to know of those before."""
-        return [None] * len(parts)
+    def before(self, name, parts):
+        """For the keys of all partitions the keys of what each needs to know of those before, and the tasks for it."""
+        return [None] * len(parts), {}
+
+    def key(self, name, number, meta):
+        """The key of the results of a partition."""
+        return name, number
 
     def checked(self, part, before):
         """The partition, if it is as X says."""

@@ -11,8 +11,8 @@ from ._form import Form
 from ._frames import LongFrame, WideFrame, is_frame, read_parquet
 
 FORMS = (
-    "X must be a dask.array, a Dask frame or bag, a list of delayed SequenceArrays, or the path of a Parquet file or "
-    "folder, got {}. For sequences in memory call the method of the estimator."
+    "X must be a dask.array, a Dask frame or bag, a list of delayed SequenceArrays or futures, or the path of a Parquet "
+    "file or folder, got {}. For sequences in memory call the method of the estimator."
 )
 
 
@@ -38,7 +38,6 @@ def _refuse(why, **given):
 def _plain_form(X):
     import dask.array  # noqa: PLC0415 (an extra)
     import dask.bag  # noqa: PLC0415
-    from dask.delayed import Delayed  # noqa: PLC0415
 
     if isinstance(X, dask.array.Array):
         return Blocks.of(X)
@@ -47,7 +46,7 @@ def _plain_form(X):
     if not isinstance(X, (list, tuple)):
         raise TypeError(FORMS.format(type(X).__name__))
     for k, part in enumerate(X):
-        if not isinstance(part, Delayed):
+        if not hasattr(part, "key"):
             raise TypeError(FORMS.format(f"a {type(X).__name__} with {type(part).__name__} as item {k}"))
     if not len(X):
         raise ValueError("X is an empty list, which has no partition.")
@@ -89,12 +88,13 @@ class Blocks(Form):
             )
         return part
 
-    def joined(self, X, results, meta):
-        import dask.array as da  # noqa: PLC0415
+    def key(self, name, number, meta):
+        return name, number, *[0] * (meta.ndim - 1)
 
-        rest, lengths = meta.shape[1:], X.chunks[0]
-        blocks = [da.from_delayed(r, (n, *rest), meta=meta) for r, n in zip(results, lengths, strict=True)]
-        return da.concatenate(blocks, allow_unknown_chunksizes=True)
+    def joined(self, X, graph, name, keys, meta):
+        from dask.array import Array  # noqa: PLC0415
+
+        return Array(graph, name, (X.chunks[0], *((n,) for n in meta.shape[1:])), meta=meta)
 
 
 class Bag(Form):
@@ -114,19 +114,21 @@ class Bag(Form):
     def given_back(self, rows, index, estimator, method):
         return list(super().given_back(rows, index, estimator, method))
 
-    def joined(self, X, results, meta):
-        import dask.bag as db  # noqa: PLC0415
+    def joined(self, X, graph, name, keys, meta):
+        from dask.bag import Bag as Joined  # noqa: PLC0415
 
-        return db.from_delayed(results)
+        return Joined(graph, name, len(keys))
 
 
 class Parts(Form):
-    """A list of delayed `SequenceArray`, or of what else is X for an estimator."""
+    """A list of delayed `SequenceArray`, or of what else is X for an estimator; or of futures."""
 
     needs_meta = False
 
     def parts(self, X):
-        return list(X)
+        from dask.delayed import Delayed, delayed  # noqa: PLC0415
+
+        return [part if isinstance(part, Delayed) else delayed(part) for part in X]
 
     def nothing(self, part, results_of):
         if not isinstance(part, SequenceArray):
@@ -134,5 +136,7 @@ class Parts(Form):
         one = np.full((1, part.n_channels), "1" if is_text(part.values) else 1, part.values.dtype)
         return results_of(SequenceArray(one, [0, 1], part.channel_names))[:0]
 
-    def joined(self, X, results, meta):
-        return results
+    def joined(self, X, graph, name, keys, meta):
+        from dask.delayed import Delayed  # noqa: PLC0415
+
+        return [Delayed(key, graph, layer=name) for key in keys]

@@ -1,6 +1,7 @@
 """Frames of Dask and Parquet files, in long format or with a sequence in each row."""
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -67,9 +68,9 @@ class _Frames(Form):
     def given_back(self, rows, index, estimator, method):
         return columns_of(rows, index, estimator, method)
 
-    def joined(self, X, results, meta):
-        divisions = X.divisions if self.keeps_divisions else None
-        return _dask_frames().from_delayed(results, meta=meta, divisions=divisions, verify_meta=False)
+    def joined(self, X, graph, name, keys, meta):
+        divisions = X.divisions if self.keeps_divisions else (None,) * (len(keys) + 1)
+        return _dask_frames().from_graph(graph, meta, tuple(divisions), keys, "map-sequences")
 
 
 def _dtypes(frame):
@@ -161,20 +162,19 @@ class LongFrame(_Frames):
     def sample(self, estimator):
         return self.one
 
-    def before(self, parts):
-        import dask  # noqa: PLC0415 (an extra)
-
+    def before(self, name, parts):
         if self.keeps_divisions:
-            return super().before(parts)
-        ids, found = dask.delayed(_ids, pure=False), [None]
-        for part in parts[:-1]:
-            found.append(ids(part, found[-1], self.options["instance"]))
-        return found
+            return super().before(name, parts)
+        ids, wanted, tasks = partial(_ids, self.options["instance"]), [None], {}
+        for k, part in enumerate(parts[:-1]):
+            tasks[f"ids-{name}", k] = ids, part, wanted[-1]
+            wanted.append((f"ids-{name}", k))
+        return wanted, tasks
 
     def checked(self, part, before):
         part = super().checked(part, before)
         if before is not None:
-            again = before.intersection(_ids(part, None, self.options["instance"]))
+            again = before.intersection(_ids(self.options["instance"], part))
             if len(again):
                 raise ValueError(
                     f"sequence {again[0]} has rows in the partition before, too. A partition must not cut a sequence: "
@@ -186,7 +186,7 @@ class LongFrame(_Frames):
         return SequenceArray.from_long(part, **self.options)
 
 
-def _ids(part, before, instance):
+def _ids(instance, part, before=None):
     """Ids of the sequences of a partition; of the one before, if it has no row."""
     if not len(part):
         return pd.Index([]) if before is None else before

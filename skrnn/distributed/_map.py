@@ -2,6 +2,7 @@
 
 import warnings
 from dataclasses import dataclass, replace
+from uuid import uuid4
 
 from joblib import parallel_config
 from sklearn.utils.validation import check_is_fitted
@@ -31,7 +32,7 @@ def map_sequences(estimator, X, method="predict", *, instance=None, time=None, c
           the first axis only;
         - a Dask frame, in long format if `instance` is given, otherwise with a sequence in each row;
         - a Dask bag, each item of which is a sequence;
-        - a list of delayed `SequenceArray`, or of other forms of X that `estimator` takes;
+        - a list of delayed `SequenceArray`, or of other forms of X that `estimator` takes, or of futures of them;
         - a Parquet file or folder, which is read as a frame.
 
     method : str, default="predict"
@@ -98,18 +99,30 @@ def map_sequences(estimator, X, method="predict", *, instance=None, time=None, c
     >>> bool((lazy.compute() == reg.predict(X)).all())
     True
     """
-    delayed = import_dask().delayed
+    import_dask()
     check_is_fitted(estimator)
     _check_method(estimator, method)
     X, form = form_of(X, instance=instance, time=time, columns=columns, sort=sort)
     work = Work(estimator, method, form, meta)
     if meta is None and form.needs_meta:
         work = replace(work, meta=_found_meta(work))
-    parts, sent, run = form.parts(X), delayed(work, traverse=False), delayed(_run, pure=False)
-    results = [
-        run(sent, part, k, before) for k, (part, before) in enumerate(zip(parts, form.before(parts), strict=True))
-    ]
-    return form.joined(X, results, work.meta)
+    return form.joined(X, *_graph_of(work, form.parts(X)))
+
+
+def _graph_of(work, parts):
+    """The graph of all partitions as one layer, its name, the keys of the results, and what they are without rows.
+
+    Layers of their own, as calls of ``dask.delayed`` make them, would take time by the square of their number.
+    """
+    from dask import delayed  # noqa: PLC0415 (an extra)
+    from dask.highlevelgraph import HighLevelGraph  # noqa: PLC0415
+
+    name, sent = f"map-sequences-{uuid4().hex}", delayed(work, traverse=False)
+    before, tasks = work.form.before(name, [part.key for part in parts])
+    keys = [work.form.key(name, k, work.meta) for k in range(len(parts))]
+    for k, (key, part) in enumerate(zip(keys, parts, strict=True)):
+        tasks[key] = _run, sent.key, part.key, k, before[k]
+    return HighLevelGraph.from_collections(name, tasks, dependencies=[sent, *parts]), name, keys, work.meta
 
 
 def _check_method(estimator, method):

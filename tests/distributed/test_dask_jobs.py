@@ -97,6 +97,13 @@ def test_predictions_on_workers(client):
     assert {*np.concatenate([*told])} <= {"copy", "1"}
 
 
+def test_futures(client):
+    reg = RNNClassifier(**QUICK).fit(X, LABELS)
+    lazy = map_sequences(reg, client.scatter([X[:40], X[40:]], hash=False), "predict_proba")
+    found = client.gather(client.compute(lazy))
+    np.testing.assert_array_equal(np.concatenate(found), reg.predict_proba(X), strict=True)
+
+
 def test_an_error_on_a_worker_names_the_partition(client):
     reg = RNNClassifier(**QUICK).fit(X, LABELS)
     parts = [dask.delayed(part, traverse=False) for part in (X[:4], X[:4], X[:4, :, :1])]
