@@ -11,7 +11,7 @@ from ._form import Form
 from ._frames import LongFrame, WideFrame, is_frame, read_parquet
 
 FORMS = (
-    "X must be a dask.array, a Dask frame or bag, a list of delayed SequenceArrays or futures, or the path of a Parquet "
+    "X must be a dask.array, a Dask frame or bag, a list of delayed SequenceArrays or futures, or a path of a Parquet "
     "file or folder, got {}. For sequences in memory call the method of the estimator."
 )
 
