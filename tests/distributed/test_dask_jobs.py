@@ -1,11 +1,12 @@
 """Jobs of joblib and predictions on workers of Dask: one thread for each task, the estimator sent once, equal bits."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from joblib import Parallel, cpu_count, delayed, parallel_config
 from jobs_alike import LABELS, QUICK, WORK, X
 
-from skrnn import RNNClassifier
+from skrnn import RNNClassifier, SequenceArray
 from skrnn._core.jobs import n_threads_of
 from skrnn.distributed import map_sequences
 
@@ -102,6 +103,23 @@ def test_futures(client):
     lazy = map_sequences(reg, client.scatter([X[:40], X[40:]], hash=False), "predict_proba")
     found = client.gather(client.compute(lazy))
     np.testing.assert_array_equal(np.concatenate(found), reg.predict_proba(X), strict=True)
+
+
+def test_frames_on_workers(client, tmp_path):
+    """In long format, from files to files."""
+    pytest.importorskip("pyarrow")
+    packed = SequenceArray.from_padded(X)
+    named = SequenceArray(packed.values, packed.offsets, ["u", "v"])
+    reg = RNNClassifier(**QUICK).fit(named, LABELS)
+    (tmp_path / "in").mkdir()
+    for k in range(4):
+        part = named[15 * k : 15 * k + 15].to_long(range(15 * k, 15 * k + 15))
+        part.to_parquet(tmp_path / "in" / f"{k}.parquet")
+    lazy = map_sequences(reg, tmp_path / "in", "predict_proba", instance="instance", time="step")
+    lazy.to_parquet(tmp_path / "out")
+    found = pd.read_parquet(tmp_path / "out")
+    assert list(found.index) == list(range(60))
+    np.testing.assert_array_equal(found.to_numpy(), reg.predict_proba(named), strict=True)
 
 
 def test_an_error_on_a_worker_names_the_partition(client):
