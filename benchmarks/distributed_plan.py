@@ -97,9 +97,9 @@ def measure_network(n_units, quick):
     """A `Network`, timed by its fits."""
     from skrnn.network.network import network_of
 
-    n = (32_000 if quick else 128_000) // n_units  # so that an epoch takes about a second
+    n = (32_000 if quick else 64_000) // n_units  # so that an epoch takes a second or less
     long, fitted = _epoch(n_units, n, N_STEPS)
-    update = _epoch(n_units, n, 1)[0]  # with sequences of a single step, which take little
+    update = _epoch(n_units, 16 * n, 1)[0]  # with sequences of a single step, which take little
     network = network_of(fitted.structure_)
     rows = network.shard_rows(BATCH)
     return Network(n_units, network.size, rows, (long - update) * rows / BATCH, update)
@@ -206,7 +206,7 @@ def main():
     arguments = parse_arguments(__doc__)
     compile_kernels(("lstm",))
     progress("messages")
-    seconds = measure_messages(5 if arguments.quick else 50)
+    seconds = measure_messages(5 if arguments.quick else 300)
     networks = []
     for n_units in UNITS:
         progress(f"{n_units} units")
