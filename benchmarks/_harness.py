@@ -37,6 +37,7 @@ SECTIONS = {
     "attribution": "Attributions",
     "cold_start": "Import and first fit",
     "grid_search": "Grid search on threads",
+    "distributed_plan": "Plan for many machines",
     "several_networks": "Several networks",
     "memory": "Peak memory of a fit",
     "long": "Long sequences, and more than memory",

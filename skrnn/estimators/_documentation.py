@@ -154,8 +154,8 @@ random_state : int, RandomState instance or None
     Determines the initial weights, the mini-batches, the dropped units and the held-out sequences. Pass an int for
     reproducible results.
 n_jobs : int or None
-    Number of threads. None means 1 unless in a ``joblib.parallel_config`` context, -1 means all processors. The result
-    does not depend on it.
+    Number of threads. None means 1 unless in a ``joblib.parallel_config`` context, -1 means all processors; within a
+    job of joblib or a task of Dask, both mean 1. The result does not depend on it.
 dtype : {"float32", "float64"}
     Data type of weights and computations.
 verbose : bool or int

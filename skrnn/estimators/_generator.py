@@ -3,12 +3,12 @@
 from numbers import Integral
 
 import numpy as np
-from joblib import effective_n_jobs
 from sklearn.base import DensityMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.metaestimators import available_if
 
+from .._core.jobs import n_threads_of
 from .._core.parameters import keep
 from ..persistence._estimators import saved
 from ..sequences import SequenceArray
@@ -291,7 +291,7 @@ class SequenceGenerator(CountsUnfinished, DensityMixin, BaseTrained):
         moved, reader = Moved.of(sequences), GenerationTask(self.content_, self.has_end_)
         reader.check_sequences([sequences])
         y, (network, theta) = task.encode_known(reader.read(moved).rows, moved), network_and_theta(self)
-        with ThreadExecutor(effective_n_jobs(self.n_jobs)) as executor:
+        with ThreadExecutor(n_threads_of(self.n_jobs)) as executor:
             what = task, network, theta, self.inputs_, executor, self._max_bytes
             log_p = Likelihood(*what).of_rows(moved, y)
         if not self.has_end_:
@@ -313,7 +313,7 @@ class SequenceGenerator(CountsUnfinished, DensityMixin, BaseTrained):
 
         network, theta = network_and_theta(self)
         data = Data.of(Moved.of(self._validated(X)), self.inputs_, network.dtype, max_bytes=self._max_bytes)
-        executor = ThreadExecutor(effective_n_jobs(self.n_jobs))
+        executor = ThreadExecutor(n_threads_of(self.n_jobs))
         return Predictor(network, theta, data, executor, self._max_bytes)
 
     def hidden_states(self, X):
@@ -388,7 +388,7 @@ class SequenceGenerator(CountsUnfinished, DensityMixin, BaseTrained):
         from ._prompts import start_of  # noqa: PLC0415
         from ._sampling import draw_samples  # noqa: PLC0415
 
-        (network, theta), n_threads = network_and_theta(self), effective_n_jobs(self.n_jobs)
+        (network, theta), n_threads = network_and_theta(self), n_threads_of(self.n_jobs)
         with ThreadExecutor(n_threads) as executor:
             start = start_of(network, theta, self.inputs_, prompts, n_steps, executor, self._max_bytes)
         packed = network.pack(theta, network.memory.allocate_packed())

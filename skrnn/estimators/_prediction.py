@@ -6,8 +6,7 @@ from itertools import chain
 from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
-from joblib import effective_n_jobs
-
+from .._core.jobs import n_threads_of
 from .._core.members import refuse_several
 from .._core.parameters import usable
 from ..network.data import SHARES, Data
@@ -66,7 +65,7 @@ def predictor_of_sequences(estimator, sequences):
     """The `Predictor` of sequences that were validated, to be used while its executor is open."""
     network, theta = network_and_theta(estimator)
     data = Data.of(sequences, estimator.inputs_, network.dtype, max_bytes=estimator._max_bytes)
-    return Predictor(network, theta, data, ThreadExecutor(effective_n_jobs(estimator.n_jobs)), estimator._max_bytes)
+    return Predictor(network, theta, data, ThreadExecutor(n_threads_of(estimator.n_jobs)), estimator._max_bytes)
 
 
 def network_and_theta(estimator, what="This"):
@@ -133,4 +132,4 @@ def _quickly_encoded(estimator, X, dtype):
 def _n_workers(estimator, work):
     """The number of threads that may predict; to ask joblib for it takes as long as a small prediction, or longer."""
     n_jobs = usable(estimator, "n_jobs")
-    return 1 if workers_for(FORWARD_SHARE * work) == 1 else effective_n_jobs(n_jobs)
+    return 1 if workers_for(FORWARD_SHARE * work) == 1 else n_threads_of(n_jobs)

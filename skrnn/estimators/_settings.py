@@ -5,11 +5,11 @@
 
 from typing import NamedTuple
 
-import joblib
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils._param_validation import InvalidParameterError
 
+from .._core.jobs import n_threads_of
 from .._core.parameters import LARGEST, plain
 from ..cells import get_cell
 from ..initializers import Scheme, get_bias_initializer, get_initializer
@@ -168,7 +168,7 @@ def settings_of(parameters, amount, alpha, one_epoch, verbose):
         shuffle=parameters.shuffle,
         tol=parameters.tol,
         n_iter_no_change=parameters.n_iter_no_change,
-        n_threads=joblib.effective_n_jobs(parameters.n_jobs),
+        n_threads=n_threads_of(parameters.n_jobs),
         max_bytes=bytes_of_network(parameters),
         truncation=parameters.truncation,
         verbose=verbose,

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from .._core.jobs import side_by_side
+from .._core.threads import one_blas_thread
 from ._linear import Ridge
 from ._repeats import repeated
 from ._samples import filled
@@ -23,17 +25,21 @@ def backtest(fit, panel, covariates, horizon, left_out):
             f"{panel.label(i)} has {panel.lengths[i]} steps: too few for {len(left_out)} cut-offs, the first of which "
             f"has {most} behind."
         )
-    parts = []
-    for n_left_out in left_out:
-        past, n_known = panel.until(n_left_out), panel.lengths - n_left_out
-        fitted = fit(past, [rows[:n] for rows, n in zip(covariates, n_known, strict=True)])
-        season = fitted.design.segment if fitted.design.lag > 1 else 1
+    parts = side_by_side(_at_cutoff, [(fit, panel, covariates, horizon, n_left_out) for n_left_out in left_out])
+    return pd.concat([pd.DataFrame(columns) for part in parts for columns in part], ignore_index=True)
+
+
+def _at_cutoff(fit, panel, covariates, horizon, n_left_out):
+    """For each series the columns of a cut-off."""
+    past, n_known = panel.until(n_left_out), panel.lengths - n_left_out
+    fitted = fit(past, [rows[:n] for rows, n in zip(covariates, n_known, strict=True)])
+    season = fitted.design.segment if fitted.design.lag > 1 else 1
+    with one_blas_thread:
         forecast = fitted.at_cutoffs(panel, covariates, n_known)
-        parts += [
-            pd.DataFrame(_beside(panel, i, n, forecast[i]) | simple_forecasts(past.values[i], horizon, season))
+        return [
+            _beside(panel, i, n, forecast[i]) | simple_forecasts(past.values[i], horizon, season)
             for i, n in enumerate(n_known)
         ]
-    return pd.concat(parts, ignore_index=True)
 
 
 def _beside(panel, i, n, forecast):

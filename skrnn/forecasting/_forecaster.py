@@ -380,8 +380,8 @@ class RNNForecaster(PlainEstimator):
     def backtest(self, y, X=None, *, n_windows, step=None):
         """Fit and forecast at several cut-offs, with simple forecasts beside.
 
-        At each cut-off a clone is fitted to what came before. X may hold values of columns known in advance for the
-        steps behind.
+        At each cut-off a clone is fitted to what came before, in a ``joblib.parallel_config`` context side by side. X
+        may hold values of columns known in advance for the steps behind.
 
         Returns
         -------
@@ -397,8 +397,7 @@ class RNNForecaster(PlainEstimator):
         panel = with_values(read_panel(y))
         values, columns = read_covariates(X, self._named(), panel)
         left_out = [self.horizon + k * step for k in reversed(range(n_windows))]
-        with one_blas_thread:
-            return backtest(lambda *past: clone(self)._fit(*past, columns), panel, values, self.horizon, left_out)
+        return backtest(lambda *past: clone(self)._fit(*past, columns), panel, values, self.horizon, left_out)
 
     def __getstate__(self):
         return pickled_state(to_plain(super().__getstate__()))

@@ -1,10 +1,10 @@
 """Shares of the values of sequences in a prediction."""
 
 import numpy as np
-from joblib import effective_n_jobs
 from sklearn.utils import Bunch
 from sklearn.utils._param_validation import StrOptions, validate_params
 
+from .._core.jobs import n_threads_of
 from .._core.parameters import usable
 from ..estimators._prediction import network_and_thetas
 from ..estimators._validation import check_count, validate_inputs
@@ -263,7 +263,7 @@ def attribute(estimator, X, *, target=None, method="integrated_gradients", basel
     each = [LinearInputs(network, theta, encoder) for theta in thetas]
     attributions = np.zeros(sequences.values.shape)
     error, difference = np.zeros((2, len(sequences)))
-    with ThreadExecutor(effective_n_jobs(usable(estimator, "n_jobs"))) as executor:
+    with ThreadExecutor(n_threads_of(usable(estimator, "n_jobs"))) as executor:
         n_copies = {"occlusion": None, "gradient": 1}.get(method, n_nodes)
         for first, last in _groups(sequences.lengths, each[0].network, n_copies, estimator._max_bytes):
             some, rows = sequences[first:last], slice(sequences.offsets[first], sequences.offsets[last])

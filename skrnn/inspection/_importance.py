@@ -8,6 +8,7 @@ from sklearn.metrics import check_scoring
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import validate_params
 
+from .._core.jobs import side_by_side
 from ..estimators._validation import check_count
 from ..preprocessing import PerStep
 from ..sequences import SequenceArray
@@ -62,6 +63,8 @@ def step_importance(estimator, X, y, *, n_segments=10, n_repeats=5, scoring=None
     has importance NaN. So has that of a network in a pipeline, behind `PerStep` with transformers that put out a column
     for each that they read, like `StandardScaler`.
 
+    In a ``joblib.parallel_config`` context, channels and segments are jobs side by side.
+
     Examples
     --------
     >>> import numpy as np
@@ -78,22 +81,21 @@ def step_importance(estimator, X, y, *, n_segments=10, n_repeats=5, scoring=None
     check_count(n_repeats, "n_repeats")
     scorer, rng = check_scoring(estimator, scoring=scoring), check_random_state(random_state)
     sequences, fixed = _packed(X), _time_channel(estimator)
-
-    def score(sequences):
-        with warnings.catch_warnings():  # of a table whose columns had names
-            warnings.filterwarnings("ignore", "X does not have valid feature names")
-            return scorer(estimator, sequences, y)
-
-    before = score(sequences)
     out = np.full((sequences.n_channels, n_segments, n_repeats), np.nan)
-    for channel in range(sequences.n_channels):
-        if channel == fixed:
-            continue
-        for segment in range(n_segments):
-            for repeat in range(n_repeats):
-                others = _exchanged(sequences, channel, (segment, n_segments), rng.permutation(len(sequences)))
-                out[channel, segment, repeat] = before - score(others)
+    parts = [(c, (s, n_segments)) for c in range(sequences.n_channels) if c != fixed for s in range(n_segments)]
+    orders = [[rng.permutation(len(sequences)) for _ in range(n_repeats)] for _ in parts]
+    with warnings.catch_warnings():  # of a table whose columns had names
+        warnings.filterwarnings("ignore", "X does not have valid feature names")
+        before = scorer(estimator, sequences, y)
+        jobs = [(scorer, estimator, sequences, y, *part, some) for part, some in zip(parts, orders, strict=True)]
+        for (channel, (segment, _)), scores in zip(parts, side_by_side(_scores, jobs), strict=True):
+            out[channel, segment] = before - scores
     return Bunch(importances_mean=out.mean(axis=2), importances_std=out.std(axis=2), importances=out)
+
+
+def _scores(scorer, estimator, sequences, y, channel, part, orders):
+    """The score after each exchange of a channel in a part of the sequences, as orders say."""
+    return np.array([scorer(estimator, _exchanged(sequences, channel, part, order), y) for order in orders])
 
 
 def _time_channel(estimator):
