@@ -26,6 +26,7 @@ from .estimators import (
     SequenceTransformer,
 )
 from .forecasting import RNNForecaster
+from .model_selection import RNNSearchCV
 from .persistence._estimators import load, save
 from .sequences import Sequence, SequenceArray
 
@@ -36,6 +37,7 @@ __all__ = [
     "RNNClassifier",
     "RNNForecaster",
     "RNNRegressor",
+    "RNNSearchCV",
     "Seq2SeqClassifier",
     "Seq2SeqRegressor",
     "Sequence",
@@ -57,7 +59,6 @@ LATER = (
     "export",
     "inspection",
     "interchange",
-    "model_selection",
     "preprocessing",
     "streaming",
     "structure",
