@@ -47,8 +47,8 @@ def check_candidates(estimator, candidates):
     if len(found) > 1:
         both = " and ".join(f"{n!r} for {parameters}" for n, parameters in list(found.items())[:2])
         raise ValueError(
-            f"Candidates are compared after equal shares of max_iter, which must be the same for all; it is {both}. Set "
-            "max_iter of the estimator, and leave it out of param_distributions."
+            f"Candidates are compared after shares of max_iter, which must be the same for all; it is {both}. Set it "
+            "in the estimator, and leave it out of param_distributions."
         )
     return next(iter(found))
 

@@ -5,7 +5,7 @@ from ..callbacks._base import BaseCallback, is_epoch
 STOPPED = set()  # tokens of searches of this process that were interrupted: their threads end after an epoch
 
 
-class Known(Exception):
+class KnownError(Exception):
     """Ends a fit before its first epoch, when the number of its epochs is known."""
 
 
@@ -45,7 +45,7 @@ class Pause(BaseCallback):
         if not is_epoch(context):
             self.n_most = estimator._training.settings.max_iter
             if self.rung is None:
-                raise Known
+                raise KnownError
 
     def on_fit_task_end(self, estimator, context):
         state = estimator._training.state

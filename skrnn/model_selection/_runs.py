@@ -3,7 +3,6 @@
 import copy
 import time
 from dataclasses import dataclass, field
-from numbers import Number
 from traceback import format_exc
 
 from sklearn.base import BaseEstimator
@@ -14,7 +13,7 @@ from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params
 
 from ._candidates import last_step
-from ._pause import Known, Pause
+from ._pause import KnownError, Pause
 
 
 @dataclass(frozen=True)
@@ -117,7 +116,7 @@ def n_most_epochs(work, estimator, train):
     try:
         _, network, given = _front(work, estimator, train, fit_params, Run())
         _train(network, given, pause)
-    except Known:
+    except KnownError:
         return pause.n_most
     except Exception:  # the run will say so
         return None
@@ -171,8 +170,6 @@ def _scores(work, fitted, train, test):
 
 def _failed(work, start, n_test):
     """The result of a fit that has raised an error."""
-    if not isinstance(work.error_score, Number):
-        raise ValueError(f"error_score must be 'raise' or a number, got {work.error_score!r}.")
     scores = work.error_score
     if isinstance(work.scorer, _MultimetricScorer):
         scores = dict.fromkeys(work.scorer._scorers, work.error_score)
