@@ -1,18 +1,21 @@
 """A search in a file: the rungs that are done, and the states of training from which it goes on."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields
 from pathlib import Path
 
 import joblib
 import numpy as np
+from sklearn.base import clone
 
 from .._core.parameters import described
 from .._core.version import __version__
+from ..estimators._description import NOT_OF_THE_RESULT
 from ..persistence._zip import read_archive, write_archive
+from ._candidates import last_step, own_callbacks_of
 from ._runs import DoneRung, Run
 
-KEYS = {"search", "seed", "rungs", "states"}
+KEYS = {"search", "seed", "rungs"}
 
 
 class Record:
@@ -54,41 +57,28 @@ class Record:
                 f"{self.path} is the checkpoint of another search: {', '.join(names)} differ. Restore them, or remove "
                 "the file to start anew."
             )
-        done = self.done = [
-            DoneRung(rung["candidates"], [[_run(*run) for run in runs] for runs in rung["runs"]])
-            for rung in self._content["rungs"]
-        ]
-        for candidate, states in self._content["states"]:
-            runs = done[-1].runs[done[-1].candidates.index(candidate)]
-            runs[:] = [replace(run, state=state) for run, state in zip(runs, states, strict=True)]
+        try:
+            self.done = [
+                DoneRung(rung["candidates"], [[Run(None, *run) for run in runs] for runs in rung["runs"]])
+                for rung in self._content["rungs"]
+            ]
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{self.path} is not the checkpoint of a search: {error}.") from error
 
-    def write(self, going_on):
-        """Keep the rungs that are done, and the states of the candidates that go on."""
+    def write(self):
+        """Keep the rungs that are done, with the states of the candidates that go on."""
         if self.path is None:
             return
-        last = self.done[-1]
-        content = {
-            "search": self._description,
-            "seed": self.seed,
-            "rungs": [
-                {"candidates": rung.candidates, "runs": [[_plain(run) for run in runs] for runs in rung.runs]}
-                for rung in self.done
-            ],
-            "states": [
-                [candidate, [run.state for run in runs]]
-                for candidate, runs in zip(last.candidates, last.runs, strict=True)
-                if candidate in going_on
-            ],
-        }
-        write_archive(self.path, content)
+        rungs = [
+            {"candidates": rung.candidates, "runs": [[_plain(run) for run in runs] for runs in rung.runs]}
+            for rung in self.done
+        ]
+        write_archive(self.path, {"search": self._description, "seed": self.seed, "rungs": rungs})
 
 
 def _plain(run):
-    return [run.n_epochs, run.n_most, run.ended, run.result]
-
-
-def _run(n_epochs, n_most, ended, result):
-    return Run(None, None, n_epochs, n_most, ended, result)
+    """All fields of a run but the pipeline, whose transformers are fitted again."""
+    return [getattr(run, each.name) for each in fields(run) if each.name != "pipeline"]
 
 
 def describe_search(search, candidates, splits, data):
@@ -96,12 +86,15 @@ def describe_search(search, candidates, splits, data):
 
     data : X, y and metadata by name.
     """
-    values = {"estimator": _described(search.estimator), "candidates": [_described(one) for one in candidates]}
+    estimator = clone(search.estimator)
+    names = [name for name in estimator.get_params() if name.rpartition("__")[2] in NOT_OF_THE_RESULT]
+    estimator.set_params(**dict.fromkeys(names))
+    values = {"estimator": _described(estimator), "candidates": [_described(one) for one in candidates]}
     for name in ("factor", "min_resources", "scoring", "error_score", "return_train_score"):
         values[name] = _described(getattr(search, name))
-    values["refit"] = (
-        search.refit if isinstance(search.refit, str) else None
-    )  # the score that candidates are compared by
+    # the score that candidates are compared by
+    values["refit"] = search.refit if isinstance(search.refit, str) else None
+    values["callbacks"] = [callback._fingerprint() for callback in own_callbacks_of(last_step(search.estimator))]
     marks = {"cv": joblib.hash(splits)} | {name: joblib.hash(value, coerce_mmap=True) for name, value in data.items()}
     return values | marks
 

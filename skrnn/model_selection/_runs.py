@@ -2,7 +2,7 @@
 
 import copy
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from traceback import format_exc
 
 from sklearn.base import BaseEstimator
@@ -60,6 +60,14 @@ class DoneRung:
 
     def __iter__(self):
         return zip(self.candidates, self.runs, strict=True)
+
+
+def keep_states(done, going_on):
+    """Forget the states and pipelines that no later rung needs."""
+    for rung in done:
+        for candidate, runs in rung:
+            if rung is not done[-1] or candidate not in going_on:
+                runs[:] = [replace(run, pipeline=None, state=None) for run in runs]
 
 
 class Receiver(BaseEstimator):

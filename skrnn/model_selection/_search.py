@@ -22,12 +22,138 @@ from ._candidates import check_candidates, drawn, with_parameters
 from ._halving import Halving
 from ._pause import STOPPED
 from ._record import Record, describe_search
+from ._results import columns, rows_of, sizes
 from ._rungs import best_of
-from ._runs import Work
+from ._runs import Work, keep_states
+
+FOUND = (
+    *("cv_results_", "multimetric_", "n_splits_", "scorer_", "n_iterations_", "n_candidates_", "n_resources_"),
+    *("best_index_", "best_params_", "best_score_", "best_estimator_", "refit_time_", "feature_names_in_"),
+)
 
 
 class RNNSearchCV(BaseSearchCV):
-    """Search for the best parameters, by successive halving over epochs."""
+    """Search for the best parameters by halving over epochs, in which training goes on where it stopped.
+
+    All candidates are trained for a small share of their epochs, and compared by cross-validation. One in `factor` goes
+    on, for `factor` times as many epochs, and so on until few are left, which train to the end: successive halving
+    [1]_ [2]_. Where candidates are compared is called a rung. A candidate that goes on is not trained anew, but goes
+    on from the state in which it stopped: parameters, memory of the solver, position in the schedule.
+
+    Each candidate has its own full schedule, from the first epoch on: at a rung it is what a fit would be that a
+    callback ends there, bit for bit, and after the last rung what `fit` alone gives with its parameters. Results do
+    not depend on `n_jobs`, nor on who trains: see :ref:`rungs`.
+
+    Parameters
+    ----------
+    estimator : estimator of skrnn, or Pipeline with one as its last step
+        What is searched over; it is cloned, and stays as it is. It must be trained by epochs, so not with the solver
+        "lbfgs". Its `max_iter` is the number of epochs of the last rung, equal for all candidates; with "auto", each
+        has what that means for its parameters and its data.
+    param_distributions : dict or list of dicts
+        Lists of values, or distributions (objects with a method ``rvs``), by name of the parameter, as in
+        `sklearn.model_selection.RandomizedSearchCV`.
+    n_candidates : int or "all"
+        How many candidates are drawn. "all" takes all combinations of lists, so a list of dicts with a value for each
+        parameter gives the candidates themselves.
+    factor : float, default=3
+        One candidate in `factor` goes on, rounded up; above 1. None halves nothing: all are trained to the end.
+    min_resources : int, default=1
+        Epochs of the first rung at least. Rungs with less are left out.
+    scoring : str, callable, list, tuple or dict, default=None
+        As in `sklearn.model_selection.GridSearchCV`. Of several scores, candidates are compared by the one that `refit`
+        names, or by the first.
+    n_jobs : int, default=None
+        How many fits run side by side, in threads; in processes or on a cluster if `joblib.parallel_config` says so,
+        as with ``backend="loky"`` or ``backend="dask"``.
+    refit : bool, str or callable, default=True
+        Whether to fit the best candidate on all data. With several scores, the name of the one that decides. A callable
+        gets `cv_results_` and returns the row to fit.
+    cv : int, cross-validation generator or iterable, default=None
+        How to split, as in `sklearn.model_selection.GridSearchCV`. It is asked once, so all rungs have the same splits.
+    verbose : int, default=0
+        Whether to print a line for each rung.
+    random_state : int, RandomState instance or None, default=None
+        Draws the candidates. The fits have the `random_state` of the estimator.
+    error_score : "raise" or float, default=np.nan
+        Score of a fit that raises an error; it is not trained any further.
+    return_train_score : bool, default=False
+        Whether `cv_results_` contains scores on the training parts, too.
+    checkpoint : str or path-like, default=None
+        File that keeps the rungs that are done, with the states from which training goes on. If it exists, `fit` goes
+        on with it; the search must be the same (but for `n_jobs` and `verbose`), with the same data.
+
+    Attributes
+    ----------
+    cv_results_ : dict of arrays
+        A row for each candidate at each of its rungs, with the columns of `sklearn.model_selection.GridSearchCV` and
+        four more: "iter", the rung; "candidate", its number; "n_resources", the epochs up to this rung (the most of all
+        splits); "n_epochs", those that were trained in the mean, less where training has ended by itself. Times are
+        those since the rung before. Ranks are among all rows.
+    best_estimator_ : estimator
+        The best candidate, fitted on all data, if `refit` says so.
+    best_params_ : dict
+        Its parameters.
+    best_score_ : float
+        Its mean score; not there if `refit` is a callable.
+    best_index_ : int
+        Its row: the best of the last rung, the first of equal ones.
+    n_candidates_ : list of int
+        Candidates at each rung.
+    n_resources_ : list of int
+        Epochs up to each rung.
+    n_iterations_ : int
+        Number of rungs.
+    n_splits_ : int
+        Number of splits.
+    scorer_ : callable or dict
+        What scores.
+    multimetric_ : bool
+        Whether there are several scores.
+    refit_time_ : float
+        Seconds of the fit on all data.
+    classes_ : ndarray
+        Those of `best_estimator_`, of a classifier.
+    n_features_in_ : int
+        That of `best_estimator_`.
+    feature_names_in_ : ndarray of str
+        Those of `best_estimator_`, if X has names.
+
+    See Also
+    --------
+    sklearn.model_selection.RandomizedSearchCV : For all estimators, and without halving.
+    skrnn.callbacks.Checkpoint : Go on with a single fit.
+
+    Notes
+    -----
+    Ctrl-C ends a search: it keeps the rungs that are done, and warns. The best candidate so far is then not fitted on
+    all data. A candidate that diverges ends with the last weights that give finite predictions, and is scored by them.
+
+    References
+    ----------
+    .. [1] K. Jamieson and A. Talwalkar, "Non-stochastic best arm identification and hyperparameter optimization",
+       AISTATS, 2016. :arxiv:`1502.07943`
+    .. [2] L. Li et al., "Hyperband: a novel bandit-based approach to hyperparameter optimization", JMLR 18(185), 2018.
+       :arxiv:`1603.06560`
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from scipy.stats import loguniform
+    >>> from skrnn import RNNClassifier, RNNSearchCV
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(100, 7, 1))
+    >>> y = X.mean(axis=(1, 2)) > 0
+    >>> clf = RNNClassifier(hidden_layer_sizes=8, max_iter=27, random_state=0)
+    >>> space = {"learning_rate_init": loguniform(1e-4, 1e-1)}
+    >>> search = RNNSearchCV(clf, space, n_candidates=9, cv=3, random_state=0).fit(X, y)
+    >>> search.n_candidates_, search.n_resources_
+    ([9, 3], [9, 27])
+    >>> bool(search.best_score_ > 0.8)
+    True
+    >>> bool(search.score(X, y) > 0.8)
+    True
+    """
 
     _parameter_constraints = {
         **BaseSearchCV._parameter_constraints,
@@ -109,7 +235,6 @@ class RNNSearchCV(BaseSearchCV):
         X, y = indexable(X, y)
         params = _check_method_params(X, params=params)
         halving, record, fit_params = self._prepared(X, y, params)
-        done = record.done
         with Parallel(n_jobs=self.n_jobs, prefer="threads") as parallel:
             rungs = halving.rungs(parallel)
             weights = params.get("sample_weight")
@@ -118,11 +243,14 @@ class RNNSearchCV(BaseSearchCV):
             context = self._init_callback_context(max_subtasks=len(rungs) + bool(self.refit))
             context.call_on_fit_task_begin(**seen)
             interrupted = self._climb(halving, rungs, record, parallel, (context, seen))
-        self._take_over(halving, rungs, done)
+        found = self._found(halving, rungs, record.done)
         if interrupted:
             warn_user(interrupted, ConvergenceWarning)
         elif self.refit:
-            self._refit(X, y, fit_params, context, seen)
+            found |= self._refitted(found["best_params_"], X, y, fit_params, context, seen)
+        for name in FOUND:  # those of an earlier search
+            vars(self).pop(name, None)
+        vars(self).update(found)
         context.call_on_fit_task_end(**seen)
         return self
 
@@ -167,7 +295,8 @@ class RNNSearchCV(BaseSearchCV):
                     say(f"Rung {rung.number + 1} of {len(rungs)}: {rung.n_candidates} candidates, {share}")
                 done.append(halving.climb(rung, done, parallel))
                 n_left = rungs[len(done)].n_candidates if len(done) < len(rungs) else 0
-                record.write(halving.going_on(done[-1], n_left))
+                keep_states(done, halving.going_on(done[-1], n_left))
+                record.write()
                 task.call_on_fit_task_end(**seen)
         except KeyboardInterrupt:
             STOPPED.add(halving.work.token)
@@ -180,45 +309,29 @@ class RNNSearchCV(BaseSearchCV):
             )
         return None
 
-    def _take_over(self, halving, rungs, done):
-        """Set the attributes that say how candidates have scored."""
-        n_splits, metric = len(halving.splits), "score"
-        rows = [(rung, candidate, runs) for rung, each in zip(rungs, done, strict=False) for candidate, runs in each]
+    def _found(self, halving, rungs, done):
+        """The attributes that say how candidates have scored, by name."""
+        rows, metric = rows_of(rungs, done), "score"
         results = [run.result for _, _, runs in rows for run in runs]
-        self.multimetric_ = isinstance(results[0]["test_scores"], dict)
-        if self.multimetric_:
+        multimetric = isinstance(results[0]["test_scores"], dict)
+        if multimetric:
             self._check_refit_for_multimetric(results[0]["test_scores"])
             metric = self.refit
-        n_resources = [max(rung.n_epochs(run.n_most) for run in runs) for rung, _, runs in rows]
-        more = {
-            "iter": [rung.number for rung, _, _ in rows],
-            "candidate": [candidate for _, candidate, _ in rows],
-            "n_resources": n_resources,
-            "n_epochs": [np.mean([run.n_epochs for run in runs]) for _, _, runs in rows],
-        }
         parameters = [halving.candidates[candidate] for _, candidate, _ in rows]
-        found = self._format_results(parameters, n_splits, results, more)
-        for name in (
-            "best_index_",
-            "best_score_",
-            "best_params_",
-            "best_estimator_",
-            "refit_time_",
-            "feature_names_in_",
-        ):
-            vars(self).pop(name, None)  # of an earlier search
-        if self.refit or not self.multimetric_:
-            self.best_index_ = self._select_best_index(self.refit, metric, found)
-            self.best_params_ = found["params"][self.best_index_]
-            if not callable(self.refit):
-                self.best_score_ = found[f"mean_test_{metric}"][self.best_index_]
+        table = self._format_results(parameters, len(halving.splits), results, columns(rows))
         scorer = halving.work.scorer
-        self.scorer_ = scorer._scorers if isinstance(scorer, _MultimetricScorer) else scorer
-        self.n_splits_, self.n_iterations_, self.cv_results_ = n_splits, len(done), found
-        self.n_candidates_ = [rung.n_candidates for rung in rungs[: len(done)]]
-        self.n_resources_ = [
-            max(n for n, row in zip(n_resources, rows, strict=True) if row[0] is rung) for rung in rungs[: len(done)]
-        ]
+        found = {
+            "cv_results_": table,
+            "multimetric_": multimetric,
+            "n_splits_": len(halving.splits),
+            "scorer_": scorer._scorers if isinstance(scorer, _MultimetricScorer) else scorer,
+        }
+        if self.refit or not multimetric:
+            best = found["best_index_"] = self._select_best_index(self.refit, metric, table)
+            found["best_params_"] = table["params"][best]
+            if not callable(self.refit):
+                found["best_score_"] = table[f"mean_test_{metric}"][best]
+        return found | sizes(table)
 
     @staticmethod
     def _select_best_index(refit, refit_metric, results):
@@ -228,16 +341,16 @@ class RNNSearchCV(BaseSearchCV):
         last = np.flatnonzero(results["iter"] == results["iter"].max())
         return last[best_of(results[f"mean_test_{refit_metric}"][last], 1)[0]]
 
-    def _refit(self, X, y, fit_params, context, seen):
-        """Fit the best candidate on all data."""
-        best = with_parameters(self.estimator, self.best_params_)
+    def _refitted(self, parameters, X, y, fit_params, context, seen):
+        """The attributes of the fit of the best candidate on all data, by name."""
+        best = with_parameters(self.estimator, parameters)
         task = context.subcontext(task_name="refit-with-best-params")
         with task.propagate_callback_context(best):
             task.call_on_fit_task_begin(**seen)
             start = time.time()
             best.fit(X, y, **fit_params)
-            self.refit_time_ = time.time() - start
-        self.best_estimator_ = best
+            found = {"best_estimator_": best, "refit_time_": time.time() - start}
         if hasattr(best, "feature_names_in_"):
-            self.feature_names_in_ = best.feature_names_in_
+            found["feature_names_in_"] = best.feature_names_in_
         task.call_on_fit_task_end(**seen)
+        return found

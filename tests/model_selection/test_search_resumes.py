@@ -51,8 +51,7 @@ ESTIMATORS = {
 }
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
-@pytest.mark.parametrize("name", ESTIMATORS)
+@pytest.mark.parametrize(("name", "number"), [("plain", 0), ("plain", 1), *((name, 2) for name in ESTIMATORS)])
 def test_a_resumed_search_is_the_uninterrupted_one(name, number, tmp_path, monkeypatch):
     path, estimator = tmp_path / "search.skrnn", ESTIMATORS[name]
     search = RNNSearchCV(estimator, RATES, **HOW, factor=2, checkpoint=path)
@@ -62,7 +61,7 @@ def test_a_resumed_search_is_the_uninterrupted_one(name, number, tmp_path, monke
             search.fit(X, Y)
     assert path.exists() == (number > 0)
     search.fit(X, Y)
-    assert search.n_candidates_ == [9, 5, 3, 2]
+    assert search.n_candidates_ == [5, 3, 2]
     if estimator.random_state is not None:
         same_results(search, clone(search).set_params(checkpoint=None).fit(X, Y))
     crash_in_rung(monkeypatch, 0)
@@ -134,9 +133,9 @@ def test_ctrl_c_keeps_the_rungs_that_are_done(tmp_path, monkeypatch):
     search = clone(whole).set_params(checkpoint=tmp_path / "search.skrnn")
     with monkeypatch.context() as patched:
         crash_in_rung(patched, 2, KeyboardInterrupt)
-        with pytest.warns(ConvergenceWarning, match="interrupted by user: the results are those of 2 of 4 rungs"):
+        with pytest.warns(ConvergenceWarning, match="interrupted by user: the results are those of 2 of 3 rungs"):
             search.fit(X, Y)
-    assert search.n_candidates_ == [9, 5]
+    assert search.n_candidates_ == [5, 3]
     assert search.best_params_ in search.cv_results_["params"]
     assert not hasattr(search, "best_estimator_")
     same_results(search.fit(X, Y), whole)
@@ -151,7 +150,7 @@ def test_ctrl_c_within_an_epoch_does_not_count_as_a_fit(monkeypatch):
 
     def interrupted(self, *arguments):
         calls.append(1)
-        if len(calls) == 9 * 2 * 3 + 4:  # in the second epoch of the second rung
+        if len(calls) == 5 * 2 * 3 + 4:  # in the second epoch of the second rung
             signal.raise_signal(signal.SIGINT)
         return run(self, *arguments)
 
@@ -159,7 +158,7 @@ def test_ctrl_c_within_an_epoch_does_not_count_as_a_fit(monkeypatch):
     search = RNNSearchCV(CLF, RATES, **HOW)
     with pytest.warns(ConvergenceWarning, match="1 of 2 rungs"):
         search.fit(X, Y)
-    calls[:] = [1] * 50
+    calls[:] = [1] * 20
     with pytest.raises(KeyboardInterrupt):  # nothing is reached
         search.fit(X, Y)
 
