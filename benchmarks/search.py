@@ -1,7 +1,7 @@
 """``RNNSearchCV``: what it costs against ``GridSearchCV``, and what halving finds against a random search.
 
 *Cost*: 16 candidates of one structure (learning rates and penalties) on scikit-learn's digits, an image as a sequence
-of 8 rows, two folds, 20 epochs, no refit. ``GridSearchCV(n_jobs=2)`` has two processes of loky, which are started
+of 8 rows, two folds, 12 epochs, no refit. ``GridSearchCV(n_jobs=2)`` has two processes of loky, which are started
 before the timing ("warm") or within it ("cold"), as in a program that runs one search; ``RNNSearchCV`` has two threads.
 *all epochs*: without halving (``factor=None``), so both train the same, and all scores must be equal to the last digit.
 
@@ -69,7 +69,7 @@ def searches(n_images, n_epochs):
 
 def cost(quick):
     """The table of seconds, and its goals."""
-    ways = searches(300, 5) if quick else searches(1797, 20)
+    ways = searches(300, 5) if quick else searches(1797, 12)
     for way in searches(200, 1).values():  # loads kernels
         way()
     seconds, scores = {name: [] for name in ways}, {}

@@ -5,7 +5,6 @@ from dataclasses import fields
 from pathlib import Path
 
 import joblib
-import numpy as np
 from sklearn.base import clone
 
 from .._core.parameters import described
@@ -16,6 +15,7 @@ from ._candidates import last_step, own_callbacks_of
 from ._runs import DoneRung, Run
 
 KEYS = {"search", "seed", "rungs"}
+PARAMETERS = "factor", "min_resources", "scoring", "error_score", "return_train_score"  # that results depend on
 
 
 class Record:
@@ -82,30 +82,30 @@ def _plain(run):
 
 
 def describe_search(search, candidates, splits, data):
-    """Description of a search, in plain values: what a run must have in common with the one that it goes on from.
+    """Description of a search, as text: what a run must have in common with the one that it goes on from.
 
     data : X, y and metadata by name.
     """
     estimator = clone(search.estimator)
     names = [name for name in estimator.get_params() if name.rpartition("__")[2] in NOT_OF_THE_RESULT]
     estimator.set_params(**dict.fromkeys(names))
-    values = {"estimator": _described(estimator), "candidates": [_described(one) for one in candidates]}
-    for name in ("factor", "min_resources", "scoring", "error_score", "return_train_score"):
-        values[name] = _described(getattr(search, name))
+    values = {"estimator": estimator, "candidates": candidates}
+    values |= {name: getattr(search, name) for name in PARAMETERS}
     # the score that candidates are compared by
     values["refit"] = search.refit if isinstance(search.refit, str) else None
     values["callbacks"] = [callback._fingerprint() for callback in own_callbacks_of(last_step(search.estimator))]
     marks = {"cv": joblib.hash(splits)} | {name: joblib.hash(value, coerce_mmap=True) for name, value in data.items()}
-    return values | marks
+    return {name: repr(_described(value)) for name, value in values.items()} | marks
 
 
 def _described(value):
-    """What a parameter means, in plain values; functions by their names, since they have no other description."""
+    """What a parameter means; functions by their names, since they have no other description."""
     if isinstance(value, Mapping):
         return {str(name): _described(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_described(item) for item in value]
     if hasattr(value, "__qualname__"):
         return f"{value.__module__}.{value.__qualname__}"
-    value = described(value)
-    return repr(value) if isinstance(value, float) and np.isnan(value) else value
+    if hasattr(value, "get_params"):
+        return [type(value).__qualname__, _described(value.get_params(deep=False))]
+    return described(value)

@@ -91,24 +91,20 @@ def advance(work, estimator, train, test, run, rung):
 
     estimator : a clone with the parameters of the candidate; train, test : the split.
     """
-    start = time.time()
-    fit_params, pause = (
-        _check_method_params(work.X, params=work.fit_params, indices=train),
-        Pause(rung, run, work.token),
-    )
+    start, error = time.time(), None
+    fit_params = _check_method_params(work.X, params=work.fit_params, indices=train)
+    pause = Pause(rung, run, work.token)
     try:
         pipeline, network, given = _front(work, estimator, train, fit_params, run)
         _train(network, given, pause)
     except Exception:
         if work.error_score == "raise" and not pause.interrupted:
             raise
-        failed = Run(ended=True, result=_failed(work, start, len(test)))
-    else:
-        failed = None
-    if pause.interrupted:
+        error = format_exc()
+    if pause.interrupted:  # the fit itself keeps what it has reached
         raise KeyboardInterrupt
-    if failed:
-        return failed
+    if error is not None:
+        return Run(ended=True, result=_failed(work, error, time.time() - start, len(test)))
     fit_time = time.time() - start
     fitted = network if pipeline is None else _with_last_step(pipeline, network)
     result = {"fit_error": None, "fit_time": fit_time, "n_test_samples": len(test)}
@@ -176,12 +172,12 @@ def _scores(work, fitted, train, test):
     return scores
 
 
-def _failed(work, start, n_test):
+def _failed(work, error, fit_time, n_test):
     """The result of a fit that has raised an error."""
     scores = work.error_score
     if isinstance(work.scorer, _MultimetricScorer):
         scores = dict.fromkeys(work.scorer._scorers, work.error_score)
-    result = {"fit_error": format_exc(), "fit_time": time.time() - start, "score_time": 0.0, "n_test_samples": n_test}
+    result = {"fit_error": error, "fit_time": fit_time, "score_time": 0.0, "n_test_samples": n_test}
     result["test_scores"] = scores
     if work.return_train_score:
         result["train_scores"] = scores

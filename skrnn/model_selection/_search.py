@@ -114,8 +114,6 @@ class RNNSearchCV(BaseSearchCV):
         Seconds of the fit on all data.
     classes_ : ndarray
         Those of `best_estimator_`, of a classifier.
-    n_features_in_ : int
-        That of `best_estimator_`.
     feature_names_in_ : ndarray of str
         Those of `best_estimator_`, if X has names.
 

@@ -13,9 +13,10 @@ from scipy.stats import loguniform
 from searches import CLF, FOLDS, RATES, X, Y, mark, same_results
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.impute import SimpleImputer
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import FunctionTransformer
 
 import skrnn
 from skrnn import RNNSearchCV
@@ -77,14 +78,16 @@ def test_candidates_that_were_drawn_without_a_seed(tmp_path):
 
 
 def test_pipelines_fit_their_transformers_again(tmp_path, monkeypatch):
-    pipe = make_pipeline(PerStep(StandardScaler()), CLF)
+    pipe = make_pipeline(PerStep(FunctionTransformer(np.tanh)), PerStep(SimpleImputer()), CLF)
     rates = {f"rnnclassifier__{name}": values for name, values in RATES.items()}
     search = RNNSearchCV(pipe, rates, **HOW, checkpoint=tmp_path / "search.skrnn")
     with monkeypatch.context() as patched:
         crash_in_rung(patched, 1)
         with pytest.raises(CrashError):
             search.fit(X, Y)
-    same_results(search.fit(X, Y), clone(search).set_params(checkpoint=None).fit(X, Y))
+    whole = clone(search).set_params(checkpoint=None).fit(X, Y)
+    crash_in_rung(monkeypatch, 0)
+    same_results(search.fit(X, Y), whole)
 
 
 @pytest.mark.parametrize(
