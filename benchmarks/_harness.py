@@ -39,6 +39,7 @@ SECTIONS = {
     "grid_search": "Grid search on threads",
     "distributed_plan": "Plan for many machines",
     "several_networks": "Several networks",
+    "search": "Searches",
     "memory": "Peak memory of a fit",
     "long": "Long sequences, and more than memory",
     "c_step": "Steps in C",

@@ -27,6 +27,7 @@ from .estimators import (
     SequenceTransformer,
 )
 from .forecasting import RNNForecaster
+from .model_selection import RNNSearchCV
 from .persistence._estimators import load, save
 from .sequences import Sequence, SequenceArray
 
@@ -38,6 +39,7 @@ __all__ = [
     "RNNClassifier",
     "RNNForecaster",
     "RNNRegressor",
+    "RNNSearchCV",
     "Seq2SeqClassifier",
     "Seq2SeqRegressor",
     "Sequence",
@@ -60,7 +62,6 @@ LATER = (
     "export",
     "inspection",
     "interchange",
-    "model_selection",
     "preprocessing",
     "streaming",
     "structure",

@@ -137,7 +137,7 @@ class TimeBlockSplit(BaseCrossValidator):
 def _checked_times(groups, gap):
     times = np.asarray(groups)
     if times.ndim == 1 and times.dtype.kind == "O":  # dates with a time zone or of Python, periods
-        from .sequences._times import converted  # noqa: PLC0415 (brings pandas)
+        from ..sequences._times import converted  # noqa: PLC0415 (brings pandas)
 
         times = converted(times, numbered=not _is_duration(gap))
     if times.ndim != 1 or times.dtype.kind not in "iufmM":

@@ -1,0 +1,67 @@
+"""What stops a fit at a rung, and lets it go on from there."""
+
+from ..callbacks._base import BaseCallback, is_epoch
+
+STOPPED = set()  # tokens of searches of this process that were interrupted: their threads end after an epoch
+
+
+class KnownError(Exception):
+    """Ends a fit before its first epoch, when the number of its epochs is known."""
+
+
+class Pause(BaseCallback):
+    """Ends a fit where a rung says, with the state of training by which a later fit goes on.
+
+    It stands behind all others, so that the state has what they remember.
+
+    Parameters
+    ----------
+    rung : Rung or None
+        None ends the fit before its first epoch.
+    run : Run
+        What is reached before, whose state the fit goes on from.
+    token : str
+        Of the search.
+
+    Attributes
+    ----------
+    state : dict or None
+        The state of training that is reached, in plain values.
+    n_epochs, n_most : int
+        Epochs that are over, and all of this fit.
+    ended, interrupted : bool
+        Whether training has come to its end by itself; whether the user has ended it.
+    """
+
+    def __init__(self, rung, run, token):
+        self.rung, self.state, self.token = rung, run.state, token
+        self.ended = self.interrupted = self._paused = False
+
+    def training_state(self, estimator, fingerprint):
+        """Find the state of training from which `fit` goes on."""
+        return self.state
+
+    def on_fit_task_begin(self, estimator, context):
+        if not is_epoch(context):
+            self.n_most = estimator._training.settings.max_iter
+            if self.rung is None:
+                raise KnownError
+
+    def on_fit_task_end(self, estimator, context):
+        state = estimator._training.state
+        if not is_epoch(context):
+            if not self._paused:  # else the state has been told that this is the end
+                self._reach(state)
+            self.interrupted |= estimator._training.interrupted
+            return False
+        if self.token in STOPPED:
+            self.interrupted = True
+            return True
+        # the last epoch ends by itself, with the warnings of a fit that has not converged
+        self._paused = not state.ended and self.rung.n_epochs(self.n_most) <= state.n_epochs < self.n_most
+        if self._paused:
+            self._reach(state)
+        return self._paused
+
+    def _reach(self, state):
+        self.state, self.n_epochs, self.ended = state.to_plain(), state.n_epochs, state.ended
