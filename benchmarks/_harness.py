@@ -38,6 +38,7 @@ SECTIONS = {
     "cold_start": "Import and first fit",
     "grid_search": "Grid search on threads",
     "several_networks": "Several networks",
+    "distributed": "Clusters",
     "memory": "Peak memory of a fit",
     "long": "Long sequences, and more than memory",
     "c_step": "Steps in C",
