@@ -76,9 +76,13 @@ class Fleet:
         self._places = Places(offsets_of(n_rows), list(self._owners), n_channels, dtype)
 
     async def _place(self, numbers):
-        numbers = list(numbers)
-        futures = await self._partitions.keep(self.client, self.name, numbers, sorted(self._workers))
-        return [await future for future in futures]  # in their order, so that of several errors the first is raised
+        """Bring the parts with these numbers to workers, so few at a time that these do not hold many in memory."""
+        numbers, kept = list(numbers), []
+        while len(kept) < len(numbers):
+            few = numbers[len(kept) : len(kept) + 2 * max(1, sum(self._workers.values()))]
+            futures = await self._partitions.keep(self.client, self.name, few, sorted(self._workers))
+            kept += [await future for future in futures]  # in their order: of several errors the first is raised
+        return kept
 
     def rows(self, rows):
         """The values of some rows of all steps, one range after the other."""

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from ..network.data import StreamedData
+from ..network.data import SHARES, StreamedData
+from ..network.plan import Stretch
 from ..network.shards import ShardResult, ThreadExecutor
 from ..sequences import SequenceArray
 from ..sequences._layout import offsets_of
-from ._ranges import Rows
+from ._ranges import Rows, put
 from ._worker import HeldData, Recipe, Shards
 
 
@@ -63,9 +64,21 @@ def far_sequences(fleet, kept):
 
 
 class FarData(StreamedData):
-    """Sequences that are encoded when they are read, the first part of which workers keep."""
+    """Sequences that are encoded when they are read, the first part of which workers keep.
 
-    _recipe = None
+    Parameters
+    ----------
+    parts, offsets, encoder, dtype, target, weight, target_offsets
+        See `StreamedData`.
+    max_bytes : int
+        Of which sequences that are kept at hand may take a part.
+    """
+
+    _recipe = _at_hand = None
+
+    def __init__(self, parts, offsets, encoder, dtype, target, weight, max_bytes, target_offsets=None):
+        super().__init__(parts, offsets, encoder, dtype, target, weight, target_offsets)
+        self._most = max_bytes // SHARES
 
     def executor(self, n_threads):
         """What runs shards: the workers, and for predictions threads of this process."""
@@ -85,29 +98,41 @@ class FarData(StreamedData):
             self._recipe = Recipe(*what, self._encoder, HeldData(self))
         return self._recipe
 
+    def keep_at_hand(self, indices):
+        """Fetch sequences once, if there is memory for them."""
+        if self._at_hand is None and int(self.lengths[indices].sum()) * self.step_bytes <= self._most:
+            values, begins = self.read(Stretch.whole(self, indices))
+            places = np.full(len(self.lengths), -1)
+            places[indices] = begins
+            self._at_hand = values, places
+
     def read(self, stretch):
         """See `StreamedData.read`; the rows that workers have are fetched at once."""
-        n_far = len(self._parts[0])
-        if (stretch.sequences >= n_far).all():
+        sequences, n_far = stretch.sequences, len(self._parts[0])
+        if self._at_hand is not None and (self._at_hand[1][sequences] >= 0).all():
+            values, places = self._at_hand
+            return values, places[sequences] + stretch.first_steps
+        if (sequences >= n_far).all():
             return super().read(stretch)
-        sequences = stretch.sequences
-        near = sequences >= n_far
-        begins, ends = self.offsets[sequences], self.offsets[sequences + 1]
+        begins, ends, first_steps = self.offsets[sequences], self.offsets[sequences + 1], stretch.first_steps
         if self._encoder.sees_one_step:
-            begins = begins + stretch.first_steps
-            ends = begins + stretch.lengths
-        gathered, first = [], self._parts[0].offsets[-1]
-        far = self._parts[0].values.read(Rows(begins[~near], ends[~near]))
-        place = 0
-        for begin, end, is_near in zip(begins.tolist(), ends.tolist(), near.tolist(), strict=True):
-            if is_near:
-                gathered.append(self._parts[1].values[begin - first : end - first])
-            else:
-                gathered.append(far[place : place + end - begin])
-                place += end - begin
-        offsets = offsets_of(ends - begins)
-        encoded = self._encoder.encode(SequenceArray(np.concatenate(gathered), offsets), self.dtype)
-        return encoded, offsets[:-1] + (0 if self._encoder.sees_one_step else stretch.first_steps)
+            begins = begins + first_steps
+            ends, first_steps = begins + stretch.lengths, 0
+        gathered, offsets = self._gathered(Rows(begins, ends), sequences < n_far)
+        return self._encoder.encode(SequenceArray(gathered, offsets), self.dtype), offsets[:-1] + first_steps
+
+    def _gathered(self, rows, is_far):
+        """Values of ranges of rows, one after the other, some of which workers have; and where each begins."""
+        offsets = rows.offsets
+        fetched = self._parts[0].values.read(rows.take(is_far))
+        if is_far.all():
+            return fetched, offsets
+        near, first = self._parts[1].values, self._parts[0].offsets[-1]
+        out = np.empty((int(offsets[-1]), near.shape[1]), np.result_type(fetched, near))
+        put(fetched, np.flatnonzero(is_far), offsets, out)
+        for k in np.flatnonzero(~is_far).tolist():
+            out[offsets[k] : offsets[k + 1]] = near[rows.begins[k] - first : rows.ends[k] - first]
+        return out, offsets
 
 
 class FleetExecutor(ThreadExecutor):

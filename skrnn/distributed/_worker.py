@@ -1,8 +1,9 @@
 """What a worker does for a fit: it keeps parts of the sequences, and takes shards forward and back.
 
-Its parts are files in its local directory, which it maps into memory, so that they may be larger than that. Workers
-give each other the sequences that a shard has of several parts. All goes through a handler, as in Dask's own shuffle,
-so that there are no connections that Dask does not know of.
+Its parts are files in its local directory, of which it reads what it needs, so that they may be larger than memory.
+They are not mapped: what is mapped counts as memory of a process, for which Dask would end it. Workers give each other
+the sequences that a shard has of several parts. All goes through a handler, as in Dask's own shuffle, so that there are
+no connections that Dask does not know of.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import copy
 import shutil
 import tempfile
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
@@ -83,6 +85,36 @@ class HeldData(StreamedData):
         return self._held, self._places[stretch.sequences] + stretch.first_steps
 
 
+class Part:
+    """Rows in a file.
+
+    Parameters
+    ----------
+    path : Path
+    values : ndarray of shape (n_rows, n_channels)
+    """
+
+    def __init__(self, path, values):
+        values.tofile(path)
+        self._dtype, self._row_bytes = values.dtype, values.shape[1] * values.itemsize
+        self._file, self._lock = path.open("rb", buffering=0), Lock()
+
+    def close(self):
+        """Close the file."""
+        self._file.close()
+
+    def read(self, begin, out):
+        """Fill `out` with rows from `begin` on."""
+        room = out if out.dtype == self._dtype else np.empty(out.shape, self._dtype)
+        left = memoryview(room.view(np.uint8).reshape(-1))
+        with self._lock:
+            self._file.seek(begin * self._row_bytes)
+            while left:
+                left = left[self._file.readinto(left) :]
+        if room is not out:
+            out[:] = room
+
+
 class Keeper(WorkerPlugin):
     """Keeps parts of the sequences of a fit on a worker, and works on shards.
 
@@ -107,14 +139,14 @@ class Keeper(WorkerPlugin):
         worker.handlers.pop(self.name, None)
         if self._programs is not None:
             self._programs.close()
+        for part in self.parts.values():
+            part.close()
         self.parts, self._programs = {}, None
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def keep(self, number, values):
         """Keep the rows of a part."""
-        path = self._folder / f"{number}.npy"
-        np.save(path, values)
-        self.parts[number] = np.load(path, mmap_mode="r") if len(values) else values
+        self.parts[number] = Part(self._folder / str(number), values)
         return self._worker.address
 
     # ------------------------------------------------------------------------------------------------------- messages
@@ -165,7 +197,7 @@ class Keeper(WorkerPlugin):
         place = 0
         for k, begin, end in zip(part.tolist(), rows.begins.tolist(), rows.ends.tolist(), strict=True):
             first = int(self._places.firsts[k])
-            out[place : place + end - begin] = self.parts[k][begin - first : end - first]
+            self.parts[k].read(begin - first, out[place : place + end - begin])
             place += end - begin
         return out
 

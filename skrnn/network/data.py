@@ -83,12 +83,15 @@ class Data:
         offsets = parts[0].offsets if len(parts) == 1 else offsets_of(np.concatenate([part.lengths for part in parts]))
         dtype = np.dtype(dtype)
         if parts[0]._far is not None:
-            return parts[0]._far(parts, offsets, encoder, dtype, target, weight, target_offsets)
+            return parts[0]._far(parts, offsets, encoder, dtype, target, weight, max_bytes, target_offsets)
         if SHARES * int(offsets[-1]) * encoder.n_columns * dtype.itemsize > max_bytes:
             return StreamedData(parts, offsets, encoder, dtype, target, weight, target_offsets)
         encoded = [encoder.encode(part, dtype) for part in parts]
         values = encoded[0] if len(parts) == 1 else np.concatenate(encoded)
         return Data(values, offsets, target, weight, target_offsets)
+
+    def keep_at_hand(self, indices):
+        """Know that the sequences `indices` are read again and again."""
 
     @cached_property
     def largest(self):

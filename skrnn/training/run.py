@@ -124,6 +124,7 @@ class Training:
         self.objective = self._objective(network, executor)
         validate = None
         if len(held_out):
+            data.keep_at_hand(held_out)
 
             def validate(theta):
                 return self.score(self._predictor(theta), held_out)
