@@ -2,8 +2,8 @@
 
 Steps are those of an LSTM of 128 units on batches of 256 sequences of 100 steps and 8 channels; workers are processes
 of one thread. Fits take turns, and a step is a part of an epoch, so what comes before the first is not in it; the
-overhead is that of a whole fit, which takes a minute. CPU time is that of the client, which adds gradients while workers
-wait, and of the busiest worker; it holds on a busy machine, too, but for what processes do while they wait.
+overhead is that of a whole fit, which takes a minute. CPU time is that of the client, which adds gradients while
+workers wait, and of the busiest worker; it holds on a busy machine, too, but for what processes do while they wait.
 """
 
 import os
