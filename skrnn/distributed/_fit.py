@@ -23,8 +23,8 @@ def fit(
     """Fit an estimator on the workers of a Dask cluster, to the bits of ``estimator.fit``.
 
     Each worker keeps a part of the sequences, in files of its local directory. The shards of a mini-batch, which on one
-    machine are the work of threads, are taken forward and back on the workers; their gradients come back as they are,
-    and are added here in the order of ``fit``. So the result does not depend on how many workers there are, on the
+    machine are the work of threads, are taken forward and back on the workers; their gradients come back, and are added
+    in the order of ``fit``. So the result does not depend on how many workers there are, on the
     partitions, or on workers that are lost or come late; it is an ordinary estimator, which knows nothing of Dask.
 
     Parameters

@@ -128,8 +128,11 @@ class Fleet:
                 if not _is_done(answer):
                     self._note(owner, answer)
                     continue
-                for task, loss, gradient, carry in zip(tasks, *answer["result"], strict=True):
-                    visit(task.number, loss, gradient, carry)
+                losses, gradients, carries = answer["result"]
+                for k, task in enumerate(
+                    tasks
+                ):  # of the first shards of a batch there is the sum, in the row of the first
+                    visit(task.number, losses[k], gradients[k] if k < len(gradients) else None, carries[k])
                 done = {task.number for task in tasks}
                 left, n_done = [task for task in left if task.number not in done], n_done + 1
             since = await self._recover(since, n_done, len(shares))
@@ -225,14 +228,13 @@ def _is_done(answer):
 
 
 def _shared_out(tasks, workers, lengths):
-    """For each worker its tasks: the longest first, each to the worker that will have done it first."""
+    """For each worker its tasks: neighbours, so many that all workers are done at about the same time."""
     if not workers:
         return {}
-    work = dict.fromkeys(workers, 0.0)
+    addresses, threads = sorted(workers), np.cumsum([workers[address] for address in sorted(workers)])
+    steps = np.array([lengths[task.sequences].sum() for task in tasks])
+    middle = (np.cumsum(steps) - steps / 2) / steps.sum()
     shares = {}
-    for task in sorted(tasks, key=lambda task: -int(lengths[task.sequences].sum())):
-        steps = int(lengths[task.sequences].sum())
-        address = min(workers, key=lambda each: ((work[each] + steps) / workers[each], each))
-        work[address] += steps
-        shares.setdefault(address, []).append(task)
+    for task, which in zip(tasks, np.searchsorted(threads / threads[-1], middle).tolist(), strict=True):
+        shares.setdefault(addresses[which], []).append(task)
     return shares

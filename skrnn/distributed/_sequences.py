@@ -161,7 +161,8 @@ class FleetExecutor(ThreadExecutor):
         batch, results = first.batch, [None] * len(tasks)
 
         def visit(number, loss, gradient, carry):
-            batch.gradients.rows[number] = gradient
+            # a gradient that is in the sum of another row must add nothing: +0 would make a +0 of -0
+            batch.gradients.rows[number] = -0.0 if gradient is None else gradient
             results[number] = ShardResult(loss, carry)
 
         own_share = None if batch.own_share is None else int(batch.own_share[0])

@@ -237,7 +237,9 @@ class _Programs:
     """
 
     def __init__(self, recipe, n_threads):
-        from ..training.back_propagation import BackPropagation, Batch  # noqa: PLC0415 (only workers run shards)
+        from ..kernels.minibatches import N_NUMBERS, sum_shards  # noqa: PLC0415 (only workers run shards)
+        from ..kernels.program import Instruction, Number, Program  # noqa: PLC0415
+        from ..training.back_propagation import BackPropagation, Batch  # noqa: PLC0415
 
         self._encoder, self._data = recipe.encoder, copy.copy(recipe.data)  # in one process workers are given the same
         network = Network(recipe.structure, recipe.n_held)
@@ -246,6 +248,9 @@ class _Programs:
         n_threads = min(n_threads, recipe.n_shards)
         self._crew = Crew(lambda theta: None, [BackPropagation(*what) for _ in range(n_threads)])
         self._executor = ThreadExecutor(n_threads)
+        self._n_shards = np.zeros(1, np.int64)
+        what = self._batch.gradients.rows, Number(self._n_shards), self._batch.losses, np.zeros(N_NUMBERS)
+        self._sum = Program([Instruction("sum shards", sum_shards, what)])  # as `Objective.gather` begins
 
     def close(self):
         """End the threads."""
@@ -257,7 +262,7 @@ class _Programs:
 
     def run(self, shards, sequences, values, offsets):
         """Losses, rows of packed gradients, and last states of shards, whose sequences have these values."""
-        from ..kernels.minibatches import TOTAL  # noqa: PLC0415
+        from ..kernels.minibatches import TOTAL  # noqa: PLC0415 (brings the compiler)
 
         batch, encoded = self._batch, self._encoder.encode(SequenceArray(values, offsets), self._data.dtype)
         self._data.hold(sequences, encoded, offsets)
@@ -269,5 +274,14 @@ class _Programs:
         if tasks[0].seed is not None:
             batch.keys.draw(tasks[0].seed)
         results = self._executor.run(self._crew, None, tasks, len(tasks))
-        n = len(tasks)
-        return [result.loss for result in results], batch.gradients.rows[:n].copy(), [one.carry for one in results]
+        losses, carries = [result.loss for result in results], [result.carry for result in results]
+        return losses, self._gradients([task.number for task in shards.tasks]), carries
+
+    def _gradients(self, numbers):
+        """Packed gradients of shards with these numbers in the batch; of the first ones their sum alone, in a row."""
+        n, rows = len(numbers), self._batch.gradients.rows
+        if numbers != list(range(n)):
+            return rows[:n].copy()
+        self._n_shards[0] = n
+        self._sum.run()
+        return rows[:1].copy()
