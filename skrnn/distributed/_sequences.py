@@ -74,15 +74,17 @@ class FarData(StreamedData):
         Of which sequences that are kept at hand may take a part.
     """
 
-    _recipe = _at_hand = None
+    is_far = True
+    drawn_by = None  # an `Augmenter` that changes sequences on their way to shards, with its seed and epoch
+    _at_hand = None
 
     def __init__(self, parts, offsets, encoder, dtype, target, weight, max_bytes, target_offsets=None):
         super().__init__(parts, offsets, encoder, dtype, target, weight, target_offsets)
-        self._most = max_bytes // SHARES
+        self._most, self._recipes = max_bytes // SHARES, []  # the latter is shared with copies
 
     def executor(self, n_threads):
         """What runs shards: the workers, and for predictions threads of this process."""
-        return FleetExecutor(n_threads, self)
+        return FleetExecutor(n_threads)
 
     @property
     def fleet(self):
@@ -94,9 +96,11 @@ class FarData(StreamedData):
         n_shards, reads_own = len(worker.batch.losses), worker.batch.own_share is not None
         network = worker.network
         what = network.structure, network.n_held, worker.loss, worker.room, worker.mode, reads_own, n_shards
-        if self._recipe is None or not all(a is b or a == b for a, b in zip(self._recipe[:-2], what, strict=True)):
-            self._recipe = Recipe(*what, self._encoder, HeldData(self))
-        return self._recipe
+        for recipe in self._recipes:
+            if all(a is b or a == b for a, b in zip(recipe[:-2], what, strict=True)):
+                return recipe
+        self._recipes.append(Recipe(*what, self._encoder, HeldData(self)))
+        return self._recipes[-1]
 
     def keep_at_hand(self, indices):
         """Fetch sequences once, if there is memory for them."""
@@ -136,17 +140,7 @@ class FarData(StreamedData):
 
 
 class FleetExecutor(ThreadExecutor):
-    """Runs shards of training on workers, those of predictions on threads of this process.
-
-    Parameters
-    ----------
-    n_threads : int
-    data : FarData
-    """
-
-    def __init__(self, n_threads, data):
-        super().__init__(n_threads)
-        self._data = data
+    """Runs shards of training on workers, those of predictions on threads of this process."""
 
     def run(self, crew, theta, tasks, n_workers):
         """See `Executor`."""
@@ -166,6 +160,7 @@ class FleetExecutor(ThreadExecutor):
             results[number] = ShardResult(loss, carry)
 
         own_share = None if batch.own_share is None else int(batch.own_share[0])
-        shards = Shards(batch.packed.memory.copy(), float(batch.numbers[TOTAL]), own_share, tasks)
-        self._data.fleet.run(self._data.recipe(first), shards, visit)
+        data = first.data
+        shards = Shards(batch.packed.memory.copy(), float(batch.numbers[TOTAL]), own_share, data.drawn_by, tasks)
+        data.fleet.run(data.recipe(first), shards, visit)
         return results

@@ -58,11 +58,15 @@ class Recipe(NamedTuple):
 
 
 class Shards(NamedTuple):
-    """Shards of a batch for one worker: packed parameters and numbers as in `Batch`, and a `ShardTask` for each."""
+    """Shards of a batch for one worker: packed parameters and numbers as in `Batch`, and a `ShardTask` for each.
+
+    drawn_by : an `Augmenter` that changes the sequences, with its seed and epoch, or None
+    """
 
     packed: np.ndarray
     total: float
     own_share: int | None
+    drawn_by: tuple | None
     tasks: list
 
 
@@ -265,6 +269,8 @@ class _Programs:
         from ..kernels.minibatches import TOTAL  # noqa: PLC0415 (brings the compiler)
 
         batch, encoded = self._batch, self._encoder.encode(SequenceArray(values, offsets), self._data.dtype)
+        if shards.drawn_by is not None:
+            encoded = _changed(encoded, sequences, offsets, *shards.drawn_by)
         self._data.hold(sequences, encoded, offsets)
         batch.packed.memory[:] = shards.packed
         batch.numbers[TOTAL] = shards.total
@@ -285,3 +291,12 @@ class _Programs:
         self._n_shards[0] = n
         self._sum.run()
         return rows[:1].copy()
+
+
+def _changed(values, sequences, offsets, augmenter, seed, epoch):
+    """The values of sequences as `Augmenter.draw` changes them."""
+    from ..kernels.augmentation import augment  # noqa: PLC0415 (brings the compiler)
+
+    out, places = values.copy(), np.arange(len(sequences))
+    augment(values, offsets[:-1], np.diff(offsets), places, *augmenter.drawn(sequences, seed, epoch), out)
+    return out

@@ -50,7 +50,7 @@ def augmenter_of(augmentation, parameters, data, encoder):
         return None
     n_bytes = int(data.offsets[-1]) * encoder.n_columns * data.dtype.itemsize
     needed = SHARES * (1 + n_networks_of(parameters)) * n_bytes
-    if isinstance(data, StreamedData) or needed > max_bytes(parameters):
+    if not data.is_far and (isinstance(data, StreamedData) or needed > max_bytes(parameters)):
         raise MemoryError(
             f"Sequences that change from epoch to epoch are kept twice, for which max_memory={parameters.max_memory} "
             f"GB is not enough: use max_memory={needed / 2**30:.2g} or more, or augmentation=None."

@@ -42,6 +42,7 @@ class Data:
     """
 
     step_bytes, outputs = 0, None
+    is_far = False  # whether other processes have the values, and give them to shards
 
     @staticmethod
     def executor(n_threads):

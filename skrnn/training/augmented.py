@@ -34,9 +34,13 @@ class Augmenter(NamedTuple):
     def data(self, data):
         """A copy of `Data` in which `draw` changes the sequences; all else is shared."""
         changed = copy.copy(data)
-        changed.values = data.values.copy()
+        if not data.is_far:
+            changed.values = data.values.copy()
         return changed
 
     def draw(self, data, changed, rows, seed, epoch):
         """Set the sequences `rows` of the copy `changed` to those of an epoch."""
-        augment(data.values, data.begins, data.lengths, rows, *self.drawn(rows, seed, epoch), changed.values)
+        if data.is_far:
+            changed.drawn_by = self, seed, epoch
+        else:
+            augment(data.values, data.begins, data.lengths, rows, *self.drawn(rows, seed, epoch), changed.values)

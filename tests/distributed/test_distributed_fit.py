@@ -110,6 +110,13 @@ def _gaps(missing):
     return RNNClassifier(**SHORT, missing=missing, time_channel=1), X, np.arange(len(X)) % 2
 
 
+def _augmented():
+    from skrnn import Augmentation
+
+    X = ragged()
+    return RNNClassifier(**SHORT, augmentation=Augmentation()), X, np.arange(len(X)) % 2
+
+
 def _convolution():
     from skrnn import Conv
 
@@ -162,6 +169,7 @@ CASES = {
     "masks": _masks,
     "mask": lambda: _gaps("mask"),
     "decay": lambda: _gaps("decay"),
+    "augmentation": _augmented,
     "convolution": _convolution,
     "tokens": _words,
     "a table larger than a batch": _large_table,
