@@ -39,7 +39,7 @@ def share_of_noise(data, rows, n_numbers):
     Returns
     -------
     float
-        Between 0 and 1, mean over targets, to two digits. 1 where nothing can be said.
+        Between 0 and 1, mean over the targets that vary, to two digits. 1 where nothing can be said.
     """
     longest = int(data.lengths[rows].max(initial=0))
     windows = [WINDOWS[0], *(window for window in WINDOWS[1:] if longest > WINDOWS[0])]
@@ -52,12 +52,10 @@ def _share_by(window, data, rows, n_numbers):
     if len(targets) == 0:
         return 1.0
     with np.errstate(over="ignore", invalid="ignore"):  # what is too large says nothing
-        weight = np.where(np.isnan(noise[:, 0]), 0.0, weight)
-        weight = weight / max(weight.sum(), np.finfo(float).tiny)
-        spread = (weight[:, np.newaxis] * np.square(targets - (weight[:, np.newaxis] * targets).sum(axis=0))).sum(
-            axis=0
-        )
-        noise = (weight[:, np.newaxis] * np.where(np.isnan(noise), 0.0, noise)).sum(axis=0)
+        weight = np.where(np.isnan(noise[:, 0]), 0.0, weight)[:, np.newaxis]
+        weight, targets = weight / max(weight.sum(), np.finfo(float).tiny), targets - targets[0]  # constants: exactly 0
+        spread = (weight * np.square(targets - (weight * targets).sum(axis=0))).sum(axis=0)
+        noise = (weight * np.where(np.isnan(noise), 0.0, noise)).sum(axis=0)
         share = (noise[spread > 0] / spread[spread > 0]).mean() if (spread > 0).any() else 1.0
     return float(f"{min(share, 1.0):.2g}") if np.isfinite(share) else 1.0
 

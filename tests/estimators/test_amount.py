@@ -178,6 +178,16 @@ def test_where_nothing_can_be_said_all_may_be_noise(y):
     assert share_of_noise(data_of(X, y), np.arange(len(y)), 1) == 1.0
 
 
+@pytest.mark.parametrize("constant", [0.1, 1 / 3, 12345.678])
+def test_targets_that_never_change_say_nothing_of_the_noise(constant):
+    X, y = list(RNG.normal(size=(300, 12, 1))), RNG.normal(size=(300, 1))
+    for weight in (None, RNG.uniform(0.1, 3, 300)):
+        alone = share_of_noise(data_of(X, y, weight=weight), np.arange(300), 1)
+        assert alone > 0.5
+        beside = np.hstack([y, np.full((300, 3), constant)])
+        assert share_of_noise(data_of(X, beside, weight=weight), np.arange(300), 1) == pytest.approx(alone, rel=0.02)
+
+
 def test_many_samples_and_channels_are_thinned_out():
     n = 3 * MOST_SAMPLES
     x = np.sort(RNG.uniform(size=n))

@@ -51,6 +51,23 @@ def test_weights_of_targets_that_say_the_same():
     assert repeats_of_targets(data_of(list(np.zeros((400, 1, 1))), y, weight=weight[::-1]), np.arange(400), 0) < 1.2
 
 
+@pytest.mark.parametrize("constant", [0.0, 0.1, 12345.678])
+def test_targets_that_never_change_are_not_counted(constant):
+    y = RNG.normal(size=(200, 6))
+    for n_varying in (1, 3):
+        y[:, n_varying:] = constant
+        assert repeats_of_targets(data_of(list(np.zeros((200, 1, 1))), y), np.arange(200), 0) < 1.2
+
+
+@pytest.mark.parametrize("n", [2, 3, 6, 12])
+def test_few_samples_of_unrelated_targets_say_little_twice(n):
+    """Two samples differ along one line whatever their targets are: that says nothing."""
+    X = list(np.zeros((n, 1, 1)))
+    found = [repeats_of_targets(data_of(X, RNG.normal(size=(n, 24))), np.arange(n), 0) for _ in range(40)]
+    assert np.median(found) < 1.5
+    assert n > 2 or max(found) == 1.0
+
+
 def test_targets_of_steps_that_say_the_same():
     steps = RNG.normal(size=(50, 10, 1))
     data = data_of(list(steps), list(np.repeat(steps, 4, axis=2).reshape(50, 10, 4)), per_step=True)
@@ -104,6 +121,14 @@ def test_steps_without_weight_are_none():
     y = [np.where(np.arange(100) < 50, one, 1e9) for one in y]
     found = repeats_of_targets(data_of(X, y, per_step=True, weight=weight), np.arange(60), 1)
     assert found == pytest.approx(repeats_of_targets(half, np.arange(60), 1), rel=0.1)
+
+
+def test_weights_of_sequences_count_in_the_noise_of_steps():
+    (X, y), (X_free, y_free) = walks(0.4), walks(0.0)
+    for first, low, high in ((1.0, 1 + 0.3 * 0.4 * 99, 1 + 1.3 * 0.4 * 99), (1e-6, 1.0, 4.0)):
+        weight = np.repeat([first, 1e-6 / first], 6000)
+        found = repeats_of_targets(data_of(X + X_free, y + y_free, True, weight), np.arange(120), 1)
+        assert low <= found < high
 
 
 def test_the_noise_of_steps_cannot_be_told_without_numbers():
