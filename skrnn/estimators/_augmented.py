@@ -30,27 +30,28 @@ def check_augmentation(parameters, columns, per_step, optimizer):
         )
 
 
-def augmentation_of(parameters, one_epoch, per_step, encoder, n_sequences):
+def augmentation_of(parameters, has_epochs, per_step, encoder, n_sequences):
     """The `Augmentation` of a training on so many sequences, or None.
 
-    "auto" changes sequences that are few, and so smooth that the network reads their changes, too.
+    "auto" changes sequences that are few, and so smooth that the network reads their changes, too, in trainings of
+    epochs: neither a single one, nor iterations of a solver that needs the same loss each time.
     """
     if getattr(parameters, "augmentation", None) != "auto":
         return _asked(parameters)
     is_smooth = encoder.differences and parameters.differences == "auto" and not per_step
-    return Augmentation() if is_smooth and not one_epoch and n_sequences <= FEW_SEQUENCES else None
+    return Augmentation() if is_smooth and has_epochs and n_sequences <= FEW_SEQUENCES else None
 
 
 def augmenter_of(augmentation, parameters, data, encoder):
     """What changes the sequences of `Data` in training; refuses copies that memory has no room for."""
-    from ..network.data import SHARES, StreamedData  # noqa: PLC0415 (brings the compiler)
+    from ..network.data import SHARES  # noqa: PLC0415 (brings the compiler)
     from ..training.augmented import Augmenter  # noqa: PLC0415
 
     if augmentation is None:
         return None
     n_bytes = int(data.offsets[-1]) * encoder.n_columns * data.dtype.itemsize
-    needed = SHARES * (1 + n_networks_of(parameters)) * n_bytes
-    if not data.is_far and (isinstance(data, StreamedData) or needed > max_bytes(parameters)):
+    needed = SHARES * (1 + n_networks_of(parameters)) * n_bytes  # sequences that are streamed need more, too
+    if needed > max_bytes(parameters) and not data.is_far:
         raise MemoryError(
             f"Sequences that change from epoch to epoch are kept twice, for which max_memory={parameters.max_memory} "
             f"GB is not enough: use max_memory={needed / 2**30:.2g} or more, or augmentation=None."

@@ -326,7 +326,8 @@ def start(prepared, verbose=False):
         n_tokens = max(map(len, encoder.categories.values())) if encoder.is_text else 0
         amount = Amount(len(rows), n_targets, n_tokens)
     settings = settings_of(parameters, amount, alpha, one_epoch, verbose)
-    augmentation = augmentation_of(parameters, one_epoch, task.per_step, encoder, len(rows))
+    has_epochs = prepared.optimizer.stochastic and not one_epoch
+    augmentation = augmentation_of(parameters, has_epochs, task.per_step, encoder, len(rows))
     augmenter = augmenter_of(augmentation, parameters, data, encoder)
     settings = replace(settings, no_skill=task.no_skill, augmenter=augmenter)
     return Started(prepared, task, encoder, data, rows, settings, _state(prepared, n_steps, raw_prediction))

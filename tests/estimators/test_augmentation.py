@@ -60,6 +60,15 @@ def test_auto_leaves_partial_fit_and_targets_of_steps_alone():
     assert same(auto, none)
 
 
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+def test_auto_leaves_solvers_without_epochs_alone(monkeypatch):
+    def augment(*_):
+        pytest.fail("nothing would ever be drawn")
+
+    monkeypatch.setattr("skrnn.training.augmented.Augmenter.data", augment)
+    assert RNNClassifier(solver="lbfgs", **QUICK).fit(*waves()).inputs_.differences
+
+
 def test_held_out_sequences_are_scored_as_they_are():
     """With a learning rate of almost 0, scores of held-out sequences do not move; losses of changed ones do."""
     X, y = waves()
