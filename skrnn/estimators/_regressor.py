@@ -29,7 +29,8 @@ alpha : float or "auto"
     estimated by the targets of nearest neighbours. For X with tokens, gaps or time stamps, it is 0.003. Several targets
     of a sample, whose errors add up, count as often as they say the same: the number of those that vary, over the
     participation ratio of their covariance matrix, is a factor. If steps have targets, so is the design effect of their
-    noise. "auto" is 0.003 for "poisson", for losses that predict quantiles or a distribution, and for `partial_fit`.
+    noise. "auto" is 0.003 for "poisson", for losses that predict several quantiles or a distribution, and for
+    `partial_fit`.
 loss : {"squared_error", "absolute_error", "huber", "poisson", "quantile"} or BaseLoss
     Loss function. It selects the statistic to predict: the mean, the median, a compromise between both, the mean of
     counts (through an exponential, so it is positive), or a quantile. Pass an instance to set its parameters, for
