@@ -4,9 +4,16 @@ import sys
 from contextlib import contextmanager
 from importlib.util import find_spec
 
-from sklearn.callback import CallbackSupportMixin, ProgressBar, with_callbacks
+from sklearn.callback import AutoPropagatedCallback, CallbackSupportMixin, ProgressBar, with_callbacks
 
-__all__ = ["CallbackObserver", "CallbackSupportMixin", "checkpoint_of", "progress_shown", "with_callbacks"]
+__all__ = [
+    "CallbackObserver",
+    "CallbackSupportMixin",
+    "checkpoint_of",
+    "progress_shown",
+    "refuse_propagated",
+    "with_callbacks",
+]
 
 
 class CallbackObserver:
@@ -29,8 +36,7 @@ class CallbackObserver:
         self._data_at_end = self._data | {"reconstruction_attributes": lambda: {"__dict__": attributes()}}
         self._context = estimator._init_callback_context(max_subtasks=max_iter)
         self._epoch = None
-        callbacks = getattr(estimator, "_skl_callbacks", [])
-        self.needs_predictions = not all(isinstance(callback, ProgressBar) for callback in callbacks)
+        self.needs_predictions = any(map(_may_predict, getattr(estimator, "_skl_callbacks", [])))
 
     def begin_fit(self):
         """Before the first epoch."""
@@ -67,6 +73,22 @@ def checkpoint_of(estimator, request, describe):
             if state is not None:
                 return state
     return None
+
+
+def _may_predict(callback):
+    """Whether a callback may use the network after each epoch."""
+    return not isinstance(callback, ProgressBar) and getattr(callback, "predicts", True)
+
+
+def refuse_propagated(estimator, above):
+    """Refuse callbacks that belong to the meta-estimator `above`, which hands them down itself."""
+    for callback in getattr(estimator, "_skl_callbacks", []):
+        if isinstance(callback, AutoPropagatedCallback):
+            name = type(callback).__name__
+            raise ValueError(
+                f"{type(estimator).__name__} has a {name} among its callbacks: make it one of the search, by "
+                f"{above}(...).set_callbacks({name}(...))."
+            )
 
 
 def _is_terminal(stream):

@@ -132,7 +132,7 @@ validation_fraction : float
 validation_split : {"random", "last"} or splitter
     Which sequences to hold out. "random" draws them, stratified by class, or draws whole groups if `fit` is given
     `groups`. "last" takes the last ones, for sequences in the order of time. A splitter of scikit-learn holds out its
-    first test set.
+    first test set; one without a `random_state` draws by that of the estimator.
 standardize : bool
     Whether to scale each channel of X to mean 0 and standard deviation 1 over the steps of the training sequences. It
     does not affect the target.

@@ -1,5 +1,6 @@
 """The sequences to train on, and those to hold out for early stopping."""
 
+import copy
 from typing import NamedTuple
 
 import numpy as np
@@ -70,6 +71,9 @@ def _split(parameters, rows, strata, groups, seed):
         return train_test_split(rows, test_size=fraction, random_state=seed, stratify=strata)
     if split == "random":
         split = GroupShuffleSplit(1, test_size=fraction, random_state=seed)
+    elif getattr(split, "random_state", seed) is None:  # what goes on with this fit must hold out the same
+        split = copy.copy(split)
+        split.random_state = seed
     y = np.zeros(len(rows)) if strata is None else strata
     both = next(iter(split.split(np.zeros((len(rows), 1)), y, groups)), None)
     if both is None:

@@ -4,24 +4,38 @@ from sklearn.base import clone
 from sklearn.model_selection import ParameterGrid, ParameterSampler
 from sklearn.pipeline import Pipeline
 
+from .._core.warn import warn_user
 from ..callbacks import Checkpoint
 from ..callbacks._base import own_callbacks
 from ..estimators._base import BaseRNN
+from ..estimators._callbacks import refuse_propagated
 from ..optimizers import OPTIMIZERS
 
 
 def drawn(param_distributions, n_candidates, random_state):
     """Parameters of each candidate: so many drawn ones, or all combinations of lists."""
-    if n_candidates != "all":
+    spaces = [param_distributions] if isinstance(param_distributions, dict) else param_distributions
+    if not spaces:
+        raise ValueError(f"param_distributions={param_distributions!r} has no candidates: pass values for parameters.")
+    # what is no dict is refused by scikit-learn
+    drawn_from = [name for one in spaces if isinstance(one, dict) for name in one if hasattr(one[name], "rvs")]
+    if n_candidates == "all" and drawn_from:
+        raise ValueError(
+            f'n_candidates="all" takes all combinations of lists, but {drawn_from[0]} is a distribution: give '
+            "n_candidates as a number, or a list of values."
+        )
+    if drawn_from:
         return list(ParameterSampler(param_distributions, n_candidates, random_state=random_state))
-    for one in [param_distributions] if isinstance(param_distributions, dict) else param_distributions:
-        for name, values in one.items():
-            if hasattr(values, "rvs"):
-                raise ValueError(
-                    f'n_candidates="all" takes all combinations of lists, but {name} is a distribution: give '
-                    "n_candidates as a number, or a list of values."
-                )
-    return list(ParameterGrid(param_distributions))
+    grid = ParameterGrid(param_distributions)
+    if n_candidates == "all":
+        return list(grid)
+    if len(grid) < n_candidates:
+        warn_user(
+            f"param_distributions has no more than {len(grid)} combinations, fewer than n_candidates={n_candidates}: "
+            "all of them are candidates.",
+            UserWarning,
+        )
+    return list(ParameterSampler(param_distributions, min(len(grid), n_candidates), random_state=random_state))
 
 
 def with_parameters(estimator, parameters):
@@ -41,8 +55,11 @@ def check_candidates(estimator, candidates):
     """Refuse candidates that are not trained by epochs, or not by the same number; returns `max_iter` of all."""
     found = {}
     for parameters in candidates:
-        network = last_step(with_parameters(estimator, parameters))
+        candidate = with_parameters(estimator, parameters)
+        network = last_step(candidate)
         _check_network(network, parameters)
+        for owner in (candidate, network):
+            refuse_propagated(owner, "RNNSearchCV")
         found.setdefault(network.max_iter, parameters)
     if len(found) > 1:
         both = " and ".join(f"{n!r} for {parameters}" for n, parameters in list(found.items())[:2])

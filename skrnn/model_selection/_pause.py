@@ -33,6 +33,8 @@ class Pause(BaseCallback):
         Whether training has come to its end by itself; whether the user has ended it.
     """
 
+    predicts = False  # so a fit that diverges ends where it does without callbacks
+
     def __init__(self, rung, run, token):
         self.rung, self.state, self.token = rung, run.state, token
         self.ended = self.interrupted = self._paused = False

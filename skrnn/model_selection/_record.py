@@ -2,12 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
+from inspect import ismethod
 from pathlib import Path
+from pickle import PicklingError
 
 import joblib
+from sklearn import get_config
 from sklearn.base import clone
 
-from .._core.parameters import described
+from .._core.parameters import PYTHONS, described, plain
 from .._core.version import __version__
 from ..estimators._description import NOT_OF_THE_RESULT
 from ..persistence._zip import read_archive, write_archive
@@ -40,7 +43,7 @@ class Record:
         if not Path(path).parent.is_dir():
             raise FileNotFoundError(f"There is no directory for the checkpoint {path}.")
         if Path(path).exists():
-            content, _ = read_archive(path)
+            content, _ = read_archive(path, max_bytes=float("inf"))  # states of many candidates are what it is for
             if not isinstance(content, dict) or set(content) != KEYS:
                 raise ValueError(f"{path} is not the checkpoint of a search.")
             self._content, self.seed = content, content["seed"]
@@ -93,19 +96,38 @@ def describe_search(search, candidates, splits, data):
     values |= {name: getattr(search, name) for name in PARAMETERS}
     # the score that candidates are compared by
     values["refit"] = search.refit if isinstance(search.refit, str) else None
+    values["routing"] = str(search.get_metadata_routing()) if get_config()["enable_metadata_routing"] else None
     values["callbacks"] = [callback._fingerprint() for callback in own_callbacks_of(last_step(search.estimator))]
     marks = {"cv": joblib.hash(splits)} | {name: joblib.hash(value, coerce_mmap=True) for name, value in data.items()}
-    return {name: repr(_described(value)) for name, value in values.items()} | marks
+    return {name: _text_of(name, value) for name, value in values.items()} | marks
+
+
+def _text_of(name, value):
+    """Description of what a search is given by this name."""
+    try:
+        return repr(_described(value))
+    except PicklingError as error:
+        raise ValueError(
+            f"checkpoint cannot tell whether another run has the same {name}, since a part of it cannot be pickled "
+            f"({error}): define functions at the top level of a module, in place of a lambda or a function inside of "
+            "another, or search without a checkpoint."
+        ) from error
 
 
 def _described(value):
-    """What a parameter means; functions by their names, since they have no other description."""
+    """What a parameter means: plain values, functions and classes by their names, objects by what they hold."""
+    value = plain(value)
     if isinstance(value, Mapping):
         return {str(name): _described(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_described(item) for item in value]
-    if hasattr(value, "__qualname__"):
+    if type(value) in PYTHONS or hasattr(value, "__array__"):
+        return described(value)
+    if "<" not in getattr(value, "__qualname__", "<") and not ismethod(value):  # which belongs to an object
         return f"{value.__module__}.{value.__qualname__}"
-    if hasattr(value, "get_params"):
+    if hasattr(value, "get_params") and not isinstance(value, type):
         return [type(value).__qualname__, _described(value.get_params(deep=False))]
-    return described(value)
+    try:
+        return joblib.hash(value)
+    except Exception as error:  # of pickle, of many types
+        raise PicklingError(getattr(value, "__qualname__", type(value).__qualname__)) from error

@@ -81,7 +81,9 @@ class RNNSearchCV(BaseSearchCV):
         Whether `cv_results_` contains scores on the training parts, too.
     checkpoint : str or path-like, default=None
         File that keeps the rungs that are done, with the states from which training goes on. If it exists, `fit` goes
-        on with it; the search must be the same (but for `n_jobs` and `verbose`), with the same data.
+        on with it; the search must be the same (but for `n_jobs` and `verbose`), with the same data. Functions are
+        compared by their names, so a lambda is refused. Each search needs a file of its own, also where a
+        meta-estimator fits several.
 
     Attributes
     ----------
@@ -205,6 +207,9 @@ class RNNSearchCV(BaseSearchCV):
         tags.input_tags.three_d_array = of_estimator.input_tags.three_d_array
         return tags
 
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "best_estimator_" if self.refit else "cv_results_")
+
     @_fit_context(prefer_skip_nested_validation=False)
     def fit(self, X, y=None, **params):
         """Compare the candidates, and fit the best one on all data.
@@ -260,7 +265,9 @@ class RNNSearchCV(BaseSearchCV):
         record = Record(self.checkpoint)
         random_state = self.random_state
         if random_state is None:  # what is drawn is kept with the rungs, so that they can be gone on with
-            random_state = record.seed = record.seed or int(check_random_state(None).randint(2**31 - 1))
+            if record.seed is None:
+                record.seed = int(check_random_state(None).randint(2**31 - 1))
+            random_state = record.seed
         candidates = drawn(self.param_distributions, self.n_candidates, random_state)
         max_iter = check_candidates(self.estimator, candidates)
         of_estimator, of_scorer = routed.estimator.fit, routed.scorer.score
@@ -292,6 +299,7 @@ class RNNSearchCV(BaseSearchCV):
                     share = "all epochs" if rung.divisor == 1 else f"1/{rung.divisor:g} of the epochs"
                     say(f"Rung {rung.number + 1} of {len(rungs)}: {rung.n_candidates} candidates, {share}")
                 done.append(halving.climb(rung, done, parallel))
+                self._check_scores(done)
                 n_left = rungs[len(done)].n_candidates if len(done) < len(rungs) else 0
                 keep_states(done, halving.going_on(done[-1], n_left))
                 record.write()
@@ -307,14 +315,18 @@ class RNNSearchCV(BaseSearchCV):
             )
         return None
 
+    def _check_scores(self, done):
+        """Refuse a `refit` that does not say which of several scores decides; returns whether there are several."""
+        scores = done[0].runs[0][0].result["test_scores"]
+        if isinstance(scores, dict):
+            self._check_refit_for_multimetric(scores)
+        return isinstance(scores, dict)
+
     def _found(self, halving, rungs, done):
         """The attributes that say how candidates have scored, by name."""
-        rows, metric = rows_of(rungs, done), "score"
+        rows, multimetric = rows_of(rungs, done), self._check_scores(done)
         results = [run.result for _, _, runs in rows for run in runs]
-        multimetric = isinstance(results[0]["test_scores"], dict)
-        if multimetric:
-            self._check_refit_for_multimetric(results[0]["test_scores"])
-            metric = self.refit
+        metric = self.refit if multimetric else "score"
         parameters = [halving.candidates[candidate] for _, candidate, _ in rows]
         table = self._format_results(parameters, len(halving.splits), results, columns(rows))
         scorer = halving.work.scorer

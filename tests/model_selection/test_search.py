@@ -9,12 +9,13 @@ from scipy.stats import loguniform
 from searches import CLF, FOLDS, RATES, SHORT, Y_REAL, X, Y, lone_fit, mark, rows, same_results
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.metrics import accuracy_score, make_scorer
-from sklearn.model_selection import GridSearchCV, GroupKFold, ParameterSampler
+from sklearn.model_selection import GridSearchCV, GroupKFold, ParameterSampler, ShuffleSplit
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skrnn import RNNClassifier, RNNRegressor, RNNSearchCV, SequenceTransformer
 from skrnn.callbacks import EarlyStopping, LearningRateFinder
+from skrnn.cells import Elman
 from skrnn.preprocessing import PerStep
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -60,6 +61,26 @@ def test_callbacks_of_the_estimator_go_on_too(callback):
     estimator = clone(CLF).set_callbacks(callback)
     search = RNNSearchCV(estimator, RATES, n_candidates="all", cv=FOLDS, scoring=mark, refit=False).fit(X, Y)
     check_against_lone_fits(search, estimator, Y)
+
+
+@pytest.mark.parametrize("rate", [1e3, 1e6])
+def test_candidates_that_diverge_end_like_a_fit_alone(rate):
+    """Where predictions overflow before weights do: without callbacks, nothing looks at them after each epoch."""
+    alone = RNNRegressor(**SHORT | {"cell": Elman(activation="relu"), "batch_size": 20}, learning_rate_init=rate)
+    space = {"alpha": [1e-5, 1e-4, 1e-3, 1e-2]}
+    search = RNNSearchCV(alone, space, n_candidates="all", cv=FOLDS, scoring=mark, refit=False).fit(X, Y_REAL)
+    results = search.cv_results_
+    for row in np.flatnonzero(results["iter"] == results["iter"].max()):
+        for fold, (train, _) in enumerate(FOLDS):
+            lone = clone(alone).set_params(**results["params"][row]).fit(rows(X, train), Y_REAL[train])
+            assert results[f"split{fold}_test_score"][row] == mark(lone)
+
+
+def test_a_splitter_without_a_seed_holds_out_the_same_at_all_rungs():
+    """Else a candidate would be stopped by what it was trained on at an earlier rung."""
+    stops = RNNClassifier(**SHORT, early_stopping=True, validation_split=ShuffleSplit(1, test_size=0.3))
+    search = RNNSearchCV(stops, RATES, n_candidates="all", cv=FOLDS, scoring=mark, refit=False).fit(X, Y)
+    check_against_lone_fits(search, stops, Y)
 
 
 @pytest.mark.parametrize("factor", [1.5, 2, 4])
@@ -211,6 +232,15 @@ def test_weights_and_groups():
             assert in_pipe.cv_results_[f"split{fold}_test_score"][row] == score
     without = RNNSearchCV(CLF, rates, **how).fit(X, Y, sample_weight=weights, groups=groups)
     assert without.n_splits_ == 2
+
+
+def test_fewer_combinations_than_candidates():
+    search = RNNSearchCV(CLF, RATES, n_candidates=30, cv=FOLDS, refit=False, random_state=0)
+    with pytest.warns(UserWarning, match="5 combinations, fewer than n_candidates=30: all of them are candidates"):
+        search.fit(X, Y)
+    assert search.n_candidates_ == [5, 2]
+    drawn = list(ParameterSampler(RATES, 5, random_state=0))
+    assert search.cv_results_["params"][:5] == drawn
 
 
 def test_as_an_estimator():

@@ -5,12 +5,14 @@ import pytest
 from scipy.stats import loguniform
 from searches import CLF, RATES, SHORT, X, Y
 from sklearn.base import clone
+from sklearn.callback import ProgressBar
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from skrnn import EarlyClassifier, RNNClassifier, RNNSearchCV, SequenceTransformer
 from skrnn.callbacks import Checkpoint
+from skrnn.model_selection._halving import Halving
 from skrnn.optimizers import LBFGS
 from skrnn.preprocessing import PerStep
 
@@ -76,6 +78,30 @@ def test_unknown_parameters():
 def test_all_combinations_of_a_distribution():
     refused("alpha is a distribution", space={"alpha": loguniform(0.1, 1)}, n_candidates="all")
     refused("alpha is a distribution", space=[RATES, {"alpha": loguniform(0.1, 1)}], n_candidates="all")
+
+
+@pytest.mark.parametrize("n_candidates", ["all", 3])
+def test_spaces_without_candidates(n_candidates):
+    refused("param_distributions=.* has no candidates", space=[], n_candidates=n_candidates)
+    with pytest.raises(TypeError, match="not a dict"):  # by scikit-learn's own words
+        RNNSearchCV(CLF, ["alpha"], n_candidates=n_candidates).fit(X, Y)
+
+
+def test_scores_that_refit_does_not_name_are_refused_at_the_first_rung(monkeypatch):
+    climbed, climb = [], Halving.climb
+    monkeypatch.setattr(Halving, "climb", lambda self, rung, *rest: climbed.append(rung) or climb(self, rung, *rest))
+    for refit in ("acuracy", True):
+        scoring = {"scoring": lambda *_: {"accuracy": 1.0, "b": 2.0}, "refit": refit}
+        refused("refit must be set to a scorer key", n_candidates="all", **scoring)
+    assert [rung.number for rung in climbed] == [0, 0]
+
+
+def test_progress_bars_belong_to_the_search():
+    with_bar, message = clone(CLF).set_callbacks(ProgressBar()), "RNNClassifier has a ProgressBar.*of the search"
+    refused(message, with_bar)
+    refused(message, make_pipeline(PerStep(StandardScaler()), with_bar), {"rnnclassifier__alpha": [1, 2, 3]})
+    pipe = make_pipeline(PerStep(StandardScaler()), CLF).set_callbacks(ProgressBar())
+    refused("Pipeline has a ProgressBar", pipe, {"rnnclassifier__alpha": [1, 2, 3]})
 
 
 def test_no_splits_and_other_faults():

@@ -5,16 +5,18 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+import sklearn
 from scipy.stats import loguniform
 from searches import CLF, FOLDS, RATES, X, Y, mark, same_results
 from sklearn.base import clone
-from sklearn.exceptions import ConvergenceWarning
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.impute import SimpleImputer
-from sklearn.model_selection import KFold
+from sklearn.model_selection import KFold, ShuffleSplit
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
 
@@ -116,6 +118,80 @@ def test_files_of_other_searches(change, match, tmp_path):
     same_results(clone(search).set_params(n_jobs=2, verbose=1).fit(X, Y), search)
 
 
+class Weighted:
+    """A score with a parameter, of no class of scikit-learn."""
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def __call__(self, estimator, X, y):
+        return self.factor * estimator.score(X, y)
+
+
+@pytest.mark.parametrize(
+    ("name", "make"),
+    [
+        ("random_state", np.random.RandomState),
+        ("validation_split", lambda seed: ShuffleSplit(random_state=np.random.RandomState(seed))),
+        ("scoring", Weighted),
+        ("scoring", lambda seed: Weighted(seed).__call__),
+        ("scoring", lambda seed: partial(score_of, seed=seed)),
+    ],
+)
+def test_objects_are_compared_by_what_they_hold(name, make, tmp_path):
+    """Not by where they lie in memory."""
+
+    def search(seed):
+        given, space = {name: make(seed)}, {"learning_rate_init": [0.01, 0.1]}
+        how = {"n_candidates": "all", "cv": FOLDS, "refit": False, "checkpoint": tmp_path / "search.skrnn"}
+        if name == "scoring":
+            return RNNSearchCV(CLF, space, **how | given)
+        return RNNSearchCV(clone(CLF).set_params(**given), space, **how)
+
+    one = search(1).fit(X, Y)
+    same_results(search(1).fit(X, Y), one)
+    with pytest.raises(ValueError, match=f"{'scoring' if name == 'scoring' else 'estimator'} differ"):
+        search(2).fit(X, Y)
+
+
+def score_of(estimator, X, y, seed):
+    return estimator.score(X, y) + seed
+
+
+def test_functions_without_a_name_are_refused(tmp_path):
+    """Another one of tomorrow could not be told from this one."""
+    search = RNNSearchCV(CLF, RATES, **HOW | {"scoring": lambda *_: 1.0, "refit": True}, checkpoint=tmp_path / "s")
+    with pytest.raises(ValueError, match=r"cannot tell whether another run has the same scoring.*lambda"):
+        search.fit(X, Y)
+    pipe = make_pipeline(PerStep(FunctionTransformer(lambda x: x)), CLF)
+    search = RNNSearchCV(pipe, {"rnnclassifier__alpha": [1]}, **HOW, checkpoint=tmp_path / "s")
+    with pytest.raises(ValueError, match="the same estimator"):
+        search.fit(X, Y)
+
+
+def test_other_requests_of_metadata(tmp_path):
+    how = HOW | {"scoring": None, "refit": False, "checkpoint": tmp_path / "search.skrnn"}
+    with sklearn.config_context(enable_metadata_routing=True):
+        for asks in (True, False):
+            clf = clone(CLF).set_fit_request(sample_weight=asks).set_score_request(sample_weight=True)
+            search = RNNSearchCV(clf, RATES, **how)
+            if asks:
+                search.fit(X, Y, sample_weight=np.ones(40))
+                continue
+            with pytest.raises(ValueError, match="routing differ"):
+                search.fit(X, Y, sample_weight=np.ones(40))
+
+
+def test_large_files_are_read(tmp_path):
+    """States of many candidates may take more than any file of an estimator."""
+    path = tmp_path / "search.skrnn"
+    with open(path, "wb") as file:
+        file.write(b"PK\x03\x04")
+        file.truncate(2**32 + 1)
+    with pytest.raises(ValueError, match="cannot be read"):
+        RNNSearchCV(CLF, RATES, **HOW, checkpoint=path).fit(X, Y)
+
+
 def test_files_that_are_no_searches(tmp_path):
     path = tmp_path / "search.skrnn"
     search = RNNSearchCV(CLF, RATES, **HOW, checkpoint=path)
@@ -141,6 +217,8 @@ def test_ctrl_c_keeps_the_rungs_that_are_done(tmp_path, monkeypatch):
     assert search.n_candidates_ == [5, 3]
     assert search.best_params_ in search.cv_results_["params"]
     assert not hasattr(search, "best_estimator_")
+    with pytest.raises(NotFittedError):
+        search.predict(X)
     same_results(search.fit(X, Y), whole)
 
 
