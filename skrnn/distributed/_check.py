@@ -36,19 +36,20 @@ def described_here():
     triple, _, features = cpu_target.target_context.codegen().magic_tuple()
     versions = {"skrnn": __version__, "numba": numba.__version__, "llvmlite": llvmlite.__version__}
     found = versions | {"numpy": numpy.__version__, "Python": platform.python_version()}
-    jit = "off" if numba.config.DISABLE_JIT else "on"
-    return found | {"machine": triple, "CPU features": features, "compilation": jit}
+    compilation = "off" if numba.config.DISABLE_JIT else "on"
+    return found | {"machine": triple, "CPU features": features, "compilation": compilation}
 
 
 def check_workers(client):
-    """Refuse a cluster without workers, and workers that would not compute the same bits as this process."""
-    known = list(client.nthreads())
+    """The workers and their threads; refuses none at all, and any that would not compute the bits of this process."""
+    known = client.nthreads()
     if not known:
         raise ValueError("The cluster has no workers: start some, for example with cluster.scale(2).")
-    answers = client.run(described_here, on_error="return", workers=known)
+    answers = client.run(described_here, on_error="return", workers=list(known))
     wrong = _differences(answers)
     if wrong:
         raise ValueError(next(iter(wrong.values())))
+    return dict(known)
 
 
 async def differing(client, addresses):

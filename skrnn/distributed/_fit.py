@@ -35,14 +35,15 @@ def fit(
     X : dask.array, Dask frame or bag, list of delayed objects or futures, path or list of paths, or any X of `fit`
         The sequences in partitions, each of which is an X that ``estimator.fit`` takes, or has no rows. Arrays are
         chunked along their first axis only. Paths, perhaps with ``*``, are of Parquet (``.parquet``) or Arrow files
-        (``.arrow``, ``.feather``); workers read them, so they must see them. What is no partition is cut into some.
+        (``.arrow``, ``.feather``) or of folders of these, which are read in the order of their numbers, as by Dask;
+        workers read them, so they must see them. What is no partition is cut into some.
     y : collection of Dask, list of delayed objects or futures, str, or any y of `fit`
         The targets, in the partitions of X, or whole. Of files, the name of a column.
     sample_weight : like y, default=None
         Weights of the sequences or of their steps.
     X_val, y_val, sample_weight_val, groups : default=None
         As in ``estimator.fit``; they stay in this process.
-    columns : list of str, default=None
+    columns : str or list of str, default=None
         Columns of files that are X; None: all others than y and `sample_weight`.
     client : distributed.Client, default=None
         The client of the cluster; None: the one that is there.
@@ -99,13 +100,14 @@ def fit(
     with Fleet(client) as fleet:
         kept = fleet.place(read.parts)
         _check_parts(kept)
-        y = joined([one.y for one in kept]) if read.y is None else read.y
+        if read.y is None and y is not None:
+            y = joined([one.y for one in kept], "y")
         if read.weight is None and sample_weight is not None:
-            sample_weight = joined([one.weight for one in kept])
+            sample_weight = joined([one.weight for one in kept], "sample_weight")
         sequences = far_sequences(fleet, kept)
         held_out = {"X_val": X_val, "y_val": y_val, "sample_weight_val": sample_weight_val}
         estimator.fit(sequences, y, sample_weight, **held_out, groups=groups)
-    _take_names(estimator, kept)
+    _take_names(estimator, read.whole, kept)
     return estimator
 
 
@@ -138,17 +140,29 @@ def _check_parts(kept):
             )
         if (one.dtype.kind == "U") != (first.dtype.kind == "U"):
             raise ValueError(f"Partition {k} of X holds {one.dtype}, partition {numbers[0]} holds {first.dtype}.")
+        if (its := _names(one)) != (names := _names(first)):
+            raise ValueError(f"Partition {k} of X has the columns {its}, partition {numbers[0]} has {names}.")
         if one.names != first.names:
             raise ValueError(f"Partition {k} of X has the channels {one.names}, partition {numbers[0]} {first.names}.")
 
 
-def _take_names(estimator, kept):
-    """Give the estimator the names and numbers of features that X has for scikit-learn, as `fit` of X does."""
+def _names(one):
+    """Names of the columns of a part that is a frame, or None."""
+    return list(one.example.columns) if hasattr(one.example, "columns") else None
+
+
+def _take_names(estimator, X, kept):
+    """Give the estimator the names and numbers of features that X has for scikit-learn, as `fit` of X does.
+
+    X : None, if it was given in parts
+    """
+    from ._parts import first_of  # noqa: PLC0415 (Dask is an extra)
+
     first = next(one for one in kept if len(one.lengths))
     if len({one.n_columns for one in kept if len(one.lengths)}) > 1 and first.n_columns is not None:
         return
     reader = clone(estimator)
-    validate_sequences(reader, first.example, reset=True)
+    validate_sequences(reader, first.example if X is None else first_of(X), reset=True)
     for name in OF_X:
         vars(estimator).pop(name, None)
     vars(estimator).update((name, value) for name, value in vars(reader).items() if name in OF_X)

@@ -3,12 +3,15 @@
 import asyncio
 import time
 import uuid
+from concurrent.futures import CancelledError
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
 from distributed.protocol import to_serialize
 
 from ..sequences._layout import offsets_of
+from . import _worker
 from ._check import check_workers, differing
 from ._ranges import by_owner, put
 from ._worker import DONE, LOST, UNREACHED, UNTOLD, Keeper, Places
@@ -46,18 +49,36 @@ class Fleet:
 
     def __init__(self, client):
         self.client, self.name = client, f"skrnn-{uuid.uuid4().hex}"
-        self._workers, self._told, self._refused, self._lost = {}, {}, set(), set()
-        self._places = self._looked = self._troubled = None
+        self._workers, self._told, self._refused, self._lost = {}, {}, {}, set()
+        self._places = self._looked = self._troubled = self._staying = None
 
     def __enter__(self):
-        check_workers(self.client)
-        self.client.register_plugin(Keeper(self.name), name=self.name)
-        self.client.sync(self._look)
+        self._workers = check_workers(self.client)
+        try:
+            self.client.register_plugin(Keeper(self.name), name=self.name)
+            self.client.sync(self._begin)
+        except BaseException:
+            with suppress(Exception):  # of plugins that have not begun
+                self.__exit__()
+            raise
         return self
 
     def __exit__(self, *exception):
         if self.client.status == "running":
-            self.client.unregister_worker_plugin(self.name)
+            if self._staying is not None:
+                self.client.loop.add_callback(self._staying.cancel)
+            with suppress(OSError):  # of a worker that is gone, with all that it kept
+                self.client.unregister_worker_plugin(self.name)
+
+    async def _begin(self):
+        await self._look()
+        self._staying = asyncio.ensure_future(self._stay())
+
+    async def _stay(self):
+        """Let workers know from time to time that the fit has not ended: see `STAY`."""
+        while True:
+            await asyncio.sleep(_worker.STAY / 10)
+            await asyncio.gather(*(self._message(address, {"what": "stay"}) for address in self._workers))
 
     # ----------------------------------------------------------------------------------------------------- the parts
     def place(self, partitions):
@@ -77,12 +98,46 @@ class Fleet:
 
     async def _place(self, numbers):
         """Bring the parts with these numbers to workers, so few at a time that these do not hold many in memory."""
-        numbers, kept = list(numbers), []
-        while len(kept) < len(numbers):
-            few = numbers[len(kept) : len(kept) + 2 * max(1, sum(self._workers.values()))]
-            futures = await self._partitions.keep(self.client, self.name, few, sorted(self._workers))
-            kept += [await future for future in futures]  # in their order: of several errors the first is raised
+        since, left, kept = time.monotonic(), list(numbers), {}
+        while left:
+            found = await self._bring(left[: 2 * sum(self._workers.values())]) if self._workers else {}
+            kept |= found
+            left = left[len(found) :]
+            since = time.monotonic() if found else since
+            if left and not found:
+                await asyncio.sleep(PAUSE)
+                await self._look()
+                self._check_patience(since)
+        return [kept[k] for k in numbers]
+
+    async def _bring(self, numbers):
+        """A `Kept` for each of some parts, brought by tasks to the workers that are there; less, if these are lost."""
+        workers, futures, kept = sorted(self._workers), [], {}
+        try:
+            futures = await self._partitions.keep(self.client, self.name, numbers, workers)
+            for k, future in zip(numbers, futures, strict=True):  # in this order: of several errors the first is raised
+                kept[k] = await self._brought(k, future, workers)
+        except BaseException as error:
+            await self.client.cancel(futures, asynchronous=True)
+            if not isinstance(error, LostWorkersError | CancelledError):
+                raise
         return kept
+
+    async def _brought(self, number, future, workers):
+        """What a task says of a part; LostWorkersError if it is known that all its workers are gone."""
+        waiting = asyncio.ensure_future(_result(future))
+        while not waiting.done():
+            await asyncio.wait([waiting], timeout=LOOK)
+            if not waiting.done():
+                await self._look()
+                if self._workers.keys().isdisjoint(workers):
+                    waiting.cancel()
+                    raise LostWorkersError
+        try:
+            return waiting.result()
+        except Exception as error:
+            error.add_note(f"This happened when partition {number} of X was read.")
+            raise
 
     def rows(self, rows):
         """The values of some rows of all steps, one range after the other."""
@@ -129,9 +184,8 @@ class Fleet:
                     self._note(owner, answer)
                     continue
                 losses, gradients, carries = answer["result"]
-                for k, task in enumerate(
-                    tasks
-                ):  # of the first shards of a batch there is the sum, in the row of the first
+                # Of the first shards of a batch there is the sum, in the row of the first.
+                for k, task in enumerate(tasks):
                     visit(task.number, losses[k], gradients[k] if k < len(gradients) else None, carries[k])
                 done = {task.number for task in tasks}
                 left, n_done = [task for task in left if task.number not in done], n_done + 1
@@ -140,14 +194,9 @@ class Fleet:
     # --------------------------------------------------------------------------------------------- workers and losses
     async def _ask(self, messages):
         """The answers of workers, by their addresses; None of one that is gone."""
-
-        async def ask(address, message):
-            try:
-                return await getattr(self.client.rpc(address), self.name)(**message)
-            except OSError:
-                return None
-
-        running = {address: asyncio.ensure_future(ask(address, message)) for address, message in messages.items()}
+        running = {
+            address: asyncio.ensure_future(self._message(address, message)) for address, message in messages.items()
+        }
         waiting = set(running.values())
         try:
             while waiting:
@@ -162,6 +211,16 @@ class Fleet:
                 one.cancel()
         return {address: None if one.cancelled() else one.result() for address, one in running.items()}
 
+    async def _message(self, address, message):
+        """The answer of a worker; None if it is gone."""
+        try:
+            return await getattr(self.client.rpc(address), self.name)(**message)
+        except OSError:
+            return None
+        except Exception as error:
+            error.add_note(f"This happened on worker {address}.")
+            raise
+
     def _note(self, address, answer):
         """Note what an answer says that is none: whose parts are lost, or that a worker is to be told all again."""
         status = UNREACHED if answer is None else answer["status"]
@@ -169,16 +228,15 @@ class Fleet:
             self._lost.add(answer["owner"])
         elif status == UNTOLD:  # it has been started anew, with the address of one that was told before
             self._told = {key: told for key, told in self._told.items() if key[0] != address}
-        self._troubled = address
+        self._troubled = address if answer is None else answer.get("owner", address)
 
     async def _look(self):
         """Ask the scheduler which workers there are; those that cannot give the same bits are left alone."""
         self._looked = time.monotonic()
         known = await self.client.scheduler.ncores()
         new = [address for address in known if address not in self._workers and address not in self._refused]
-        if self._places is not None and new:
-            wrong = await differing(self.client, new)
-            self._refused |= set(wrong)
+        if new:
+            self._refused |= await differing(self.client, new)
         self._workers = {address: n for address, n in known.items() if address not in self._refused}
         self._told = {key: told for key, told in self._told.items() if key[0] in self._workers}
 
@@ -215,12 +273,25 @@ class Fleet:
             return time.monotonic()
         if n_done:
             return time.monotonic()
-        if time.monotonic() - since > PATIENCE:
-            raise RuntimeError(
-                f"No worker has answered for {PATIENCE:.0f} s; the last that did not was {self._troubled}. Start "
-                "workers, and fit again; with the callback Checkpoint the fit goes on where it was."
-            )
+        self._check_patience(since)
         return since
+
+    def _check_patience(self, since):
+        if time.monotonic() - since > PATIENCE:
+            last = "" if self._troubled is None else f"; the last that did not was {self._troubled}"
+            others = "".join(f" {text}" for text in self._refused.values())
+            raise RuntimeError(
+                f"No worker has answered for {PATIENCE:.0f} s{last}.{others} Start workers, and fit again; with the "
+                "callback Checkpoint the fit goes on where it was."
+            )
+
+
+class LostWorkersError(Exception):
+    """All workers are gone that tasks were for."""
+
+
+async def _result(future):
+    return await future
 
 
 def _is_done(answer):

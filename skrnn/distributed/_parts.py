@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from dask import delayed
 from dask.delayed import Delayed
+from dask.utils import natural_sort_key
 from distributed import Future, get_worker
 
 from ..sequences import SequenceArray, as_sequence_array
@@ -17,6 +18,7 @@ from ._fleet import Kept
 
 BLOCK_BYTES = 2**26  # of sequences of this process that go to a worker together
 NO_ROWS = np.zeros((0, 0))
+ENDINGS = ".parquet", ".arrow", ".feather"
 
 
 class Parts:
@@ -80,15 +82,22 @@ def _read(part):
     if sequences is None:
         sequences = pack(part)
         n_columns = int(sequences.lengths[0])
-    return len(sequences), sequences, n_columns, part.iloc[:1] if hasattr(part, "iloc") else part[:1]
+    return len(sequences), sequences, n_columns, first_of(part)
+
+
+def first_of(X):
+    """The first sequence of X, in the form of X."""
+    X = items_of(X, "X")
+    return X.iloc[:1] if hasattr(X, "iloc") else X[:1]
 
 
 class Read(NamedTuple):
-    """Parts of X; y and weights as they were given, None where they are in parts."""
+    """Parts of X; y and weights as they were given, None where they are in parts; X, if it was not given in parts."""
 
     parts: Parts
     y: object
     weight: object
+    whole: object = None
 
 
 def parts_of(X, y, weight, columns=None):
@@ -102,7 +111,7 @@ def parts_of(X, y, weight, columns=None):
         for parts, name in ((of_y, "y"), (of_weight, "sample_weight")):
             if parts is not None:
                 raise ValueError(f"{name} is in partitions, but X is not: pass {name}.compute(), or X in partitions.")
-        return Read(Parts(_blocks(pack(X))), y, weight)
+        return Read(Parts(_blocks(pack(X))), y, weight, X)
     for parts, name in ((of_y, "y"), (of_weight, "sample_weight")):
         if parts is not None and len(parts) != len(of_X):
             raise ValueError(f"{name} has {len(parts)} partitions, X has {len(of_X)}: they must go together.")
@@ -128,7 +137,7 @@ def _delayed(given, name):
         return list(given.to_delayed().ravel())
     if hasattr(given, "to_delayed"):
         return list(given.to_delayed())
-    if isinstance(given, (list, tuple)) and len(given) and isinstance(given[0], (Delayed, Future)):
+    if isinstance(given, (list, tuple)) and any(isinstance(one, (Delayed, Future)) for one in given):
         for k, one in enumerate(given):
             if not isinstance(one, (Delayed, Future)):
                 raise TypeError(
@@ -142,26 +151,48 @@ def _delayed(given, name):
 def _is_file(X):
     if isinstance(X, (list, tuple)):
         return len(X) > 0 and all(isinstance(one, os.PathLike) or _is_path(one) for one in X)
-    return isinstance(X, os.PathLike) or _is_path(X)
+    return isinstance(X, (str, os.PathLike))
 
 
 def _is_path(text):
-    return isinstance(text, str) and text.endswith((".parquet", ".arrow", ".feather"))
+    return isinstance(text, str) and text.endswith(ENDINGS)
+
+
+def _paths(pattern):
+    """The files that a path, a folder, or a pattern with ``*`` stands for, in the order in which Dask reads them."""
+    is_folder = os.path.isdir(pattern)
+    found = [name for name in glob(os.path.join(pattern, "*") if is_folder else pattern) if _is_path(name)]
+    if not found:
+        where = f"the folder {pattern!r}" if is_folder else repr(pattern)
+        raise FileNotFoundError(f"X: there is no file {', '.join(ENDINGS)} at {where}.")
+    return sorted(found, key=natural_sort_key)
+
+
+def _check_columns(path, names):
+    """Refuse names that are no columns of a file."""
+    there = _schema(path).names
+    for argument, name in names:
+        if name not in there:
+            raise ValueError(f"{argument}: the file {path} has no column {name!r}, it has {', '.join(there)}.")
 
 
 def _parts_of_files(X, y, weight, columns):
     """A part for each row group of Parquet files, or record batch of Arrow files."""
     patterns = [os.fspath(one) for one in (X if isinstance(X, (list, tuple)) else [X])]
-    paths = list(chain.from_iterable(sorted(glob(pattern)) or [pattern] for pattern in patterns))
+    paths = list(chain.from_iterable(map(_paths, patterns)))
     names = {"y": y, "sample_weight": weight}
     for name, value in names.items():
         if value is not None and not isinstance(value, str):
             raise TypeError(f"{name} of files must be the name of a column, got {type(value).__name__}.")
-    pieces = [(path, k) for path in paths for k in range(_n_pieces(path))]
     if columns is None:
         columns = [name for name in _schema(paths[0]).names if name not in (y, weight)]
+    columns = [columns] if isinstance(columns, str) else list(columns)
+    needed = [*(("columns", name) for name in columns), *((key, name) for key, name in names.items() if name)]
+    for path in paths:
+        _check_columns(path, needed)
+    pieces = [(path, k) for path in paths for k in range(_n_pieces(path))]
     read = delayed(read_piece, pure=False)
-    of_X = [read(*piece, list(columns)) for piece in pieces]
+    of_X = [read(*piece, columns) for piece in pieces]
     of_y, of_weight = (None if name is None else [read(*piece, name) for piece in pieces] for name in names.values())
     return Read(Parts(of_X, of_y, of_weight), None, None)
 
@@ -205,8 +236,12 @@ def read_piece(path, number, columns):
 
 
 # --------------------------------------------------------------------------------------------------------------- joined
-def joined(parts):
-    """Targets or weights of all parts in one."""
+def joined(parts, name):
+    """Targets or weights of all parts in one; `name` : of what they are."""
+    kinds = [(k, part.dtype) for k, part in enumerate(parts) if len(part) and isinstance(part, np.ndarray)]
+    for k, dtype in kinds:  # of both NumPy would make text
+        if (dtype.kind in "US") != (kinds[0][1].kind in "US"):
+            raise ValueError(f"Partition {k} of {name} holds {dtype}, partition {kinds[0][0]} holds {kinds[0][1]}.")
     parts = [part for part in parts if len(part)]
     if all(isinstance(part, SequenceArray) for part in parts):
         return SequenceArray.concatenate(parts)
@@ -214,6 +249,6 @@ def joined(parts):
         import pandas as pd  # noqa: PLC0415 (takes half a second)
 
         return pd.concat(parts, ignore_index=True)
-    if all(isinstance(part, np.ndarray) for part in parts):
+    if all(isinstance(part, np.ndarray) and part.shape[1:] == parts[0].shape[1:] for part in parts):
         return np.concatenate(parts)
     return list(chain.from_iterable(parts))

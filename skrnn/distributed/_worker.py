@@ -9,7 +9,8 @@ no connections that Dask does not know of.
 import asyncio
 import copy
 import shutil
-import tempfile
+import time
+import uuid
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -28,6 +29,7 @@ DONE = "done"
 LOST = "lost"  # a worker has not the rows that it should have
 UNREACHED = "unreached"  # a worker that should have rows does not answer
 UNTOLD = "untold"  # the worker has been started anew, and knows of nothing
+STAY = 600.0  # seconds after which a worker that hears nothing takes the client for dead, and deletes what it keeps
 WAIT = 10.0  # seconds after which a worker gives up another, which may be dead; else it would try to connect for longer
 
 
@@ -104,19 +106,26 @@ class Part:
         self._file, self._lock = path.open("rb", buffering=0), Lock()
 
     def close(self):
-        """Close the file."""
-        self._file.close()
+        """Close the file, when nobody reads."""
+        with self._lock:
+            self._file.close()
 
     def read(self, begin, out):
-        """Fill `out` with rows from `begin` on."""
+        """Fill `out` with rows from `begin` on; whether that could be done, because the part was not closed before."""
         room = out if out.dtype == self._dtype else np.empty(out.shape, self._dtype)
         left = memoryview(room.view(np.uint8).reshape(-1))
         with self._lock:
+            if self._file.closed:
+                return False
             self._file.seek(begin * self._row_bytes)
             while left:
-                left = left[self._file.readinto(left) :]
+                n_bytes = self._file.readinto(left)
+                if n_bytes == 0:
+                    raise OSError(f"{self._file.name} has been cut short.")
+                left = left[n_bytes:]
         if room is not out:
             out[:] = room
+        return True
 
 
 class Keeper(WorkerPlugin):
@@ -130,36 +139,65 @@ class Keeper(WorkerPlugin):
 
     def __init__(self, name):
         self.name, self.parts, self._places, self._programs = name, {}, None, None
+        self._has_ended = False
 
     def setup(self, worker):
         """Begin on a worker."""
         self._worker = worker
-        self._folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-", dir=worker.local_directory))
-        self._turn = asyncio.Lock()
+        self._folder = Path(worker.local_directory) / f"{self.name}-{uuid.uuid4().hex}"
+        self._turn, self._heard = asyncio.Lock(), time.monotonic()
+        self._watching = asyncio.ensure_future(self._watch())
         worker.handlers[self.name] = self.answer
 
     def teardown(self, worker):
         """Leave the worker as it was."""
         worker.handlers.pop(self.name, None)
-        if self._programs is not None:
-            self._programs.close()
-        for part in self.parts.values():
+        self._watching.cancel()
+        self._has_ended = True
+        self._drop()
+
+    def _drop(self):
+        """Delete all that is kept; it is brought again if the client asks for it."""
+        parts, programs = self.parts, self._programs
+        self.parts, self._programs, self._places = {}, None, None
+        if programs is not None:
+            programs.close()
+        for part in parts.values():
             part.close()
-        self.parts, self._programs = {}, None
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    async def _watch(self):
+        while True:
+            await asyncio.sleep(STAY / 10)
+            if time.monotonic() - self._heard > STAY:
+                self._drop()
 
     def keep(self, number, values):
         """Keep the rows of a part."""
-        self.parts[number] = Part(self._folder / str(number), values)
+        self._heard = time.monotonic()
+        try:
+            self._folder.mkdir(exist_ok=True)
+            self.parts[number] = Part(self._folder / str(number), values)
+        except OSError as error:
+            raise RuntimeError(f"Worker {self._worker.address} cannot write to {self._folder}: {error}") from error
+        if self._has_ended:  # while this was written
+            self._drop()
         return self._worker.address
 
     # ------------------------------------------------------------------------------------------------------- messages
     async def answer(self, what, **given):
         """Answer a message: a dict with a ``status``."""
+        self._heard = time.monotonic()
+        if what == "stay":
+            return {"status": DONE}
         is_untold = self._places is None or (what == "run" and self._programs is None)
         if is_untold and not what.startswith("take_"):
             return {"status": UNTOLD}
-        return await getattr(self, f"_{what}")(**given)
+        try:
+            return await getattr(self, f"_{what}")(**given)
+        except OSError as error:  # which the client would take for one of the connection
+            where = f"Worker {self._worker.address} cannot read what it keeps in {self._folder}"
+            raise RuntimeError(f"{where}: {error}") from error
 
     async def _take_places(self, places):
         self._places = places
@@ -172,10 +210,8 @@ class Keeper(WorkerPlugin):
         return {"status": DONE}
 
     async def _rows(self, rows):
-        missing = self._missing(rows)
-        if missing:
-            return {"status": LOST, "owner": self._worker.address}
-        return {"status": DONE, "values": to_serialize(await asyncio.to_thread(self._own, rows))}
+        answer = await self._own_rows(rows)
+        return answer | {"values": to_serialize(answer["values"])} if answer["status"] == DONE else answer
 
     async def _run(self, shards):
         programs = self._programs
@@ -189,19 +225,23 @@ class Keeper(WorkerPlugin):
         return {"status": DONE, "result": to_serialize(result)}
 
     # ----------------------------------------------------------------------------------------------------------- rows
-    def _missing(self, rows):
-        """Whether one of these rows is not here."""
-        part = np.searchsorted(self._places.firsts, rows.begins, side="right") - 1
-        return not set(part.tolist()) <= self.parts.keys()
+    async def _own_rows(self, rows):
+        """The answer to who asks for rows of the parts that should be here."""
+        values = await asyncio.to_thread(self._own, rows, self.parts, self._places)
+        if values is None:
+            return {"status": LOST, "owner": self._worker.address}
+        return {"status": DONE, "values": values}
 
-    def _own(self, rows):
-        """Rows of the parts that are kept here."""
-        out = np.empty((int(rows.offsets[-1]), self._places.n_channels), self._places.dtype)
-        part = np.searchsorted(self._places.firsts, rows.begins, side="right") - 1
+    @staticmethod
+    def _own(rows, parts, places):
+        """Rows of the parts that are kept here; None if some are not, or are given up while they are read."""
+        out = np.empty((int(rows.offsets[-1]), places.n_channels), places.dtype)
+        part = np.searchsorted(places.firsts, rows.begins, side="right") - 1
         place = 0
         for k, begin, end in zip(part.tolist(), rows.begins.tolist(), rows.ends.tolist(), strict=True):
-            first = int(self._places.firsts[k])
-            self.parts[k].read(begin - first, out[place : place + end - begin])
+            wanted = out[place : place + end - begin]
+            if k not in parts or not parts[k].read(begin - int(places.firsts[k]), wanted):
+                return None
             place += end - begin
         return out
 
@@ -220,14 +260,14 @@ class Keeper(WorkerPlugin):
     async def _rows_of(self, owner, rows):
         """The answer of a worker that is asked for rows."""
         if owner == self._worker.address:
-            if self._missing(rows):
-                return {"status": LOST, "owner": owner}
-            return {"status": DONE, "values": await asyncio.to_thread(self._own, rows)}
+            return await self._own_rows(rows)
         ask = getattr(self._worker.rpc(owner), self.name)(what="rows", rows=to_serialize(rows))
         try:
             answer = await asyncio.wait_for(ask, WAIT)
         except (OSError, TimeoutError):
-            return {"status": UNREACHED}
+            answer = None
+        if answer is None:  # also of a worker that has only just begun
+            return {"status": UNREACHED, "owner": owner}
         return {"status": LOST, "owner": owner} if answer["status"] == UNTOLD else answer
 
 

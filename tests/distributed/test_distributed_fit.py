@@ -117,6 +117,17 @@ def _augmented():
     return RNNClassifier(**SHORT, augmentation=Augmentation()), X, np.arange(len(X)) % 2
 
 
+def _augmented_networks():
+    clf, X, y = _augmented()
+    return clf.set_params(n_networks=2, early_stopping=True, n_jobs=2), X, y
+
+
+def _smooth():
+    begins = np.random.default_rng(0).uniform(0, 6, (60, 1))
+    X = np.sin(np.linspace(0, 6, 30) + begins)[:, :, np.newaxis]
+    return RNNClassifier(**SHORT), SequenceArray.from_padded(X), X[:, 0, 0] > 0
+
+
 def _convolution():
     from skrnn import Conv
 
@@ -170,6 +181,8 @@ CASES = {
     "mask": lambda: _gaps("mask"),
     "decay": lambda: _gaps("decay"),
     "augmentation": _augmented,
+    "augmentation of several networks": _augmented_networks,
+    "smooth sequences": _smooth,
     "convolution": _convolution,
     "tokens": _words,
     "a table larger than a batch": _large_table,

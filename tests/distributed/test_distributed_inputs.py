@@ -226,3 +226,83 @@ def test_the_client_that_is_there():
     with cluster_of(1) as client, client.as_current():
         assert isinstance(client, Client)
         check_like(clone(CLF).fit(X, Y), fit(clone(CLF), X, Y))
+
+
+def test_no_targets(client):
+    for given in (X, cut(X, 20)):
+        with pytest.raises(ValueError, match="requires y to be passed"):
+            fit(clone(CLF), given, None, client=client)
+
+
+def test_targets_of_two_kinds(client):
+    y = np.arange(60) % 2
+    with pytest.raises(ValueError, match=r"Partition 2 of y holds <U21, partition 0 holds int64"):
+        fit(clone(CLF), cut(X, 20, 20), [*cut(y[:20], 20), dask.delayed(y[20:].astype(str))], client=client)
+
+
+def test_targets_of_steps_of_parts_of_other_lengths(client):
+    reg = RNNRegressor(4, max_iter=2, tol=None, random_state=0)
+    parts = [X[:20, :3], X[20:]]
+    y = [part.sum(axis=2) for part in parts]
+    here = clone(reg).fit([*parts[0], *parts[1]], [*y[0], *y[1]])
+    there = fit(clone(reg), list(map(dask.delayed, parts)), list(map(dask.delayed, y)), client=client)
+    assert joblib.hash(here.weights_) == joblib.hash(there.weights_)
+
+
+@pytest.mark.parametrize("form", [np.asarray, pd.DataFrame, np.ndarray.tolist], ids=["array", "frame", "list"])
+def test_tables_of_this_process_keep_their_features(client, form):
+    table = form(X[:, :, 0])
+    if hasattr(table, "columns"):
+        table.columns = [f"t{k}" for k in range(5)]
+    check_like(clone(CLF).fit(table, Y), fit(clone(CLF), table, Y, client=client))
+
+
+@pytest.mark.parametrize("columns", [["b", "a", "c"], ["a", "b"]], ids=["order", "number"])
+def test_frames_with_other_columns(client, columns):
+    frame = pd.DataFrame(X[:, :3, 0], columns=list("abc"))
+    with pytest.raises(ValueError, match=r"Partition 1 of X has the columns \['.*'\], partition 0 has \['a', 'b'"):
+        fit(clone(CLF), [dask.delayed(frame[:30]), dask.delayed(frame[30:][columns])], Y, client=client)
+
+
+def test_lists_that_begin_with_no_delayed_object(client):
+    with pytest.raises(TypeError, match="X must hold delayed objects or futures only; item 0 is a ndarray"):
+        fit(clone(CLF), [X[:30], dask.delayed(X[30:])], Y, client=client)
+
+
+def test_an_error_of_what_reads_a_part(client):
+    @dask.delayed
+    def missing():
+        raise KeyError("steps")
+
+    with pytest.raises(KeyError, match="steps") as caught:
+        fit(clone(CLF), [dask.delayed(X[:30]), missing()], Y, client=client)
+    assert caught.value.__notes__ == ["This happened when partition 1 of X was read."]
+
+
+def test_a_folder_of_files(client, tmp_path):
+    table = pd.DataFrame(X[:, :, 0], columns=list("abcde")).assign(label=Y)
+    for k in range(12):  # of which "part.10" comes behind "part.9"
+        table[5 * k : 5 * k + 5].to_parquet(tmp_path / f"part.{k}.parquet")
+    here = clone(CLF).fit(table[list("abcde")], table["label"])
+    for given in (tmp_path, str(tmp_path), f"{tmp_path}/*.parquet"):
+        check_like(here, fit(clone(CLF), given, "label", client=client))
+    one = clone(CLF).fit(table[["b"]], table["label"])
+    check_like(one, fit(clone(CLF), tmp_path, "label", columns="b", client=client))
+
+
+@pytest.mark.parametrize(
+    ("given", "error", "message"),
+    [
+        ({"y": "lable"}, ValueError, r"y: the file .*0.parquet has no column 'lable', it has a, b, label"),
+        ({"columns": ["a", "x"]}, ValueError, r"columns: the file .*0.parquet has no column 'x'"),
+        ({"sample_weight": "w"}, ValueError, r"sample_weight: the file .*0.parquet has no column 'w'"),
+        ({"X": "1.parquet"}, FileNotFoundError, r"there is no file .* at '.*1.parquet'"),
+        ({"X": "none"}, FileNotFoundError, r"there is no file .* at the folder '.*none'"),
+    ],
+)
+def test_files_that_are_wrong(client, tmp_path, given, error, message):
+    pd.DataFrame({"a": [1.0, 2], "b": [3.0, 4], "label": [0, 1]}).to_parquet(tmp_path / "0.parquet")
+    (tmp_path / "none").mkdir()
+    given = {"X": "0.parquet", "y": "label"} | given
+    with pytest.raises(error, match=message):
+        fit(clone(CLF), **given | {"X": f"{tmp_path}/{given['X']}"}, client=client)

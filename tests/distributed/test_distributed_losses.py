@@ -1,11 +1,13 @@
 """What happens to a cluster, or to its client, in the middle of a fit costs time and no bits."""
 
+import asyncio
 import os
 import re
 import signal
 import threading
 import time
 import warnings
+from types import SimpleNamespace
 
 import joblib
 import numpy as np
@@ -21,9 +23,13 @@ pytest.importorskip("distributed")
 
 import dask
 from clusters import cluster_of
+from distributed import Client
 
 from skrnn import RNNRegressor
 from skrnn.distributed import _fleet, _worker, fit
+from skrnn.distributed._parts import Parts
+from skrnn.distributed._ranges import Rows
+from skrnn.distributed._worker import Places
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 CLF = RNNClassifier(4, max_iter=8, tol=None, random_state=0, batch_size=20)
@@ -116,7 +122,7 @@ def test_a_worker_process_that_is_killed():
 def test_no_worker_is_left():
     with cluster_of(1) as client:
         clf = clone(CLF).set_callbacks(AfterEpoch(2, lambda: client.retire_workers(list(client.nthreads()))))
-        with pytest.raises(RuntimeError, match=r"No worker has answered for 2 s; .* with the callback Checkpoint"):
+        with pytest.raises(RuntimeError, match=r"No worker .* for 2 s\. Start .* with the callback Checkpoint"):
             fit(clf, parts(), Y, client=client)
         assert not hasattr(clf, "weights_")
 
@@ -179,3 +185,156 @@ def test_nothing_is_left_on_workers(tmp_path):
         for names in client.run(lambda dask_worker: [*dask_worker.plugins, *dask_worker.handlers]).values():
             assert not [name for name in names if name.startswith("skrnn")]
         assert not list(tmp_path.rglob("skrnn-*"))
+
+
+# ------------------------------------------------------------------------------------------- nothing is left on workers
+def left_on(client):
+    """Names that fits have left on workers: of plugins, handlers and folders."""
+
+    def left(dask_worker):
+        names = [*dask_worker.plugins, *dask_worker.handlers, *os.listdir(dask_worker.local_directory)]
+        return [name for name in names if name.startswith("skrnn-")]
+
+    return [name for names in client.run(left).values() for name in names]
+
+
+def test_a_fit_that_fails_leaves_nothing():
+    slow = dask.delayed(lambda part: (time.sleep(0.3), part)[1])
+    with cluster_of(2) as client:
+        for given in ([*parts(3), dask.delayed(X[:5] * np.nan)], [dask.delayed([[]]), slow(X)]):
+            with pytest.raises(ValueError, match=r"NaN|Partition 0"):
+                fit(clone(CLF), given, np.zeros(65) if len(given) == 4 else Y, client=client)
+        time.sleep(0.5)
+        assert left_on(client) == []
+
+
+def test_a_worker_that_cannot_begin(monkeypatch):
+    def fail(self, worker):
+        raise PermissionError("no room")
+
+    with cluster_of(1) as client:
+        monkeypatch.setattr(_worker.Keeper, "setup", fail)
+        with pytest.raises(PermissionError, match="no room"):
+            fit(clone(CLF), parts(), Y, client=client)
+        monkeypatch.undo()
+        assert left_on(client) == []
+        client.cluster.scale(2)
+        client.wait_for_workers(2)
+        assert left_on(client) == []
+
+
+def test_a_worker_that_is_gone_when_the_fit_ends(monkeypatch):
+    with cluster_of(1) as client:
+
+        def gone(name):
+            raise OSError("Timed out")
+
+        monkeypatch.setattr(client, "unregister_worker_plugin", gone)
+        check_same(fit(clone(CLF), parts(), Y, client=client))
+
+
+def test_a_client_that_dies(monkeypatch):
+    monkeypatch.setattr(_worker, "STAY", 0.4)
+    with cluster_of(2) as client, Client(client.cluster, set_as_default=False) as other:
+        fleet = _fleet.Fleet(other).__enter__()
+        fleet.place(Parts(parts()))
+        time.sleep(1)  # in which the client does other things
+        folders = [name for name in left_on(client) if name != fleet.name]
+        assert folders
+        other.close()
+        time.sleep(1)
+        assert [name for name in left_on(client) if name != fleet.name] == []
+
+
+def test_workers_that_took_the_client_for_dead():
+    with cluster_of(2) as client:
+
+        def drop(dask_worker):
+            for plugin in dask_worker.plugins.values():
+                if isinstance(plugin, _worker.Keeper):
+                    plugin._drop()
+
+        clf = clone(CLF).set_callbacks(AfterEpoch(3, lambda: client.run(drop)))
+        check_same(fit(clf, parts(), Y, client=client))
+
+
+def test_all_workers_go_while_parts_are_read(monkeypatch):
+    monkeypatch.setattr(_fleet, "LOOK", 0.05)
+    with cluster_of(1) as client:
+        first = list(client.nthreads())
+
+        @dask.delayed
+        def read(part):
+            time.sleep(0.5)
+            return part
+
+        def replace():
+            time.sleep(0.2)
+            client.cluster.scale(2)
+            client.wait_for_workers(2)
+            client.retire_workers(first, close_workers=True)
+
+        thread = threading.Thread(target=replace)
+        thread.start()
+        there = fit(clone(CLF), [read(part) for part in np.split(X, 4)], Y, client=client)
+        thread.join()
+        assert list(client.nthreads()) != first
+    check_same(there)
+
+
+def test_a_file_that_was_cut_short():
+    with cluster_of(1) as client:
+
+        def cut(dask_worker):
+            for plugin in dask_worker.plugins.values():
+                if isinstance(plugin, _worker.Keeper):
+                    for path in plugin._folder.iterdir():
+                        os.truncate(path, 8)
+
+        clf = clone(CLF).set_callbacks(AfterEpoch(2, lambda: client.run(cut)))
+        with pytest.raises(RuntimeError, match=r"Worker inproc://.* cannot read what it keeps in .*has been cut short"):
+            fit(clf, parts(), Y, client=client)
+
+
+def test_an_error_of_a_worker_names_it(monkeypatch):
+    def fail(self, *given):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(_worker._Programs, "run", fail)
+    with cluster_of(1) as client:
+        with pytest.raises(MemoryError) as caught:
+            fit(clone(CLF), parts(), Y, client=client)
+        assert caught.value.__notes__ == [f"This happened on worker {next(iter(client.nthreads()))}."]
+
+
+def test_a_worker_asks_one_that_has_only_just_begun():
+    async def no_handler(**given):
+        return None
+
+    keeper = _worker.Keeper("skrnn-0")
+    keeper._worker = SimpleNamespace(address="a", rpc=lambda owner: SimpleNamespace(**{"skrnn-0": no_handler}))
+    answer = asyncio.run(keeper._rows_of("b", None))
+    assert answer == {"status": _worker.UNREACHED, "owner": "b"}
+
+
+def test_a_worker_that_ends_while_it_reads(tmp_path, monkeypatch):
+    keeper = _worker.Keeper("skrnn-0")
+    worker = SimpleNamespace(address="a", local_directory=str(tmp_path), handlers={})
+    rows, places = Rows(np.array([0, 1]), np.array([1, 3])), Places(np.array([0, 1, 3]), ["a", "a"], 1, X.dtype)
+    read = _worker.Part.read
+
+    def end_then_read(part, *given):
+        keeper.teardown(worker)
+        return read(part, *given)
+
+    async def ask():
+        keeper.setup(worker)
+        keeper.keep(0, np.ones((1, 1)))
+        keeper.keep(1, np.ones((2, 1)))
+        await keeper.answer("take_places", places=places)
+        assert (await keeper._own_rows(rows))["status"] == _worker.DONE
+        monkeypatch.setattr(_worker.Part, "read", end_then_read)
+        return await keeper._own_rows(rows)
+
+    assert asyncio.run(ask()) == {"status": _worker.LOST, "owner": "a"}
+    assert list(tmp_path.iterdir()) == []
