@@ -122,7 +122,7 @@ def test_a_worker_process_that_is_killed():
 def test_no_worker_is_left():
     with cluster_of(1) as client:
         clf = clone(CLF).set_callbacks(AfterEpoch(2, lambda: client.retire_workers(list(client.nthreads()))))
-        with pytest.raises(RuntimeError, match=r"No worker .* for 2 s\. Start .* with the callback Checkpoint"):
+        with pytest.raises(RuntimeError, match=r"No worker .* for 2 s.*\. Start .* with the callback Checkpoint"):
             fit(clf, parts(), Y, client=client)
         assert not hasattr(clf, "weights_")
 
