@@ -35,6 +35,7 @@ extensions = [
 ]
 exclude_patterns = ["_build"]
 nitpicky = True  # a cross reference that leads nowhere is a warning
+suppress_warnings = ["ref.term"]  # docstrings that come from scikit-learn refer to its glossary
 templates_path = ["_templates"]
 toc_object_entries_show_parents = "hide"
 
