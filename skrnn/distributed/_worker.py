@@ -177,9 +177,12 @@ class Keeper(WorkerPlugin):
         self._heard = time.monotonic()
         try:
             self._folder.mkdir(exist_ok=True)
-            self.parts[number] = Part(self._folder / str(number), values)
+            part = Part(self._folder / str(number), values)
         except OSError as error:
             raise RuntimeError(f"Worker {self._worker.address} cannot write to {self._folder}: {error}") from error
+        before, self.parts[number] = self.parts.get(number), part
+        if before is not None:  # it was read again, because this worker seemed to be lost
+            before.close()
         if self._has_ended:  # while this was written
             self._drop()
         return self._worker.address
@@ -235,6 +238,8 @@ class Keeper(WorkerPlugin):
     @staticmethod
     def _own(rows, parts, places):
         """Rows of the parts that are kept here; None if some are not, or are given up while they are read."""
+        if places is None:
+            return None
         out = np.empty((int(rows.offsets[-1]), places.n_channels), places.dtype)
         part = np.searchsorted(places.firsts, rows.begins, side="right") - 1
         place = 0

@@ -338,3 +338,38 @@ def test_a_worker_that_ends_while_it_reads(tmp_path, monkeypatch):
 
     assert asyncio.run(ask()) == {"status": _worker.LOST, "owner": "a"}
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_that_deletes_all_before_it_reads_its_own_rows_says_so(tmp_path):
+    keeper = _worker.Keeper("skrnn-0")
+    worker = SimpleNamespace(address="a", local_directory=tmp_path, handlers={})
+    places = _worker.Places(np.array([0, 1]), ["a"], 1, np.dtype(float))
+
+    async def ask():
+        keeper.setup(worker)
+        keeper.keep(0, np.ones((1, 1)))
+        await keeper.answer("take_places", places=places)
+        keeper._drop()
+        answer = await keeper._own_rows(Rows(np.array([0]), np.array([1])))
+        keeper.teardown(worker)
+        return answer
+
+    assert asyncio.run(ask()) == {"status": _worker.LOST, "owner": "a"}
+
+
+def test_a_part_that_comes_twice_leaves_no_file_open(tmp_path):
+    keeper = _worker.Keeper("skrnn-0")
+    worker = SimpleNamespace(address="a", local_directory=tmp_path, handlers={})
+
+    async def keep_twice():
+        keeper.setup(worker)
+        keeper.keep(0, np.ones((1, 1)))
+        first = keeper.parts[0]
+        keeper.keep(0, np.ones((1, 1)))
+        again = keeper.parts[0].read(0, np.empty((1, 1)))
+        keeper.teardown(worker)
+        return first, again
+
+    first, again = asyncio.run(keep_twice())
+    assert again
+    assert not first.read(0, np.empty((1, 1)))
