@@ -5,6 +5,7 @@ from sklearn.base import clone
 from ..estimators._fitted import OF_X
 from ..estimators._trained import BaseTrained
 from ..sequences._validate import validate_sequences
+from ._dask import import_distributed
 
 
 def fit(
@@ -89,7 +90,7 @@ def fit(
     True
     """
     _check_estimator(estimator)
-    _import_distributed()
+    import_distributed()
     from ._check import usable_client  # noqa: PLC0415 (Dask is an extra)
     from ._fleet import Fleet  # noqa: PLC0415
     from ._parts import joined, parts_of  # noqa: PLC0415
@@ -117,13 +118,6 @@ def _check_estimator(estimator):
             "estimator must be one of skrnn that learns targets y by mini-batches, like RNNClassifier or RNNRegressor, "
             f"got {type(estimator).__name__}."
         )
-
-
-def _import_distributed():
-    try:
-        import distributed  # noqa: F401, PLC0415 (an extra)
-    except ImportError as error:
-        raise ImportError(f'distributed could not be imported ({error}): pip install "skrnn[dask]"') from error
 
 
 def _check_parts(kept):

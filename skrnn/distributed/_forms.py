@@ -7,6 +7,7 @@ import numpy as np
 
 from ..sequences import SequenceArray
 from ..sequences._steps import is_text
+from ._dask import check_chunks
 from ._form import Form
 from ._frames import LongFrame, WideFrame, is_frame, read_parquet
 
@@ -66,12 +67,7 @@ class Blocks(Form):
             raise ValueError(
                 f"X has {X.ndim} axes, expected 3, (n_sequences, n_steps, n_channels), or 2, (n_sequences, n_steps)."
             )
-        for axis in range(1, X.ndim):
-            if X.numblocks[axis] > 1:
-                raise ValueError(
-                    f"X is chunked along axis {axis}, so that its chunks cut sequences: chunk the first axis only, by "
-                    f"X.rechunk({dict.fromkeys(range(1, X.ndim), -1)})."
-                )
+        check_chunks(X)
         return cls(tuple(X.shape[1:]), X.dtype)
 
     def parts(self, X):

@@ -14,6 +14,7 @@ from distributed import Future, get_worker
 from ..sequences import SequenceArray, as_sequence_array
 from ..sequences._containers import items_of
 from ..sequences._validate import pack
+from ._dask import check_chunks
 from ._fleet import Kept
 
 BLOCK_BYTES = 2**26  # of sequences of this process that go to a worker together
@@ -128,12 +129,7 @@ def _blocks(sequences):
 def _delayed(given, name):
     """The partitions of a collection of Dask, or a list of delayed or futures; None for anything else."""
     if hasattr(given, "numblocks"):  # dask.array
-        for axis in range(1, given.ndim):
-            if given.numblocks[axis] > 1:
-                all_of_it = dict.fromkeys(range(1, given.ndim), -1)
-                raise ValueError(
-                    f"{name} is chunked along axis {axis}, which cuts sequences: use {name}.rechunk({all_of_it})."
-                )
+        check_chunks(given, name)
         return list(given.to_delayed().ravel())
     if hasattr(given, "to_delayed"):
         return list(given.to_delayed())

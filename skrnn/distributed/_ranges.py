@@ -42,8 +42,3 @@ def put(values, which, offsets, out):
         n = int(offsets[k + 1] - offsets[k])
         out[offsets[k] : offsets[k] + n] = values[begin : begin + n]
         begin += n
-
-
-def common_dtype(dtypes):
-    """The dtype of all parts together: that of what they would be in one array."""
-    return np.result_type(*dtypes)

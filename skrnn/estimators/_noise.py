@@ -41,8 +41,7 @@ def share_of_noise(data, rows, n_numbers):
     float
         Between 0 and 1, mean over the targets that vary, to two digits. 1 where nothing can be said.
     """
-    longest = int(data.lengths[rows].max(initial=0))
-    windows = [WINDOWS[0], *(window for window in WINDOWS[1:] if longest > WINDOWS[0])]
+    windows = WINDOWS if data.lengths[rows].max(initial=0) > WINDOWS[0] else WINDOWS[:1]
     return min(_share_by(window, data, rows, n_numbers) for window in windows)
 
 
