@@ -7,13 +7,14 @@ from functools import partial
 import _sets
 import numpy as np
 from sklearn.metrics import accuracy_score, r2_score
-from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold
+from sklearn.model_selection import GroupKFold, KFold, StratifiedKFold, train_test_split
 
 from skrnn import RNNClassifier, RNNRegressor
 from skrnn.metrics import step_accuracy_score
 
 N_FOLDS = 3
 MOST, FEW = 2000, 200  # sequences of a trial at most; up to how many each fold is held out once
+OF_CLASS = 6  # sequences of each class in a trial of few
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,18 @@ class Trial:
                 trained = trained[rng.permutation(len(trained))[:MOST]]
             scored = scored[rng.permutation(len(scored))[:MOST]]
             yield *_taken(X, y, trained), *_taken(X, y, scored)
+
+    def few(self, seed):
+        """The same with one fold: a few of the sequences to train on, at most half of them, and the others to score."""
+        X, y, _ = self.read()
+        y = np.asarray(y)
+        classes, counts = np.unique(y, return_counts=True)
+        rows = np.flatnonzero(np.isin(y, classes[counts > 1]))  # classes of one sequence cannot be scored
+        if len(rows) > MOST:
+            rows = rows[np.random.default_rng(seed).permutation(len(rows))[:MOST]]
+        n = min(OF_CLASS * len(classes), len(rows) // 2)
+        trained, scored = train_test_split(rows, train_size=n, stratify=y[rows], random_state=seed)
+        yield *_taken(X, y, trained), *_taken(X, y, scored)
 
     def _parts(self, X, y, groups, seed):
         if groups is not None:

@@ -11,6 +11,8 @@ differences of less than two standard errors may be chance. *better, worse*: num
 less the score, geometric mean over sets. *time*: factor of the CPU time of a fit on one thread, geometric mean.
 *spread*: standard deviation of the scores of the networks of a fold, mean over folds and sets; by defaults, changed.
 ``--only smooth`` keeps the sets whose networks read differences by default, ``--only rough`` the other series.
+``--few`` trains on about six sequences of each class, at most half of the training part, and scores on all others: more
+than folds of small sets have. It is for one class for each sequence.
 
 Results are stored in ``build/defaults.jsonl``, or in the file given by ``--results``, and are not computed again while
 the parameters are the same; remove the file where the package has changed. The last line says how many changes the
@@ -49,6 +51,7 @@ def previous(n_sequences, trial):
 
 CHANGES = {
     "previous defaults": previous,
+    "convolution=None": {"convolution": None},
     "augmentation=None": {"augmentation": None},
     "augmentation": {"augmentation": Augmentation()},
     "augmentation, more time": {"augmentation": Augmentation(time_warp=4)},
@@ -77,22 +80,22 @@ CHANGES = {
 class Results:
     """Scores and seconds by set, change, seed and fold, kept in a file."""
 
-    def __init__(self, path, n_networks=1):
-        self.path, self.n_networks, self.runs = path, n_networks, {}
+    def __init__(self, path, n_networks=1, few=False):
+        self.path, self.n_networks, self.few, self.runs = path, n_networks, few, {}
         if path.exists():
             self.runs = {tuple(run["key"]): run for run in map(json.loads, path.read_text().splitlines())}
 
     def run(self, name, change, seed):
         """Make the runs of a set that are not there yet; returns scores and seconds: (folds, networks, 2)."""
         trial, found = TRIALS[name], []
-        for fold, data in enumerate(trial.folds(seed)):
+        for fold, data in enumerate(trial.few(seed) if self.few else trial.folds(seed)):
             changed = CHANGES[change] if change else {}
             changed = changed(len(data[0]), trial) if callable(changed) else changed
             of_fold = []
             for network in range(self.n_networks):
                 state = 10 * seed + fold + 1000 * network
                 model = trial.estimator(random_state=state, n_jobs=1, **trial.required | changed)
-                key = name, change or "defaults", seed, fold, joblib.hash(repr(described(model)))
+                key = name, change or "defaults", seed, "few" if self.few else fold, joblib.hash(repr(described(model)))
                 if key not in self.runs:
                     self._keep({"key": key} | trained(trial, model, *data))
                 of_fold.append((self.runs[key]["score"], self.runs[key]["seconds"]))
@@ -137,6 +140,7 @@ def parsed():
     parser.add_argument("--changes", nargs="+", choices=CHANGES, default=["previous defaults"])
     parser.add_argument("--sets", nargs="+", choices=TRIALS, default=list(TRIALS))
     parser.add_argument("--only", choices=["smooth", "rough"])
+    parser.add_argument("--few", action="store_true")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--networks", type=int, default=1)
     parser.add_argument("--results", type=Path, default=RESULTS)
@@ -151,7 +155,7 @@ def main():
     names = [name for name in arguments.sets if not arguments.only or name in SERIES | NUMBERS]
     if arguments.only:
         names = [name for name in names if TRIALS[name].is_smooth() == (arguments.only == "smooth")]
-    results, rows, summary = Results(arguments.results, arguments.networks), [], []
+    results, rows, summary = Results(arguments.results, arguments.networks, arguments.few), [], []
     for change in arguments.changes:
         found = []
         for name in names:

@@ -6,6 +6,7 @@ from ..augmentation import Augmentation
 from ._settings import max_bytes, n_networks_of
 
 FEW_SEQUENCES = 200  # to train on: up to so many, "auto" changes them
+FEW_CONVOLVED = 500  # the same, where it has put a convolution in front of the network
 
 
 def check_augmentation(parameters, columns, per_step, optimizer):
@@ -30,16 +31,19 @@ def check_augmentation(parameters, columns, per_step, optimizer):
         )
 
 
-def augmentation_of(parameters, has_epochs, per_step, encoder, n_sequences):
+def augmentation_of(parameters, structure, encoder, has_epochs, n_sequences):
     """The `Augmentation` of a training on so many sequences, or None.
 
-    "auto" changes sequences that are few, and so smooth that the network reads their changes, too, in trainings of
-    epochs: neither a single one, nor iterations of a solver that needs the same loss each time.
+    "auto" changes sequences that are few, and so long that it has put a convolution in front of the network, or so
+    smooth that the network reads their changes, too; in trainings of epochs: neither in a single one, nor in iterations
+    of a solver that needs the same loss each time.
     """
     if getattr(parameters, "augmentation", None) != "auto":
         return _asked(parameters)
-    is_smooth = encoder.differences and parameters.differences == "auto" and not per_step
-    return Augmentation() if is_smooth and has_epochs and n_sequences <= FEW_SEQUENCES else None
+    is_convolved = parameters.convolution == "auto" and structure.convolution is not None
+    is_smooth = encoder.differences and parameters.differences == "auto" and structure.pooling != "steps"
+    few = FEW_CONVOLVED if is_convolved else FEW_SEQUENCES
+    return Augmentation() if has_epochs and (is_convolved or is_smooth) and n_sequences <= few else None
 
 
 def augmenter_of(augmentation, parameters, data, encoder):

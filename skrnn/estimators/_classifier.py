@@ -19,6 +19,12 @@ from ._trained import takes_steps
 from .tasks._classes import ClassificationTask, check_restored_classes, restored_classes
 
 PARAMETERS = table("""\
+convolution : Conv, None or "auto"
+    Convolution over time in front of the recurrent layers. "auto" is ``Conv(32, 9, stride=4)`` for at most 500
+    sequences to train on that have 100 steps or more (their median), else None. The stride is 8 above 320 steps, 16
+    above 640, and so on, and the width is twice the stride and 1. That is so for channels of numbers and one class for
+    each sequence, in networks of both directions, if `differences` and `augmentation` are "auto", too; but not with
+    `partial_fit` and "lbfgs".
 dropout : float or "auto"
     Fraction of the units to drop in training, between layers and before the readout. "auto" is 0.3, but 0 with "lbfgs"
     and if there are no such units.
@@ -73,6 +79,7 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
     _parameter_constraints = {
         **BaseSupervised._parameter_constraints,
         "augmentation": [*BaseSupervised._parameter_constraints["augmentation"], StrOptions({"auto"})],
+        "convolution": [*BaseSupervised._parameter_constraints["convolution"], StrOptions({"auto"})],
         "class_weight": [dict, list, StrOptions({"balanced"}), None],
     }
 
@@ -95,7 +102,7 @@ class RNNClassifier(ClassifierMixin, BaseSupervised):
         augmentation="auto",
         missing="error",
         time_channel=None,
-        convolution=None,
+        convolution="auto",
         layer_norm=False,
         residual=False,
         dropout="auto",

@@ -10,6 +10,7 @@ from sklearn.utils import check_random_state
 from .._core.members import join_members, split_members
 from .._core.streams import member_seed
 from .._core.warn import warn_user
+from ..convolution import Conv
 from ..initializers import Scheme
 from ..network.encoding import InputColumns, InputEncoder, learn_columns, learn_scales
 from ..optimizers import BaseOptimizer
@@ -18,6 +19,7 @@ from ..sequences._steps import is_text
 from ._ahead import warn_if_answer_is_read
 from ._amount import Amount, penalty_of
 from ._augmented import augmentation_of, augmenter_of, check_augmentation
+from ._convolved import convolution_of
 from ._description import describe_fitted_model, describe_model, describe_run, learned_with, refuse_other_model
 from ._fitted import Fitted, training_attributes
 from ._given import Given
@@ -105,6 +107,11 @@ class Prepared:
     seed: int
     checkpoint: dict | None
 
+    @property
+    def has_epochs(self):
+        """Whether sequences are seen in epochs, which may differ: not in a single one, nor by solvers like "lbfgs"."""
+        return self.optimizer.stochastic and not self.request.one_epoch
+
 
 def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: None):
     """Read the target, split, and describe what is to be trained; what can be refused is refused before any arithmetic.
@@ -140,6 +147,8 @@ def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: No
     structure = structure_of(parameters, spec.auto, columns, fitted.loss.n_raw(fitted.n_outputs), fitted.per_step)
     structure = fitted.structure(structure, parameters)
     if last:
+        if parameters.convolution == "auto":
+            structure = replace(structure, convolution=last.attributes.structure_.convolution)
         now = describe_model(structure, columns, given.roles, parameters)
         refuse_other_model(describe_fitted_model(last.attributes), now)
     elif fitted.per_step:
@@ -153,7 +162,7 @@ def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: No
     if not fitted.is_of_X:
         encoded = encoded.counted
         raw_prediction = fitted.raw_prediction(encoded, network.n_outputs, parameters.dtype)
-    return _reading_changes(
+    return _with_front(
         Prepared(
             *(spec, request, last, given, split, columns, input_weight, fitted, names, encoded, target.weight),
             *(network, optimizer, scheme, raw_prediction, seed, checkpoint),
@@ -161,17 +170,20 @@ def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: No
     )
 
 
-def _reading_changes(prepared):
-    """What is prepared, with a network that reads changes, too, if "auto" says so: the first kernel looks at X."""
-    parameters, given = prepared.spec.parameters, prepared.given
+def _with_front(prepared):
+    """What is prepared, with the front of the network that "auto" chooses for X: the first kernel looks at X."""
+    parameters, given, structure = prepared.spec.parameters, prepared.given, prepared.network.structure
     is_decided = prepared.last or parameters.differences != "auto" or prepared.task.per_step
     if is_decided or not prepared.columns.only_numbers:
         return prepared
     columns = learn_columns_of(parameters, given, prepared.input_weight, "auto")
-    if not columns.differences:
-        return prepared
-    structure = replace(prepared.network.structure, n_inputs=columns.n_columns)
     lengths = np.concatenate([part.lengths for part in given.all_sequences])
+    conv = structure.convolution
+    if parameters.convolution == "auto":
+        rows = prepared.split.rows
+        rows = rows[prepared.target.weight[rows] > 0]  # as in training, there is one target for each sequence
+        conv = convolution_of(parameters, structure, prepared.has_epochs, lengths[rows])
+    structure = replace(structure, n_inputs=columns.n_columns, convolution=conv)
     return replace(prepared, columns=columns, network=_network(parameters, structure, lengths, 0))
 
 
@@ -207,7 +219,8 @@ def _with_held_out(spec, request, given, target):
 def _weight_of_inputs(parameters, sequences, target, trained, request):
     """Weight of each sequence in what is learned of X; or of each step, where nothing reads those at the end."""
     weight, offsets = (target.sequence_weight * trained)[: len(sequences)], sequences.offsets
-    reads_ahead = is_bidirectional(parameters, target.per_step) or parameters.convolution is not None
+    # "auto" puts a convolution in front of networks that run in both directions only
+    reads_ahead = is_bidirectional(parameters, target.per_step) or isinstance(parameters.convolution, Conv)
     if reads_ahead or request.sample_weight is None or not is_ragged(request.sample_weight):
         return weight
     steps = np.arange(offsets[-1])
@@ -326,8 +339,7 @@ def start(prepared, verbose=False):
         n_tokens = max(map(len, encoder.categories.values())) if encoder.is_text else 0
         amount = Amount(len(rows), n_targets, n_tokens)
     settings = settings_of(parameters, amount, alpha, one_epoch, verbose)
-    has_epochs = prepared.optimizer.stochastic and not one_epoch
-    augmentation = augmentation_of(parameters, has_epochs, task.per_step, encoder, len(rows))
+    augmentation = augmentation_of(parameters, network.structure, encoder, prepared.has_epochs, len(rows))
     augmenter = augmenter_of(augmentation, parameters, data, encoder)
     settings = replace(settings, no_skill=task.no_skill, augmenter=augmenter)
     return Started(prepared, task, encoder, data, rows, settings, _state(prepared, n_steps, raw_prediction))

@@ -99,7 +99,7 @@ def _dropout(parameters, auto, per_step):
 
 
 def _convolution(convolution):
-    if convolution is None:
+    if convolution is None or convolution == "auto":  # which is decided when X is known
         return None
     convolution._validate_params()
     return clone(convolution)

@@ -1,0 +1,26 @@
+"""Whether "auto" puts a convolution in front of a network, for which few long series are too much to read."""
+
+import numpy as np
+
+from ..convolution import Conv
+from ._augmented import FEW_CONVOLVED
+
+LONG = 100  # steps, in the median
+MOST_STEPS = 80  # that a convolution leaves, in the median
+
+
+def convolution_of(parameters, structure, has_epochs, lengths):
+    """What "auto" puts in front of a network of `structure` for sequences of numbers of these lengths, or None.
+
+    Only in front of networks that read whole sequences in both directions, and only where changes and warps are left to
+    "auto", too: without warps in time, a network behind a convolution learns few sequences by heart.
+    """
+    reads_all = structure.bidirectional and structure.pooling != "steps"
+    is_left_to_it = parameters.differences == parameters.augmentation == "auto"
+    n_steps = np.median(lengths)
+    if not (reads_all and is_left_to_it and has_epochs and n_steps >= LONG and len(lengths) <= FEW_CONVOLVED):
+        return None
+    stride = 4
+    while n_steps > stride * MOST_STEPS:
+        stride *= 2
+    return Conv(32, 2 * stride + 1, stride)
