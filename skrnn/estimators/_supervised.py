@@ -245,7 +245,7 @@ class BaseSupervised(BaseTrained):
             pooling = trained if trained in FEATURE_POOLINGS else "last"
         known = SequenceTransformer._get_param_names()
         parameters = {name: value for name, value in clone(self).get_params(deep=False).items() if name in known}
-        parameters |= {name: getattr(self.structure_, name) for name in ("bidirectional", "dropout")}
+        parameters |= {name: getattr(self.structure_, name) for name in ("bidirectional", "dropout", "convolution")}
         if parameters["alpha"] == "auto":
             parameters["alpha"] = STRONGEST_PENALTY
         transformer = SequenceTransformer(**parameters | {"objective": "supervised", "pooling": pooling})
