@@ -36,7 +36,9 @@ class CallbackObserver:
         self._data_at_end = self._data | {"reconstruction_attributes": lambda: {"__dict__": attributes()}}
         self._context = estimator._init_callback_context(max_subtasks=max_iter)
         self._epoch = None
-        self.needs_predictions = any(map(_may_predict, getattr(estimator, "_skl_callbacks", [])))
+        callbacks = getattr(estimator, "_skl_callbacks", [])
+        self._pauses = [callback.pauses for callback in callbacks if hasattr(callback, "pauses")]
+        self.needs_predictions = any(map(_may_predict, callbacks))
 
     def begin_fit(self):
         """Before the first epoch."""
@@ -47,8 +49,10 @@ class CallbackObserver:
         self._epoch = self._context.subcontext(task_name="epoch").call_on_fit_task_begin(**self._data)
 
     def end_epoch(self):
-        """After an epoch; returns whether a callback wants to stop."""
-        return self._epoch.call_on_fit_task_end(**self._data_at_end)
+        """After an epoch; returns whether a callback wants to stop, or else to pause."""
+        if self._epoch.call_on_fit_task_end(**self._data_at_end):
+            return True
+        return any(pauses(self._data["estimator"]) for pauses in self._pauses)
 
     def end_fit(self, interrupted=False):
         """After the last epoch, or where the user has ended training."""

@@ -12,7 +12,8 @@ class KnownError(Exception):
 class Pause(BaseCallback):
     """Ends a fit where a rung says, with the state of training by which a later fit goes on.
 
-    It stands behind all others, so that the state has what they remember.
+    It is asked after all others, so that the state has what they remember; not where one of them ends the fit, which
+    is then over for good.
 
     Parameters
     ----------
@@ -56,9 +57,12 @@ class Pause(BaseCallback):
                 self._reach(state)
             self.interrupted |= estimator._training.interrupted
             return False
-        if self.token in STOPPED:
-            self.interrupted = True
-            return True
+        self.interrupted = self.token in STOPPED
+        return self.interrupted
+
+    def pauses(self, estimator):
+        """Whether to end the fit after this epoch, which no other callback has ended."""
+        state = estimator._training.state
         # the last epoch ends by itself, with the warnings of a fit that has not converged
         self._paused = not state.ended and self.rung.n_epochs(self.n_most) <= state.n_epochs < self.n_most
         if self._paused:

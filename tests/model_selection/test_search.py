@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import sklearn
 from scipy.stats import loguniform
-from searches import CLF, FOLDS, RATES, SHORT, Y_REAL, X, Y, lone_fit, mark, rows, same_results
+from searches import CLF, FOLDS, RATES, SHORT, Y_REAL, StopAt, X, Y, lone_fit, mark, rows, same_results
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.metrics import accuracy_score, make_scorer
 from sklearn.model_selection import GridSearchCV, GroupKFold, ParameterSampler, ShuffleSplit
@@ -60,6 +60,16 @@ def test_each_candidate_is_a_lone_fit_that_ends_at_the_rung(kind):
 def test_callbacks_of_the_estimator_go_on_too(callback):
     estimator = clone(CLF).set_callbacks(callback)
     search = RNNSearchCV(estimator, RATES, n_candidates="all", cv=FOLDS, scoring=mark, refit=False).fit(X, Y)
+    check_against_lone_fits(search, estimator, Y)
+
+
+@pytest.mark.parametrize("n_epochs", [2, 3, 4])
+@pytest.mark.parametrize("n_networks", [1, 2])
+def test_what_a_callback_has_ended_is_not_resumed(n_epochs, n_networks):
+    """Before the first rung, which is after three epochs, just there, and behind it."""
+    estimator = clone(CLF).set_params(n_networks=n_networks).set_callbacks(StopAt(n_epochs))
+    search = RNNSearchCV(estimator, RATES, n_candidates="all", cv=FOLDS, scoring=mark, refit=False).fit(X, Y)
+    assert search.cv_results_["n_epochs"].tolist() == [min(n_epochs, 3)] * 5 + [n_epochs] * 2
     check_against_lone_fits(search, estimator, Y)
 
 
