@@ -19,15 +19,13 @@ class Pause(BaseCallback):
     ----------
     rung : Rung or None
         None ends the fit before its first epoch.
-    run : Run
-        What is reached before, whose state the fit goes on from.
     token : str
         Of the search.
 
     Attributes
     ----------
     state : dict or None
-        The state of training that is reached, in plain values.
+        The state of training that is reached, in plain values; before the fit, the one to go on from.
     n_epochs, n_most : int
         Epochs that are over, and all of this fit.
     ended, interrupted : bool
@@ -36,8 +34,8 @@ class Pause(BaseCallback):
 
     predicts = False  # so a fit that diverges ends where it does without callbacks
 
-    def __init__(self, rung, run, token):
-        self.rung, self.state, self.token = rung, run.state, token
+    def __init__(self, rung, token):
+        self.rung, self.state, self.token = rung, None, token
         self.ended = self.interrupted = self._paused = False
 
     def training_state(self, estimator, fingerprint):

@@ -5,6 +5,7 @@ import time
 from dataclasses import dataclass, field, replace
 from traceback import format_exc
 
+import joblib
 from sklearn.base import BaseEstimator
 from sklearn.metrics._scorer import _MultimetricScorer
 from sklearn.model_selection._validation import _score
@@ -28,6 +29,7 @@ class Work:
     return_train_score: bool
     error_score: object
     token: str
+    has_record: bool
 
 
 @dataclass(frozen=True)
@@ -35,11 +37,13 @@ class Run:
     """What a candidate has reached on a split.
 
     pipeline : with fitted transformers, and with a `Receiver` of what its last step is to be fitted on; None where the
-    candidate is no pipeline, or where transformers are to be fitted; state : of training, in plain values; ended :
-    whether there is nothing left to train; result : what scikit-learn's searches know of a fit and its scores.
+    candidate is no pipeline, or where transformers are to be fitted; mark : hash of what its last step is fitted on, in
+    searches with a record; state : of training, in plain values; ended : whether there is nothing left to train;
+    result : what scikit-learn's searches know of a fit and its scores.
     """
 
     pipeline: object = None
+    mark: str | None = None
     state: dict | None = None
     n_epochs: int = 0
     n_most: int = 0
@@ -93,10 +97,10 @@ def advance(work, estimator, train, test, run, rung):
     """
     start, error = time.time(), None
     fit_params = _check_method_params(work.X, params=work.fit_params, indices=train)
-    pause = Pause(rung, run, work.token)
+    pause = Pause(rung, work.token)
     try:
-        pipeline, network, given = _front(work, estimator, train, fit_params, run)
-        _train(network, given, pause)
+        run, network, given = _front(work, estimator, train, fit_params, run)
+        _train(network, given, pause, run.state)
     except Exception:
         if work.error_score == "raise" and not pause.interrupted:
             raise
@@ -106,20 +110,20 @@ def advance(work, estimator, train, test, run, rung):
     if error is not None:
         return Run(ended=True, result=_failed(work, error, time.time() - start, len(test)))
     fit_time = time.time() - start
-    fitted = network if pipeline is None else _with_last_step(pipeline, network)
+    fitted = network if run.pipeline is None else _with_last_step(run.pipeline, network)
     result = {"fit_error": None, "fit_time": fit_time, "n_test_samples": len(test)}
     result |= _scores(work, fitted, train, test)
     result["score_time"] = time.time() - start - fit_time
-    return Run(pipeline, pause.state, pause.n_epochs, pause.n_most, pause.ended, result)
+    return Run(run.pipeline, run.mark, pause.state, pause.n_epochs, pause.n_most, pause.ended, result)
 
 
 def n_most_epochs(work, estimator, train):
     """Epochs of a fit on a split, which may depend on the data; None if it fails."""
     fit_params = _check_method_params(work.X, params=work.fit_params, indices=train)
-    pause = Pause(None, Run(), work.token)
+    pause = Pause(None, work.token)
     try:
         _, network, given = _front(work, estimator, train, fit_params, Run())
-        _train(network, given, pause)
+        _train(network, given, pause, None)
     except KnownError:
         return pause.n_most
     except Exception:  # the run will say so
@@ -127,16 +131,17 @@ def n_most_epochs(work, estimator, train):
 
 
 def _front(work, estimator, train, fit_params, run):
-    """The pipeline as far as it is fitted, its last step, and what that is to be fitted on."""
+    """The run with a pipeline that is fitted as far as its last step, that step, and what it is to be fitted on."""
     network = last_step(estimator)
-    pipeline = run.pipeline
-    if pipeline is None:
+    if run.pipeline is None:
         X, y = _safe_split(estimator, work.X, work.y, train)
         if not isinstance(estimator, Pipeline):
-            return None, network, (X, y, fit_params)
-        pipeline = _with_last_step(estimator, Receiver(network))
-        pipeline.fit(X, y, **fit_params)
-    return pipeline, network, last_step(pipeline).given_
+            return run, network, (X, y, fit_params)
+        pipeline = _with_last_step(estimator, Receiver(network)).fit(X, y, **fit_params)
+        mark = joblib.hash(last_step(pipeline).given_, coerce_mmap=True) if work.has_record else None
+        # transformers without a seed may give other values than those that the state has been reached with
+        run = replace(run if mark == run.mark else Run(), pipeline=pipeline, mark=mark)
+    return run, network, last_step(run.pipeline).given_
 
 
 def _with_last_step(pipeline, last):
@@ -148,16 +153,16 @@ def _with_last_step(pipeline, last):
     return other
 
 
-def _train(network, given, pause):
-    """Fit until the pause, which stands behind the other callbacks; returns it."""
+def _train(network, given, pause, state):
+    """Fit from a state of training until the pause, which stands behind the other callbacks."""
     X, y, params = given
+    pause.state = state
     others = getattr(network, "_skl_callbacks", [])
     network.set_callbacks(*others, pause)
     try:
         network.fit(X, y, **params)
     finally:
         network.set_callbacks(*others)
-    return pause
 
 
 def _scores(work, fitted, train, test):

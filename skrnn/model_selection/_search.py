@@ -271,9 +271,8 @@ class RNNSearchCV(BaseSearchCV):
         candidates = drawn(self.param_distributions, self.n_candidates, random_state)
         max_iter = check_candidates(self.estimator, candidates)
         of_estimator, of_scorer = routed.estimator.fit, routed.scorer.score
-        work = Work(
-            *(X, y, of_estimator, of_scorer, scorers, self.return_train_score, self.error_score, uuid.uuid4().hex)
-        )
+        how = scorers, self.return_train_score, self.error_score
+        work = Work(X, y, of_estimator, of_scorer, *how, uuid.uuid4().hex, self.checkpoint is not None)
         compared_by = self.refit if isinstance(self.refit, str) else None
         how = self.factor, self.min_resources, compared_by
         if self.checkpoint is not None:

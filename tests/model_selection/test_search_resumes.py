@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 import sklearn
 from scipy.stats import loguniform
-from searches import CLF, FOLDS, RATES, X, Y, mark, same_results
-from sklearn.base import clone
+from searches import CLF, FOLDS, RATES, StopAt, X, Y, mark, same_results
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.impute import SimpleImputer
 from sklearn.model_selection import KFold, ShuffleSplit
@@ -90,6 +90,44 @@ def test_pipelines_fit_their_transformers_again(tmp_path, monkeypatch):
     whole = clone(search).set_params(checkpoint=None).fit(X, Y)
     crash_in_rung(monkeypatch, 0)
     same_results(search.fit(X, Y), whole)
+
+
+class Drawn(TransformerMixin, BaseEstimator):
+    """Multiplies X by a number that each fit draws anew."""
+
+    def fit(self, X, y=None):
+        self.factor_ = np.random.default_rng().normal()
+        return self
+
+    def transform(self, X):
+        return [self.factor_ * x for x in X]
+
+
+def mark_of_lone_fit(estimator, X, y):
+    """Whether a pipeline is a lone fit on what its own transformers make of the training part, as a score."""
+    lone = clone(estimator[-1]).set_callbacks(StopAt(len(estimator[-1].loss_curve_)))
+    return float(mark(lone.fit(estimator[:-1].transform(TRAINED), Y[1::2])) == mark(estimator))
+
+
+TRAINED = X[1::2]
+
+
+def test_transformers_that_are_drawn_anew(tmp_path, monkeypatch):
+    """A candidate whose transformers give other values after a crash is trained anew, not resumed."""
+    pipe, split = (
+        make_pipeline(Drawn(), clone(CLF).set_params(standardize=False)),
+        (np.arange(1, 40, 2), np.arange(0, 40, 2)),
+    )
+    rates = {f"rnnclassifier__{name}": values for name, values in RATES.items()}
+    how = HOW | {"scoring": mark_of_lone_fit, "refit": False, "cv": [split]}
+    search = RNNSearchCV(pipe, rates, **how, checkpoint=tmp_path / "search.skrnn")
+    with monkeypatch.context() as patched:
+        crash_in_rung(patched, 1)
+        with pytest.raises(CrashError):
+            search.fit(X, Y)
+    search.fit(X, Y)
+    assert search.cv_results_["mean_test_score"].tolist() == [1.0] * 7
+    assert search.cv_results_["n_epochs"].tolist() == [3] * 5 + [9] * 2
 
 
 @pytest.mark.parametrize(
