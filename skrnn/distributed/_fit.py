@@ -1,6 +1,8 @@
 """``fit`` on a cluster."""
 
 from sklearn.base import clone
+from sklearn.model_selection._search import BaseSearchCV
+from sklearn.pipeline import Pipeline
 
 from ..estimators._fitted import OF_X
 from ..estimators._trained import BaseTrained
@@ -59,7 +61,8 @@ def fit(
     ImportError
         If Dask is not installed; the message names the extra.
     TypeError
-        If the estimator is none of those, or X is no such collection.
+        If the estimator is none of those, or X is no such collection. For pipelines and searches the message says what
+        to do.
     ValueError
         If there is no client or worker; if a worker would compute other bits, because its CPU, or its version of skrnn,
         Numba or NumPy, is another: the message names the worker, and both values; and whatever ``estimator.fit`` would
@@ -113,11 +116,24 @@ def fit(
 
 
 def _check_estimator(estimator):
-    if not isinstance(estimator, BaseTrained):
-        raise TypeError(
-            "estimator must be one of skrnn that learns targets y by mini-batches, like RNNClassifier or RNNRegressor, "
-            f"got {type(estimator).__name__}."
+    """Refuse what is no estimator of skrnn with a target; the error says how to go on."""
+    if isinstance(estimator, BaseTrained):
+        return
+    advice = ""
+    if isinstance(estimator, Pipeline):
+        advice = (
+            ' Fit its transformers first, on what fits into memory: X = map_sequences(pipeline[:-1], X, "transform") '
+            "applies them on the workers, and pipeline[-1] can be fitted here."
         )
+    elif isinstance(estimator, BaseSearchCV):
+        advice = (
+            ' A search sends its fits to the workers by itself: with joblib.parallel_config(backend="dask"): '
+            "search.fit(X, y)."
+        )
+    raise TypeError(
+        "estimator must be one of skrnn that learns targets y by mini-batches, like RNNClassifier or RNNRegressor, got "
+        f"{type(estimator).__name__}.{advice}"
+    )
 
 
 def _check_parts(kept):

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import skrnn
-from skrnn import RNNClassifier, RNNRegressor, SequenceArray, SequenceTransformer
+from skrnn import RNNClassifier, RNNRegressor, RNNSearchCV, SequenceArray, SequenceTransformer
 
 pytest.importorskip("distributed")
 
@@ -17,7 +19,8 @@ import dask
 from clusters import cluster_of
 from distributed import Client
 
-from skrnn.distributed import fit
+from skrnn.distributed import fit, map_sequences
+from skrnn.preprocessing import PerStep
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 CLF = RNNClassifier(4, max_iter=2, tol=None, random_state=0)
@@ -203,8 +206,21 @@ def test_errors_name_the_sequence_of_all(client):
 
 
 def test_estimators_that_are_refused(client):
-    with pytest.raises(TypeError, match="got SequenceTransformer"):
+    with pytest.raises(TypeError, match=r"got SequenceTransformer\.$"):
         fit(SequenceTransformer(), X, Y, client=client)
+    with pytest.raises(
+        TypeError, match=r'got RNNSearchCV\. .*with joblib.parallel_config\(backend="dask"\): search.fit'
+    ):
+        fit(RNNSearchCV(CLF, {"alpha": [1, 2]}, n_candidates=2), X, Y, client=client)
+
+
+def test_what_is_said_of_pipelines_works(client):
+    pipeline = make_pipeline(PerStep(StandardScaler()), clone(CLF))
+    with pytest.raises(TypeError, match=r"got Pipeline\. .*map_sequences\(pipeline\[:-1\], X, \"transform\"\)"):
+        fit(pipeline, cut(X, 40), Y, client=client)
+    pipeline[:-1].fit(X)
+    transformed = map_sequences(pipeline[:-1], cut(X, 40), "transform")
+    check_like(fit(pipeline[-1], transformed, Y, client=client), clone(CLF).fit(pipeline[:-1].transform(X), Y))
 
 
 def test_workers_that_would_compute_other_bits(client, monkeypatch):
