@@ -1,5 +1,7 @@
 """Sequences whose values workers keep, for code that reads values in pieces, and the data of a fit on them."""
 
+import copy
+
 import numpy as np
 
 from ..network.data import SHARES, StreamedData
@@ -74,7 +76,7 @@ class FarData(StreamedData):
         Of which sequences that are kept at hand may take a part.
     """
 
-    is_far = True
+    bytes_to_vary = 0  # workers change the sequences of their shards
     drawn_by = None  # an `Augmenter` that changes sequences on their way to shards, with its seed and epoch
     _at_hand = None
 
@@ -101,6 +103,14 @@ class FarData(StreamedData):
                 return recipe
         self._recipes.append(Recipe(*what, self._encoder, HeldData(self)))
         return self._recipes[-1]
+
+    def to_vary(self):
+        """See `Data.to_vary`."""
+        return copy.copy(self)
+
+    def vary(self, copied, rows, augmenter, seed, epoch):
+        """See `Data.vary`; the same numbers are drawn where the sequences go through the network."""
+        copied.drawn_by = augmenter, seed, epoch
 
     def keep_at_hand(self, indices):
         """Fetch sequences once, if there is memory for them."""

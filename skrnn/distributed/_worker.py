@@ -339,7 +339,7 @@ class _Programs:
 
 
 def _changed(values, sequences, offsets, augmenter, seed, epoch):
-    """The values of sequences as `Augmenter.draw` changes them."""
+    """The values of sequences as `Data.vary` changes them."""
     from ..kernels.augmentation import augment  # noqa: PLC0415 (brings the compiler)
 
     out, places = values.copy(), np.arange(len(sequences))

@@ -53,9 +53,8 @@ def augmenter_of(augmentation, parameters, data, encoder):
 
     if augmentation is None:
         return None
-    n_bytes = int(data.offsets[-1]) * encoder.n_columns * data.dtype.itemsize
-    needed = SHARES * (1 + n_networks_of(parameters)) * n_bytes  # sequences that are streamed need more, too
-    if needed > max_bytes(parameters) and not data.is_far:
+    needed = SHARES * (1 + n_networks_of(parameters)) * data.bytes_to_vary
+    if needed > max_bytes(parameters):
         raise MemoryError(
             f"Sequences that change from epoch to epoch are kept twice, for which max_memory={parameters.max_memory} "
             f"GB is not enough: use max_memory={needed / 2**30:.2g} or more, or augmentation=None."

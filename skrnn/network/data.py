@@ -1,9 +1,11 @@
 """Sequences in the form that the network reads, with their targets and weights."""
 
+import copy
 from functools import cached_property
 
 import numpy as np
 
+from ..kernels.augmentation import augment
 from ..sequences import SequenceArray
 from ..sequences._layout import offsets_of
 from .shards import ThreadExecutor
@@ -42,7 +44,6 @@ class Data:
     """
 
     step_bytes, outputs = 0, None
-    is_far = False  # whether other processes have the values, and give them to shards
 
     @staticmethod
     def executor(n_threads):
@@ -93,6 +94,22 @@ class Data:
 
     def keep_at_hand(self, indices):
         """Know that the sequences `indices` are read again and again."""
+
+    @property
+    def bytes_to_vary(self):
+        """What the copy takes that `to_vary` makes."""
+        return self.values.nbytes
+
+    def to_vary(self):
+        """A copy whose sequences `vary` changes; all else is shared."""
+        copied = copy.copy(self)
+        copied.values = self.values.copy()
+        return copied
+
+    def vary(self, copied, rows, augmenter, seed, epoch):
+        """Set the sequences `rows` of a copy to those that an `Augmenter` draws for an epoch."""
+        drawn = augmenter.drawn(rows, seed, epoch)
+        augment(self.values, self.begins, self.lengths, rows, *drawn, copied.values)
 
     @cached_property
     def largest(self):
@@ -184,6 +201,11 @@ class StreamedData(Data):
         # The rows that were gathered, those encoded in float64 with indicators and times, and the result.
         given = max(part.values.itemsize * part.n_channels for part in parts)
         self.step_bytes = 2 * given + encoder.n_columns * (self.dtype.itemsize + (0 if encoder.sees_one_step else 40))
+
+    @property
+    def bytes_to_vary(self):
+        """What a copy would take, for which there is no memory."""
+        return int(self.offsets[-1]) * self._encoder.n_columns * self.dtype.itemsize
 
     def read(self, stretch):
         """Encode the steps of a `stretch`; returns them, and where each sequence begins."""

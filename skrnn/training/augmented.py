@@ -1,13 +1,11 @@
 """Sequences to train on that are drawn anew in each epoch."""
 
-import copy
 from typing import NamedTuple
 
 import numpy as np
 
 from .._core.streams import epoch_seed, hashed
 from ..augmentation import Augmentation
-from ..kernels.augmentation import augment
 
 N_SPEEDS = 6  # moments at which the speed of a sequence is drawn
 PURPOSE = 0x61756721  # any number that nothing else is drawn with
@@ -30,17 +28,3 @@ class Augmenter(NamedTuple):
         begin = shares[:, 1] * (1 - share)
         windows = np.column_stack([begin, np.minimum(begin + share, 1)])
         return float(how.time_warp) ** (2 * speeds - 1), windows, float(how.scale) ** (2 * factors - 1)
-
-    def data(self, data):
-        """A copy of `Data` in which `draw` changes the sequences; all else is shared."""
-        changed = copy.copy(data)
-        if not data.is_far:
-            changed.values = data.values.copy()
-        return changed
-
-    def draw(self, data, changed, rows, seed, epoch):
-        """Set the sequences `rows` of the copy `changed` to those of an epoch."""
-        if data.is_far:
-            changed.drawn_by = self, seed, epoch
-        else:
-            augment(data.values, data.begins, data.lengths, rows, *self.drawn(rows, seed, epoch), changed.values)

@@ -118,7 +118,7 @@ class Training:
         for name in ("older_theta", "first_theta"):
             if getattr(self.state, name) is None:
                 setattr(self.state, name, self.state.theta.copy())
-        self._trained = data if settings.augmenter is None else settings.augmenter.data(data)
+        self._trained = data if settings.augmenter is None else data.to_vary()
         network = self._network_of_batches()
         self._bounds = list(network.bounds(network.n_steps(data.longest(rows))))
         self.objective = self._objective(network, executor)
@@ -202,7 +202,7 @@ class Training:
         seed = epoch_seed(state.seed, number) if self.objective.is_noisy else None
         n_epochs = 1 if settings.open_ended else settings.max_iter
         if settings.augmenter is not None:
-            settings.augmenter.draw(self.data, self._trained, rows, state.seed, number)
+            self.data.vary(self._trained, rows, settings.augmenter, state.seed, number)
         self.objective.set_own_share(settings.own_share * min(1.0, state.n_epochs / max(1, n_epochs - 1)))
         firsts = range(0, len(order), settings.batch_size)
         rates = [self._rate(first, len(order), watched) for first in firsts]

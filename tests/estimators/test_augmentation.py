@@ -65,7 +65,7 @@ def test_auto_leaves_solvers_without_epochs_alone(monkeypatch):
     def augment(*_):
         pytest.fail("nothing would ever be drawn")
 
-    monkeypatch.setattr("skrnn.training.augmented.Augmenter.data", augment)
+    monkeypatch.setattr("skrnn.network.data.Data.to_vary", augment)
     assert RNNClassifier(solver="lbfgs", **QUICK).fit(*waves()).inputs_.differences
 
 

@@ -55,8 +55,8 @@ def test_changes_of_a_straight_line_are_as_large_as_its_speed():
     T = 30
     data = Data(np.column_stack([np.arange(T, dtype=float), np.r_[0, np.ones(T - 1)]]), np.array([0, T]))
     augmenter = Augmenter(Augmentation(time_warp=3, crop=0.5), 1)
-    changed = augmenter.data(data)
-    augmenter.draw(data, changed, np.array([0]), 7, 0)
+    changed = data.to_vary()
+    data.vary(changed, np.array([0]), augmenter, 7, 0)
     line, changes = changed.values.T
     assert (changes[2:] > 0).all()
     assert changes[0] == 0
@@ -70,9 +70,9 @@ def test_changes_of_a_straight_line_are_as_large_as_its_speed():
 def test_nothing_changes_without_a_change(how):
     data = sequences([5, 1, 8], 2, np.random.default_rng(1))
     augmenter = Augmenter(how, 2)
-    changed = augmenter.data(data)
+    changed = data.to_vary()
     changed.values[:] = 7
-    augmenter.draw(data, changed, np.arange(3), 3, 2)
+    data.vary(changed, np.arange(3), augmenter, 3, 2)
     np.testing.assert_allclose(changed.values, data.values, atol=1e-12)
 
 
@@ -103,8 +103,8 @@ def test_given_values_stay_as_they_are():
     data = sequences([6, 4], 1, np.random.default_rng(2))
     before = data.values.copy()
     augmenter = Augmenter(Augmentation(), 1)
-    changed = augmenter.data(data)
-    augmenter.draw(data, changed, np.array([1]), 0, 0)
+    changed = data.to_vary()
+    data.vary(changed, np.array([1]), augmenter, 0, 0)
     np.testing.assert_array_equal(data.values, before)
     np.testing.assert_array_equal(changed.values[:6], before[:6])
     assert (changed.values[6:] != before[6:]).any()
