@@ -6,7 +6,7 @@ forget the conversion. `get_params` returns the given value, as clones require.
 """
 
 import inspect
-from functools import lru_cache
+from functools import cache, lru_cache
 from numbers import Integral, Real
 
 import numpy as np
@@ -101,6 +101,12 @@ class PlainParameters:
 
 class PlainEstimator(PlainParameters, BaseEstimator):
     """Base of estimators and components, whose parameters are checked by their plain values, too."""
+
+    @classmethod
+    @cache
+    def _get_param_names(cls):
+        # once for a class: a signature takes longer to read than all values
+        return super()._get_param_names()
 
     def get_params(self, deep=True):
         """Get the parameters as given.

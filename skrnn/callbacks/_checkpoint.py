@@ -85,15 +85,15 @@ class Checkpoint(BaseCallback):
         if not isinstance(own_callbacks(estimator)[-1], Checkpoint):
             raise ValueError("Checkpoint comes last among the callbacks, because it saves the state of the others.")
 
-    def training_state(self, estimator, fingerprint):
+    def training_state(self, estimator, describe):
         """Find the state of training from which `fit` resumes.
 
         Parameters
         ----------
         estimator : RNNClassifier, RNNRegressor or SequenceTransformer
             The estimator that is being fitted.
-        fingerprint : dict of str to str
-            Description of all that the fit depends on.
+        describe : callable
+            Gives a description of all that the fit depends on, a dict of str to str.
 
         Returns
         -------
@@ -101,7 +101,7 @@ class Checkpoint(BaseCallback):
             The state, or None to start from the beginning.
         """
         others = [callback._fingerprint() for callback in own_callbacks(estimator) if callback is not self]
-        self._fit = {"skrnn": __version__, **fingerprint, "callbacks": " ".join(others)}
+        self._fit = {"skrnn": __version__, **describe(), "callbacks": " ".join(others)}
         if not self.resume or not Path(self.path).exists():
             return None
         fitted, training = read_estimator(self.path)

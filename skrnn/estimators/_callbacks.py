@@ -73,7 +73,7 @@ def checkpoint_of(estimator, request, describe):
                     f"{type(callback).__name__} is for fit, which has an end: between calls of partial_fit, save the "
                     "estimator with skrnn.save; it can go on with partial_fit when it is loaded."
                 )
-            state = callback.training_state(estimator, describe())
+            state = callback.training_state(estimator, describe)
             if state is not None:
                 return state
     return None

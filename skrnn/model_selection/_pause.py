@@ -38,7 +38,7 @@ class Pause(BaseCallback):
         self.rung, self.state, self.token = rung, None, token
         self.ended = self.interrupted = self._paused = False
 
-    def training_state(self, estimator, fingerprint):
+    def training_state(self, estimator, describe):
         """Find the state of training from which `fit` goes on."""
         return self.state
 
