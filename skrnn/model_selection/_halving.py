@@ -57,6 +57,8 @@ class Halving:
             going_on = range(len(self.candidates))
             runs = {(c, s): Run() for c in going_on for s in splits}
         waiting = [key for key, run in runs.items() if not run.ended]
+        # those that took longest come first, so that none is left when the others have ended
+        waiting.sort(key=lambda key: -runs[key].result.get("fit_time", 0.0))
         reached = parallel(
             delayed(advance)(self.work, self._with_parameters(c), *self.splits[s], runs[c, s], rung) for c, s in waiting
         )

@@ -1,6 +1,7 @@
 """A candidate on a split: trained up to a rung, scored there, and trained on at the next."""
 
 import copy
+import sys
 import time
 from dataclasses import dataclass, field, replace
 from traceback import format_exc
@@ -13,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.utils.metaestimators import _safe_split
 from sklearn.utils.validation import _check_method_params
 
+from ..sequences import SequenceArray
 from ._candidates import last_step
 from ._pause import KnownError, Pause
 
@@ -30,6 +32,19 @@ class Work:
     error_score: object
     token: str
     has_record: bool
+
+    def __sizeof__(self):
+        """With the data: joblib sends what is large to a cluster of Dask once for a rung, not with each task."""
+        return super().__sizeof__() + _size(self.X) + _size(self.y)
+
+
+def _size(data):
+    """Bytes of data as users pass them."""
+    if isinstance(data, (list, tuple)):
+        return sum(map(_size, data))
+    if isinstance(data, SequenceArray):
+        data = data.values
+    return data.nbytes if hasattr(data, "nbytes") else sys.getsizeof(data)
 
 
 @dataclass(frozen=True)

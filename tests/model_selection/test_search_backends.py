@@ -1,13 +1,16 @@
 """Searches in threads and in other processes: results never depend on who trains."""
 
+import numpy as np
 import pytest
 from joblib import parallel_config
 from searches import CLF, FOLDS, RATES, X, Y, mark, same_results
 from sklearn.base import clone
+from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from skrnn import RNNSearchCV
+from skrnn import RNNSearchCV, SequenceArray
+from skrnn.model_selection._runs import Work
 from skrnn.preprocessing import PerStep
 
 SCORING = {"accuracy": "accuracy", "mark": mark}
@@ -51,3 +54,27 @@ def test_dask(alone):
     ):
         for search in (SEARCH, PIPELINE):
             same_results(clone(search).set_params(n_jobs=-1).fit(X, Y), alone[search])
+
+
+@pytest.mark.parametrize("X", [X, np.concatenate(X), SequenceArray.from_list(X)], ids=["list", "table", "sequences"])
+def test_dask_is_sent_the_data_once_for_a_rung(X, monkeypatch):
+    """And to the other worker from there; not with each of 30 fits."""
+    distributed = pytest.importorskip("distributed")
+    sent, y = [], np.arange(len(X)) % 2
+
+    def counted(work):
+        sent.append(1)
+        return vars(work)
+
+    monkeypatch.setattr(Work, "__getstate__", counted, raising=False)
+    search = clone(SEARCH).set_params(cv=KFold(5), param_distributions={"alpha": [1, 2, 3, 4]}, refit=False)
+    with (
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None
+        ) as cluster,
+        distributed.Client(cluster),
+        parallel_config(backend="dask", n_jobs=2),
+    ):
+        search.fit(X, y)
+    assert search.n_candidates_ == [4, 2]
+    assert 2 <= len(sent) < 10
