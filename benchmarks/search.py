@@ -8,12 +8,31 @@ before the timing ("warm") or within it ("cold"), as in a program that runs one 
 *Quality*: 64 candidates that are halved, against as many drawn candidates as are trained to the end in as many epochs
 all together, of the same space. Of six training parts of the time series archive a third is held out; log loss there of
 the best candidate, and its accuracy, mean over seeds. Test parts are never read.
+
+*Work*: what a halved search on one thread is busy with, by processor time. Then what compiled code of training takes
+for a sequence of digits in networks and mini-batches of several sizes, and its products of matrices alone as a share of
+the peak of multiply-adds: whether programs of several candidates side by side would find vector units that are idle.
 """
 
+import time
 import warnings
+from contextlib import ExitStack, contextmanager
+from unittest.mock import patch
 
 import numpy as np
-from _harness import at_least, at_most, goals, parse_arguments, progress, ratio, report, seconds_of, table, typical
+from _harness import (
+    at_least,
+    at_most,
+    fma_peak,
+    goals,
+    parse_arguments,
+    progress,
+    ratio,
+    report,
+    seconds_of,
+    table,
+    typical,
+)
 from _sets import archive
 from joblib import parallel_config
 from joblib.externals.loky import get_reusable_executor
@@ -22,6 +41,13 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
 
 from skrnn import RNNClassifier, RNNSearchCV
+from skrnn.estimators import _base, _fit
+from skrnn.model_selection import _halving, _runs
+from skrnn.network.data import Data
+from skrnn.network.drive import Drive
+from skrnn.network.inference import Predictor
+from skrnn.training.epoch import Epochs
+from skrnn.training.run import Training
 
 GRID = {"learning_rate_init": [1e-3, 3e-3, 1e-2, 3e-2], "alpha": [1e-5, 1e-4, 1e-3, 1e-2]}
 SPACE = {
@@ -128,7 +154,78 @@ def quality(quick):
     return table(header, rows), [at_least("sets where halving has the better log loss", n_better, 5, "of 6")]
 
 
-PARTS = {"cost": cost, "quality": quality}
+# --------------------------------------------------------------------------------------------------------------- work
+SHARES = {
+    "all": [(_halving, "advance")],
+    "training, compiled": [(Epochs, "_drive")],
+    "predictions for scores": [(Predictor, "predict_raw")],
+    "scores without them": [(_runs, "_score")],
+    "reading, checking, splitting X and y": [(_runs, "_safe_split"), (_base, "read_given"), (_base, "prepare")],
+    ". of which encoding": [(_fit, "learn_columns_of"), (_fit, "learn_scales"), (Data, "of")],
+    "initial weights": [(_fit, "_state")],
+    "programs": [(Training, "start"), (Training, "begin_epochs")],
+}
+
+
+@contextmanager
+def clocks(places):
+    """Processor time of this thread in functions, by the name that several may share."""
+    seconds = dict.fromkeys(places, 0.0)
+
+    def clocked(function, name):
+        def run(*arguments, **options):
+            start = time.thread_time()
+            try:
+                return function(*arguments, **options)
+            finally:
+                seconds[name] += time.thread_time() - start
+
+        return run
+
+    with ExitStack() as stack:
+        for name, functions in places.items():
+            for owner, attribute in functions:
+                function = clocked(getattr(owner, attribute), name)
+                is_static = isinstance(vars(owner)[attribute], staticmethod)
+                stack.enter_context(patch.object(owner, attribute, staticmethod(function) if is_static else function))
+        yield seconds
+
+
+def work(quick):
+    """Tables of what a search is busy with, and of vector units that are idle; no goals."""
+    digits = load_digits()
+    X, y = digits.images[: 300 if quick else None], digits.target[: 300 if quick else None]
+    clf = RNNClassifier(max_iter=12, random_state=0, n_jobs=1)
+    search = RNNSearchCV(clf, GRID, n_candidates="all", cv=2, refit=False, scoring="neg_log_loss")
+    search.fit(X[:200], y[:200])
+    with clocks(SHARES) as seconds:
+        search.fit(X, y)
+    seconds["scores without them"] -= seconds["predictions for scores"]
+    named = sum(value for name, value in seconds.items() if name != "all" and not name.startswith("."))
+    seconds["all else"] = seconds["all"] - named
+    rows = [[name, f"{value:.2f}", f"{value / seconds['all']:.0%}"] for name, value in seconds.items()]
+    flops, peak = fma_peak(np.float32)
+    peak.run()
+    peak, units = flops / min(seconds_of(peak.run) for _ in range(9)), (4, 8, 16, 32, 64, 128)
+    cells = [[size, *(of_kernels(X, y, n, size, peak) for n in units)] for size in (8, "auto", 256)]
+    sizes = table(("batch_size", *(f"{n} units" for n in units)), cells)
+    note = f"Microseconds for a sequence, and its products as a share of the peak, {peak / 1e9:.0f} GFLOP/s."
+    return f"{table(('a halved search', 'seconds', 'share'), rows)}\n\n{note}\n\n{sizes}", []
+
+
+def of_kernels(X, y, n_units, batch_size, peak):
+    """What compiled code takes for a sequence in training, and its products alone as a share of the peak."""
+    n_epochs, found = 4, []
+    for _ in range(3):
+        with clocks({"driver": [(Drive, "run")]}) as seconds:
+            RNNClassifier(n_units, max_iter=n_epochs, batch_size=batch_size, random_state=0, n_jobs=1).fit(X, y)
+        found.append(seconds["driver"] / len(X) / n_epochs)
+    directions, gates, ways, n_steps, n_channels = 2, 3, 3, X.shape[1], X.shape[2]
+    products = 2 * ways * directions * n_steps * n_units * gates * (n_units + 1 + n_channels)
+    return f"{1e6 * np.median(found):.1f}, {products / np.median(found) / peak:.0%}"
+
+
+PARTS = {"cost": cost, "quality": quality, "work": work}
 
 
 def main():
