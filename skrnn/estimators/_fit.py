@@ -347,17 +347,18 @@ def start(prepared, verbose=False):
 
 def _penalty(prepared, task, encoder, data, rows):
     """The strength of the penalty; the strongest for losses that measure distances by the noise themselves."""
-    from ._noise import share_of_noise  # noqa: PLC0415 (brings the compiler)
+    from ._neighbours import Neighbours  # noqa: PLC0415 (brings the compiler)
+    from ._noise import share_of_noise  # noqa: PLC0415
     from ._repeats import repeats_of_targets  # noqa: PLC0415
 
     def is_distance():  # losses of label sequences, whose penalty is a number, do not know
         return task.loss.scales_target and task.loss.n_raw(1) == 1 and not prepared.request.one_epoch
 
-    n_numbers = encoder.n_channels if encoder.only_numbers else 0
+    neighbours = Neighbours(data, rows, encoder.n_channels if encoder.only_numbers else 0)
     return penalty_of(
         prepared.spec.parameters,
-        lambda: share_of_noise(data, rows, n_numbers) if is_distance() else 1.0,
-        lambda: repeats_of_targets(data, rows, n_numbers) if is_distance() else 1.0,
+        lambda: share_of_noise(neighbours) if is_distance() else 1.0,
+        lambda: repeats_of_targets(neighbours) if is_distance() else 1.0,
     )
 
 

@@ -16,29 +16,25 @@ References
 
 import numpy as np
 
-from ._noise import MOST_SAMPLES, MOST_WORK, WINDOWS, compared, samples_of
+from ._neighbours import MOST_SAMPLES, MOST_WORK, WINDOWS, samples_of
 
 
-def repeats_of_targets(data, rows, n_numbers):
+def repeats_of_targets(neighbours):
     """Estimate how often the targets of a sequence say the same.
 
     Parameters
     ----------
-    data : Data
-        With targets, of the sequences or of their steps.
-    rows : ndarray of int
-        Sequences to look at, rising.
-    n_numbers : int
-        Columns that hold numbers, the first ones; 0 if the noise of steps cannot be told.
+    neighbours : Neighbours
+        Without columns of numbers, the noise of steps cannot be told.
 
     Returns
     -------
     float
         At least 1, to two digits: a factor of targets of a sample, times one of steps. 1 where nothing can be said.
     """
-    repeats = _of_samples(data, rows)
-    if data.target_offsets is not None:
-        repeats *= _of_steps(data, rows, n_numbers)
+    repeats = _of_samples(neighbours.data, neighbours.rows)
+    if neighbours.data.target_offsets is not None:
+        repeats *= _of_steps(neighbours)
     return float(f"{repeats:.2g}")
 
 
@@ -61,9 +57,9 @@ def _of_samples(data, rows):
     return min(max(n_targets * share, 1.0), n_targets) if np.isfinite(share) and n_targets else 1.0
 
 
-def _of_steps(data, rows, n_numbers):
+def _of_steps(neighbours):
     """The design effect of the steps of a sequence, by a correlation less its standard error."""
-    sequences, _, weight, _, differences = compared(WINDOWS[0], data, rows, n_numbers)
+    sequences, _, weight, _, differences = neighbours.by(WINDOWS[0])
     known = np.isfinite(differences).all(axis=1)
     sequences, differences, root = sequences[known], differences[known], np.sqrt(weight[known])[:, np.newaxis]
     _, begins, counts = np.unique(sequences, return_index=True, return_counts=True)
@@ -78,4 +74,5 @@ def _of_steps(data, rows, n_numbers):
         weight_of_pairs = np.square(np.add.reduceat(root, begins)).sum() - sum_of_weights  # a sequence counts as copies
         correlation = of_pairs / weight_of_pairs / (squares / sum_of_weights) if squares > 0 else 0.0
     correlation -= np.sqrt(2.0 / pairs)
-    return 1.0 + max(correlation, 0.0) * (data.mean_targets(rows) - 1.0) if np.isfinite(correlation) else 1.0
+    n_targets = neighbours.data.mean_targets(neighbours.rows)
+    return 1.0 + max(correlation, 0.0) * (n_targets - 1.0) if np.isfinite(correlation) else 1.0

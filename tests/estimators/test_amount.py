@@ -7,7 +7,8 @@ from numpy.testing import assert_array_equal
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
 from skrnn.estimators import _fit, _noise
 from skrnn.estimators._amount import Amount, n_epochs_of, penalty_of
-from skrnn.estimators._noise import MOST_SAMPLES, share_of_noise
+from skrnn.estimators._neighbours import MOST_SAMPLES, Neighbours
+from skrnn.estimators._noise import share_of_noise
 from skrnn.losses import Normal
 from skrnn.network.data import Data
 from skrnn.sequences._layout import offsets_of
@@ -95,14 +96,14 @@ def test_the_share_of_the_noise_is_found(share):
     x = RNG.uniform(-1, 1, size=900)
     X, noise = x.reshape(-1, 1, 1), RNG.normal(size=900)
     y = np.sqrt(1 - share) * x / x.std() + np.sqrt(share) * noise / noise.std()
-    found = share_of_noise(data_of(list(X), y), np.arange(900), 1)
+    found = share_of_noise(Neighbours(data_of(list(X), y), np.arange(900), 1))
     assert abs(found - share) < 0.2 * share + 0.02
 
 
 def test_what_is_determined_has_no_noise_and_what_is_noise_is_all_noise():
-    assert share_of_noise(data_of(list(WINDOWS), NEXT), np.arange(380), 1) < 1e-3
+    assert share_of_noise(Neighbours(data_of(list(WINDOWS), NEXT), np.arange(380), 1)) < 1e-3
     noise = data_of(list(RNG.normal(size=(300, 12, 3))), RNG.normal(size=300))
-    assert share_of_noise(noise, np.arange(300), 3) > 0.8
+    assert share_of_noise(Neighbours(noise, np.arange(300), 3)) > 0.8
 
 
 @pytest.mark.parametrize("longest", [8, 13, 40])
@@ -119,7 +120,9 @@ def test_against_every_pair_of_samples(kind, longest):
     sampled = rows[weight[rows] > 0]
     of_steps = _noise.WINDOWS if longest > _noise.WINDOWS[0] else _noise.WINDOWS[:1]
     shares, n_near = zip(*(share_by_pairs(n, X, y, weight, sampled) for n in of_steps), strict=True)
-    assert share_of_noise(data_of(X, y, weight=weight), rows, 2) == pytest.approx(min(shares), rel=0.06)  # two digits
+    assert share_of_noise(Neighbours(data_of(X, y, weight=weight), rows, 2)) == pytest.approx(
+        min(shares), rel=0.06
+    )  # two digits
     assert (max(n_near) > 1) == (kind == "ties")
 
 
@@ -143,21 +146,21 @@ def share_by_pairs(n_steps, X, y, weight, sampled):
 def test_copies_are_no_neighbours():
     X, y = RNG.normal(size=(120, 5, 2)), RNG.normal(size=120)
     twice = data_of(list(np.concatenate([X, X])), np.concatenate([y, y]))
-    assert share_of_noise(twice, np.arange(240), 2) > 0.5
+    assert share_of_noise(Neighbours(twice, np.arange(240), 2)) > 0.5
 
 
 def test_windows_that_overlap_are_no_neighbours():
     """A smooth target that has nothing to do with X is all noise, though neighbours in time have almost equal ones."""
     smooth = [np.convolve(RNG.normal(size=1100), np.hanning(20), "valid") for _ in range(5)]
     X = np.array([np.stack(smooth[:4], axis=1)[k : k + 12] for k in range(900)])
-    assert share_of_noise(data_of(list(X), smooth[4][12:912]), np.arange(900), 4) > 0.15
+    assert share_of_noise(Neighbours(data_of(list(X), smooth[4][12:912]), np.arange(900), 4)) > 0.15
 
 
 @pytest.mark.parametrize("scale", [1e170, 1e-170])
 def test_numbers_that_have_no_squares_say_nothing(scale):
     X, y = RNG.normal(size=(60, 5, 2)), RNG.normal(size=60)
-    assert share_of_noise(data_of(list(X * 1e170), y), np.arange(60), 2) == 1.0
-    assert share_of_noise(data_of(list(X), y * 1e170), np.arange(60), 2) == 1.0
+    assert share_of_noise(Neighbours(data_of(list(X * 1e170), y), np.arange(60), 2)) == 1.0
+    assert share_of_noise(Neighbours(data_of(list(X), y * 1e170), np.arange(60), 2)) == 1.0
     model = RNNRegressor(**QUICK, dtype="float64", standardize=False, differences=False, clip_norm=None)
     model.fit(X * min(scale, 1.0), y)
 
@@ -169,39 +172,41 @@ def test_steps_with_targets_are_samples_and_those_without_weight_are_not():
     weight[59::60] = 0  # of the last steps, whose next one is not known
     y = [np.where(np.arange(60) == 59, 1e6, values) for values in y]
     data = data_of(wave, y, per_step=True, weight=weight)
-    assert share_of_noise(data, np.arange(5), 1) < 0.01
+    assert share_of_noise(Neighbours(data, np.arange(5), 1)) < 0.01
 
 
 @pytest.mark.parametrize("y", [np.ones(50), np.arange(1.0)])
 def test_where_nothing_can_be_said_all_may_be_noise(y):
     X = list(RNG.normal(size=(len(y), 5, 1)))
-    assert share_of_noise(data_of(X, y), np.arange(len(y)), 1) == 1.0
+    assert share_of_noise(Neighbours(data_of(X, y), np.arange(len(y)), 1)) == 1.0
 
 
 @pytest.mark.parametrize("constant", [0.1, 1 / 3, 12345.678])
 def test_targets_that_never_change_say_nothing_of_the_noise(constant):
     X, y = list(RNG.normal(size=(300, 12, 1))), RNG.normal(size=(300, 1))
     for weight in (None, RNG.uniform(0.1, 3, 300)):
-        alone = share_of_noise(data_of(X, y, weight=weight), np.arange(300), 1)
+        alone = share_of_noise(Neighbours(data_of(X, y, weight=weight), np.arange(300), 1))
         assert alone > 0.5
         beside = np.hstack([y, np.full((300, 3), constant)])
-        assert share_of_noise(data_of(X, beside, weight=weight), np.arange(300), 1) == pytest.approx(alone, rel=0.02)
+        assert share_of_noise(Neighbours(data_of(X, beside, weight=weight), np.arange(300), 1)) == pytest.approx(
+            alone, rel=0.02
+        )
 
 
 def test_many_samples_and_channels_are_thinned_out():
     n = 3 * MOST_SAMPLES
     x = np.sort(RNG.uniform(size=n))
-    assert share_of_noise(data_of(list(x.reshape(-1, 1, 1)), x), np.arange(n), 1) < 0.01
+    assert share_of_noise(Neighbours(data_of(list(x.reshape(-1, 1, 1)), x), np.arange(n), 1)) < 0.01
     wide = data_of(list(np.repeat(x[:800], 100).reshape(800, 1, 100)), x[:800])
-    assert share_of_noise(wide, np.arange(800), 100) < 0.01
+    assert share_of_noise(Neighbours(wide, np.arange(800), 100)) < 0.01
 
 
 def test_noise_that_earlier_steps_explain_is_none():
     """The target is what the steps were before the last 8."""
     y, latest = RNG.normal(size=600), 0.1 * RNG.normal(size=(600, 8))
     whole = np.concatenate([np.repeat(y[:, np.newaxis], 6, axis=1), latest], axis=1)[:, :, np.newaxis]
-    assert share_of_noise(data_of(list(whole[:, 6:]), y), np.arange(600), 1) > 0.8
-    assert share_of_noise(data_of(list(whole), y), np.arange(600), 1) < 0.05
+    assert share_of_noise(Neighbours(data_of(list(whole[:, 6:]), y), np.arange(600), 1)) > 0.8
+    assert share_of_noise(Neighbours(data_of(list(whole), y), np.arange(600), 1)) < 0.05
 
 
 # ---------------------------------------------------------------------------------------------------- the penalty
