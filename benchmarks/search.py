@@ -41,7 +41,7 @@ from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, StratifiedShuffleSplit
 
 from skrnn import RNNClassifier, RNNSearchCV
-from skrnn.estimators import _base, _fit
+from skrnn.estimators import _base, _fit, _start
 from skrnn.model_selection import _halving, _runs
 from skrnn.network.data import Data
 from skrnn.network.drive import Drive
@@ -161,8 +161,8 @@ SHARES = {
     "predictions for scores": [(Predictor, "predict_raw")],
     "scores without them": [(_runs, "_score")],
     "reading, checking, splitting X and y": [(_runs, "_safe_split"), (_base, "read_given"), (_base, "prepare")],
-    ". of which encoding": [(_fit, "learn_columns_of"), (_fit, "learn_scales"), (Data, "of")],
-    "initial weights": [(_fit, "_state")],
+    ". of which encoding": [(_fit, "learn_columns_of"), (_start, "learn_scales"), (Data, "of")],
+    "initial weights": [(_start, "initial_state")],
     "programs": [(Training, "start"), (Training, "begin_epochs")],
 }
 

@@ -25,10 +25,11 @@ from ..persistence._attributes import pickled_state, unpickled_attributes, witho
 from ..schedules import SCHEDULES, BaseSchedule
 from ._callbacks import CallbackObserver, CallbackSupportMixin, checkpoint_of, progress_shown, with_callbacks
 from ._exclusive import exclusive
-from ._fit import FitSpec, prepare, start
+from ._fit import FitSpec, prepare
 from ._fitted import NAMES, OF_TARGETS
 from ._given import read_given
 from ._settings import Auto, max_bytes
+from ._start import start
 
 FEATURE_POOLINGS = ("last", "mean", "max")  # those without weights
 

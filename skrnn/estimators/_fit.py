@@ -1,4 +1,4 @@
-"""A fit as data flow: a request and a specification become what is prepared, what is started, and what is fitted."""
+"""A fit before its first arithmetic: a request and a specification become what is prepared, or are refused."""
 
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -7,31 +7,24 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils import check_random_state
 
-from .._core.members import join_members, split_members
-from .._core.streams import member_seed
-from .._core.warn import warn_user
 from ..convolution import Conv
 from ..initializers import Scheme
-from ..network.encoding import InputColumns, InputEncoder, learn_columns, learn_scales
+from ..network.encoding import InputColumns, learn_columns
 from ..optimizers import BaseOptimizer
 from ..sequences._ragged import is_ragged
 from ..sequences._steps import is_text
 from ._ahead import warn_if_answer_is_read
-from ._amount import Amount, penalty_of
-from ._augmented import augmentation_of, augmenter_of, check_augmentation
+from ._augmented import check_augmentation
 from ._convolved import convolution_of
-from ._description import describe_fitted_model, describe_model, describe_run, learned_with, refuse_other_model
-from ._fitted import Fitted, training_attributes
+from ._description import describe_fitted_model, describe_model, describe_run, refuse_other_model
 from ._given import Given
 from ._settings import (
     Auto,
     bytes_of_network,
     is_bidirectional,
-    max_bytes,
     n_networks_of,
     optimizer_of,
     scheme_of,
-    settings_of,
     structure_of,
 )
 from ._split import Split, check_groups, split_sequences
@@ -267,170 +260,3 @@ def _network(parameters, structure, lengths, n_out_steps):
         how = f"Each of n_networks={parameters.n_networks} has an equal share of max_memory"
         raise MemoryError(f"{how}: multiply what follows by {parameters.n_networks}, or train fewer. {error}") from None
     return network
-
-
-# ------------------------------------------------------------------------------------------------------------ the start
-@dataclass(frozen=True)
-class Started:
-    """A fit that is ready to train, or has trained: `state` says where it is.
-
-    rows : numbers of the sequences to train on, of those that have a weight; state : a `JointState` where there are
-    several networks.
-    """
-
-    prepared: Prepared
-    task: FittedTask
-    encoder: InputEncoder
-    data: object
-    rows: np.ndarray
-    settings: object
-    state: object
-
-    def training(self, observer):
-        """What trains, and changes the state: a `Training`, or of several networks a `JointTraining`."""
-        from ..training.joint import JointTraining, MemberObserver  # noqa: PLC0415 (brings the compiler)
-        from ..training.run import Training  # noqa: PLC0415
-
-        task, settings, states = self.task, self.settings, _states_of(self.state)
-
-        def training_of(state, settings, observer):
-            what = self.prepared.network, state, self.data, task.loss, task.score_held_out
-            return Training(*what, settings, observer)
-
-        if states[0] is self.state:
-            return training_of(self.state, settings, observer)
-        member, quiet = MemberObserver(observer.needs_predictions), replace(settings, verbose=False)
-        return JointTraining([training_of(state, quiet, member) for state in states], self.state, settings, observer)
-
-    def fitted(self):
-        """The result if training ended now."""
-        prepared = self.prepared
-        last, one_epoch = prepared.last, prepared.request.one_epoch
-        states = _states_of(self.state)
-        training = join_members([training_attributes(prepared.network, state, one_epoch) for state in states])
-        if last:
-            kept = vars(last.attributes)
-            training |= {name: kept[name] for name in ("learning_rate_init_", "learned_with_") if name in kept}
-        if one_epoch:
-            training["solver_name_"] = type(prepared.optimizer).__name__
-        of_X, learned = prepared.given.of_X, learned_with(prepared.spec.parameters, self.encoder)
-        what = prepared.target_names, self.encoder, self.task, prepared.network.structure
-        return Fitted(of_X, *what, learned, training)
-
-
-def start(prepared, verbose=False):
-    """Learn means and scales, encode the sequences, and find the weights to start from."""
-    from ..network.data import Data  # noqa: PLC0415 (brings the compiler)
-
-    parameters, network, split = prepared.spec.parameters, prepared.network, prepared.split
-    encoder = prepared.columns
-    if not prepared.last:
-        encoder = learn_scales(encoder, prepared.given.sequences, prepared.input_weight, parameters.standardize)
-    task, target, raw_prediction = _target_in_units(prepared)
-    what = prepared.given.all_sequences, encoder, parameters.dtype, target.y, target.weight
-    data = Data.of(*what, max_bytes(parameters), target.offsets)
-    task.attach(data)
-    n_steps = network.n_steps(data.longest(split.rows))
-    rows = split.rows[data.weight[split.rows] > 0]  # as if the others were not there, in mini-batches too
-    one_epoch, n_targets = prepared.request.one_epoch, data.mean_targets(rows)
-    alpha = _penalty(prepared, task, encoder, data, rows) / n_targets
-    amount = Amount(len(rows))
-    if prepared.spec.auto.counts_all and prepared.optimizer.stochastic:
-        n_tokens = max(map(len, encoder.categories.values())) if encoder.is_text else 0
-        amount = Amount(len(rows), n_targets, n_tokens)
-    settings = settings_of(parameters, amount, alpha, one_epoch, verbose)
-    augmentation = augmentation_of(parameters, network.structure, encoder, prepared.has_epochs, len(rows))
-    augmenter = augmenter_of(augmentation, parameters, data, encoder)
-    settings = replace(settings, no_skill=task.no_skill, augmenter=augmenter)
-    return Started(prepared, task, encoder, data, rows, settings, _state(prepared, n_steps, raw_prediction))
-
-
-def _penalty(prepared, task, encoder, data, rows):
-    """The strength of the penalty; the strongest for losses that measure distances by the noise themselves."""
-    from ._neighbours import Neighbours  # noqa: PLC0415 (brings the compiler)
-    from ._noise import share_of_noise  # noqa: PLC0415
-    from ._repeats import repeats_of_targets  # noqa: PLC0415
-
-    def is_distance():  # losses of label sequences, whose penalty is a number, do not know
-        return task.loss.scales_target and task.loss.n_raw(1) == 1 and not prepared.request.one_epoch
-
-    neighbours = Neighbours(data, rows, encoder.n_channels if encoder.only_numbers else 0)
-    return penalty_of(
-        prepared.spec.parameters,
-        lambda: share_of_noise(neighbours) if is_distance() else 1.0,
-        lambda: repeats_of_targets(neighbours) if is_distance() else 1.0,
-    )
-
-
-def _target_in_units(prepared):
-    """The task with means and scales, the target in their units, and the raw prediction to start from."""
-    task, target, raw_prediction = prepared.task, prepared.target, prepared.raw_prediction
-    if task.is_of_X:
-        task, y = task.standardized(target.y, prepared.target_weight, target.trained)
-        target = target._replace(y=y).counted
-        raw_prediction = task.raw_prediction(target, prepared.network.n_outputs, prepared.network.dtype)
-    return task, target, raw_prediction
-
-
-def _states_of(state):
-    """The state of training each network."""
-    return getattr(state, "members", [state])
-
-
-def _state(prepared, n_steps, raw_prediction):
-    """State of training to start from: a checkpoint, the last fit, or new weights; of each network."""
-    from ..training.joint import JointState  # noqa: PLC0415 (brings the compiler)
-    from ..training.state import TrainingState  # noqa: PLC0415
-
-    network, n_networks = prepared.network, n_networks_of(prepared.spec.parameters)
-    if prepared.checkpoint:
-        plain = prepared.checkpoint
-        is_one = n_networks == 1
-        return TrainingState.from_plain(plain, network) if is_one else JointState.from_plain(plain, network, n_networks)
-    seeds = [member_seed(prepared.seed, k) for k in range(n_networks)]
-    if prepared.last:
-        reached = split_members(vars(prepared.last.attributes))
-        members = [_resumed(prepared, SimpleNamespace(**one), seed) for one, seed in zip(reached, seeds, strict=True)]
-    else:
-        scheme = prepared.scheme._replace(n_steps=int(n_steps))
-        members = [
-            TrainingState(network.initialize(np.random.default_rng(seed), scheme, raw_prediction), seed)
-            for seed in seeds
-        ]
-    return members[0] if n_networks == 1 else JointState(members)
-
-
-def _resumed(prepared, reached, seed):
-    """State of training a network that goes on from the attributes that an earlier fit has reached."""
-    from ..training.state import TrainingState  # noqa: PLC0415 (brings the compiler)
-
-    scores, slots = reached.validation_scores_, None
-    if prepared.request.one_epoch:
-        slots = _remembered(reached, prepared.optimizer, prepared.spec.parameters.solver)
-    return TrainingState(
-        prepared.network.flatten(reached.weights_),
-        seed,
-        slots=slots,
-        n_updates=reached.t_,
-        # files of earlier versions do not say how many updates the solver remembers: all
-        n_forgotten=reached.t_ - (0 if slots is None else getattr(reached, "solver_t_", reached.t_)),
-        loss_curve=list(reached.loss_curve_),
-        validation_scores=None if scores is None else list(scores),
-        gradient_norms=reached.gradient_norm_curve_.tolist(),
-        first_epoch=len(reached.loss_curve_),
-    )
-
-
-def _remembered(reached, optimizer, solver):
-    """What the solver remembers of the calls before, or None; a warning if it was another solver."""
-    if not hasattr(reached, "solver_state_"):
-        return None
-    # files of earlier versions do not say which solver it was
-    name, then = type(optimizer).__name__, getattr(reached, "solver_name_", None)
-    if then in (None, name) and len(reached.solver_state_) == optimizer.n_slots:
-        return [slot.copy() for slot in reached.solver_state_]
-    warn_user(
-        f"What {then or 'the solver'} remembers of the calls before means nothing to {name}, and is dropped: "
-        f"solver={solver!r} starts anew, from the weights that are reached."
-    )
-    return None

@@ -10,9 +10,10 @@ from sklearn.base import clone
 from skrnn import Conv, RNNClassifier, RNNRegressor, SequenceTransformer
 from skrnn.callbacks import EarlyStopping
 from skrnn.estimators import _fit
-from skrnn.estimators._fit import FitRequest, prepare, start
+from skrnn.estimators._fit import FitRequest, prepare
 from skrnn.estimators._fitted import NAMES
 from skrnn.estimators._given import read_given
+from skrnn.estimators._start import start
 
 X, Y = cube(), cube().mean(axis=(1, 2))
 CLASSES = np.arange(8) % 2
