@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
-from distributed.protocol import to_serialize
+from distributed.protocol import pickle, to_serialize
 
 from ..sequences._layout import offsets_of
 from . import _worker
@@ -18,6 +18,7 @@ from ._worker import DONE, LOST, UNREACHED, UNTOLD, Keeper, Places
 
 LOOK = 5.0  # seconds after which the scheduler is asked again which workers there are
 PATIENCE = 120.0  # seconds without any worker after which a fit gives up
+NOTHING = slice(0)
 PAUSE = 0.1  # seconds before what has failed is tried again
 
 
@@ -165,31 +166,33 @@ class Fleet:
         return out
 
     # ------------------------------------------------------------------------------------------------------- shards
-    def run(self, recipe, shards, visit):
-        """Run `Shards` on workers; ``visit(number, loss, gradient, carry)`` is called for each of their tasks."""
-        return self.client.sync(self._run, recipe, shards, visit)
+    def run(self, recipe, parameters, shards):
+        """Run `Shards` on workers; returns loss, packed gradient and last states of each, in their order.
 
-    async def _run(self, recipe, shards, visit):
-        since, left = time.monotonic(), list(shards.tasks)
+        The first ones may be added up, to one loss and gradient.
+        """
+        return self.client.sync(self._run, recipe, parameters, shards)
+
+    async def _run(self, recipe, parameters, shards):
+        since, left, results, lengths = time.monotonic(), shards.tasks, {}, recipe.data.lengths
         while left:
-            shares, n_done = _shared_out(left, await self._ready(recipe), recipe.data.lengths), 0
-            given = {
-                owner: {"what": "run", "shards": to_serialize(shards._replace(tasks=tasks))}
-                for owner, tasks in shares.items()
-            }
-            answers = await self._ask(given)
-            for owner, tasks in shares.items():
+            workers, n_done, given = await self._ready(recipe), 0, {}
+            ahead = _shared_out(shards.ahead, workers, lengths)
+            for owner, share in _shared_out([task.sequences for task in left], workers, lengths).items():
+                given[owner] = shards._replace(tasks=left[share], ahead=shards.ahead[ahead.get(owner, NOTHING)])
+            what = {"what": "run", "parameters": to_serialize(parameters)}
+            answers = await self._ask({owner: what | {"shards": pickle.dumps(one)} for owner, one in given.items()})
+            for owner, one in given.items():
                 answer = answers[owner]
                 if not _is_done(answer):
                     self._note(owner, answer)
                     continue
-                losses, gradients, carries = answer["result"]
-                # Of the first shards of a batch there is the sum, in the row of the first.
-                for k, task in enumerate(tasks):
-                    visit(task.number, losses[k], gradients[k] if k < len(gradients) else None, carries[k])
-                done = {task.number for task in tasks}
+                of_tasks = zip(answer["losses"], answer["gradients"], answer["carries"], strict=True)
+                done = {task.number for task in one.tasks}
+                results |= zip(sorted(done), of_tasks, strict=False)  # a sum goes by the number of its first shard
                 left, n_done = [task for task in left if task.number not in done], n_done + 1
-            since = await self._recover(since, n_done, len(shares))
+            since = await self._recover(since, n_done, len(given))
+        return [results[number] for number in sorted(results)]
 
     # --------------------------------------------------------------------------------------------- workers and losses
     async def _ask(self, messages):
@@ -298,14 +301,13 @@ def _is_done(answer):
     return answer is not None and answer["status"] == DONE
 
 
-def _shared_out(tasks, workers, lengths):
-    """For each worker its tasks: neighbours, so many that all workers are done at about the same time."""
-    if not workers:
+def _shared_out(shards, workers, lengths):
+    """For each worker a slice of the shards: so many that all workers are done at about the same time."""
+    if not workers or not shards:
         return {}
     addresses, threads = sorted(workers), np.cumsum([workers[address] for address in sorted(workers)])
-    steps = np.array([lengths[task.sequences].sum() for task in tasks])
-    middle = (np.cumsum(steps) - steps / 2) / steps.sum()
-    shares = {}
-    for task, which in zip(tasks, np.searchsorted(threads / threads[-1], middle).tolist(), strict=True):
-        shares.setdefault(addresses[which], []).append(task)
-    return shares
+    steps = np.array([lengths[sequences].sum() for sequences in shards])
+    middles = (np.cumsum(steps) - steps / 2) / steps.sum()
+    bounds = np.searchsorted(middles, [0, *threads / threads[-1]]).tolist()
+    slices = map(slice, bounds[:-1], bounds[1:])
+    return {address: one for address, one in zip(addresses, slices, strict=True) if one.start < one.stop}

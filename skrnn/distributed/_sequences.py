@@ -9,8 +9,8 @@ from ..network.plan import Stretch
 from ..network.shards import ShardResult, ThreadExecutor
 from ..sequences import SequenceArray
 from ..sequences._layout import offsets_of
+from ._programs import HeldData, Recipe, Shards, parameters_for
 from ._ranges import Rows, put
-from ._worker import HeldData, Recipe, Shards
 
 
 class FarValues:
@@ -99,9 +99,9 @@ class FarData(StreamedData):
         network = worker.network
         what = network.structure, network.n_held, worker.loss, worker.room, worker.mode, reads_own, n_shards
         for recipe in self._recipes:
-            if all(a is b or a == b for a, b in zip(recipe[:-2], what, strict=True)):
+            if all(a is b or a == b for a, b in zip(recipe, what, strict=False)):
                 return recipe
-        self._recipes.append(Recipe(*what, self._encoder, HeldData(self)))
+        self._recipes.append(Recipe(*what, self._encoder, HeldData(self), self._most))
         return self._recipes[-1]
 
     def to_vary(self):
@@ -152,7 +152,7 @@ class FarData(StreamedData):
 class FleetExecutor(ThreadExecutor):
     """Runs shards of training on workers, those of predictions on threads of this process."""
 
-    def run(self, crew, theta, tasks, n_workers):
+    def run(self, crew, theta, tasks, n_workers, ahead=()):
         """See `Executor`."""
         from ..training.back_propagation import BackPropagation  # noqa: PLC0415 (brings the compiler)
 
@@ -161,16 +161,12 @@ class FleetExecutor(ThreadExecutor):
             return super().run(crew, theta, tasks, n_workers)
         from ..kernels.minibatches import TOTAL  # noqa: PLC0415
 
-        crew.pack(theta)
-        batch, results = first.batch, [None] * len(tasks)
-
-        def visit(number, loss, gradient, carry):
-            # a gradient that is in the sum of another row must add nothing: +0 would make a +0 of -0
-            batch.gradients.rows[number] = -0.0 if gradient is None else gradient
-            results[number] = ShardResult(loss, carry)
-
+        batch, data, room = first.batch, first.data, first.room
+        ahead = room.shards(data.by_length(np.array(ahead, np.int64)), data.lengths, first.network.in_segments)
         own_share = None if batch.own_share is None else int(batch.own_share[0])
-        data = first.data
-        shards = Shards(batch.packed.memory.copy(), float(batch.numbers[TOTAL]), own_share, data.drawn_by, tasks)
-        data.fleet.run(data.recipe(first), shards, visit)
-        return results
+        shards = Shards(float(batch.numbers[TOTAL]), own_share, data.drawn_by, tasks, ahead[: len(batch.losses)])
+        recipe = data.recipe(first)
+        results = data.fleet.run(recipe, parameters_for(recipe, theta, batch.packed), shards)
+        for row, (_, gradient, _) in zip(batch.gradients.rows, results, strict=False):
+            row[:] = gradient
+        return [ShardResult(loss, carry) for loss, _, carry in results]

@@ -1,35 +1,36 @@
-"""What a worker does for a fit: it keeps parts of the sequences, and takes shards forward and back.
+"""What a worker does for a fit: it keeps parts of the sequences, and answers messages.
 
 Its parts are files in its local directory, of which it reads what it needs, so that they may be larger than memory.
 They are not mapped: what is mapped counts as memory of a process, for which Dask would end it. Workers give each other
 the sequences that a shard has of several parts. All goes through a handler, as in Dask's own shuffle, so that there are
 no connections that Dask does not know of.
+
+While shards run, the sequences of those that will follow are brought. That is a hint: what is missing when it is needed
+is brought then.
 """
 
 import asyncio
-import copy
 import shutil
 import time
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
 
 import numpy as np
 from distributed import WorkerPlugin
-from distributed.protocol import to_serialize
+from distributed.protocol import pickle, to_serialize
 
-from ..network.data import StreamedData
-from ..network.network import Network
-from ..network.shards import Crew, ThreadExecutor
-from ..sequences import SequenceArray
-from ._ranges import Rows, by_owner, put
+from ._programs import Programs
+from ._ranges import by_owner, put
 
 DONE = "done"
 LOST = "lost"  # a worker has not the rows that it should have
 UNREACHED = "unreached"  # a worker that should have rows does not answer
 UNTOLD = "untold"  # the worker has been started anew, and knows of nothing
 STAY = 600.0  # seconds after which a worker that hears nothing takes the client for dead, and deletes what it keeps
+CACHED = 0.1  # of the memory of a worker, for sequences that were needed lately
 WAIT = 10.0  # seconds after which a worker gives up another, which may be dead; else it would try to connect for longer
 
 
@@ -40,55 +41,6 @@ class Places(NamedTuple):
     owners: list
     n_channels: int
     dtype: np.dtype
-
-
-class Recipe(NamedTuple):
-    """What shards go through: see `BackPropagation`, whose data are without the values of sequences.
-
-    encoder : `InputEncoder`; data : `HeldData`; n_held : see `Network`; n_shards : most at a time.
-    """
-
-    structure: object
-    n_held: tuple | None
-    loss: object
-    room: object
-    mode: object
-    reads_own: bool
-    n_shards: int
-    encoder: object
-    data: object
-
-
-class Shards(NamedTuple):
-    """Shards of a batch for one worker: packed parameters and numbers as in `Batch`, and a `ShardTask` for each.
-
-    drawn_by : an `Augmenter` that changes the sequences, with its seed and epoch, or None
-    """
-
-    packed: np.ndarray
-    total: float
-    own_share: int | None
-    drawn_by: tuple | None
-    tasks: list
-
-
-class HeldData(StreamedData):
-    """The `data` of a fit, of which only some sequences have values: those that were last given to `hold`."""
-
-    def __init__(self, data):
-        self._set(None, data.offsets, data.dtype)
-        self.target, self.row_weight, self.weight = data.target, data.row_weight, data.weight
-        self.target_offsets, self.outputs, self._places = data.target_offsets, data.outputs, None
-
-    def hold(self, sequences, values, offsets):
-        """Take the encoded `values` of some sequences, in place of others."""
-        if self._places is None:
-            self._places = np.zeros(len(self.lengths), np.int64)
-        self._held, self._places[sequences] = values, offsets[:-1]
-
-    def read(self, stretch):
-        """Values, and where in them each part of a sequence begins that is in `stretch`."""
-        return self._held, self._places[stretch.sequences] + stretch.first_steps
 
 
 class Part:
@@ -139,7 +91,7 @@ class Keeper(WorkerPlugin):
 
     def __init__(self, name):
         self.name, self.parts, self._places, self._programs = name, {}, None, None
-        self._has_ended = False
+        self._has_ended, self._coming = False, None
 
     def setup(self, worker):
         """Begin on a worker."""
@@ -153,6 +105,8 @@ class Keeper(WorkerPlugin):
         """Leave the worker as it was."""
         worker.handlers.pop(self.name, None)
         self._watching.cancel()
+        if self._coming is not None:
+            self._coming.cancel()
         self._has_ended = True
         self._drop()
 
@@ -209,23 +163,48 @@ class Keeper(WorkerPlugin):
     async def _take_recipe(self, recipe):
         if self._programs is not None:
             self._programs.close()
-        self._programs = await asyncio.to_thread(_Programs, recipe, self._worker.state.nthreads)
+        limit = self._worker.memory_manager.memory_limit
+        n_bytes = recipe.n_bytes if limit is None else min(recipe.n_bytes, int(CACHED * limit))
+        self._programs = await asyncio.to_thread(Programs, recipe, self._worker.state.nthreads, n_bytes)
         return {"status": DONE}
 
     async def _rows(self, rows):
         answer = await self._own_rows(rows)
         return answer | {"values": to_serialize(answer["values"])} if answer["status"] == DONE else answer
 
-    async def _run(self, shards):
-        programs = self._programs
-        sequences = np.concatenate([task.sequences for task in shards.tasks])
-        rows = programs.rows(sequences)
-        values = await self._collect(rows)
-        if isinstance(values, dict):
-            return values
+    async def _run(self, parameters, shards):
+        programs, shards = self._programs, pickle.loads(shards)
+        if self._coming is not None:
+            await asyncio.wait([self._coming])
+        sequences = await self._sequences(programs, shards.sequences)
+        if isinstance(sequences, dict):
+            return sequences
+        if shards.ahead:
+            self._coming = asyncio.ensure_future(self._bring(programs, np.concatenate(shards.ahead)))
         async with self._turn:
-            result = await asyncio.to_thread(programs.run, shards, sequences, values, rows.offsets)
-        return {"status": DONE, "result": to_serialize(result)}
+            losses, gradients, carries = await asyncio.to_thread(programs.run, parameters, shards, sequences)
+        given = {"losses": losses, "gradients": to_serialize(gradients), "carries": to_serialize(carries)}
+        return {"status": DONE} | given
+
+    async def _sequences(self, programs, numbers):
+        """Encoded sequences, in a list; an answer instead that says why, if some cannot be had."""
+        found = programs.cache.get(numbers)
+        missing = [k for k, values in enumerate(found) if values is None]
+        if missing:
+            rows = programs.rows(numbers[missing])
+            values = await self._collect(rows)
+            if isinstance(values, dict):
+                return values
+            encoded = await asyncio.to_thread(programs.encode, values, rows.offsets)
+            programs.cache.put(numbers[missing], encoded)
+            for k, values in zip(missing, encoded, strict=True):
+                found[k] = values
+        return found
+
+    async def _bring(self, programs, numbers):
+        """Bring sequences that will be needed, as many as there is memory for."""
+        with suppress(Exception):  # which comes again where they are needed
+            await self._sequences(programs, programs.cacheable(numbers))
 
     # ----------------------------------------------------------------------------------------------------------- rows
     async def _own_rows(self, rows):
@@ -274,74 +253,3 @@ class Keeper(WorkerPlugin):
         if answer is None:  # also of a worker that has only just begun
             return {"status": UNREACHED, "owner": owner}
         return {"status": LOST, "owner": owner} if answer["status"] == UNTOLD else answer
-
-
-class _Programs:
-    """What a worker runs shards with.
-
-    Parameters
-    ----------
-    recipe : Recipe
-    n_threads : int
-    """
-
-    def __init__(self, recipe, n_threads):
-        from ..kernels.minibatches import N_NUMBERS, sum_shards  # noqa: PLC0415 (only workers run shards)
-        from ..kernels.program import Instruction, Number, Program  # noqa: PLC0415
-        from ..training.back_propagation import BackPropagation, Batch  # noqa: PLC0415
-
-        self._encoder, self._data = recipe.encoder, copy.copy(recipe.data)  # in one process workers are given the same
-        network = Network(recipe.structure, recipe.n_held)
-        self._batch = Batch.of(network, recipe.n_shards, recipe.reads_own)
-        what = network, self._data, recipe.loss, self._batch, recipe.room, recipe.mode
-        n_threads = min(n_threads, recipe.n_shards)
-        self._crew = Crew(lambda theta: None, [BackPropagation(*what) for _ in range(n_threads)])
-        self._executor = ThreadExecutor(n_threads)
-        self._n_shards = np.zeros(1, np.int64)
-        what = self._batch.gradients.rows, Number(self._n_shards), self._batch.losses, np.zeros(N_NUMBERS)
-        self._sum = Program([Instruction("sum shards", sum_shards, what)])  # as `Objective.gather` begins
-
-    def close(self):
-        """End the threads."""
-        self._executor.__exit__()
-
-    def rows(self, sequences):
-        """The rows of sequences."""
-        return Rows(self._data.offsets[sequences], self._data.offsets[sequences + 1])
-
-    def run(self, shards, sequences, values, offsets):
-        """Losses, rows of packed gradients, and last states of shards, whose sequences have these values."""
-        from ..kernels.minibatches import TOTAL  # noqa: PLC0415 (brings the compiler)
-
-        batch, encoded = self._batch, self._encoder.encode(SequenceArray(values, offsets), self._data.dtype)
-        if shards.drawn_by is not None:
-            encoded = _changed(encoded, sequences, offsets, *shards.drawn_by)
-        self._data.hold(sequences, encoded, offsets)
-        batch.packed.memory[:] = shards.packed
-        batch.numbers[TOTAL] = shards.total
-        if shards.own_share is not None:
-            batch.own_share[0] = shards.own_share
-        tasks = [task._replace(number=k) for k, task in enumerate(shards.tasks)]
-        if tasks[0].seed is not None:
-            batch.keys.draw(tasks[0].seed)
-        results = self._executor.run(self._crew, None, tasks, len(tasks))
-        losses, carries = [result.loss for result in results], [result.carry for result in results]
-        return losses, self._gradients([task.number for task in shards.tasks]), carries
-
-    def _gradients(self, numbers):
-        """Packed gradients of shards with these numbers in the batch; of the first ones their sum alone, in a row."""
-        n, rows = len(numbers), self._batch.gradients.rows
-        if numbers != list(range(n)):
-            return rows[:n].copy()
-        self._n_shards[0] = n
-        self._sum.run()
-        return rows[:1].copy()
-
-
-def _changed(values, sequences, offsets, augmenter, seed, epoch):
-    """The values of sequences as `Data.vary` changes them."""
-    from ..kernels.augmentation import augment  # noqa: PLC0415 (brings the compiler)
-
-    out, places = values.copy(), np.arange(len(sequences))
-    augment(values, offsets[:-1], np.diff(offsets), places, *augmenter.drawn(sequences, seed, epoch), out)
-    return out

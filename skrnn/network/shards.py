@@ -57,8 +57,11 @@ class Executor(Protocol):
 
     n_workers: int
 
-    def run(self, crew: Crew, theta: np.ndarray, tasks: list, n_workers: int) -> list:
-        """The results of tasks at theta, in the order of the tasks."""
+    def run(self, crew: Crew, theta: np.ndarray, tasks: list, n_workers: int, ahead: np.ndarray) -> list:
+        """The results of tasks at theta, in the order of the tasks; the first ones may be added up to one.
+
+        ahead : sequences that will probably be asked for next
+        """
 
 
 class ThreadExecutor:
@@ -80,7 +83,7 @@ class ThreadExecutor:
     def __exit__(self, *exception):
         self._pool.__exit__(*exception)
 
-    def run(self, crew, theta, tasks, n_workers):
+    def run(self, crew, theta, tasks, n_workers, ahead=()):
         """See `Executor`."""
         crew.pack(theta)
         results = [None] * len(tasks)

@@ -187,6 +187,7 @@ class Epochs:
         words, size = self._words, self.settings.batch_size
         for first in range(0, len(order), size):
             words[minibatches.N_BATCHES] += 1
+            self.objective.following = order[first + size : first + 2 * size]
             for piece in self.objective.pieces(order[first : first + size]):
                 self.objective.run(piece, seed)
                 if self._numbers[minibatches.TOTAL] == 0:  # only the states are carried on

@@ -59,6 +59,11 @@ class Objective:
     reads_own : bool, default=False
         Whether the decoder of the network reads its own outputs in training, by the chance `own_share`.
 
+    Attributes
+    ----------
+    following : ndarray
+        The batch behind the one that is run, as far as it is known: some executors fetch its sequences meanwhile.
+
     Raises
     ------
     MemoryError
@@ -86,7 +91,7 @@ class Objective:
         self.batch, self._n_shards = Batch.of(network, n_shards, reads_own), np.zeros(1, np.int64)
         self.workers = [BackPropagation(network, data, loss, self.batch, room, mode) for _ in range(n_workers)]
         self._crew = Crew(lambda theta: None, self.workers)  # the program `start` has packed the parameters
-        self.is_noisy = network.structure.is_noisy or reads_own
+        self.is_noisy, self.following = network.structure.is_noisy or reads_own, np.zeros(0, np.int64)
         self.tables = None  # `Tables`, where the network holds the rows of a batch only
 
     @property
@@ -177,7 +182,9 @@ class Objective:
         tasks, n_group = self._tasks(piece, seed), len(self.batch.losses)
         n_workers = min(self.n_workers, worthwhile_workers(self.theta, self.data.lengths[piece.sequences]))
         for first in range(0, len(tasks), n_group):  # in groups that there are gradients for
-            results = self.executor.run(self._crew, self.theta, tasks[first : first + n_group], n_workers)
+            group, later = tasks[first : first + n_group], tasks[first + n_group : first + 2 * n_group]
+            ahead = np.concatenate([task.sequences for task in later]) if later else self.following
+            results = self.executor.run(self._crew, self.theta, group, n_workers, ahead)
             if piece.after is not None:
                 piece.after.extend(result.carry for result in results)
             self.batch.losses[: len(results)], self._n_shards[0] = [result.loss for result in results], len(results)

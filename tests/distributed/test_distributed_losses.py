@@ -26,7 +26,7 @@ from clusters import cluster_of
 from distributed import Client
 
 from skrnn import RNNRegressor
-from skrnn.distributed import _fleet, _worker, fit
+from skrnn.distributed import _fleet, _programs, _worker, fit
 from skrnn.distributed._parts import Parts
 from skrnn.distributed._ranges import Rows
 from skrnn.distributed._worker import Places
@@ -91,8 +91,8 @@ def test_a_worker_that_leaves():
 def test_a_worker_that_comes_late(monkeypatch):
     used, shared_out = set(), _fleet._shared_out
 
-    def noted(tasks, workers, lengths):
-        shares = shared_out(tasks, workers, lengths)
+    def noted(shards, workers, lengths):
+        shares = shared_out(shards, workers, lengths)
         used.update(shares)
         return shares
 
@@ -282,7 +282,8 @@ def test_all_workers_go_while_parts_are_read(monkeypatch):
     check_same(there)
 
 
-def test_a_file_that_was_cut_short():
+def test_a_file_that_was_cut_short(monkeypatch):
+    monkeypatch.setattr(_worker, "CACHED", 0.0)
     with cluster_of(1) as client:
 
         def cut(dask_worker):
@@ -300,7 +301,7 @@ def test_an_error_of_a_worker_names_it(monkeypatch):
     def fail(self, *given):
         raise MemoryError("no room")
 
-    monkeypatch.setattr(_worker._Programs, "run", fail)
+    monkeypatch.setattr(_programs.Programs, "run", fail)
     with cluster_of(1) as client:
         with pytest.raises(MemoryError) as caught:
             fit(clone(CLF), parts(), Y, client=client)
