@@ -308,6 +308,6 @@ def _shared_out(shards, workers, lengths):
     addresses, threads = sorted(workers), np.cumsum([workers[address] for address in sorted(workers)])
     steps = np.array([lengths[sequences].sum() for sequences in shards])
     middles = (np.cumsum(steps) - steps / 2) / steps.sum()
-    bounds = np.searchsorted(middles, [0, *threads / threads[-1]]).tolist()
+    bounds = np.searchsorted(middles, [0, *threads / threads[-1]], side="right").tolist()
     slices = map(slice, bounds[:-1], bounds[1:])
     return {address: one for address, one in zip(addresses, slices, strict=True) if one.start < one.stop}

@@ -1,6 +1,7 @@
 """What a worker runs shards of batches with, and the sequences that it has in memory for them."""
 
 import copy
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -118,18 +119,14 @@ class Programs:
         from ..training.back_propagation import BackPropagation, Batch  # noqa: PLC0415
 
         self._encoder, self._data = recipe.encoder, copy.copy(recipe.data)  # in one process workers are given the same
-        self.cache, self._max_bytes = SequenceCache(max_bytes), max_bytes
+        self.cache, self._max_bytes, self._values = SequenceCache(max_bytes), max_bytes, ()
         network = Network(recipe.structure, recipe.n_held)
         self._batch = batch = Batch.of(network, recipe.n_shards, recipe.reads_own)
         what = network, self._data, recipe.loss, batch, recipe.room, recipe.mode
         n_threads = min(n_threads, recipe.n_shards)
         workers = [BackPropagation(*what) for _ in range(n_threads)]
-        self._network, self._crew, self._theta = (
-            network,
-            Crew(self._pack, workers),
-            np.zeros(network.size, network.dtype),
-        )
-        self._executor = ThreadExecutor(n_threads)
+        self._network, self._theta = network, np.zeros(network.size, network.dtype)
+        self._crew, self._executor = Crew(self._pack, workers), ThreadExecutor(n_threads)
         self._n_shards, self._numbers = np.zeros(1, np.int64), np.zeros(N_NUMBERS)
         what = batch.gradients.rows, Number(self._n_shards), batch.losses, self._numbers
         self._sum = Program([Instruction("sum shards", sum_shards, what)])  # as `Objective.gather` begins
@@ -150,7 +147,7 @@ class Programs:
     def encode(self, values, offsets):
         """Sequences as the network reads them, in a list."""
         encoded = self._encoder.encode(SequenceArray(values, offsets), self._data.dtype)
-        return np.split(encoded, offsets[1:-1])
+        return [encoded[begin:end] for begin, end in pairwise(offsets.tolist())]
 
     def run(self, parameters, shards, sequences):
         """Losses, rows of packed gradients, and last states of shards of these encoded sequences.
@@ -161,7 +158,7 @@ class Programs:
         from ..kernels.minibatches import TOTAL  # noqa: PLC0415 (brings the compiler)
 
         batch, numbers = self._batch, shards.sequences
-        values, offsets = np.concatenate(sequences), offsets_of([len(one) for one in sequences])
+        values, offsets = self._together(sequences), offsets_of([len(one) for one in sequences])
         if shards.drawn_by is not None:
             values = _changed(values, numbers, offsets, *shards.drawn_by)
         self._data.hold(numbers, values, offsets[:-1])
@@ -176,6 +173,13 @@ class Programs:
         if [task.number for task in shards.tasks] == list(range(len(tasks))) and not tasks[0].wants_carry:
             return self._summed(losses)
         return losses, batch.gradients.rows[: len(tasks)].copy(), [result.carry for result in results]
+
+    def _together(self, sequences):
+        """Values of sequences, one after the other, in the same memory each time: a worker's new memory is slow."""
+        n_steps = sum(map(len, sequences))
+        if len(self._values) < n_steps:
+            self._values = np.empty((n_steps, *sequences[0].shape[1:]), sequences[0].dtype)
+        return np.concatenate(sequences, out=self._values[:n_steps])
 
     def _pack(self, parameters):
         packed = self._batch.packed
