@@ -2,16 +2,18 @@
 
 Steps are those of an LSTM of 128 units on batches of 256 sequences of 100 steps and 8 channels; workers are processes
 of one thread. Fits take turns, and a step is a part of an epoch, so what comes before the first is not in it; the
-overhead is that of a whole fit, which takes a minute. CPU time is that of the client, which adds gradients while
-workers wait, and of the busiest worker; it holds on a busy machine, too, but for what processes do while they wait.
+overhead is that of a whole fit, which takes a minute. CPU time is that of the client, in whose process the scheduler
+runs, and of the busiest worker. There is one cluster at a time. What Dask does while it waits is turned down as
+docs/distributed.rst advises where all cores are at work: its profile of workers, and the ticks of its loops.
 """
 
 import os
 import signal
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 
+import dask
 import joblib
 import numpy as np
 from _harness import at_least, at_most, goals, parse_arguments, progress, report, table, typical
@@ -21,13 +23,14 @@ from skrnn import RNNClassifier
 from skrnn.distributed import fit
 
 N_BATCHES, SHAPE = 8, (256, 100, 8)
+QUIET = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s"}
 
 
-class Clock:
-    """Notes when epochs end, and does something after one of them."""
+class AfterEpochs:
+    """Does something after epochs: after all, or the one with this number."""
 
-    def __init__(self, epoch=0, what=None):
-        self.times, self._epoch, self._what = [], epoch, what
+    def __init__(self, what, epoch=None):
+        self._what, self._epoch, self._n_done = what, epoch, 0
 
     def setup(self, estimator, context): ...
 
@@ -36,8 +39,8 @@ class Clock:
     def on_fit_task_begin(self, estimator, context, **given): ...
 
     def on_fit_task_end(self, estimator, context, **given):
-        self.times.append(time.perf_counter())
-        if len(self.times) == self._epoch:
+        self._n_done += 1
+        if self._epoch in (None, self._n_done):
             self._what()
 
 
@@ -53,42 +56,42 @@ def estimator(n_epochs, n_units=128, batch_size=SHAPE[0]):
 
 @contextmanager
 def cluster(n_workers):
-    """A client of worker processes of one thread."""
+    """A client of worker processes of one thread, which have run a step."""
     settings = {"threads_per_worker": 1, "processes": True, "dashboard_address": ":0"}
-    with LocalCluster(n_workers=n_workers, **settings) as local, Client(local) as client:
+    with dask.config.set(QUIET), LocalCluster(n_workers=n_workers, **settings) as local, Client(local) as client:
+        X, y = sequences(1)
+        fit(estimator(1), X, y, client=client)
         yield client
 
 
-def trained(n_epochs, X, y, client, on_workers):
-    """Seconds of a step, by the wall clock, and CPU seconds of this process and of the busiest worker."""
-    clock = Clock()
-    clf = estimator(n_epochs).set_callbacks(clock)
-    before = time.process_time(), client.run(time.process_time)
-    if on_workers:
-        fit(clf, X, y, client=client)
-    else:
-        clf.fit(X, y)
-    after = time.process_time(), client.run(time.process_time)
-    n_steps = n_epochs * N_BATCHES
-    of_workers = max(after[1][each] - before[1][each] for each in after[1])
-    wall = np.median(np.diff(clock.times[:-1])) / N_BATCHES  # the last one is that of the fit
-    return wall, (after[0] - before[0]) / n_steps, of_workers / n_steps
+def trained(n_epochs, X, y, client=None):
+    """Seconds of a step by the wall clock; CPU seconds of a fit for each step, here and on the busiest worker."""
+    times, n_steps = [], n_epochs * N_BATCHES
+    clf = estimator(n_epochs).set_callbacks(AfterEpochs(lambda: times.append(time.perf_counter())))
+    before = cpu_seconds(client)
+    clf.fit(X, y) if client is None else fit(clf, X, y, client=client)
+    here, *workers = (cpu_seconds(client) - before) / n_steps
+    wall = np.median(np.diff(times[:-1])) / N_BATCHES  # the last one is that of the fit
+    return wall, here, max(workers, default=np.nan)
+
+
+def cpu_seconds(client):
+    """CPU seconds of this process, and of each worker."""
+    workers = [] if client is None else client.run(time.process_time).values()
+    return np.array([time.process_time(), *workers])
 
 
 def measure_steps(quick):
     """For each way three figures of a step, in each round."""
     X, y = sequences()
-    ways, n_epochs = {"one process": (2, False), "1 worker": (1, True), "2 workers": (2, True)}, 3 if quick else 5
+    ways, n_epochs = {"one process": 0, "1 worker": 1, "2 workers": 2}, 4 if quick else 6
     seconds = {way: [] for way in ways}
-    with cluster(1) as one, cluster(2) as two:
-        clients = {1: one, 2: two}
-        for n, client in clients.items():
-            progress(f"warm up {n} workers")
-            fit(estimator(1), X[:600], y[:600], client=client)
-        for _ in range(2 if quick else 7):
-            for way, (n, on_workers) in ways.items():
-                progress(way)
-                seconds[way].append(trained(n_epochs, X, y, clients[n], on_workers))
+    estimator(1).fit(X[: SHAPE[0]], y[: SHAPE[0]])
+    for _ in range(2 if quick else 7):
+        for way, n in ways.items():
+            progress(way)
+            with cluster(n) if n else nullcontext() as client:
+                seconds[way].append(trained(n_epochs, X, y, client))
     return {way: np.array(of_way) for way, of_way in seconds.items()}
 
 
@@ -101,7 +104,6 @@ def overhead(quick):
     n_epochs = max(2, round((3 if quick else 60) / (time.perf_counter() - start)))
     shares = []
     with cluster(1) as client:
-        fit(estimator(1), X[:600], y[:600], client=client)
         for _ in range(1 if quick else 3):
             times = []
             for run in (lambda clf: clf.fit(X, y), lambda clf: fit(clf, X, y, client=client)):
@@ -124,15 +126,19 @@ def hashes():
             found[f"{n} workers"] = joblib.hash(fit(estimator(6, **how), X, y, client=client).weights_)
             if n == 3:
                 pid = next(iter(client.run(os.getpid).values()))
-                clf = estimator(6, **how).set_callbacks(Clock(3, partial(os.kill, pid, signal.SIGKILL)))
+                clf = estimator(6, **how).set_callbacks(AfterEpochs(partial(os.kill, pid, signal.SIGKILL), 3))
                 found["one of 3 killed"] = joblib.hash(fit(clf, X, y, client=client).weights_)
     return found
+
+
+def ms(seconds):
+    return "" if np.isnan(seconds) else f"{1e3 * seconds:.0f}"
 
 
 def main():
     arguments = parse_arguments(__doc__)
     steps, shares, found = measure_steps(arguments.quick), overhead(arguments.quick), hashes()
-    rows = [[way, *(f"{1e3 * typical(of_way[:, k]):.0f}" for k in range(3))] for way, of_way in steps.items()]
+    rows = [[way, *(ms(typical(of_way[:, k])) for k in range(3))] for way, of_way in steps.items()]
     header = ("ms of a step", "wall clock", "CPU of the client", "CPU of a worker")
     faster = typical(steps["one process"][:, 0] / steps["2 workers"][:, 0])
     met = [
