@@ -40,7 +40,7 @@ SECTIONS = {
     "distributed_plan": "Plan for many machines",
     "several_networks": "Several networks",
     "search": "Searches",
-    "distributed": "Clusters",
+    "clusters": "Clusters",
     "memory": "Peak memory of a fit",
     "long": "Long sequences, and more than memory",
     "c_step": "Steps in C",

@@ -148,7 +148,7 @@ def main():
     ]
     same = table(("weights", "hash"), [[way, hashed[:12]] for way, hashed in found.items()])
     load = f"Load of the machine at the end: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores."
-    report("distributed", __doc__, [table(header, rows), goals(met), same, load], arguments.write)
+    report("clusters", __doc__, [table(header, rows), goals(met), same, load], arguments.write)
 
 
 if __name__ == "__main__":

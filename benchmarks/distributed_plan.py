@@ -2,10 +2,11 @@
 
 Measured on this machine are round trips of messages of Dask between two processes, and the forward and backward pass
 of a shard of LSTMs (100 steps of 8 channels, one thread). What follows for other links is computed: what a byte takes
-on the wire comes on top of what it takes here, and everything waits for everything else. In a step the client sends the
-weights to each worker, workers fetch those of their sequences that others have, run their shards, and send the gradient
-of each shard back; the client adds them up and updates the weights. "pays up to" is the largest number of workers of
-which each does at least half of what one process does alone.
+on the wire comes on top of what it takes here, and everything waits for everything else, but for sequences. In a step
+the client sends the weights to each worker, workers run their shards, and send the gradient of each shard back, or the
+first worker the sum of its own; the client adds them up and updates the weights. Meanwhile workers fetch those of their
+next sequences that others have. "pays up to" is the largest number of workers of which each does at least half of what
+one process does alone.
 """
 
 import asyncio
@@ -138,10 +139,11 @@ def alone(network, batch):
 def together(network, link, batch, n_workers, summed=False):
     """Seconds of a step on workers; summed: whether each adds up its gradients before it sends them."""
     n_shards = math.ceil(batch / network.shard_rows)
-    n_sent = n_workers + (min(n_workers, n_shards) if summed else n_shards)
+    of_worker = math.ceil(n_shards / n_workers)
+    n_sent = n_workers + (min(n_workers, n_shards) if summed else n_shards - of_worker + 1)
+    waiting = link.round_trip + link.byte * n_sent * network.gradient_bytes
     fetched = batch / n_workers * (1 - 1 / n_workers) * N_STEPS * N_CHANNELS * BYTES
-    waiting = 2 * link.round_trip + link.byte * (n_sent * network.gradient_bytes + fetched)
-    return waiting + math.ceil(n_shards / n_workers) * network.shard + network.update
+    return max(waiting + of_worker * network.shard + network.update, link.round_trip + link.byte * fetched)
 
 
 def apart(network, link, batch, n_workers, n_local):
@@ -174,7 +176,8 @@ def of_workers(networks, link, name):
     for network in networks:
         for batch in BATCHES:
             faster = {n: alone(network, batch) / together(network, link, batch, n) for n in WORKERS}
-            traffic = (8 + math.ceil(batch / network.shard_rows)) * network.gradient_bytes / 1e6
+            n_shards = math.ceil(batch / network.shard_rows)
+            traffic = (8 + n_shards - math.ceil(n_shards / 8) + 1) * network.gradient_bytes / 1e6
             cells = [f"{times:.1f}" for times in faster.values()]
             rows.append([network.n_units, batch, f"{traffic:.1f}", *cells, most_that_pay(faster)])
     title = f"{name}: how many times as fast as one process, by the number of workers; MB of a step of 8 workers"
