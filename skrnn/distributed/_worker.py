@@ -232,8 +232,8 @@ class Keeper(WorkerPlugin):
     async def _collect(self, rows):
         """Rows, wherever they are; an answer instead that says why, if some cannot be had."""
         offsets, places = rows.offsets, self._places
-        if places is None:  # they have been deleted since the message came
-            return {"status": LOST, "owner": self._worker.address}
+        if places is None:  # all has been deleted since the message came
+            return {"status": UNTOLD}
         groups = by_owner(rows, places.firsts, places.owners)
         answers = await asyncio.gather(*(self._rows_of(owner, rows.take(which)) for owner, which in groups.items()))
         out = np.empty((int(offsets[-1]), places.n_channels), places.dtype)
