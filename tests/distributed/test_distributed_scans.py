@@ -197,8 +197,8 @@ def test_parts_that_are_lost_in_the_middle_of_a_scan(monkeypatch):
     assert joblib.hash(here.weights_) == joblib.hash(there.weights_)
 
 
-class KillingArray:
-    """Kills the process of a worker when it is looked at for the first time of all: see the test."""
+class KillingSum:
+    """The sum of a chunk; kills the process of the first worker that comes to sequence 20."""
 
     def __init__(self, path):
         self._path = path
@@ -217,7 +217,7 @@ def test_a_worker_process_that_is_killed_in_the_middle_of_a_scan(tmp_path):
     from skrnn.sequences._chunks import Scan
 
     X = ragged()
-    function = KillingArray(tmp_path / "killed")
+    function = KillingSum(tmp_path / "killed")
     with cluster_of(2, processes=True) as client, _fleet.Fleet(client) as fleet:
         far = far_sequences(fleet, fleet.place(read(parts_of(X), None, None).parts))
         found = list(Scan(far).map(function))
