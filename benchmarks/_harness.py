@@ -41,6 +41,7 @@ SECTIONS = {
     "several_networks": "Several networks",
     "search": "Searches",
     "clusters": "Clusters",
+    "larger_than_memory": "More sequences than memory, on a cluster",
     "memory": "Peak memory of a fit",
     "long": "Long sequences, and more than memory",
     "c_step": "Steps in C",

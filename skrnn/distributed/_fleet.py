@@ -13,11 +13,12 @@ from distributed.protocol import pickle, to_serialize
 from ..sequences._layout import offsets_of
 from . import _worker
 from ._check import check_workers, differing
-from ._ranges import by_owner, put
+from ._ranges import Rows, by_owner, put, rows_between
 from ._worker import DONE, LOST, UNREACHED, UNTOLD, Keeper, Places
 
 LOOK = 5.0  # seconds after which the scheduler is asked again which workers there are
 PATIENCE = 120.0  # seconds without any worker after which a fit gives up
+PIECES = 64  # that a worker is asked to look at at a time, for each of its threads
 NOTHING = slice(0)
 PAUSE = 0.1  # seconds before what has failed is tried again
 
@@ -145,25 +146,67 @@ class Fleet:
         return self.client.sync(self._rows, rows)
 
     async def _rows(self, rows):
-        since, offsets = time.monotonic(), rows.offsets
+        offsets = rows.offsets
         out = np.empty((int(offsets[-1]), self._places.n_channels), self._places.dtype)
-        left = np.arange(len(rows.begins))
+        await self._ask_owners(
+            rows,
+            lambda which: {"what": "rows", "rows": to_serialize(rows.take(which))},
+            lambda which, answer: put(answer["values"], which, offsets, out),
+        )
+        return out
+
+    # -------------------------------------------------------------------------------------------------------- pieces
+    @property
+    def n_pieces(self):
+        """How many pieces are asked for at a time."""
+        return PIECES * max(1, sum(self._workers.values()))
+
+    def map(self, function, pieces, firsts):
+        """What a function says of each `Piece`, called by the worker that has the middle of the piece.
+
+        firsts : first row of each part, and the end of the last
+        """
+        given = [(piece, rows_between(piece.begin, piece.end, firsts)) for piece in pieces]
+        results = self.client.sync(self._map, function, given)
+        for result in results:  # in this order, so that of several errors the first one is raised
+            if isinstance(result, Exception):
+                raise result
+        return results
+
+    async def _map(self, function, given):
+        results = [None] * len(given)
+        middles = np.array([(piece.begin + piece.end) // 2 for piece, _ in given])
+
+        def take(which, answer):
+            for k, result in zip(which.tolist(), answer["results"], strict=True):
+                results[k] = result
+
+        await self._ask_owners(
+            Rows(middles, middles + 1),
+            lambda which: {"what": "map", "given": to_serialize((function, [given[k] for k in which.tolist()]))},
+            take,
+        )
+        return results
+
+    async def _ask_owners(self, rows, message, take):
+        """Ask the workers that have ranges of rows, until all are answered.
+
+        message : ``message(which)`` says what a worker is asked that has the ranges `which`; take :
+        ``take(which, answer)`` is called with what it answers
+        """
+        since, left = time.monotonic(), np.arange(len(rows.begins))
         while len(left):
             workers = await self._ready()
             groups = by_owner(rows.take(left), self._places.firsts, self._places.owners)
             asked = {owner: left[which] for owner, which in groups.items() if owner in workers}
-            answers = await self._ask(
-                {owner: {"what": "rows", "rows": to_serialize(rows.take(which))} for owner, which in asked.items()}
-            )
-            n_done = 0
+            answers, n_done = await self._ask({owner: message(which) for owner, which in asked.items()}), 0
             for owner, which in asked.items():
                 if not _is_done(answers[owner]):
                     self._note(owner, answers[owner])
                     continue
-                put(answers[owner]["values"], which, offsets, out)
+                take(which, answers[owner])
                 left, n_done = np.setdiff1d(left, which), n_done + 1
             since = await self._recover(since, n_done, len(groups))
-        return out
 
     # ------------------------------------------------------------------------------------------------------- shards
     def run(self, recipe, parameters, shards):

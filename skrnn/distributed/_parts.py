@@ -1,25 +1,21 @@
 """X, y and weights in parts that workers read, each of which becomes a `Kept`."""
 
-import os
-from glob import glob
 from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
 from dask import delayed
 from dask.delayed import Delayed
-from dask.utils import natural_sort_key
 from distributed import Future, get_worker
 
 from ..sequences import SequenceArray, as_sequence_array
 from ..sequences._containers import items_of
 from ..sequences._validate import pack
 from ._dask import check_chunks
+from ._files import FilePart, is_file, parts_of_files
 from ._fleet import Kept
 
 BLOCK_BYTES = 2**26  # of sequences of this process that go to a worker together
-NO_ROWS = np.zeros((0, 0))
-ENDINGS = ".parquet", ".arrow", ".feather"
 
 
 class Parts:
@@ -28,7 +24,8 @@ class Parts:
     Parameters
     ----------
     X, y, weight : lists
-        Delayed, futures, or `SequenceArray` of this process; None in place of the list where the others are whole.
+        Delayed, futures, `FilePart`, or `SequenceArray` of this process; None in place of the list where the others are
+        whole.
     """
 
     def __init__(self, X, y=None, weight=None):
@@ -51,22 +48,46 @@ class Parts:
 
 
 def keep(name, number, X, y, weight):
-    """Bring a part to the worker that this runs on; returns a `Kept`."""
+    """Bring a part to the worker that this runs on; returns a `Kept`.
+
+    X, y, weight : the part, or where it is in a file; None for y and weights that are whole.
+    """
+    read = []
     try:
-        n_rows, sequences, n_columns, example = _read(X)
+        owner = get_worker().plugins[name].keep(number, _values_of(X, read))
+        y, weight = (given.read() if isinstance(given, FilePart) else given for given in (y, weight))
+        n_rows = sum(len(one.lengths) for one in read)
         for given, what in ((y, "y"), (weight, "sample_weight")):
             if given is not None and len(given) != n_rows:
                 raise ValueError(f"{what} has {len(given)} rows there, X has {n_rows} sequences.")
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"Partition {number}: {error}") from error
-    worker = get_worker()
-    values = NO_ROWS if sequences is None else sequences.values
-    owner = worker.plugins[name].keep(number, values)
-    if sequences is None:
+    if not read:
         return Kept(owner, np.zeros(0, np.int64), None, None, None, y, weight, None, None)
-    what = sequences.lengths, values.dtype, sequences.n_channels, sequences.channel_names
-    return Kept(owner, *what, y, weight, example, n_columns)
+    lengths = np.concatenate([one.lengths for one in read])
+    return read[0]._replace(owner=owner, lengths=lengths, y=y, weight=weight)
+
+
+def _values_of(X, read):
+    """Yield the values of a part, piece by piece; for each a `Kept` goes to `read`, which says what else is there."""
+    n_before = 0
+    try:
+        for piece in X.pieces() if isinstance(X, FilePart) else [X]:
+            n_rows, sequences, n_columns, example = _read(piece)
+            if sequences is None:
+                continue
+            values, n_channels = sequences.values, sequences.n_channels
+            if read and n_channels != read[0].n_channels:
+                raise ValueError(f"sequence 0 has {n_channels} channels, those before have {read[0].n_channels}.")
+            what = sequences.lengths, values.dtype, n_channels, sequences.channel_names
+            read.append(Kept(None, *what, None, None, None if read else example, n_columns))
+            n_before += n_rows
+            yield values
+    except ValueError as error:
+        if n_before == 0:
+            raise
+        raise ValueError(f"counted from its sequence {n_before} on: {error}") from error
 
 
 def _read(part):
@@ -103,8 +124,8 @@ class Read(NamedTuple):
 
 def parts_of(X, y, weight, columns=None):
     """X in parts; refuses parts of y and weights that are not like those of X; see `fit`."""
-    if _is_file(X):
-        return _parts_of_files(X, y, weight, columns)
+    if is_file(X):
+        return Read(Parts(*parts_of_files(X, y, weight, columns)), None, None)
     if columns is not None:
         raise ValueError(f"columns={columns!r} is for files; of a frame, pass X[columns].")
     of_X, of_y, of_weight = (_delayed(given, name) for given, name in ((X, "X"), (y, "y"), (weight, "sample_weight")))
@@ -141,94 +162,6 @@ def _delayed(given, name):
                 )
         return list(given)
     return None
-
-
-# ------------------------------------------------------------------------------------------------------------- files
-def _is_file(X):
-    if isinstance(X, (list, tuple)):
-        return len(X) > 0 and all(isinstance(one, os.PathLike) or _is_path(one) for one in X)
-    return isinstance(X, (str, os.PathLike))
-
-
-def _is_path(text):
-    return isinstance(text, str) and text.endswith(ENDINGS)
-
-
-def _paths(pattern):
-    """The files that a path, a folder, or a pattern with ``*`` stands for, in the order in which Dask reads them."""
-    is_folder = os.path.isdir(pattern)
-    found = [name for name in glob(os.path.join(pattern, "*") if is_folder else pattern) if _is_path(name)]
-    if not found:
-        where = f"the folder {pattern!r}" if is_folder else repr(pattern)
-        raise FileNotFoundError(f"X: there is no file {', '.join(ENDINGS)} at {where}.")
-    return sorted(found, key=natural_sort_key)
-
-
-def _check_columns(path, names):
-    """Refuse names that are no columns of a file."""
-    there = _schema(path).names
-    for argument, name in names:
-        if name not in there:
-            raise ValueError(f"{argument}: the file {path} has no column {name!r}, it has {', '.join(there)}.")
-
-
-def _parts_of_files(X, y, weight, columns):
-    """A part for each row group of Parquet files, or record batch of Arrow files."""
-    patterns = [os.fspath(one) for one in (X if isinstance(X, (list, tuple)) else [X])]
-    paths = list(chain.from_iterable(map(_paths, patterns)))
-    names = {"y": y, "sample_weight": weight}
-    for name, value in names.items():
-        if value is not None and not isinstance(value, str):
-            raise TypeError(f"{name} of files must be the name of a column, got {type(value).__name__}.")
-    if columns is None:
-        columns = [name for name in _schema(paths[0]).names if name not in (y, weight)]
-    columns = [columns] if isinstance(columns, str) else list(columns)
-    needed = [*(("columns", name) for name in columns), *((key, name) for key, name in names.items() if name)]
-    for path in paths:
-        _check_columns(path, needed)
-    pieces = [(path, k) for path in paths for k in range(_n_pieces(path))]
-    read = delayed(read_piece, pure=False)
-    of_X = [read(*piece, columns) for piece in pieces]
-    of_y, of_weight = (None if name is None else [read(*piece, name) for piece in pieces] for name in names.values())
-    return Read(Parts(of_X, of_y, of_weight), None, None)
-
-
-def _opened(path):
-    from ..sequences._arrow import import_pyarrow  # noqa: PLC0415 (an extra)
-
-    pa = import_pyarrow()
-    if path.endswith(".parquet"):
-        import pyarrow.parquet  # noqa: PLC0415
-
-        return pyarrow.parquet.ParquetFile(path)
-    return pa.ipc.open_file(pa.memory_map(path))
-
-
-def _n_pieces(path):
-    opened = _opened(path)
-    return opened.num_row_groups if path.endswith(".parquet") else opened.num_record_batches
-
-
-def _schema(path):
-    opened = _opened(path)
-    return opened.schema_arrow if path.endswith(".parquet") else opened.schema
-
-
-def read_piece(path, number, columns):
-    """Columns of a row group or record batch: sequences of a single column of lists, else a frame; a name: a vector."""
-    from ..sequences._arrow import import_pyarrow  # noqa: PLC0415 (an extra)
-
-    pa, opened = import_pyarrow(), _opened(path)
-    wanted = [columns] if isinstance(columns, str) else columns
-    if path.endswith(".parquet"):
-        table = opened.read_row_group(number, columns=wanted)
-    else:
-        table = pa.Table.from_batches([opened.get_batch(number)]).select(wanted)
-    if isinstance(columns, str):
-        return table.column(0).to_pandas()
-    if len(wanted) == 1 and "list" in str(table.column(0).type):
-        return SequenceArray.from_arrow(table.column(0)) if len(table) else []
-    return table.to_pandas()
 
 
 # --------------------------------------------------------------------------------------------------------------- joined

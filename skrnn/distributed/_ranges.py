@@ -23,6 +23,13 @@ class Rows(NamedTuple):
         return Rows(self.begins[which], self.ends[which])
 
 
+def rows_between(begin, end, firsts):
+    """The `Rows` from `begin` to before `end`, of parts with these first rows."""
+    inner = firsts[(firsts > begin) & (firsts < end)]
+    bounds = np.unique([begin, *inner, end]).astype(np.int64)
+    return Rows(bounds[:-1], bounds[1:])
+
+
 def by_owner(rows, firsts, owners):
     """For each owner the numbers of the ranges that it has.
 

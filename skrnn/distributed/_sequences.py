@@ -1,6 +1,7 @@
 """Sequences whose values workers keep, for code that reads values in pieces, and the data of a fit on them."""
 
 import copy
+from itertools import islice
 
 import numpy as np
 
@@ -10,7 +11,7 @@ from ..network.shards import ShardResult, ThreadExecutor
 from ..sequences import SequenceArray
 from ..sequences._layout import offsets_of
 from ._programs import HeldData, Recipe, Shards, parameters_for
-from ._ranges import Rows, put
+from ._ranges import Rows, put, rows_between
 
 
 class FarValues:
@@ -41,13 +42,17 @@ class FarValues:
         if isinstance(key, tuple):
             return self[key[0]][:, *key[1:]]
         begin, end, step = key.indices(len(self))
-        inner = self._firsts[(self._firsts > begin) & (self._firsts < end)]
-        bounds = np.unique([begin, *inner, max(begin, end)]).astype(np.int64)
-        return self.read(Rows(bounds[:-1], bounds[1:]))[::step]
+        return self.read(rows_between(begin, max(begin, end), self._firsts))[::step]
 
     def read(self, rows):
         """The values of ranges of rows, one after the other."""
         return self._fleet.rows(rows)
+
+    def map(self, function, pieces):
+        """Yield what a function says of each `Piece`, in their order; those who keep the rows call it."""
+        pieces = iter(pieces)
+        while some := list(islice(pieces, self._fleet.n_pieces)):
+            yield from self._fleet.map(function, some, self._firsts)
 
 
 def far_sequences(fleet, kept):
@@ -128,12 +133,10 @@ class FarData(StreamedData):
             return values, places[sequences] + stretch.first_steps
         if (sequences >= n_far).all():
             return super().read(stretch)
-        begins, ends, first_steps = self.offsets[sequences], self.offsets[sequences + 1], stretch.first_steps
-        if self._encoder.sees_one_step:
-            begins = begins + first_steps
-            ends, first_steps = begins + stretch.lengths, 0
-        gathered, offsets = self._gathered(Rows(begins, ends), sequences < n_far)
-        return self._encoder.encode(SequenceArray(gathered, offsets), self.dtype), offsets[:-1] + first_steps
+        before = np.minimum(stretch.first_steps, self._encoder.most_steps_before)
+        begins = self.offsets[sequences] + stretch.first_steps
+        gathered, offsets = self._gathered(Rows(begins - before, begins + stretch.lengths), sequences < n_far)
+        return self._encoder.encode(SequenceArray(gathered, offsets), self.dtype), offsets[:-1] + before
 
     def _gathered(self, rows, is_far):
         """Values of ranges of rows, one after the other, some of which workers have; and where each begins."""

@@ -13,7 +13,7 @@ import asyncio
 import shutil
 import time
 import uuid
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from threading import Lock
 from typing import NamedTuple
@@ -44,23 +44,26 @@ class Places(NamedTuple):
 
 
 class Part:
-    """Rows in a file.
+    """Rows in a file, which is made.
 
     Parameters
     ----------
     path : Path
-    values : ndarray of shape (n_rows, n_channels)
     """
 
-    def __init__(self, path, values):
-        values.tofile(path)
+    def __init__(self, path):
+        self._path, self._file, self._lock = path, path.open("x+b", buffering=0), Lock()
+
+    def append(self, values):
+        """Write rows (n_rows, n_channels) behind those that are there, which have the same dtype."""
         self._dtype, self._row_bytes = values.dtype, values.shape[1] * values.itemsize
-        self._file, self._lock = path.open("rb", buffering=0), Lock()
+        values.tofile(self._file)
 
     def close(self):
-        """Close the file, when nobody reads."""
+        """Close and delete the file, when nobody reads."""
         with self._lock:
             self._file.close()
+            self._path.unlink(missing_ok=True)
 
     def read(self, begin, out):
         """Fill `out` with rows from `begin` on; whether that could be done, because the part was not closed before."""
@@ -126,20 +129,33 @@ class Keeper(WorkerPlugin):
             if time.monotonic() - self._heard > STAY:
                 self._drop()
 
-    def keep(self, number, values):
-        """Keep the rows of a part."""
+    def keep(self, number, pieces):
+        """Keep the rows of a part, which `pieces` gives as arrays one after the other; returns the address."""
         self._heard = time.monotonic()
-        try:
+        with self._writing():
             self._folder.mkdir(exist_ok=True)
-            part = Part(self._folder / str(number), values)
-        except OSError as error:
-            raise RuntimeError(f"Worker {self._worker.address} cannot write to {self._folder}: {error}") from error
+            part = Part(self._folder / f"{number}-{uuid.uuid4().hex}")
+        try:
+            for values in pieces:
+                self._heard = time.monotonic()
+                with self._writing():
+                    part.append(values)
+        except BaseException:
+            part.close()
+            raise
         before, self.parts[number] = self.parts.get(number), part
         if before is not None:  # it was read again, because this worker seemed to be lost
             before.close()
         if self._has_ended:  # while this was written
             self._drop()
         return self._worker.address
+
+    @contextmanager
+    def _writing(self):
+        try:
+            yield
+        except OSError as error:
+            raise RuntimeError(f"Worker {self._worker.address} cannot write to {self._folder}: {error}") from error
 
     # ------------------------------------------------------------------------------------------------------- messages
     async def answer(self, what, **given):
@@ -171,6 +187,21 @@ class Keeper(WorkerPlugin):
     async def _rows(self, rows):
         answer = await self._own_rows(rows)
         return answer | {"values": to_serialize(answer["values"])} if answer["status"] == DONE else answer
+
+    async def _map(self, given):
+        function, pieces = given
+        turns = asyncio.Semaphore(self._worker.state.nthreads + 1)  # one is read while others are looked at
+
+        async def result(piece, rows):
+            async with turns:
+                values = await self._collect(rows)
+                if isinstance(values, dict):
+                    return values
+                return {"status": DONE, "result": await asyncio.to_thread(_result, function, piece, values)}
+
+        answers = await asyncio.gather(*(result(*one) for one in pieces))
+        missing = [answer for answer in answers if answer["status"] != DONE]
+        return missing[0] if missing else {"status": DONE, "results": to_serialize([one["result"] for one in answers])}
 
     async def _run(self, parameters, shards):
         programs, shards = self._programs, pickle.loads(shards)
@@ -255,3 +286,11 @@ class Keeper(WorkerPlugin):
         if answer is None:  # also of a worker that has only just begun
             return {"status": UNREACHED, "owner": owner}
         return {"status": LOST, "owner": owner} if answer["status"] == UNTOLD else answer
+
+
+def _result(function, piece, values):
+    """What the function says of a piece; its error, which the client raises if none of the pieces before has one."""
+    try:
+        return piece.apply(function, values)
+    except Exception as error:
+        return error

@@ -13,7 +13,7 @@ import numpy as np
 from .._core.members import count_members
 from .._core.parameters import described
 from ..network.vocabularies import min_count_of
-from ..sequences._chunks import chunks
+from ..sequences._chunks import Scan
 from ._settings import n_networks_of
 
 NOT_OF_THE_RESULT = {"n_jobs", "verbose"}  # parameters that do not change what a fit computes
@@ -68,9 +68,13 @@ def describe_run(spec, request, parts, target, weights):
 def _digest(sequences):
     """What the values of sequences are, read piece by piece: they may be larger than memory, or elsewhere."""
     digest = hashlib.sha256(f"{sequences.values.dtype} {sequences.values.shape}".encode())
-    for chunk in chunks(sequences, whole=False):
-        digest.update(np.ascontiguousarray(chunk.values).view(np.uint8))
+    for of_chunk in Scan(sequences).map(_digest_of_chunk):
+        digest.update(of_chunk)
     return digest.hexdigest()
+
+
+def _digest_of_chunk(chunk):
+    return hashlib.sha256(np.ascontiguousarray(chunk.values).view(np.uint8)).digest()
 
 
 def differences(then, now):

@@ -4,12 +4,13 @@
 `InputEncoder` adds means and scales, and encodes. This file alone knows in which order the columns come.
 """
 
+from functools import partial
 from inspect import signature
 
 import numpy as np
 
 from ..sequences import SequenceArray
-from ..sequences._chunks import chunks
+from ..sequences._chunks import Scan, chunks
 from ..sequences._convert import check_values
 from ..sequences._layout import place
 from ..sequences._steps import are_finite, is_text
@@ -174,12 +175,12 @@ class InputEncoder(InputColumns):
 
         Returns the largest absolute value that it would return.
         """
-        largest = 0.0
-        for chunk in chunks(sequences, whole=not self.sees_one_step):
-            encoded = np.empty((len(chunk.values), self.n_columns), dtype)
-            self._encode(chunk, encoded)
-            largest = max(largest, float(encoded.max()), -float(encoded.min()))
-        return largest
+        return max(Scan(sequences).map(partial(self._largest, dtype), whole=not self.sees_one_step))
+
+    def _largest(self, dtype, chunk):
+        encoded = np.empty((len(chunk.values), self.n_columns), dtype)
+        self._encode(chunk, encoded)
+        return max(float(encoded.max()), -float(encoded.min()))
 
     def _encode(self, sequences, out):
         """Fill `out` with the columns of some of the sequences."""
@@ -194,6 +195,13 @@ class InputEncoder(InputColumns):
                 encoded = SequenceArray(columns, sequences.offsets)
                 encoded._origin = sequences._origin
                 check_values(encoded, out.dtype, name=name)
+
+    @property
+    def most_steps_before(self):
+        """How many of the steps before another its columns can depend on, at most."""
+        if self.sees_one_step:
+            return 0
+        return 1 if self.missing == "error" else np.iinfo(np.int64).max
 
     def n_steps_before(self, values, begin, n_before):
         """How many of the `n_before` steps before row `begin` of `values` the columns of later steps depend on."""
@@ -335,7 +343,8 @@ def learn_columns(
     subwords : bool or "auto"
         Whether to read parts of tokens; "auto" does where these `are_words`.
     """
-    counts = {c: count_values(_weighted_chunks(sequences, weight, whole=False), c) for c in categorical}
+    scan = Scan(sequences, weight)
+    counts = count_values(scan, categorical)
     if subwords is True and not is_text(sequences.values):
         raise ValueError('subwords=True reads parts of words: X must hold tokens (str). Use subwords="auto" or False.')
     if subwords == "auto":
@@ -355,9 +364,7 @@ def learn_columns(
             'tokens, categorical_features, time_channel, and with missing="error". Use differences="auto" or False.'
         )
     if differences == "auto":
-        differences = columns.only_numbers and are_smooth(
-            lambda: _weighted_chunks(sequences, weight, whole=False), columns.numbers
-        )
+        differences = columns.only_numbers and are_smooth(scan, columns.numbers)
     columns.differences = differences
     return columns
 
@@ -369,30 +376,25 @@ def learn_scales(columns, sequences, weight, standardize=True):
     if not len(numbers):
         return encoder
 
-    def parts():
-        for chunk, of_rows in _weighted_chunks(sequences, weight, whole=time_channel is not None):
-            yield numbers_and_gaps(chunk, numbers, time_channel), of_rows
-
+    scan = Scan(sequences, weight)
     if standardize:
-        encoder.mean[numbers], encoder.scale[numbers] = moments(parts, numbers)
+
+        def of_numbers(function):
+            function = partial(_of_numbers, function, numbers, time_channel)
+            return scan.map(function, whole=time_channel is not None)
+
+        encoder.mean[numbers], encoder.scale[numbers] = moments(of_numbers, numbers)
     if columns.missing in ("mask", "decay"):
-        encoder.time_scale = _time_scale(sequences, numbers, weight, time_channel)
+        encoder.time_scale = _time_scale(scan, numbers, time_channel)
     if columns.differences:
         encoder.difference_scale = np.ones(n_channels)
         if standardize:
-            pieces = _weighted_chunks(sequences, weight, whole=False)
-            encoder.difference_scale[:] = difference_scale(pieces, encoder.mean, encoder.scale)
+            encoder.difference_scale[:] = difference_scale(scan, encoder.mean, encoder.scale)
     return encoder
 
 
-def _weighted_chunks(sequences, weight, whole):
-    """Chunks of the sequences, and the weight of each of their rows."""
-    row, of_rows = 0, len(weight) == len(sequences.values)
-    for chunk in chunks(sequences, whole=whole):
-        first, _ = chunk._origin
-        end = row + len(chunk.values)
-        yield chunk, weight[row:end] if of_rows else np.repeat(weight[first : first + len(chunk)], chunk.lengths)
-        row = end
+def _of_numbers(function, numbers, time_channel, chunk, of_rows):
+    return function(numbers_and_gaps(chunk, numbers, time_channel), of_rows)
 
 
 def number_channels(n_channels, categorical, time_channel):
@@ -445,17 +447,23 @@ def last_seen(seen, offsets):
     return np.maximum.accumulate(np.where(seen, rows, first), axis=0)
 
 
-def _time_scale(sequences, numbers, weight, time_channel):
+def _time_scale(scan, numbers, time_channel):
     """Mean time since each column was last seen, over the steps at which it is not seen; 1 if it always is."""
     total, sums = np.zeros((2, len(numbers)))
     with np.errstate(over="ignore", invalid="ignore"):
-        for chunk, of_rows in _weighted_chunks(sequences, weight, whole=True):
-            seen, times = ~np.isnan(numbers_and_gaps(chunk, numbers, time_channel)), step_times(chunk, time_channel)
-            since = times[:, np.newaxis] - times[last_seen(seen, chunk.offsets)]
-            count = of_rows[:, np.newaxis] * (since > 0)
-            total += count.sum(axis=0)
-            sums += (count * since).sum(axis=0)
+        for of_chunk in scan.map(partial(_times_of_chunk, numbers, time_channel), whole=True):
+            total += of_chunk[0]
+            sums += of_chunk[1]
         mean = sums / np.where(total > 0, total, 1)
     if not np.isfinite(mean).all():
         raise ValueError(f"The time stamps in channel {time_channel} are too large, their sum overflows: rescale them.")
     return np.where(mean > 0, mean, 1.0)
+
+
+def _times_of_chunk(numbers, time_channel, chunk, of_rows):
+    """Weight of the steps at which each column is not seen, and weighted sum of the times since it was."""
+    seen, times = ~np.isnan(numbers_and_gaps(chunk, numbers, time_channel)), step_times(chunk, time_channel)
+    with np.errstate(over="ignore", invalid="ignore"):
+        since = times[:, np.newaxis] - times[last_seen(seen, chunk.offsets)]
+        count = of_rows[:, np.newaxis] * (since > 0)
+        return count.sum(axis=0), (count * since).sum(axis=0)

@@ -1,6 +1,8 @@
 """Means and standard deviations of channels, and what is standardised by them."""
 
 import functools
+import math
+from typing import NamedTuple
 
 import numpy as np
 
@@ -8,25 +10,33 @@ import numpy as np
 TINY_SCALE, TINY_MEAN, MAGNIFICATION = 1e-140, 1e-120, 2.0**600
 
 
+class Sums(NamedTuple):
+    """Of the columns of a piece: weight, mean, weighted sum, squares about the mean; precision of the values."""
+
+    total: np.ndarray
+    mean: np.ndarray
+    sums: np.ndarray
+    squares: np.ndarray
+    eps: float
+
+
 def mean_and_scale(values, weight, channels, switch):
     """Mean and standard deviation of columns over weighted rows; NaN counts for nothing.
 
     switch : the parameter that errors advise to set to False.
     """
-    return moments(lambda: [(values, weight)], channels, switch)
+    return moments(lambda function: [function(values, weight)], channels, switch)
 
 
-def moments(parts, channels, switch="standardize"):
-    """`mean_and_scale` of values and weights that ``parts()`` yields, as often as it is called."""
-    mean, scale, eps = _mean_and_deviation(parts, len(channels))
+def moments(scan, channels, switch="standardize"):
+    """`mean_and_scale` of values in pieces, by one look at each.
+
+    scan : ``scan(function)`` gives ``function(values, weight)`` for each piece; perhaps another process calls it.
+    """
+    mean, scale, eps = _mean_and_deviation(scan(_sums_of_piece))
     tiny = (scale < TINY_SCALE) & (np.abs(mean) < TINY_MEAN) & (eps < np.finfo(np.float32).eps)
     if tiny.any():  # whose squares may be too small to be numbers
-
-        def magnified():
-            for values, weight in parts():
-                yield values[:, tiny] * MAGNIFICATION, weight
-
-        magnified_mean, magnified_scale, _ = _mean_and_deviation(magnified, tiny.sum())
+        magnified_mean, magnified_scale, _ = _mean_and_deviation(scan(functools.partial(_sums_of_tiny, tiny)))
         mean[tiny] = magnified_mean / MAGNIFICATION
         found = np.maximum(magnified_scale / MAGNIFICATION, np.finfo(float).smallest_subnormal)
         scale[tiny] = np.where(magnified_scale > 0, found, 0.0)
@@ -40,17 +50,44 @@ def moments(parts, channels, switch="standardize"):
     return mean, np.where(scale <= 10 * eps * np.abs(mean), 1.0, scale)
 
 
-def _mean_and_deviation(parts, n_channels):
-    """Weighted mean and standard deviation of columns, and the precision of the values."""
-    total, lost, mean, lost_squares, variance = np.zeros((5, n_channels))
+def _mean_and_deviation(pieces):
+    """Weighted mean and standard deviation of columns, and the precision of the values, by the `Sums` of pieces.
+
+    Squares about the mean of all are those about the mean of the piece, and its weight times the square of the distance
+    of both: the piece need not be looked at again when the mean is known.
+    """
+    pieces = list(pieces)
+    total = summed([piece.total for piece in pieces])
+    weight = np.where(total > 0, total, 1.0)
     with np.errstate(over="ignore", invalid="ignore"):
-        for values, weight in parts():
-            kernel_of("add_values")(laid_out(values), laid_out(weight), total, lost, mean)
-        mean /= np.where(total > 0, total, 1.0)
-        for values, weight in parts():
-            kernel_of("add_squares")(laid_out(values), laid_out(weight), mean, lost_squares, variance)
-        variance /= np.where(total > 0, total, 1.0)
-    return mean, np.sqrt(variance), np.finfo(values.dtype).eps
+        mean = summed([piece.sums for piece in pieces]) / weight
+        variance = summed([piece.squares + piece.total * np.square(piece.mean - mean) for piece in pieces]) / weight
+    return mean, np.sqrt(variance), pieces[-1].eps
+
+
+def _sums_of_piece(values, weight):
+    total, lost, sums, lost_squares, squares = np.zeros((5, values.shape[1]))
+    with np.errstate(over="ignore", invalid="ignore"):
+        kernel_of("add_values")(laid_out(values), laid_out(weight), total, lost, sums)
+        mean = sums / np.where(total > 0, total, 1.0)
+        kernel_of("add_squares")(laid_out(values), laid_out(weight), mean, lost_squares, squares)
+    return Sums(total, mean, sums, squares, np.finfo(values.dtype).eps)
+
+
+def _sums_of_tiny(tiny, values, weight):
+    return _sums_of_piece(values[:, tiny] * MAGNIFICATION, weight)
+
+
+def summed(rows):
+    """The sum of the rows, as if rounded once; NaN where it overflows."""
+    return np.array([_sum(column) for column in np.transpose(rows).tolist()])
+
+
+def _sum(numbers):
+    try:
+        return math.fsum(numbers)
+    except (OverflowError, ValueError):
+        return np.nan
 
 
 def put_standardized(values, mean, scale, out):

@@ -1,6 +1,7 @@
 """Channels of tokens and categories: which values have a code, and what is refused."""
 
 from collections import Counter
+from functools import partial
 
 import numpy as np
 
@@ -12,17 +13,25 @@ from ..sequences._subwords import PARTS
 MANY_WORDS, LONG_WORD = 1000, 4
 
 
-def count_values(pieces, channel):
-    """The sum of the weights of each value of a channel, as a Counter.
+def count_values(scan, channels):
+    """For each of the channels the sum of the weights of each value, as a Counter.
 
-    pieces : pairs of a `SequenceArray` and the weights of its rows; those of weight 0 are not looked at
+    scan : `Scan` of sequences and weights; steps of weight 0 are not looked at
     """
-    counts = Counter()
-    for chunk, of_rows in pieces:
-        if not is_text(chunk.values):
-            check_codes(chunk, channel)
-        counts.update(_weighted_counts(chunk.values[of_rows > 0, channel].tolist(), of_rows[of_rows > 0]))
+    counts = {channel: Counter() for channel in channels}
+    if channels:
+        for of_chunk in scan.map(partial(_counts_of_chunk, channels)):
+            for channel in channels:
+                counts[channel].update(of_chunk[channel])
     return counts
+
+
+def _counts_of_chunk(channels, chunk, of_rows):
+    values, weight = chunk.values[of_rows > 0], of_rows[of_rows > 0]
+    if not is_text(values):
+        for channel in channels:
+            check_codes(chunk, channel)
+    return {channel: _weighted_counts(values[:, channel].tolist(), weight) for channel in channels}
 
 
 def _weighted_counts(tokens, weight):

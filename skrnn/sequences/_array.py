@@ -82,6 +82,7 @@ class SequenceArray(Exchange):
     # There is no ``dtype``: scikit-learn would read "object" from it and convert to float64.
     ndim = 2
     _origin = 0, 0  # sequence and step of the first row, in what this may be a part of: see `_chunks`
+    _n_again = 0  # how many of the first rows the part before has, too
     _far = None  # what makes the data of a network, where other processes keep the values: see `skrnn.distributed`
     __hash__ = None
     __array_ufunc__ = None  # so that ``array == sequences`` asks `__eq__`

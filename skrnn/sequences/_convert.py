@@ -1,12 +1,13 @@
 """Conversion of X to a ``SequenceArray``, and to the layout that kernels accept."""
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 
 from ._array import SequenceArray
 from ._arrow import list_column
-from ._chunks import chunks
+from ._chunks import Scan
 from ._containers import items_of, refuse_pairs
 from ._layout import place
 from ._names import joined_names
@@ -144,13 +145,17 @@ def check_values(sequences, dtype, *, name="X", allow_nan=False):
         raise ValueError(f"the sequences of {name} have no channel.")
     if is_text(sequences.values):
         raise ValueError(f"{name} holds tokens (str), numbers are needed: encode them first, with a TokenEncoder.")
-    for chunk in chunks(sequences, whole=False):
-        with np.errstate(over="ignore", invalid="ignore"):
-            values = np.asarray(chunk.values, dtype)
-            # A sum is several times faster than a mask; if it overflows, the mask decides.
-            suspicious = not np.isfinite(values.sum())
-        if suspicious:
-            _refuse_non_finite(chunk, values, name, allow_nan)
+    for _ in Scan(sequences).map(partial(_check_chunk, dtype, name, allow_nan)):
+        pass
+
+
+def _check_chunk(dtype, name, allow_nan, chunk):
+    with np.errstate(over="ignore", invalid="ignore"):
+        values = np.asarray(chunk.values, dtype)
+        # A sum is several times faster than a mask; if it overflows, the mask decides.
+        suspicious = not np.isfinite(values.sum())
+    if suspicious:
+        _refuse_non_finite(chunk, values, name, allow_nan)
 
 
 def check_steps(sequences):

@@ -330,8 +330,8 @@ def test_a_worker_that_ends_while_it_reads(tmp_path, monkeypatch):
 
     async def ask():
         keeper.setup(worker)
-        keeper.keep(0, np.ones((1, 1)))
-        keeper.keep(1, np.ones((2, 1)))
+        keeper.keep(0, [np.ones((1, 1))])
+        keeper.keep(1, [np.ones((2, 1))])
         await keeper.answer("take_places", places=places)
         assert (await keeper._own_rows(rows))["status"] == _worker.DONE
         monkeypatch.setattr(_worker.Part, "read", end_then_read)
@@ -348,7 +348,7 @@ def test_a_worker_that_deletes_all_before_it_reads_its_own_rows_says_so(tmp_path
 
     async def ask():
         keeper.setup(worker)
-        keeper.keep(0, np.ones((1, 1)))
+        keeper.keep(0, [np.ones((1, 1))])
         await keeper.answer("take_places", places=places)
         keeper._drop()
         answer = await keeper._own_rows(Rows(np.array([0]), np.array([1])))
@@ -364,9 +364,9 @@ def test_a_part_that_comes_twice_leaves_no_file_open(tmp_path):
 
     async def keep_twice():
         keeper.setup(worker)
-        keeper.keep(0, np.ones((1, 1)))
+        keeper.keep(0, [np.ones((1, 1))])
         first = keeper.parts[0]
-        keeper.keep(0, np.ones((1, 1)))
+        keeper.keep(0, [np.ones((1, 1))])
         again = keeper.parts[0].read(0, np.empty((1, 1)))
         keeper.teardown(worker)
         return first, again

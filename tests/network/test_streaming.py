@@ -21,7 +21,7 @@ from skrnn.network.memory import Room
 from skrnn.network.plan import Mode
 from skrnn.network.shards import ThreadExecutor
 from skrnn.sequences import as_sequence_array, check_sequences
-from skrnn.sequences._chunks import chunks
+from skrnn.sequences._chunks import Scan, chunks
 from skrnn.sequences._convert import check_values
 from skrnn.training.objective import Objective
 
@@ -117,14 +117,14 @@ def test_predictions(kind, options):
 @given(n_bytes=st.integers(1, 3000), lengths=st.lists(st.integers(1, 30), min_size=1, max_size=9))
 @settings(max_examples=25, deadline=None, database=None)
 def test_parts_of_any_size_change_nothing(kind, n_bytes, lengths):
-    """Not even rounding, but in sums of the times between values, and of changes."""
+    """But the rounding of sums."""
     X, inputs = with_inputs(kind, lengths)
     encoded = inputs.encode(X, np.float32)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(skrnn.sequences._chunks, "CHUNK_BYTES", n_bytes)
         _, other = with_inputs(kind, lengths)
-        assert_array_equal(other.mean, inputs.mean)
-        assert_array_equal(other.scale, inputs.scale)
+        np.testing.assert_allclose(other.mean, inputs.mean, rtol=1e-12, atol=1e-14)
+        np.testing.assert_allclose(other.scale, inputs.scale, rtol=1e-12)
         assert other.categories == inputs.categories
         assert_array_equal(inputs.encode(X, np.float32), encoded)
         if "differences" in INPUTS[kind]:
@@ -133,24 +133,41 @@ def test_parts_of_any_size_change_nothing(kind, n_bytes, lengths):
             np.testing.assert_allclose(other.time_scale, inputs.time_scale, rtol=1e-12)
 
 
-@given(lengths=st.lists(st.integers(1, 9), min_size=1, max_size=9), n_bytes=st.integers(1, 200), whole=st.booleans())
-@settings(max_examples=50, deadline=None, database=None)
-def test_parts_cover_everything_once(lengths, n_bytes, whole):
+@given(
+    lengths=st.lists(st.integers(1, 9), min_size=1, max_size=9),
+    n_bytes=st.integers(1, 200),
+    whole=st.booleans(),
+    n_before=st.integers(0, 3),
+)
+@settings(max_examples=100, deadline=None, database=None)
+def test_parts_cover_everything_once(lengths, n_bytes, whole, n_before):
     X = make_sequences(lengths)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(skrnn.sequences._chunks, "CHUNK_BYTES", n_bytes)
-        parts = list(chunks(X, whole=whole))
-    assert_array_equal(np.concatenate([part.values for part in parts]), X.values)
+        parts = list(chunks(X, whole=whole, n_before=n_before))
+    new = [part.values[part._n_again :] for part in parts]
+    assert_array_equal(np.concatenate(new), X.values)
     assert all(np.shares_memory(part.values, X.values) for part in parts)
-    assert all(part.values.nbytes <= max(n_bytes, 16) or (whole and len(part) == 1) for part in parts)
+    pairs = zip(new, parts, strict=True)
+    assert all(values.nbytes <= max(n_bytes, 16) or (whole and len(part) == 1) for values, part in pairs)
     places = [(i, t) for i, T in enumerate(lengths) for t in range(T)]
-    assert [part._origin for part in parts] == [places[row] for row in np.cumsum([0, *map(_n_steps, parts)])[:-1]]
+    firsts = [places[row] for row in np.cumsum([0, *map(len, new)])[:-1]]
+    assert [part._origin for part in parts] == [(i, max(t - n_before, 0)) for i, t in firsts]
+    assert [part._n_again for part in parts] == [min(t, n_before) for i, t in firsts]
     if whole:
         assert sum(map(len, parts)) == len(X)
 
 
-def _n_steps(sequences):
-    return len(sequences.values)
+@pytest.mark.usefixtures("small_parts")
+def test_a_scan_knows_the_weight_of_each_row():
+    X = make_sequences([5, 40, 1, 70])
+    for weight in (np.arange(4.0), np.arange(116.0)):
+        of_rows = weight if len(weight) == 116 else np.repeat(weight, X.lengths)
+        pairs = Scan(X, weight).map(lambda chunk, of_chunk: (chunk.values, of_chunk), n_before=2)
+        for values, of_chunk in pairs:
+            begin = np.flatnonzero((X.values == values[0]).all(axis=1))[0]
+            assert_array_equal(X.values[begin : begin + len(values)], values)
+            assert_array_equal(of_rows[begin : begin + len(values)], of_chunk)
 
 
 # ----------------------------------------------------------------------------------------------------------- errors
