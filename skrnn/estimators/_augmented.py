@@ -49,15 +49,18 @@ def augmentation_of(parameters, structure, encoder, has_epochs, n_sequences):
 def augmenter_of(augmentation, parameters, data, encoder):
     """What changes the sequences of `Data` in training; refuses copies that memory has no room for."""
     from ..network.data import SHARES  # noqa: PLC0415 (brings the compiler)
+    from ..network.memory import enough_gib  # noqa: PLC0415
     from ..training.augmented import Augmenter  # noqa: PLC0415
 
     if augmentation is None:
         return None
     needed = SHARES * (1 + n_networks_of(parameters)) * data.bytes_to_vary
     if needed > max_bytes(parameters):
+        goes_along = parameters.augmentation == parameters.convolution == "auto"
         raise MemoryError(
-            f"Sequences that change from epoch to epoch are kept twice, for which max_memory={parameters.max_memory} "
-            f"GB is not enough: use max_memory={needed / 2**30:.2g} or more, or augmentation=None."
+            "Sequences that change from epoch to epoch are kept twice, for which "
+            f"max_memory={parameters.max_memory} GiB is not enough: use max_memory={enough_gib(needed)} or more, or "
+            "augmentation=None" + (', with which convolution="auto" puts none in front.' if goes_along else ".")
         )
     return Augmenter(augmentation, encoder.n_channels)
 

@@ -102,8 +102,8 @@ class Prepared:
 
     @property
     def has_epochs(self):
-        """Whether sequences are seen in epochs, which may differ: not in a single one, nor by solvers like "lbfgs"."""
-        return self.optimizer.stochastic and not self.request.one_epoch
+        """Whether sequences are seen in epochs, which may differ."""
+        return _has_epochs(self.optimizer, self.request)
 
 
 def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: None):
@@ -139,23 +139,24 @@ def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: No
     _check_weights(weight, trained)
     structure = structure_of(parameters, spec.auto, columns, fitted.loss.n_raw(fitted.n_outputs), fitted.per_step)
     structure = fitted.structure(structure, parameters)
+    optimizer = optimizer_of(parameters, structure)
+    if parameters.convolution == "auto":
+        what = structure, columns, _has_epochs(optimizer, request), lengths, trained & (weight > 0)
+        structure = replace(structure, convolution=_front(parameters, last, *what))
     if last:
-        if parameters.convolution == "auto":
-            structure = replace(structure, convolution=last.attributes.structure_.convolution)
         now = describe_model(structure, columns, given.roles, parameters)
         refuse_other_model(describe_fitted_model(last.attributes), now)
     elif fitted.per_step:
         warn_if_answer_is_read(structure, given.sequences, target.rows)
     n_out_steps = 0 if target.offsets is None else int(np.diff(target.offsets).max())
     network = _network(parameters, structure, lengths, n_out_steps)
-    optimizer = optimizer_of(parameters, structure)
     check_augmentation(parameters, columns, fitted.per_step, optimizer)
     scheme = None if last else scheme_of(parameters, structure)
     encoded, raw_prediction = EncodedTarget(y, weight, trained, target.offsets), None
     if not fitted.is_of_X:
         encoded = encoded.counted
         raw_prediction = fitted.raw_prediction(encoded, network.n_outputs, parameters.dtype)
-    return _with_front(
+    return _with_differences(
         Prepared(
             *(spec, request, last, given, split, columns, input_weight, fitted, names, encoded, target.weight),
             *(network, optimizer, scheme, raw_prediction, seed, checkpoint),
@@ -163,21 +164,30 @@ def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: No
     )
 
 
-def _with_front(prepared):
-    """What is prepared, with the front of the network that "auto" chooses for X: the first kernel looks at X."""
+def _front(parameters, last, structure, columns, has_epochs, lengths, kept):
+    """The convolution that "auto" puts in front; kept : which rows of y are trained on, and have a weight."""
+    if last:
+        return last.attributes.structure_.convolution
+    if structure.pooling == "steps" or not columns.only_numbers:
+        return None
+    return convolution_of(parameters, structure, has_epochs, lengths[kept])  # here, each sequence has one row
+
+
+def _with_differences(prepared):
+    """What is prepared, with the changes of X if "auto" finds X smooth: the first kernel looks at X."""
     parameters, given, structure = prepared.spec.parameters, prepared.given, prepared.network.structure
     is_decided = prepared.last or parameters.differences != "auto" or prepared.task.per_step
     if is_decided or not prepared.columns.only_numbers:
         return prepared
     columns = learn_columns_of(parameters, given, prepared.input_weight, "auto")
     lengths = np.concatenate([part.lengths for part in given.all_sequences])
-    conv = structure.convolution
-    if parameters.convolution == "auto":
-        rows = prepared.split.rows
-        rows = rows[prepared.target.weight[rows] > 0]  # as in training, there is one target for each sequence
-        conv = convolution_of(parameters, structure, prepared.has_epochs, lengths[rows])
-    structure = replace(structure, n_inputs=columns.n_columns, convolution=conv)
+    structure = replace(structure, n_inputs=columns.n_columns)
     return replace(prepared, columns=columns, network=_network(parameters, structure, lengths, 0))
+
+
+def _has_epochs(optimizer, request):
+    """Whether sequences are seen in epochs, which may differ: not in a single one, nor by solvers like "lbfgs"."""
+    return optimizer.stochastic and not request.one_epoch
 
 
 def _read_target(spec, request, given, last, names):

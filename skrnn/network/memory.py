@@ -222,8 +222,15 @@ def check_memory(network, lengths, max_bytes, truncation=None, n_out_steps=0):
 
 def refuse_size(what, n_bytes, max_bytes, advice):
     """Raise a MemoryError that says what is needed."""
-    needed, given = n_bytes / 2**30, max_bytes / 2**30
+    needed, given = enough_gib(n_bytes), max_bytes / 2**30
     raise MemoryError(
-        f"For {what} {needed:.3g} GiB of memory are needed, but max_memory is {given:.3g}: raise max_memory to "
-        f"{needed:.3g} GiB or more, or {advice}."
+        f"For {what} {needed} GiB of memory are needed, but max_memory is {given:.3g}: raise max_memory to "
+        f"{needed} GiB or more, or {advice}."
     )
+
+
+def enough_gib(n_bytes):
+    """GiB that are enough for so many bytes, as text of three digits: rounded up."""
+    gib = n_bytes / 2**30
+    unit = 10.0 ** (np.floor(np.log10(gib)) - 2)
+    return f"{np.ceil(gib / unit) * unit:.3g}"

@@ -1,5 +1,7 @@
 """When ``convolution="auto"`` puts a convolution in front of a classifier, with warps in time, and when it does not."""
 
+import re
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -138,3 +140,35 @@ def test_auto_is_a_word_of_classifiers_only():
         RNNRegressor(convolution="auto", **QUICK).fit(*noise())
     with pytest.raises(InvalidParameterError, match="convolution"):
         RNNClassifier(convolution="none", **QUICK).fit(*noise())
+
+
+def enough(error):
+    """The GiB that an error says are enough."""
+    return float(re.search(r"max_memory(?: to |=)([\d.e-]+)(?: GiB)? or more", str(error.value))[1])
+
+
+def test_the_memory_that_an_error_asks_for_is_enough():
+    X, y = noise(T=1000)
+    with pytest.raises(MemoryError, match="back-propagation") as error:
+        RNNClassifier(max_memory=1e-3, **QUICK).fit(X, y)
+    clf = RNNClassifier(max_memory=enough(error), **QUICK).fit(X, y)
+    assert clf.structure_.convolution is not None
+
+
+def test_memory_is_asked_for_the_network_with_its_convolution():
+    X, y = noise(n=4, T=1000)
+    with_conv = {"convolution": Conv(32, 33, 16), "augmentation": Augmentation()}
+    with pytest.raises(MemoryError) as of_auto:
+        RNNClassifier(max_memory=2e-3, **QUICK).fit(X, y)
+    with pytest.raises(MemoryError) as of_both:
+        RNNClassifier(max_memory=2e-3, **with_conv, **QUICK).fit(X, y)
+    assert str(of_auto.value) == str(of_both.value)
+
+
+def test_an_error_says_what_goes_with_the_copies_that_it_names():
+    X, y = noise(n=100, T=1000)
+    with pytest.raises(MemoryError, match='augmentation=None, with which convolution="auto"') as error:
+        RNNClassifier(max_memory=5e-3, **QUICK).fit(np.tile(X, 2), y)
+    assert RNNClassifier(max_memory=enough(error), **QUICK).fit(np.tile(X, 2), y).structure_.convolution is not None
+    with pytest.raises(MemoryError, match=r"augmentation=None\.$"):
+        RNNClassifier(augmentation=Augmentation(), max_memory=5e-3, **QUICK).fit(np.tile(X, 2), y)
