@@ -99,14 +99,18 @@ class PlainParameters:
                 setattr(cls, name, Parameter(name))
 
 
+@cache
+def _names_of(read, constructor):
+    """The names that `read` finds in a constructor, once: a signature takes longer to read than all values."""
+    return tuple(read())
+
+
 class PlainEstimator(PlainParameters, BaseEstimator):
     """Base of estimators and components, whose parameters are checked by their plain values, too."""
 
     @classmethod
-    @cache
     def _get_param_names(cls):
-        # once for a class: a signature takes longer to read than all values
-        return super()._get_param_names()
+        return list(_names_of(super()._get_param_names, cls.__init__))  # a list of its own, which subclasses may change
 
     def get_params(self, deep=True):
         """Get the parameters as given.

@@ -103,3 +103,29 @@ def test_a_constructor_refuses_names_that_it_does_not_have():
             cls(hiden_layer_sizes=3)
         with pytest.raises(TypeError, match="from 1 to 3 positional arguments"):
             cls(8, "gru", "other")
+
+
+def test_subclasses_may_change_the_names_that_they_are_given():
+    class Narrow(Conv):
+        @classmethod
+        def _get_param_names(cls):
+            names = super()._get_param_names()
+            names.remove("width")
+            return names
+
+    for _ in range(2):
+        assert list(Narrow().get_params()) == ["activation", "n_channels", "stride"]
+    assert list(Conv().get_params()) == ["activation", "n_channels", "stride", "width"]
+
+
+def test_a_constructor_that_is_put_in_place_of_another_is_read(monkeypatch):
+    class Own(Conv):
+        def __init__(self, n_channels=32):
+            super().__init__(n_channels)
+
+    def init(self, stride=1):
+        Conv.__init__(self, stride=stride)
+
+    assert Own._get_param_names() == ["n_channels"]
+    monkeypatch.setattr(Own, "__init__", init)
+    assert Own._get_param_names() == ["stride"]
