@@ -13,6 +13,7 @@ from ._plot import (
     show_shares,
     whole_ticks,
 )
+from ._time_axis import name_stride
 
 
 class AttentionDisplay(Display):
@@ -74,7 +75,9 @@ class AttentionDisplay(Display):
             weights = estimator.attention_weights(X)[0]
         if estimator.inputs_.is_text and estimator.inputs_.n_channels == 1:
             steps = [str(token) for token in np.asarray(X[0]).ravel()]
-        return cls(weights, steps=steps, outputs=outputs).plot(ax=ax)
+        display = cls(weights, steps=steps, outputs=outputs).plot(ax=ax)
+        name_stride(display.ax_, estimator)
+        return display
 
     def _size(self):
         return 7.0, height_of_map(1 if np.ndim(self.weights) == 1 else len(self.weights))

@@ -7,6 +7,7 @@ import numpy as np
 from .._core.members import refuse_several
 from ..network.traces import trace
 from ._plot import SEQUENTIAL, SIGNED, Display, grid_of, limit, one_sequence, require, show_map, whole_ticks
+from ._time_axis import name_stride
 
 
 class GateDisplay(Display):
@@ -74,7 +75,9 @@ class GateDisplay(Display):
             raise ValueError(f"direction={direction!r} is none of the directions of the network, {directions}.")
         predictor = estimator._predictor(one_sequence(x, estimator.n_channels_))
         with predictor.executor:
-            return cls(trace(predictor, layer, direction)).plot(ax=ax)
+            display = cls(trace(predictor, layer, direction)).plot(ax=ax)
+        name_stride(display.axes_[-1], estimator)
+        return display
 
     def _size(self):
         return 7.0, 0.8 + 1.4 * len(self.values)

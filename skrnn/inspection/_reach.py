@@ -3,6 +3,7 @@
 import numpy as np
 
 from ._plot import Display, legend_above, require, style, whole_ticks
+from ._time_axis import name_stride
 
 
 class GradientReachDisplay(Display):
@@ -59,7 +60,9 @@ class GradientReachDisplay(Display):
             The display.
         """
         require(estimator, "gradient_norms")
-        return cls(estimator.gradient_norms(X, y)).plot(ax=ax)
+        display = cls(estimator.gradient_norms(X, y)).plot(ax=ax)
+        name_stride(display.ax_, estimator)
+        return display
 
     def _draw(self, ax):
         norms = [np.asarray(each, float) for each in self.norms]

@@ -30,3 +30,11 @@ def label_steps(ax, where):
         locator = AutoDateLocator()
         ax.xaxis.set_major_locator(locator)
         ax.xaxis.set_major_formatter(ConciseDateFormatter(locator))
+
+
+def name_stride(ax, estimator):
+    """Say that steps are those that a convolution leaves to the layers of an estimator, if it leaves fewer."""
+    convolution = getattr(getattr(estimator, "structure_", None), "convolution", None)
+    if convolution is not None and convolution.stride > 1:
+        steps = f"step of the convolution (one for {convolution.stride} of X)"
+        ax.set_xlabel(steps + ax.get_xlabel().removeprefix("step"))

@@ -212,6 +212,18 @@ def test_what_displays_refuse():
             display.plot(ax=plt.figure().add_axes([0, 0, 1, 1]))
 
 
+def test_steps_that_a_convolution_leaves_are_said_to_be_so():
+    X, y = np.random.default_rng(0).normal(size=(10, 100, 1)), np.arange(10) % 2
+    clf = RNNClassifier(2, pooling="attention", max_iter=2, tol=1, random_state=0).fit(X, y)  # "auto" has put it there
+    of_all = "step of the convolution (one for 4 of X)"
+    assert AttentionDisplay.from_estimator(clf, X[0]).ax_.get_xlabel() == of_all
+    assert GateDisplay.from_estimator(clf, X[0]).axes_[-1].get_xlabel() == of_all
+    reach = GradientReachDisplay.from_estimator(clf, X, y)
+    assert reach.ax_.get_xlabel() == of_all + ", from the end of the sequence"
+    clf = RNNClassifier(2, pooling="attention", convolution=None, max_iter=2, tol=1, random_state=0).fit(X, y)
+    assert AttentionDisplay.from_estimator(clf, X[0]).ax_.get_xlabel() == "step"
+
+
 def test_matplotlib_is_loaded_when_something_is_plotted():
     code = """
 import sys
