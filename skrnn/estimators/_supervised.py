@@ -61,7 +61,7 @@ class BaseSupervised(BaseTrained):
         Returns
         -------
         weights : list of ndarray of shape (n_steps,)
-            One array for each sequence; it sums to 1.
+            One array for each sequence; it sums to 1. n_steps : of the sequence, or of its convolution.
 
         Raises
         ------
@@ -87,9 +87,10 @@ class BaseSupervised(BaseTrained):
         Returns
         -------
         norms : list of ndarray of shape (n_steps, n_layers)
-            Euclidean norm of the derivative of the loss of each sequence with respect to the state h_t of each layer.
-            The state is what the layer carries through time, before normalisation; both directions are combined. The
-            state of a Jordan network is its output as context, which affects the loss from the next step on.
+            Euclidean norm of the derivative of the loss of each sequence with respect to the state h_t of each layer
+            at each step of the sequence, or of its convolution. The state is what the layer carries through time,
+            before normalisation; both directions are combined. The state of a Jordan network is its output as context,
+            which affects the loss from the next step on.
 
         References
         ----------
@@ -216,8 +217,8 @@ class BaseSupervised(BaseTrained):
         SequenceTransformer
             Fitted, with the weights of this estimator. To keep them where a meta-estimator would clone and fit it, wrap
             it in `sklearn.frozen.FrozenEstimator`. Fitted again, it trains anew with ``objective="supervised"``, but
-            without the weights of classes, and with the squared error for numbers and ``alpha=0.003`` in place of
-            "auto".
+            without the weights of classes and without `augmentation`, and with the squared error for numbers and
+            ``alpha=0.003`` in place of "auto".
 
         See Also
         --------
