@@ -40,7 +40,7 @@ class Work:
 
 def _size(data):
     """Bytes of data as users pass them."""
-    if isinstance(data, (list, tuple)):
+    if isinstance(data, (list, tuple)) or getattr(getattr(data, "dtype", None), "hasobject", False):
         return sum(map(_size, data))
     if isinstance(data, SequenceArray):
         data = data.values

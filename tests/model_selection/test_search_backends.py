@@ -1,5 +1,8 @@
 """Searches in threads and in other processes: results never depend on who trains."""
 
+import sys
+from dataclasses import fields
+
 import numpy as np
 import pytest
 from joblib import parallel_config
@@ -54,6 +57,14 @@ def test_dask(alone):
     ):
         for search in (SEARCH, PIPELINE):
             same_results(clone(search).set_params(n_jobs=-1).fit(X, Y), alone[search])
+
+
+def test_sequences_in_an_array_of_objects_have_the_size_of_those_in_a_list():
+    objects = np.empty(len(X), object)
+    objects[:] = list(X)
+    others = [None] * (len(fields(Work)) - 2)
+    assert sys.getsizeof(Work(objects, Y, *others)) == sys.getsizeof(Work(list(X), Y, *others))
+    assert sys.getsizeof(Work(objects, Y, *others)) > sum(np.asarray(x).nbytes for x in X)
 
 
 @pytest.mark.parametrize("X", [X, np.concatenate(X), SequenceArray.from_list(X)], ids=["list", "table", "sequences"])
