@@ -59,7 +59,8 @@ def to_estimator(layers, estimator):
         if own.get(name) != given.get(name):
             raise ValueError(
                 f"Weight {name!r} has shape {given.get(name, 'none')} in the layers, {own.get(name, 'none')} in the "
-                "estimator; fit it with hidden_layer_sizes, bidirectional, differences and inputs as in the layers."
+                "estimator; fit it with hidden_layer_sizes, bidirectional, convolution, differences and inputs as in "
+                "the layers."
             )
     result = copy.copy(estimator)
     result.weights_ = {

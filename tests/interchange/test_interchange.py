@@ -213,6 +213,10 @@ def test_layers_that_do_not_fit_an_estimator():
         to_estimator(random_layers(GRU(), 2, (5,), ("forward",)), clf)
     with pytest.raises(ValueError, match=r"has shape .* in the layers, none in the estimator"):
         to_estimator(random_layers(GRU(), 2, (4,)), clf)
+    X, y = np.random.default_rng(0).normal(size=(8, 100, 2)), np.arange(8) % 2
+    clf = RNNClassifier(4, max_iter=1, tol=1, random_state=0).fit(X, y)
+    with pytest.raises(ValueError, match=r"\(2, 12\) in the layers, \(32, 12\) in the estimator.*, convolution,"):
+        to_estimator(random_layers(GRU(), 2, (4,)), clf)
     with pytest.raises(
         ValueError, match=r"RNNClassifier\(\) is not a fitted RNNClassifier or RNNRegressor; call fit first"
     ):
