@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
-from skrnn.estimators import _fit, _noise
+from skrnn.estimators import _noise, _start
 from skrnn.estimators._amount import Amount, n_epochs_of, penalty_of
 from skrnn.estimators._neighbours import MOST_SAMPLES, Neighbours
 from skrnn.estimators._noise import share_of_noise
@@ -84,8 +84,8 @@ SHOPS = [np.array([[float(k)] for k in row]) for row in RNG.permutation(1200).re
 )
 @pytest.mark.filterwarnings("ignore:Maximum number")
 def test_whose_targets_and_tokens_count(estimator, X, amount, monkeypatch):
-    seen, settings_of = [], _fit.settings_of
-    monkeypatch.setattr(_fit, "settings_of", lambda *args: seen.append(args[1]) or settings_of(*args))
+    seen, settings_of = [], _start.settings_of
+    monkeypatch.setattr(_start, "settings_of", lambda *args: seen.append(args[1]) or settings_of(*args))
     estimator.set_params(hidden_layer_sizes=1, embedding_dim=1, max_iter=1, random_state=0).fit(X, np.arange(150) % 2)
     assert seen == [amount]
 
