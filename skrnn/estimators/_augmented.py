@@ -7,6 +7,7 @@ from ._settings import max_bytes, n_networks_of
 
 FEW_SEQUENCES = 200  # to train on: up to so many, "auto" changes them
 FEW_CONVOLVED = 500  # the same, where it has put a convolution in front of the network
+FEW_NUMBERS = 6_000_000  # in all of these: copies of more would take much of the memory of a machine
 
 
 def check_augmentation(parameters, columns, per_step, optimizer):
@@ -31,8 +32,13 @@ def check_augmentation(parameters, columns, per_step, optimizer):
         )
 
 
-def augmentation_of(parameters, structure, encoder, has_epochs, n_sequences):
-    """The `Augmentation` of a training on so many sequences, or None.
+def are_few(lengths, n_channels, most):
+    """Whether there are at most so many sequences of these lengths, and few numbers in them."""
+    return len(lengths) <= most and lengths.sum() * n_channels <= FEW_NUMBERS
+
+
+def augmentation_of(parameters, structure, encoder, has_epochs, lengths):
+    """The `Augmentation` of a training on sequences of these lengths, or None.
 
     "auto" changes sequences that are few, and so long that it has put a convolution in front of the network, or so
     smooth that the network reads their changes, too; in trainings of epochs: neither in a single one, nor in iterations
@@ -42,8 +48,8 @@ def augmentation_of(parameters, structure, encoder, has_epochs, n_sequences):
         return _asked(parameters)
     is_convolved = parameters.convolution == "auto" and structure.convolution is not None
     is_smooth = encoder.differences and parameters.differences == "auto" and structure.pooling != "steps"
-    few = FEW_CONVOLVED if is_convolved else FEW_SEQUENCES
-    return Augmentation() if has_epochs and (is_convolved or is_smooth) and n_sequences <= few else None
+    few = are_few(lengths, encoder.n_channels, FEW_CONVOLVED if is_convolved else FEW_SEQUENCES)
+    return Augmentation() if has_epochs and (is_convolved or is_smooth) and few else None
 
 
 def augmenter_of(augmentation, parameters, data, encoder):

@@ -37,7 +37,7 @@ class CallbackObserver:
         self._context = estimator._init_callback_context(max_subtasks=max_iter)
         self._epoch = None
         callbacks = getattr(estimator, "_skl_callbacks", [])
-        self._pauses = [callback.pauses for callback in callbacks if hasattr(callback, "pauses")]
+        self._pauses = [callback.pauses_search for callback in callbacks if hasattr(callback, "pauses_search")]
         self.needs_predictions = any(map(_may_predict, callbacks))
 
     def begin_fit(self):

@@ -21,10 +21,11 @@ from .tasks._classes import ClassificationTask, check_restored_classes, restored
 PARAMETERS = table("""\
 convolution : Conv, None or "auto"
     Convolution over time in front of the recurrent layers. "auto" is ``Conv(32, 9, stride=4)`` for at most 500
-    sequences to train on that have 100 steps or more (their median), else None. The stride is 8 above 320 steps, 16
-    above 640, and so on, and the width is twice the stride and 1. That is so for channels of numbers and a target for
-    each sequence, in networks of both directions, if `differences` and `augmentation` are "auto", too; but not with
-    `partial_fit` and "lbfgs". A training that goes on keeps what it began with.
+    sequences to train on that have 100 steps or more (their median), and at most 6 million numbers in all, else None.
+    The stride is 8 above 320 steps, 16 above 640, and so on, and the width is twice the stride and 1. That is so for
+    channels of numbers and a target for each sequence, in networks of both directions, if `differences` and
+    `augmentation` are "auto", too; but not with `partial_fit` and "lbfgs". A training that goes on keeps what it began
+    with.
 dropout : float or "auto"
     Fraction of the units to drop in training, between layers and before the readout. "auto" is 0.3, but 0 with "lbfgs"
     and if there are no such units.

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..convolution import Conv
-from ._augmented import FEW_CONVOLVED
+from ._augmented import FEW_CONVOLVED, are_few
 
 LONG = 100  # steps, in the median
 MOST_STEPS = 80  # that a convolution leaves, in the median
@@ -17,8 +17,8 @@ def convolution_of(parameters, structure, has_epochs, lengths):
     """
     reads_all = structure.bidirectional and structure.pooling != "steps"
     is_left_to_it = parameters.differences == parameters.augmentation == "auto"
-    n_steps = np.median(lengths)
-    if not (reads_all and is_left_to_it and has_epochs and n_steps >= LONG and len(lengths) <= FEW_CONVOLVED):
+    n_steps, few = np.median(lengths), are_few(lengths, structure.n_inputs, FEW_CONVOLVED)
+    if not (reads_all and is_left_to_it and has_epochs and n_steps >= LONG and few):
         return None
     stride = 4
     while n_steps > stride * MOST_STEPS:

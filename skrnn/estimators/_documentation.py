@@ -60,9 +60,9 @@ differences : bool or "auto"
 augmentation : Augmentation or None; for classifiers also "auto"
     Random changes of the sequences to train on, drawn anew in each epoch; X must then hold numbers only. "auto" is
     ``Augmentation()``, which changes their speed, where ``differences="auto"`` has found that the series are smooth
-    and there are at most 200 to train on, or where ``convolution="auto"`` takes a convolution; it is None elsewhere,
-    with `partial_fit` and with "lbfgs". Each network needs a
-    second copy of the encoded sequences; a MemoryError says so if a quarter of `max_memory` is too little for all.
+    and there are at most 200 to train on, with at most 6 million numbers in all, or where ``convolution="auto"`` takes
+    a convolution; it is None elsewhere, with `partial_fit` and with "lbfgs". Each network needs a second copy of the
+    encoded sequences; a MemoryError says so if a quarter of `max_memory` is too little for all.
 missing : {"error", "mask", "decay"}
     How to treat NaN. "error" raises an error. "mask" replaces it by the mean of the channel, and adds for each channel
     whether it was measured and the time since its last measurement. "decay" replaces it by the last measured value,

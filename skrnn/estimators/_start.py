@@ -110,7 +110,7 @@ def _settings(prepared, task, encoder, data, rows, verbose):
         amount = Amount(len(rows), n_targets, n_tokens)
     settings = settings_of(parameters, amount, alpha, one_epoch, verbose)
     structure = prepared.network.structure
-    augmentation = augmentation_of(parameters, structure, encoder, prepared.has_epochs, len(rows))
+    augmentation = augmentation_of(parameters, structure, encoder, prepared.has_epochs, data.lengths[rows])
     augmenter = augmenter_of(augmentation, parameters, data, encoder)
     return replace(settings, no_skill=task.no_skill, augmenter=augmenter)
 

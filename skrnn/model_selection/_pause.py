@@ -58,7 +58,7 @@ class Pause(BaseCallback):
         self.interrupted = self.token in STOPPED
         return self.interrupted
 
-    def pauses(self, estimator):
+    def pauses_search(self, estimator):
         """Whether to end the fit after this epoch, which no other callback has ended."""
         state = estimator._training.state
         # the last epoch ends by itself, with the warnings of a fit that has not converged

@@ -60,6 +60,16 @@ def test_many_series_are_left_alone(monkeypatch):
     assert RNNClassifier(**QUICK).fit(X[1:], y[1:]).structure_.convolution is not None
 
 
+def test_copies_of_many_numbers_are_not_made_unasked(monkeypatch):
+    X, y = noise(n_channels=2)
+    walks = np.cumsum(X, axis=1)  # smooth
+    monkeypatch.setattr("skrnn.estimators._augmented.FEW_NUMBERS", X.size - 1)
+    for series in (X, walks):
+        assert same(RNNClassifier(**QUICK).fit(series, y), RNNClassifier(augmentation=None, **QUICK).fit(series, y))
+    monkeypatch.setattr("skrnn.estimators._augmented.FEW_NUMBERS", X.size)
+    assert RNNClassifier(**QUICK).fit(walks, y).structure_.convolution is not None
+
+
 @pytest.mark.parametrize(
     "changes",
     [
