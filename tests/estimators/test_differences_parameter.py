@@ -210,5 +210,6 @@ def test_layers_read_values_and_their_changes():
     states = to_torch(layers)(read)[0].detach().numpy().swapaxes(0, 1)
     assert_allclose(states, np.stack(reg.hidden_states(X)), rtol=1e-9, atol=1e-12)
     assert_array_equal(to_estimator(layers, reg).predict(X), reg.predict(X))
-    with pytest.raises(ValueError, match="fit it with hidden_layer_sizes, bidirectional, differences and inputs"):
+    advice = "fit it with hidden_layer_sizes, bidirectional, convolution, differences and inputs"
+    with pytest.raises(ValueError, match=advice):
         to_estimator(layers, clone(reg).set_params(differences=False).fit(X, y))
