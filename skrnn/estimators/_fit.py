@@ -180,6 +180,8 @@ def _with_differences(prepared):
     if is_decided or not prepared.columns.only_numbers:
         return prepared
     columns = learn_columns_of(parameters, given, prepared.input_weight, "auto")
+    if not columns.differences:
+        return prepared
     lengths = np.concatenate([part.lengths for part in given.all_sequences])
     structure = replace(structure, n_inputs=columns.n_columns)
     return replace(prepared, columns=columns, network=_network(parameters, structure, lengths, 0))

@@ -10,7 +10,7 @@ from inspect import signature
 import numpy as np
 
 from ..sequences import SequenceArray
-from ..sequences._chunks import Scan, chunks
+from ..sequences._chunks import Scan, itself
 from ..sequences._convert import check_values
 from ..sequences._layout import place
 from ..sequences._steps import are_finite, is_text
@@ -148,7 +148,7 @@ class InputEncoder(InputColumns):
     def encode(self, sequences, dtype):
         """The numbers that the network reads, (n_steps, n_columns), finite in `dtype`."""
         encoded, row = np.empty((len(sequences.values), self.n_columns), dtype), 0
-        for chunk in chunks(sequences, whole=not self.sees_one_step):
+        for chunk in Scan(sequences).map(itself, whole=not self.sees_one_step):
             self._encode(chunk, encoded[row : row + len(chunk.values)])
             row += len(chunk.values)
         return encoded

@@ -52,7 +52,8 @@ class Scan(NamedTuple):
         Pieces do not depend on where values are. Where other processes keep them, these call the function, side by
         side, so it must be one that can be pickled.
 
-        whole, n_before : see `chunks`.
+        whole : whether a sequence must not be spread over several pieces; then a piece has at least one, however long.
+        n_before : how many rows a piece has again that stand before it in its first sequence, as far as there are any.
         """
         sequences, weight = self
         if _is_one_piece(sequences):
@@ -66,17 +67,9 @@ class Scan(NamedTuple):
             yield piece.apply(function, sequences.values[piece.begin : piece.end])
 
 
-def chunks(sequences, *, whole, n_before=0):
-    """Yield the sequences as views of a few megabytes each, each knowing of which sequence and step its first row is.
-
-    whole : whether a sequence must not be spread over several; then a view has at least one sequence, however long.
-    n_before : how many rows a view has again that stand before it in its first sequence, as far as there are any
-    """
-    if _is_one_piece(sequences):
-        yield sequences
-        return
-    for piece in _pieces(sequences, None, whole, n_before):
-        yield piece.chunk(sequences.values[piece.begin : piece.end])
+def itself(chunk):
+    """The chunk, for what needs the sequences here; a view, unless other processes keep their values."""
+    return chunk
 
 
 def _is_one_piece(sequences):

@@ -21,7 +21,7 @@ from skrnn.network.memory import Room
 from skrnn.network.plan import Mode
 from skrnn.network.shards import ThreadExecutor
 from skrnn.sequences import as_sequence_array, check_sequences
-from skrnn.sequences._chunks import Scan, chunks
+from skrnn.sequences._chunks import Scan, itself
 from skrnn.sequences._convert import check_values
 from skrnn.training.objective import Objective
 
@@ -144,7 +144,7 @@ def test_parts_cover_everything_once(lengths, n_bytes, whole, n_before):
     X = make_sequences(lengths)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(skrnn.sequences._chunks, "CHUNK_BYTES", n_bytes)
-        parts = list(chunks(X, whole=whole, n_before=n_before))
+        parts = list(Scan(X).map(itself, whole=whole, n_before=n_before))
     new = [part.values[part._n_again :] for part in parts]
     assert_array_equal(np.concatenate(new), X.values)
     assert all(np.shares_memory(part.values, X.values) for part in parts)
