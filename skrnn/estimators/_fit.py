@@ -106,62 +106,103 @@ class Prepared:
         return _has_epochs(self.optimizer, self.request)
 
 
+class Read(NamedTuple):
+    """What a request says before anything is learned of it.
+
+    names : those of the targets, or None; task : that of this target; seed : of all that is drawn; lengths : of all
+    sequences, those of X_val at the end; trained : which of them are trained on; checkpoint : see `Prepared`.
+    """
+
+    names: list | None
+    target: Target
+    task: Task
+    seed: int
+    split: Split
+    lengths: np.ndarray
+    trained: np.ndarray
+    checkpoint: dict | None
+
+
 def prepare(spec, request, given, last=None, find_checkpoint=lambda describe: None):
     """Read the target, split, and describe what is to be trained; what can be refused is refused before any arithmetic.
 
     find_checkpoint : ``find_checkpoint(describe)`` gives the state of training that the run which ``describe()``
     describes has reached before, or None.
     """
-    parameters, weights = spec.parameters, last and last.attributes.weights_
+    parameters = spec.parameters
     check_groups(parameters, len(given.sequences), request)
+    read = _read(spec, request, given, last, find_checkpoint)
+    columns, input_weight = _columns(parameters, request, given, read, last)
+    task, target = _learned(request, read, columns, last)
+    structure, optimizer = _structure(spec, request, read, columns, task, target, last)
+    if last:
+        now = describe_model(structure, columns, given.roles, parameters)
+        refuse_other_model(describe_fitted_model(last.attributes), now)
+    elif task.per_step:
+        warn_if_answer_is_read(structure, given.sequences, read.target.rows)
+    n_out_steps = 0 if target.offsets is None else int(np.diff(target.offsets).max())
+    network = _network(parameters, structure, read.lengths, n_out_steps)
+    check_augmentation(parameters, columns, task.per_step, optimizer)
+    scheme, raw_prediction = None if last else scheme_of(parameters, structure), None
+    if not task.is_of_X:
+        target = target.counted
+        raw_prediction = task.raw_prediction(target, network.n_outputs, parameters.dtype)
+    return _with_differences(
+        Prepared(
+            *(spec, request, last, given, read.split, columns, input_weight, task, read.names, target),
+            *(read.target.weight, network, optimizer, scheme, raw_prediction, read.seed, read.checkpoint),
+        )
+    )
+
+
+def _read(spec, request, given, last, find_checkpoint):
+    """The target, and which sequences are held out."""
+    parameters, weights = spec.parameters, last and last.attributes.weights_
     names = getattr(last.attributes, "target_names_", None) if last else target_names(request.y)
     target = _read_target(spec, request, given, last, names)
     task = spec.task.for_target(target)
     checkpoint = find_checkpoint(lambda: describe_run(spec, request, given.all_sequences, target, weights))
     seed = checkpoint["seed"] if checkpoint else int(check_random_state(parameters.random_state).randint(2**31 - 1))
-    rows = np.arange(len(given.sequences))
     if request.validation is None:
         split = split_sequences(parameters, task, target, request, seed)
     else:
+        rows = np.arange(len(given.sequences))
         split = Split(rows, np.arange(len(rows), len(rows) + len(given.held_out)))
     lengths = np.concatenate([part.lengths for part in given.all_sequences])
-    trained = split.trains_on(len(lengths))
-    input_weight = _weight_of_inputs(parameters, given.sequences, target, trained, request)
-    differences = False if parameters.differences == "auto" else parameters.differences  # until all is checked
-    columns = last.attributes.inputs_ if last else learn_columns_of(parameters, given, input_weight, differences)
-    trained = target.of_rows(trained, lengths)
+    return Read(names, target, task, seed, split, lengths, split.trains_on(len(lengths)), checkpoint)
 
-    fitted = task.resumed(last.task, request) if last else task.learn(target, trained, columns, request)
+
+def _columns(parameters, request, given, read, last):
+    """What the columns of X are, and the weight of what is learned of X."""
+    weight = _weight_of_inputs(parameters, given.sequences, read.target, read.trained, request)
+    if last:
+        return last.attributes.inputs_, weight
+    differences = False if parameters.differences == "auto" else parameters.differences  # until all is checked
+    return learn_columns_of(parameters, given, weight, differences), weight
+
+
+def _learned(request, read, columns, last):
+    """The task with what it learns of the target, and the `EncodedTarget`; refuses one that leaves nothing to learn."""
+    target, trained = read.target, read.target.of_rows(read.trained, read.lengths)
+    fitted = read.task.resumed(last.task, request) if last else read.task.learn(target, trained, columns, request)
     y = fitted.encode(target.rows)
-    weight = task.weighted(fitted, y, target.weight, trained)
+    weight = read.task.weighted(fitted, y, target.weight, trained)
     if not (last or request.one_epoch):
-        task.check_trained(fitted, y, weight, trained)
+        read.task.check_trained(fitted, y, weight, trained)
     _check_weights(weight, trained)
-    structure = structure_of(parameters, spec.auto, columns, fitted.loss.n_raw(fitted.n_outputs), fitted.per_step)
-    structure = fitted.structure(structure, parameters)
+    return fitted, EncodedTarget(y, weight, trained, target.offsets)
+
+
+def _structure(spec, request, read, columns, task, target, last):
+    """The structure of the network, and the optimizer."""
+    parameters = spec.parameters
+    structure = structure_of(parameters, spec.auto, columns, task.loss.n_raw(task.n_outputs), task.per_step)
+    structure = task.structure(structure, parameters)
     optimizer = optimizer_of(parameters, structure)
     if parameters.convolution == "auto":
-        what = structure, columns, _has_epochs(optimizer, request), lengths, trained & (weight > 0)
+        what = structure, columns, _has_epochs(optimizer, request), read.lengths, target.trained & (target.weight > 0)
         structure = replace(structure, convolution=_front(parameters, last, *what))
-    if last:
-        now = describe_model(structure, columns, given.roles, parameters)
-        refuse_other_model(describe_fitted_model(last.attributes), now)
-    elif fitted.per_step:
-        warn_if_answer_is_read(structure, given.sequences, target.rows)
-    n_out_steps = 0 if target.offsets is None else int(np.diff(target.offsets).max())
-    network = _network(parameters, structure, lengths, n_out_steps)
-    check_augmentation(parameters, columns, fitted.per_step, optimizer)
-    scheme = None if last else scheme_of(parameters, structure)
-    encoded, raw_prediction = EncodedTarget(y, weight, trained, target.offsets), None
-    if not fitted.is_of_X:
-        encoded = encoded.counted
-        raw_prediction = fitted.raw_prediction(encoded, network.n_outputs, parameters.dtype)
-    return _with_differences(
-        Prepared(
-            *(spec, request, last, given, split, columns, input_weight, fitted, names, encoded, target.weight),
-            *(network, optimizer, scheme, raw_prediction, seed, checkpoint),
-        )
-    )
+    return structure, optimizer
 
 
 def _front(parameters, last, structure, columns, has_epochs, lengths, kept):
