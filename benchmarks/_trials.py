@@ -112,6 +112,24 @@ def _windows_of_engines():
     return windows, np.array(lives), np.repeat(np.arange(len(X)), [len(of_x) for of_x in ends])
 
 
+def _pixels_of_images():
+    """Images at half the resolution, row after row: 196 steps."""
+    X, y, *_ = _sets.rows_of_images()
+    return X.reshape(len(X), 14, 2, 14, 2).mean((2, 4)).reshape(len(X), -1, 1) / 255, y, None
+
+
+def _windows_of_telemetry():
+    """Windows of 128 steps, standardised, of 24 series of NAB, SMAP and MSL, and which series each is of."""
+    load = _sets.loaders()
+    series = [load.nab(name)[0] for name in load.nab()]
+    series += [np.concatenate([part[:, 0] for part in load.smap_msl(name)[:2]]) for name in load.SMAP_MSL]
+    windows = [np.asarray(values, float)[: len(values) // 128 * 128].reshape(-1, 128) for values in series]
+    X, y = np.concatenate(windows), np.repeat(np.arange(len(series)), [len(of_one) for of_one in windows])
+    X, y = X[np.ptp(X, axis=1) > 0], y[np.ptp(X, axis=1) > 0]
+    X = (X - X.mean(1, keepdims=True)) / X.std(1, keepdims=True)
+    return X[:, :, np.newaxis].astype(np.float32), y, None
+
+
 ARCHIVE = (
     *("ArrowHead", "BasicMotions", "ECG5000", "Epilepsy", "GunPoint", "Handwriting", "ItalyPowerDemand"),
     *("JapaneseVowels", "Libras", "PenDigits", "SwedishLeaf", "SyntheticControl", "UWaveGestureLibrary"),
@@ -124,6 +142,8 @@ TRIALS = {
     "spoken digits": Trial("series", partial(_plain, _sets.spoken_digits)),
     "IndoorMovement": Trial("series", partial(_plain, _sets.indoor_movement)),
     "MNIST by rows": Trial("series", partial(_plain, _sets.rows_of_images)),
+    "MNIST by pixels": Trial("many long series", _pixels_of_images),
+    "telemetry": Trial("many long series", _windows_of_telemetry),
     "names": Trial("tokens", partial(_plain, _sets.names)),
     "TREC": Trial("tokens", partial(_plain, _sets.trec)),
     "SST-2": Trial("tokens", partial(_plain, _sets.sst2)),

@@ -52,6 +52,8 @@ def previous(n_sequences, trial):
 CHANGES = {
     "previous defaults": previous,
     "convolution=None": {"convolution": None},
+    "convolution with a stride": {"convolution": Conv(32, 9, stride=4), "augmentation": None},
+    "convolution with a stride, warps": {"convolution": Conv(32, 9, stride=4), "augmentation": Augmentation()},
     "augmentation=None": {"augmentation": None},
     "augmentation": {"augmentation": Augmentation()},
     "augmentation, more time": {"augmentation": Augmentation(time_warp=4)},
