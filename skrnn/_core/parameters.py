@@ -138,7 +138,7 @@ def check_parameters(owner, given):
     values = {name: plain(value) for name, value in given.items()}
     for name, value in values.items():
         wanted = None
-        if isinstance(value, bool) and not _takes_booleans(constraints.get(name, "no_validation")):
+        if isinstance(value, bool) and _counts_booleans(constraints.get(name, "no_validation")):
             wanted = "a number, not a boolean"
         elif isinstance(value, np.timedelta64) and constraints.get(name) != "no_validation":
             wanted = "a plain value, not a timedelta"
@@ -164,9 +164,14 @@ def _check(owner, name, kind, value):
     check_parameters(owner, {name: value})
 
 
-def _takes_booleans(constraints):
-    """Whether a boolean is meant by one of the constraints, not counted as 0 or 1 by that of a number."""
+def _counts_booleans(constraints):
+    """Whether a number is wanted, and nothing that a boolean may be: scikit-learn would take it for 0 or 1."""
     if isinstance(constraints, str):  # "no_validation"
-        return True
-    others = [c for c in constraints if not (isinstance(c, Interval) or c is Integral or c is Real)]
-    return any(make_constraint(c).is_satisfied_by(True) for c in others if not (isinstance(c, str) and c == RANDOM))
+        return False
+    others = [c for c in constraints if not _is_of_numbers(c)]
+    return len(others) < len(constraints) and not any(make_constraint(c).is_satisfied_by(True) for c in others)
+
+
+def _is_of_numbers(constraint):
+    is_random = isinstance(constraint, str) and constraint == RANDOM
+    return is_random or isinstance(constraint, Interval) or constraint is Integral or constraint is Real

@@ -51,6 +51,15 @@ WRONG = {
 }
 
 
+@pytest.mark.parametrize("parameter", ["cell", "solver", "pooling", "convolution", "augmentation", "dtype", "missing"])
+def test_a_boolean_is_no_number_where_none_is_wanted(parameter):
+    """What is wanted is said; "a number, not a boolean" is for parameters that are numbers."""
+    wanted = r"must be (?!a number).*(a str among|an instance of).* Got True instead"
+    X = cube()
+    with pytest.raises(InvalidParameterError, match=wanted):
+        RNNClassifier(**QUICK).set_params(**{parameter: True}).fit(X, targets(X))
+
+
 @pytest.mark.parametrize("parameter", WRONG)
 @each_estimator
 def test_a_wrong_value_is_refused_by_fit(name, parameter):
