@@ -70,7 +70,8 @@ def check_names(estimator, X, sequences, *, reset):
     """Set (`reset`) or compare ``n_features_in_`` and the names of features and channels, for an X of sequences.
 
     Features are the columns of a frame, otherwise the channels. Channels are compared where both names are known, and
-    columns where both are frames, unless these are channels.
+    columns where both are frames, unless these are channels. Where nothing that was fitted has a name, a frame of one
+    column is its sequences, like a Series.
     """
     names, is_frame = sequences.channel_names, hasattr(X, "columns")
     if reset:
@@ -83,6 +84,8 @@ def check_names(estimator, X, sequences, *, reset):
         return
     fitted, features = (getattr(estimator, name, None) for name in ("channel_names_", "feature_names_in_"))
     of_channels = fitted is not None and features is not None and np.array_equal(fitted, features)
+    if is_frame and len(X.columns) == 1 and fitted is features is None:
+        return
     if is_frame and (names is None or not of_channels):
         validate_data(estimator, X, reset=False, skip_check_array=True)
     elif names is None or fitted is None:

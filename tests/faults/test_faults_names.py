@@ -111,6 +111,34 @@ def test_frames_with_columns_of_sequences():
     assert_refused(model, lambda m: m.predict(only.rename(columns={"signal": "other"})), "unseen at fit time:\n- other")
 
 
+@pytest.mark.parametrize("fitted", ["array", "list", "packed", "series"])
+@pytest.mark.parametrize("n_channels", [1, 2])
+def test_a_column_of_sequences_after_a_fit_without_names(fitted, n_channels):
+    """Where nothing that was fitted has a name, a frame of one column is its sequences, without a warning."""
+    items = [frame.to_numpy()[:, :n_channels] for frame in FRAMES]
+    X = SequenceArray.from_list(items)
+    given = {"array": X.to_padded(), "list": items, "packed": X, "series": X.to_series()}[fitted]
+    model = RNNRegressor(**SMALL).fit(given, Y)
+    for column in (X.to_series(), pd.Series(items)):
+        assert_array_equal(model.predict(column.to_frame("signal")), model.predict(X))
+    assert_array_equal(model.predict(pl.DataFrame([X.to_polars("signal")])), model.predict(X))
+    more = SequenceArray.from_list([np.c_[item, item] for item in items]).to_series().to_frame("signal")
+    message = f"X has {2 * n_channels} channels per step, but RNNRegressor was fitted on {n_channels}"
+    assert_refused(model, lambda m: m.predict(more), message)
+
+
+def test_a_column_of_sequences_after_a_fit_on_a_table():
+    table = RNG.normal(size=(6, 4))
+    model, columns = RNNRegressor(**SMALL).fit(table, Y), pd.DataFrame({"signal": list(table)})
+    assert_array_equal(model.predict(columns), model.predict(table))
+
+
+def test_a_column_of_words_after_a_fit_without_names():
+    words = [["a", "b"], ["b"], ["a", "a", "b"]]
+    encoder = TokenEncoder().fit(words)
+    assert encoder.transform(pd.DataFrame({"text": words})) == encoder.transform(words)
+
+
 def test_sequences_of_one_container_agree():
     turned = [FRAMES[0], FRAMES[1][["bp", "hr"]]]
     for pack in (
