@@ -3,8 +3,6 @@
 import os
 from glob import glob
 
-from dask.utils import natural_sort_key
-
 from ..sequences import SequenceArray
 
 ENDINGS = ".parquet", ".arrow", ".feather"
@@ -87,6 +85,8 @@ def files_of(X):
 
 
 def _files_of_one(pattern):
+    from dask.utils import natural_sort_key  # noqa: PLC0415 (an extra)
+
     is_folder = os.path.isdir(pattern)
     found = [name for name in glob(os.path.join(pattern, "*") if is_folder else pattern) if _is_path(name)]
     if not found:
@@ -101,9 +101,6 @@ def parts_of_files(X, y, weight, columns):
     y, weight : names of columns, or None; columns : those of X, None for all others.
     """
     names = {"y": y, "sample_weight": weight}
-    for name, value in names.items():
-        if value is not None and not isinstance(value, str):
-            raise TypeError(f"{name} of files must be the name of a column, got {type(value).__name__}.")
     paths = files_of(X)
     if columns is None:
         columns = [name for name in _schema(_opened(paths[0])).names if name not in (y, weight)]
@@ -133,11 +130,14 @@ def _pyarrow():
 
 def _opened(path):
     pa = _pyarrow()
-    if path.endswith(".parquet"):
-        import pyarrow.parquet  # noqa: PLC0415
+    try:
+        if path.endswith(".parquet"):
+            import pyarrow.parquet  # noqa: PLC0415
 
-        return pyarrow.parquet.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False)
-    return pa.ipc.open_file(pa.memory_map(path))
+            return pyarrow.parquet.ParquetFile(path, buffer_size=BUFFER_BYTES, pre_buffer=False)
+        return pa.ipc.open_file(pa.memory_map(path))
+    except pa.ArrowInvalid as error:
+        raise ValueError(f"{path} cannot be read: {error}") from error
 
 
 def _schema(opened):

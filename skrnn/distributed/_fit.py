@@ -41,7 +41,7 @@ def fit(
         (``.arrow``, ``.feather``) or of folders of these, which are read in the order of their numbers, as by Dask;
         workers read them, so they must see them. What is no partition is cut into some.
     y : collection of Dask, list of delayed objects or futures, str, or any y of `fit`
-        The targets, in the partitions of X, or whole. Of files, the name of a column.
+        The targets, in the partitions of X, or whole. Of files, the name of a column, or whole.
     sample_weight : like y, default=None
         Weights of the sequences or of their steps.
     X_val, y_val, sample_weight_val, groups : default=None

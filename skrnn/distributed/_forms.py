@@ -1,25 +1,25 @@
 """The forms of X that are divided into partitions: how partitions are found, read, and put together again."""
 
-import os
 from dataclasses import dataclass
 
 import numpy as np
 
 from ..sequences import SequenceArray
-from ..sequences._steps import is_text
+from ..sequences._steps import check_container, is_text
 from ._dask import check_chunks
+from ._files import is_file
 from ._form import Form
 from ._frames import LongFrame, WideFrame, is_frame, read_parquet
 
 FORMS = (
     "X must be a dask.array, a Dask frame or bag, a list of delayed SequenceArrays or futures, or a path of a Parquet "
-    "file or folder, got {}. For sequences in memory call the method of the estimator."
+    "file or folder, or a list of paths, got {}. For sequences in memory call the method of the estimator."
 )
 
 
 def form_of(X, *, instance, time, columns, sort):
     """X, opened if it is a file, and its form."""
-    if isinstance(X, (str, os.PathLike)):
+    if is_file(X):
         X = read_parquet(X, is_long=instance is not None)
     if is_frame(X):
         if instance is None:
@@ -125,6 +125,10 @@ class Parts(Form):
         from dask.delayed import Delayed, delayed  # noqa: PLC0415
 
         return [part if isinstance(part, Delayed) else delayed(part) for part in X]
+
+    def checked(self, part, before):
+        check_container(part, "it")
+        return part
 
     def nothing(self, part, results_of):
         if not isinstance(part, SequenceArray):

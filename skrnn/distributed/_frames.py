@@ -1,5 +1,6 @@
 """Frames of Dask and Parquet files, in long format or with a sequence in each row."""
 
+import os
 from dataclasses import dataclass
 from functools import partial
 
@@ -24,6 +25,7 @@ def read_parquet(path, *, is_long):
     """A Dask frame, whose partitions are files, or their row groups where a row is a sequence."""
     import_pyarrow()
     dd = _dask_frames()
+    path = list(map(os.fspath, path)) if isinstance(path, (list, tuple)) else path
     if is_long:
         return dd.read_parquet(path, split_row_groups=False)
     # Lists of Arrow are packed without a look at single cells, and pandas would not read those that it has written.
@@ -81,6 +83,13 @@ def _listed(dtypes):
     return ", ".join(f"{name!r} ({dtype})" for name, dtype in dtypes.items())
 
 
+def _check_columns(there, argument, names):
+    """Refuse names of columns that are not there; argument : the parameter that they were given for."""
+    for name in names:
+        if name not in there:
+            raise ValueError(f"{argument}: X has no column {name!r}, it has {', '.join(map(repr, there))}.")
+
+
 def _with_names(columns, *others):
     names = [columns] if isinstance(columns, str) else list(columns)
     return [name for name in others if name is not None and name not in names] + names
@@ -97,6 +106,9 @@ class WideFrame(_Frames):
     def of(cls, X, columns):
         _dask_frames()
         if columns is not None:
+            if X.ndim == 1:
+                raise ValueError(f"columns={columns!r} is for frames, but X is a Series.")
+            _check_columns(list(X.columns), "columns", _with_names(columns))
             X = X[_with_names(columns)]
         return X, cls(_dtypes(X._meta), X.known_divisions, X._meta, X._meta_nonempty.iloc[:1])
 
@@ -124,12 +136,24 @@ def _of_ones(none, one, n_channels):
         ones = np.ones((1, packed.n_channels), packed.values.dtype)
         return SequenceArray(ones, [0, 1], packed.channel_names).to_series(one.index, one.name)
     if _is_list(one.dtype):
-        return pd.Series([_one(one.dtype.pyarrow_dtype, n_channels)], one.index, one.dtype, one.name)
+        kind = _without_categories(one.dtype.pyarrow_dtype)
+        return pd.Series([_one(kind, n_channels)], one.index, pd.ArrowDtype(kind), one.name)
     return pd.Series([np.ones((1, n_channels))], one.index, name=one.name) if one.dtype == OBJECTS else one
 
 
 def _is_list(dtype):
     return isinstance(dtype, pd.ArrowDtype) and hasattr(dtype.pyarrow_dtype, "value_type")
+
+
+def _without_categories(arrow_type):
+    """A type of lists whose items are as they are, where they are numbers of categories."""
+    pa = import_pyarrow()
+    if pa.types.is_dictionary(arrow_type):
+        return arrow_type.value_type
+    items = _without_categories(arrow_type.value_type) if hasattr(arrow_type, "value_type") else None
+    if items is None or items == arrow_type.value_type:
+        return arrow_type  # which may know names of channels
+    return pa.list_(items, getattr(arrow_type, "list_size", -1))
 
 
 def _one(arrow_type, n_channels, depth=0):
@@ -152,8 +176,11 @@ class LongFrame(_Frames):
         _dask_frames()
         if X.ndim == 1:
             raise ValueError("X is a Series; a frame in long format has columns of ids and of channels.")
+        index, there = X.index.name, list(X.columns)
+        _check_columns([*there, index], "instance", [instance])
+        _check_columns([*there, index], "time", [] if time is None else [time])
         if columns is not None:
-            index = X.index.name
+            _check_columns(there, "columns", _with_names(columns))
             X = X[_with_names(columns, *(name for name in (instance, time) if name != index))]
         by_ids = X.known_divisions and X.index.name == instance
         options = {"instance": instance, "time": time, "columns": columns, "sort": sort}

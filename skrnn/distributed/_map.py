@@ -25,7 +25,7 @@ def map_sequences(estimator, X, method="predict", *, instance=None, time=None, c
     estimator : object
         A fitted estimator or pipeline.
 
-    X : Dask collection, list of dask.delayed.Delayed, str or path
+    X : Dask collection, list of dask.delayed.Delayed, path or list of paths
         The sequences:
 
         - a ``dask.array`` of shape (n_sequences, n_steps, n_channels), or a table (n_sequences, n_steps), chunked along
@@ -33,7 +33,7 @@ def map_sequences(estimator, X, method="predict", *, instance=None, time=None, c
         - a Dask frame, in long format if `instance` is given, otherwise with a sequence in each row;
         - a Dask bag, each item of which is a sequence;
         - a list of delayed `SequenceArray`, or of other forms of X that `estimator` takes, or of futures of them;
-        - a Parquet file or folder, which is read as a frame.
+        - Parquet files or a folder of these, which are read as a frame.
 
     method : str, default="predict"
         A method that takes X alone, like ``"predict_proba"``, ``"transform"`` or ``"score_samples"``.
@@ -126,7 +126,7 @@ def _graph_of(work, parts):
 
 
 def _check_method(estimator, method):
-    if method.startswith("_") or not callable(getattr(estimator, method, None)):
+    if not isinstance(method, str) or method.startswith("_") or not callable(getattr(estimator, method, None)):
         others = [name for name in METHODS if callable(getattr(estimator, name, None))]
         raise ValueError(
             f"{type(estimator).__name__} has no method {method!r}. Of those that take X alone, it has "

@@ -10,6 +10,7 @@ from distributed import Future, get_worker
 
 from ..sequences import SequenceArray, as_sequence_array
 from ..sequences._containers import items_of
+from ..sequences._steps import check_container
 from ..sequences._validate import pack
 from ._dask import check_chunks
 from ._files import FilePart, is_file, parts_of_files
@@ -58,8 +59,10 @@ def keep(name, number, X, y, weight):
         y, weight = (given.read() if isinstance(given, FilePart) else given for given in (y, weight))
         n_rows = sum(len(one.lengths) for one in read)
         for given, what in ((y, "y"), (weight, "sample_weight")):
-            if given is not None and len(given) != n_rows:
-                raise ValueError(f"{what} has {len(given)} rows there, X has {n_rows} sequences.")
+            if given is not None:
+                check_container(given, what)
+                if len(given) != n_rows:
+                    raise ValueError(f"{what} has {len(given)} rows there, X has {n_rows} sequences.")
     except (TypeError, ValueError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
         raise kind(f"Partition {number}: {error}") from error
@@ -95,8 +98,9 @@ def _read(part):
 
     There are no sequences, None, in a part without rows.
     """
-    if not hasattr(part, "__len__"):
+    if hasattr(part, "__iter__") and not hasattr(part, "__len__"):
         part = list(part)
+    check_container(part, "X")
     if len(part) == 0:
         return 0, None, None, None
     sequences = as_sequence_array(items_of(part, "X"))
@@ -125,7 +129,7 @@ class Read(NamedTuple):
 def parts_of(X, y, weight, columns=None):
     """X in parts; refuses parts of y and weights that are not like those of X; see `fit`."""
     if is_file(X):
-        return Read(Parts(*parts_of_files(X, y, weight, columns)), None, None)
+        return _parts_of_files(X, y, weight, columns)
     if columns is not None:
         raise ValueError(f"columns={columns!r} is for files; of a frame, pass X[columns].")
     of_X, of_y, of_weight = (_delayed(given, name) for given, name in ((X, "X"), (y, "y"), (weight, "sample_weight")))
@@ -140,6 +144,17 @@ def parts_of(X, y, weight, columns=None):
     return Read(Parts(of_X, of_y, of_weight), None if of_y else y, None if of_weight else weight)
 
 
+def _parts_of_files(X, y, weight, columns):
+    """As `parts_of`; y and weights are names of columns, or whole."""
+    names = {"y": y, "sample_weight": weight}
+    for name, given in names.items():
+        if _delayed(given, name) is not None:
+            raise ValueError(f"{name} is in partitions, but X is files: pass the name of a column, or all of {name}.")
+    columns_of_files = [given if isinstance(given, str) else None for given in names.values()]
+    whole = [None if isinstance(given, str) else given for given in names.values()]
+    return Read(Parts(*parts_of_files(X, *columns_of_files, columns)), *whole)
+
+
 def _blocks(sequences):
     """Sequences of this process in parts."""
     n = len(sequences)
@@ -149,6 +164,8 @@ def _blocks(sequences):
 
 def _delayed(given, name):
     """The partitions of a collection of Dask, or a list of delayed or futures; None for anything else."""
+    if isinstance(given, (Delayed, Future)):
+        raise TypeError(f"{name} is a single {type(given).__name__}: pass a list of its partitions, like [{name}].")
     if hasattr(given, "numblocks"):  # dask.array
         check_chunks(given, name)
         return list(given.to_delayed().ravel())
@@ -167,11 +184,18 @@ def _delayed(given, name):
 # --------------------------------------------------------------------------------------------------------------- joined
 def joined(parts, name):
     """Targets or weights of all parts in one; `name` : of what they are."""
-    kinds = [(k, part.dtype) for k, part in enumerate(parts) if len(part) and isinstance(part, np.ndarray)]
+    for k, part in enumerate(parts):
+        check_container(part, f"Partition {k}: {name}")
+    there = [(k, part) for k, part in enumerate(parts) if len(part)]
+    kinds = [(k, part.dtype) for k, part in there if isinstance(part, np.ndarray) and part.dtype != object]
     for k, dtype in kinds:  # of both NumPy would make text
         if (dtype.kind in "US") != (kinds[0][1].kind in "US"):
             raise ValueError(f"Partition {k} of {name} holds {dtype}, partition {kinds[0][0]} holds {kinds[0][1]}.")
-    parts = [part for part in parts if len(part)]
+    columns = [(k, list(part.columns)) for k, part in there if hasattr(part, "columns")]
+    for k, names in columns:  # pandas would fill what is missing with NaN
+        if names != columns[0][1]:
+            raise ValueError(f"Partition {k} of {name} has the columns {names}, partition {columns[0][0]} {columns[0][1]}.")
+    parts = [part for _, part in there]
     if all(isinstance(part, SequenceArray) for part in parts):
         return SequenceArray.concatenate(parts)
     if all(hasattr(part, "iloc") for part in parts):

@@ -10,11 +10,12 @@ from skrnn import RNNClassifier, SequenceArray
 pytest.importorskip("distributed")
 pytest.importorskip("pyarrow")
 
+import dask
 import pyarrow as pa
 import pyarrow.parquet
 from clusters import cluster_of
 
-from skrnn.distributed import _files, fit
+from skrnn.distributed import _files, fit, map_sequences
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 CLF = RNNClassifier(4, max_iter=2, tol=None, random_state=0)
@@ -97,4 +98,32 @@ def test_pieces_of_other_channels(client, tmp_path, monkeypatch):
     with pytest.raises(
         ValueError, match=r"Partition 1: counted from its sequence 20 on: sequence 0 has 1 channels, .* 2"
     ):
+        fit(clone(CLF), path, "y", client=client)
+
+
+def test_targets_beside_files(client, tmp_path):
+    path, weight = write(tmp_path / "0.parquet", COLUMNS["lists of lists"]), np.arange(60) % 3 + 1.0
+    here = clone(CLF).fit(SequenceArray.from_list(LISTS), Y, weight)
+    there = fit(clone(CLF), path, Y, weight, columns="X", client=client)
+    assert joblib.hash(here.weights_) == joblib.hash(there.weights_)
+    with pytest.raises(ValueError, match="inconsistent numbers of samples"):
+        fit(clone(CLF), path, Y[:-1], columns="X", client=client)
+    with pytest.raises(ValueError, match="y is in partitions, but X is files: pass the name of a column"):
+        fit(clone(CLF), path, [dask.delayed(Y)], columns="X", client=client)
+
+
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_predictions_for_the_files_of_the_fit(client, tmp_path, kind):
+    path = write(tmp_path / "0.parquet", COLUMNS[kind])
+    clf = fit(clone(CLF), path, "y", client=client)
+    expected = clf.predict_proba(SequenceArray.from_arrow(COLUMNS[kind]))
+    for given in (path, [path], [tmp_path / "0.parquet"]):
+        assert (map_sequences(clf, given, "predict_proba", columns="X").compute().to_numpy() == expected).all()
+
+
+@pytest.mark.parametrize("ending", [".parquet", ".arrow"])
+def test_a_file_that_is_none_of_its_kind(client, tmp_path, ending):
+    path = tmp_path / f"0{ending}"
+    path.write_text("nothing that can be read")
+    with pytest.raises(ValueError, match=f"{path} cannot be read"):
         fit(clone(CLF), path, "y", client=client)

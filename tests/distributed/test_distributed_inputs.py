@@ -189,6 +189,12 @@ def test_a_cluster_without_workers():
         (([dask.delayed(X[:30]), dask.delayed([[[1.0, 2.0]], []])], Y), "Partition 1: .*sequence 1 has no time step"),
         (([dask.delayed(X[:30]), X[30:]], Y), "X must hold delayed objects or futures only; item 1 is a ndarray"),
         ((np.nan * X[:1], ["a"]), "NaN"),
+        (([dask.delayed(X[:30]), dask.delayed(None)], Y), "Partition 1: X is None; it must be an array"),
+        ((cut(X, 20), [dask.delayed(Y[:20]), dask.delayed(None)]), "Partition 1: y is None; it must be an array"),
+        ((cut(X, 20), [dask.delayed(Y[:20]), dask.delayed(5)]), "Partition 1: y is of type int; it must be an array"),
+        ((cut(X, 20), Y, [dask.delayed(None)] * 2), "Partition 0: sample_weight is None; it must be an array"),
+        ((dask.delayed(X), Y), r"X is a single Delayed\w*: pass a list of its partitions, like \[X\]"),
+        ((X, dask.delayed(Y)), r"y is a single Delayed\w*: pass a list"),
     ],
 )
 def test_parts_that_are_wrong(client, given, message):
@@ -254,6 +260,18 @@ def test_targets_of_two_kinds(client):
     y = np.arange(60) % 2
     with pytest.raises(ValueError, match=r"Partition 2 of y holds <U21, partition 0 holds int64"):
         fit(clone(CLF), cut(X, 20, 20), [*cut(y[:20], 20), dask.delayed(y[20:].astype(str))], client=client)
+
+
+def test_texts_of_two_dtypes(client):
+    labels = np.where(X[:, 0, 0] > 0, "a", "bc")
+    parts = [dask.delayed(labels[:20].astype(object)), dask.delayed(labels[20:])]
+    check_like(clone(CLF).fit(X, labels.astype(object)), fit(clone(CLF), cut(X, 20), parts, client=client))
+
+
+def test_targets_of_other_columns(client):
+    y = [dask.delayed(pd.DataFrame({name: X[rows, 0, 0]})) for name, rows in (("a", slice(20)), ("b", slice(20, None)))]
+    with pytest.raises(ValueError, match=r"Partition 1 of y has the columns \['b'\], partition 0 \['a'\]"):
+        fit(RNNRegressor(4, max_iter=2), cut(X, 20), y, client=client)
 
 
 def test_targets_of_steps_of_parts_of_other_lengths(client):

@@ -49,6 +49,8 @@ def test_estimators_and_methods(reg):
         map_sequences(reg, lazy, "predict_proba")
     with pytest.raises(ValueError, match="no method '_predict'"):
         map_sequences(reg, lazy, "_predict")
+    with pytest.raises(ValueError, match="no method 3"):
+        map_sequences(reg, lazy, 3)
 
 
 def test_forms(reg):
@@ -70,6 +72,18 @@ def test_forms(reg):
         map_sequences(reg, dd.from_pandas(LONG["u"], npartitions=1), instance="patient")
 
 
+def test_columns_that_are_not_there(reg):
+    long = dd.from_pandas(LONG, npartitions=1)
+    for name in ("instance", "time", "columns"):
+        with pytest.raises(ValueError, match=rf"{name}: X has no column 'w', it has 'patient', 'hour', 'u', 'v'"):
+            map_sequences(reg, long, **KEYS | {name: "w"})
+    wide = dd.from_pandas(SequenceArray.from_padded(X).to_series(name="u").to_frame(), npartitions=1)
+    with pytest.raises(ValueError, match=r"columns: X has no column 'w', it has 'u'\."):
+        map_sequences(reg, wide, columns=["u", "w"])
+    with pytest.raises(ValueError, match=r"columns='u' is for frames, but X is a Series"):
+        map_sequences(reg, wide["u"], columns="u")
+
+
 def test_what_the_estimator_refuses_is_said_at_once(reg):
     with pytest.raises(ValueError, match=r"tried on a sequence of ones.*X has 3 channels.*meta"):
         map_sequences(reg, da.zeros((4, 5, 3), chunks=(2, 5, 3)))
@@ -84,6 +98,8 @@ def test_partitions_of_other_kinds(reg, named):
     lazy = dd.from_delayed(frames, meta=LONG[:0], verify_meta=False)
     with pytest.raises(ValueError, match=r"Partition 1 of X: it has the columns .*'u' \(float32\); X has .*'v'"):
         map_sequences(named, lazy, **KEYS, meta=pd.Series(dtype=float)).compute()
+    with pytest.raises(ValueError, match="Partition 1 of X: it is None; it must be an array, a list or a frame"):
+        dask.compute(*map_sequences(reg, delayed(X[:2], None)))
     lists = map_sequences(reg, delayed(X[:2], X[:2, :, [0, 1, 1]]))
     with pytest.raises(ValueError, match="Partition 1 of X: X has 3 channels per step"):
         dask.compute(*lists)
