@@ -194,7 +194,8 @@ def joined(parts, name):
     columns = [(k, list(part.columns)) for k, part in there if hasattr(part, "columns")]
     for k, names in columns:  # pandas would fill what is missing with NaN
         if names != columns[0][1]:
-            raise ValueError(f"Partition {k} of {name} has the columns {names}, partition {columns[0][0]} {columns[0][1]}.")
+            first, expected = columns[0]
+            raise ValueError(f"Partition {k} of {name} has the columns {names}, partition {first} has {expected}.")
     parts = [part for _, part in there]
     if all(isinstance(part, SequenceArray) for part in parts):
         return SequenceArray.concatenate(parts)

@@ -35,7 +35,8 @@ n_out_steps_ : int or None
 
 OWN_ARGUMENTS = table("""\
 y : list of arrays of shape (n_out,) or (n_out, n_outputs), object array, or array of shape (n_sequences, n_out)
-    A sequence of numbers, or of rows of numbers, for each sequence, of any length from 1 on.
+    A sequence of numbers, or of rows of numbers, for each sequence, of any length from 1 on. Where it may be None, it
+    is what `predict` gives.
 sample_weight : array-like of shape (n_sequences,)
     Weight of each sequence. None gives all the same weight.
 n_steps : int or array-like of int of shape (n_sequences,)
@@ -175,7 +176,7 @@ class Seq2SeqRegressor(RegressorMixin, BaseSeq2Seq):
         warn_if_not_finite(rows.reshape(len(rows), -1), offsets, "predictions")
         return split_steps(rows, offsets)
 
-    def attention_weights(self, X, y):
+    def attention_weights(self, X, y=None):
         """Compute how each step of the decoder weighs the steps of the sequence.
 
         Returns
@@ -187,10 +188,11 @@ class Seq2SeqRegressor(RegressorMixin, BaseSeq2Seq):
         Raises
         ------
         ValueError
-            If the network was trained with ``attention=None``.
+            If the network was trained with ``attention=None``; or if y is None, and the outputs in training had
+            different lengths.
         """
         self._check_is_fitted()
-        return self._attention(X, y)
+        return self._attention(X, self.predict(X) if y is None else y)
 
     def score(self, X, y, sample_weight=None):
         """Return the coefficient of determination R^2 over all rows of all outputs.

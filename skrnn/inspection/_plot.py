@@ -25,6 +25,26 @@ def style(k):
 class Display:
     """Base of displays: they hold numbers, which `plot` draws by their `_draw`."""
 
+    @classmethod
+    def from_predictions(cls, *numbers, ax=None, **names):
+        """Plot numbers that are there.
+
+        Parameters
+        ----------
+        *numbers : array-like
+            Parameters of the display.
+        ax : matplotlib.axes.Axes, default=None
+            The axes to plot into; if None, those of a new figure.
+        **names : object
+            Parameters of the display, by name.
+
+        Returns
+        -------
+        object
+            The display.
+        """
+        return cls(*numbers, **names).plot(ax=ax)
+
     def plot(self, ax=None):
         """Plot the numbers of the display.
 

@@ -3,7 +3,7 @@
 import copy
 
 from .._core.members import refuse_several
-from ._layers import RecurrentLayers
+from ._layers import RecurrentLayers, check_layers
 
 
 def from_estimator(estimator):
@@ -47,6 +47,7 @@ def to_estimator(layers, estimator):
     RNNClassifier or RNNRegressor
         A copy with these layers.
     """
+    check_layers(layers)
     _check(estimator)
     cell = estimator.structure_.cell
     if _equations(cell) != _equations(layers.cell):

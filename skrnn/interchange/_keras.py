@@ -3,7 +3,7 @@
 import numpy as np
 
 from .. import cells
-from ._layers import RecurrentLayers, from_two_biases, refuse_backward_only, same_cell, to_two_biases
+from ._layers import RecurrentLayers, check_layers, from_two_biases, refuse_backward_only, same_cell, to_two_biases
 
 GATES = {"SimpleRNN": "h", "GRU": "zrg", "LSTM": "ifgo"}  # order of the gates' columns; g is the candidate
 ACTIVATIONS = {"tanh": "tanh", "relu": "relu", "identity": "linear"}  # of Elman -> name in Keras
@@ -127,6 +127,7 @@ def to_keras(layers):
         One built layer per layer, with ``return_sequences=True``; wrapped in `Bidirectional` for both directions.
     """
     keras = _import_keras()
+    check_layers(layers)
     refuse_backward_only(layers, "Keras")
     kind, options = _kind(layers.cell)
     options |= {"return_sequences": True, "dtype": str(layers.dtype)}

@@ -298,6 +298,15 @@ def one_size(layers, what):
     return layers.hidden_layer_sizes[0]
 
 
+def check_layers(layers):
+    """Refuse what is no `RecurrentLayers`."""
+    if not isinstance(layers, RecurrentLayers):
+        raise TypeError(
+            f"layers must be RecurrentLayers, got {type(layers).__name__}: those of a fitted estimator are "
+            "from_estimator(estimator)."
+        )
+
+
 def refuse_backward_only(layers, what):
     """Refuse layers without a forward direction."""
     if layers.directions == ("backward",):

@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import cells
 from ._graph import Graph
-from ._layers import DIRECTIONS, RecurrentLayers, from_two_biases, reorder, same_cell, to_two_biases
+from ._layers import DIRECTIONS, RecurrentLayers, check_layers, from_two_biases, reorder, same_cell, to_two_biases
 
 GATES = {"RNN": "h", "GRU": "zrg", "LSTM": "iofg"}  # order of the gates' rows; g is the candidate, h or c in ONNX
 PEEPHOLES, OUR_PEEPHOLES = "iof", "ifo"
@@ -157,6 +157,7 @@ def to_onnx(layers):
         Model in the dtype of the weights, with initial states of zero. ``onnx.save`` writes it to a file.
     """
     onnx = _import_onnx()
+    check_layers(layers)
     helper, tensor = onnx.helper, onnx.numpy_helper.from_array
     kind = _kind(layers.cell)
     number = helper.np_dtype_to_tensor_dtype(layers.dtype)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from .. import cells
-from ._layers import RecurrentLayers, from_two_biases, one_size, refuse_backward_only, to_two_biases
+from ._layers import RecurrentLayers, check_layers, from_two_biases, one_size, refuse_backward_only, to_two_biases
 
 GATES = {
     "RNN": "h",
@@ -125,6 +125,7 @@ def to_torch(layers):
         Module with these weights, in their dtype, and defaults of PyTorch otherwise: ``batch_first=False``.
     """
     torch = _import_torch()
+    check_layers(layers)
     cell = layers.cell
     kind, options = _kind(cell)
     refuse_backward_only(layers, "PyTorch")

@@ -156,9 +156,11 @@ def estimator_to_plain(estimator):
     if type(estimator) is known_steps().get(name):
         return step_to_plain(estimator, estimator_to_plain)
     if type(estimator) is not ESTIMATORS.get(name):
+        advice = "use skops or pickle for other steps, searches and classes of your own."
         raise TypeError(
             f"skrnn.save saves {', '.join(ESTIMATORS)}, and pipelines of them and of {', '.join(known_steps())}, not "
-            f"{type(estimator).__qualname__}: use skops or pickle for other steps, searches and classes of your own."
+            f"{type(estimator).__qualname__}: "
+            + ("save its best_estimator_." if hasattr(estimator, "best_estimator_") else advice)
         )
     _check_predicting(estimator)
     parameters, instances = {}, {}

@@ -270,7 +270,7 @@ def test_texts_of_two_dtypes(client):
 
 def test_targets_of_other_columns(client):
     y = [dask.delayed(pd.DataFrame({name: X[rows, 0, 0]})) for name, rows in (("a", slice(20)), ("b", slice(20, None)))]
-    with pytest.raises(ValueError, match=r"Partition 1 of y has the columns \['b'\], partition 0 \['a'\]"):
+    with pytest.raises(ValueError, match=r"Partition 1 of y has the columns \['b'\], partition 0 has \['a'\]"):
         fit(RNNRegressor(4, max_iter=2), cut(X, 20), y, client=client)
 
 

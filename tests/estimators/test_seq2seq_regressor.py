@@ -133,6 +133,15 @@ def test_attention_weights(attention):
         reg(attention=None).fit(X, NUMBERS).attention_weights(X, NUMBERS)
 
 
+def test_attention_weights_along_what_is_predicted():
+    estimator = reg().fit(X, FIXED)
+    along = estimator.attention_weights(X, estimator.predict(X))
+    for found, expected in zip(estimator.attention_weights(X), along, strict=True):
+        assert_array_equal(found, expected)
+    with pytest.raises(ValueError, match="had different lengths: say by n_steps"):
+        reg().fit(X, NUMBERS).attention_weights(X)
+
+
 def test_one_to_many():
     table = RNG.normal(size=(N, 3))
     expected = reg().fit(table[:, np.newaxis], FIXED)

@@ -10,7 +10,15 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
 from test_attribution import data_for, fitted
 
-from skrnn import RNNClassifier, RNNForecaster, RNNRegressor, Seq2SeqClassifier, SequenceArray, SequenceTransformer
+from skrnn import (
+    RNNClassifier,
+    RNNForecaster,
+    RNNRegressor,
+    Seq2SeqClassifier,
+    Seq2SeqRegressor,
+    SequenceArray,
+    SequenceTransformer,
+)
 from skrnn.inspection import (
     AttentionDisplay,
     AttributionDisplay,
@@ -60,6 +68,27 @@ def test_each_display_draws_into_axes_that_are_given():
         assert own.figure_ is not figure
         assert own.plot() is own
         plt.close("all")
+
+
+def test_each_display_draws_what_is_there():
+    """`from_predictions` takes what the display holds, so it draws what `from_estimator` draws."""
+    X, y = data_for({})
+    clf = fitted(X, y, pooling="attention")
+    for kind, given, held in (
+        (LossCurveDisplay, (clf,), ("loss", "validation_score")),
+        (AttributionDisplay, (clf, X[0]), ("attributions",)),
+        (GateDisplay, (clf, X[0]), ("values",)),
+        (GradientReachDisplay, (clf, X, y), ("norms",)),
+        (AttentionDisplay, (clf, X[0]), ("weights",)),
+    ):
+        computed, (_, ax) = kind.from_estimator(*given), plt.subplots()
+        numbers = [getattr(computed, name) for name in held]
+        shown = drawn(kind.from_predictions(*numbers, ax=ax))
+        assert shown.ax_ is ax
+        assert all(getattr(shown, name) is value for name, value in zip(held, numbers, strict=True))
+        plt.close("all")
+    named = AttentionDisplay.from_predictions([[0.9, 0.1]], steps=["la", "vie"], outputs=["life"])
+    assert [text.get_text() for text in named.ax_.get_xticklabels()] == ["la", "vie"]
 
 
 @pytest.mark.parametrize("n_steps", [1, 10, 3000])
@@ -141,6 +170,12 @@ def test_attention_of_a_fitted_decoder_names_its_labels():
     assert display.outputs == seq2seq.predict(X[1:2])[0].tolist()
     assert display.weights.shape == (len(display.outputs), 3)
     assert [label.get_text() for label in display.ax_.get_yticklabels()] == display.outputs
+
+
+def test_attention_of_a_decoder_of_numbers():
+    X = np.random.default_rng(0).normal(size=(18, 4, 1))
+    seq2seq = Seq2SeqRegressor(4, max_iter=2, random_state=0).fit(X, X[:, :3, 0])
+    assert drawn(AttentionDisplay.from_estimator(seq2seq, X[1])).weights.shape == (3, 4)
 
 
 def test_attention_of_a_decoder_is_a_map():

@@ -292,6 +292,16 @@ def test_a_cell_that_the_others_do_not_have(library, function):
         function(random_layers(MGU()))
 
 
+@pytest.mark.parametrize(("library", "function"), [("torch", to_torch), ("keras", to_keras), ("onnx", to_onnx)])
+def test_an_estimator_is_no_layers(library, function):
+    pytest.importorskip(library, exc_type=ImportError)
+    clf, _ = fitted()
+    with pytest.raises(TypeError, match=r"layers must be RecurrentLayers, got RNNClassifier: .*from_estimator\("):
+        function(clf)
+    with pytest.raises(TypeError, match="layers must be RecurrentLayers, got dict"):
+        to_estimator(clf.weights_, clf)
+
+
 def test_sequences_and_states_that_do_not_fit():
     layers, x = random_layers(GRU()), np.zeros((2, 3))
     for sequences, message in (

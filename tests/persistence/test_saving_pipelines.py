@@ -77,6 +77,7 @@ def test_single_steps_and_pipelines_that_are_not_fitted(tmp_path):
     [
         (FunctionTransformer(np.log), "not FunctionTransformer: use skops"),
         (GridSearchCV(RNNClassifier(), {}), "not GridSearchCV: use skops"),
+        (GridSearchCV(RNNClassifier(**SHORT), {}, cv=2).fit(X, Y), "not GridSearchCV: save its best_estimator_"),
         (SelectKBest(), "not SelectKBest: use skops"),
         (make_pipeline(QuantileTransformer(random_state=np.random.RandomState(0))), "random_state.*cannot be saved"),
     ],
