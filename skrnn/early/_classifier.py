@@ -15,7 +15,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, has_
 from ..estimators.tasks._read import check_cells
 from ..persistence._pipelines import saved_by_state
 from ..sequences._containers import items_of
-from ..sequences._validate import validate_sequences
+from ..sequences._validate import check_as_many, validate_sequences
 from ._calibration import Calibration
 from ._rule import Rule
 from ._stages import Stages, TrainingPart, held_out, spacing, stages_of
@@ -159,7 +159,7 @@ class EarlyClassifier(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         sequences = validate_sequences(self, X, reset=True)
         y = _classes(y)
         check_classification_targets(y)
-        check_consistent_length(sequences, y)
+        check_as_many(sequences, y)
         if sample_weight is not None:
             if not has_fit_parameter(self.estimator, "sample_weight"):
                 raise ValueError(f"fit of {type(self.estimator).__name__} takes no sample_weight: leave it out.")

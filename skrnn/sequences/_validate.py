@@ -3,7 +3,7 @@
 from numbers import Number
 
 import numpy as np
-from sklearn.utils.validation import check_array, validate_data
+from sklearn.utils.validation import check_array, check_consistent_length, validate_data
 
 from .._core.warn import warn_user
 from . import SequenceArray, as_sequence_array
@@ -121,6 +121,20 @@ def _refuse_names(names, fitted):
     if not (unseen or missing):
         message += "Feature names must be in the same order as they were in fit.\n"
     raise ValueError(message)
+
+
+def check_as_many(sequences, y):
+    """Refuse a y that has not a row for each sequence; says what to pass if rows of a table were meant as steps."""
+    try:
+        check_consistent_length(sequences, y)
+    except ValueError as error:
+        if sequences.n_channels > 1 or np.ptp(sequences.lengths):
+            raise
+        steps = count(int(sequences.lengths[0]), "step")
+        raise ValueError(
+            f"{error}. X has {len(sequences)} sequences of {steps}. If rows of X are time steps, pass [X] for one "
+            "sequence, or for several in a long frame SequenceArray.from_long(X, ...)."
+        ) from None
 
 
 def pack(X):

@@ -176,6 +176,18 @@ def test_numbers_of_rows_that_differ(form):
         SequenceArray.from_padded(cube(), np.full(7, 4))
 
 
+@pytest.mark.parametrize("rows", ["array", "frame", "long frame"])
+@pytest.mark.parametrize("name", ["classifier", "regressor", "labels out", "numbers out", "unaligned labels"])
+def test_rows_that_are_steps(name, rows):
+    """A table has a sequence in each row; where that does not go with y, the error says how steps are passed."""
+    steps = pd.DataFrame(np.random.default_rng(0).normal(size=(30, 2)), columns=["hr", "bp"])
+    if rows == "long frame":
+        steps.index = pd.MultiIndex.from_product([range(6), range(5)], names=["patient", "hour"])
+    X = steps.to_numpy() if rows == "array" else steps
+    message = r"inconsistent numbers of samples: \[30, 6\]. X has 30 sequences of 2 steps. .*\[X\].*from_long"
+    assert_refused(clone(ESTIMATORS[name]), lambda e: e.fit(X, targets(range(6))), message)
+
+
 def test_a_mask_over_lengths_is_not_dropped():
     masked = np.ma.masked_equal([0, 2, 3], 2)
     with pytest.raises(ValueError, match="offsets is a masked array with masked entries"):

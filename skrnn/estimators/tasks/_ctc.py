@@ -3,13 +3,13 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.utils import check_consistent_length
 
 from ...metrics import token_error_rate
 from ...network.codes import LabelSequenceLoss, count_equal_neighbours, padded, unpadded
 from ...optimizers import get_optimizer
 from ...sequences._layout import offsets_of
 from ...sequences._ragged import split_steps
+from ...sequences._validate import check_as_many
 from ._label_sequences import codes_of_sequences, read_label_sequences
 from ._read import (
     are_classes,
@@ -108,7 +108,7 @@ class UnalignedTask(Task):
         """The `Target`: for each sequence an array of labels, None for one that is dropped."""
         refuse_no_target(y, self.owner)
         rows = rows_of_labels(y)
-        check_consistent_length(sequences, rows)
+        check_as_many(sequences, rows)
         _, weight = row_weights(sample_weight, sequences.offsets, False)
         n_steps = -(-sequences.lengths // self.stride)
         is_infeasible = (steps_needed(rows) > n_steps) & (weight > 0)

@@ -9,6 +9,7 @@ from sklearn.utils import check_consistent_length
 from ...cells import get_cell
 from ...network.structure import Structure
 from ...sequences._layout import offsets_of
+from ...sequences._validate import check_as_many
 from ._read import refuse_no_target, row_weights
 from ._task import FittedTask, Target, Task
 
@@ -50,7 +51,9 @@ class OutputTask(Task):
 
     def read(self, sequences, y, sample_weight, roles=None, per_step=None, seen="fit saw"):
         refuse_no_target(y, self.owner)
-        return self._target(sequences, self.read_outputs(y), sample_weight)
+        rows = self.read_outputs(y)
+        check_as_many(sequences, rows)
+        return self._target(sequences, rows, sample_weight)
 
     def _target(self, sequences, rows, sample_weight):
         check_consistent_length(sequences.lengths, rows)

@@ -3,7 +3,6 @@
 from numbers import Number
 
 import numpy as np
-from sklearn.utils import check_consistent_length
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import _check_sample_weight
 
@@ -20,6 +19,7 @@ from ...sequences._ragged import (
     step_weights,
 )
 from ...sequences._steps import check_container, is_missing, refuse_masked
+from ...sequences._validate import check_as_many
 from ._task import Target, Task
 
 UNITS = "sequence", "step"  # what may have a target of its own
@@ -47,7 +47,7 @@ class SuppliedTask(Task):
         refuse_no_target(y, self.owner)
         y = items_of(y, "y")
         check_container(y, "y")
-        check_consistent_length(sequences, y)
+        check_as_many(sequences, y)
         offsets, (per_step, reason) = sequences.offsets, self._reading(per_step, seen)
         if per_step is None:
             per_step = has_steps(y, offsets)
