@@ -128,6 +128,35 @@ class PlainEstimator(PlainParameters, BaseEstimator):
         params = super().get_params(deep=deep)
         return params | {name: value for name, value in vars(self).items() if name in params}
 
+    def set_params(self, **params):
+        """Set parameters, also of components, with names like ``cell__reset``.
+
+        Parameters
+        ----------
+        **params : object
+            Values by name.
+
+        Returns
+        -------
+        self : object
+            The estimator.
+
+        Raises
+        ------
+        ValueError
+            If there is no parameter of a name, or a component is given by its name, in place of an instance.
+        """
+        for name in params:
+            owner, is_nested, _ = name.partition("__")
+            if is_nested and owner in self._get_param_names():
+                component = params.get(owner, getattr(self, owner, None))
+                if not hasattr(component, "set_params"):
+                    raise ValueError(
+                        f"{name} is a parameter of an instance, but {owner}={component!r} is none: give {owner} as an "
+                        "instance, whose parameters can then be set."
+                    )
+        return super().set_params(**params)
+
     def _validate_params(self):
         check_parameters(type(self), self.get_params(deep=False))
 

@@ -10,12 +10,13 @@ from faults import assert_refused, cube, output, targets
 from numpy.testing import assert_array_equal
 from one_each import OneLabel, OneNumber, OneUnaligned
 from sklearn.base import clone
+from sklearn.pipeline import make_pipeline
 from sklearn.utils._param_validation import InvalidParameterError
 
-from skrnn import RNNClassifier, RNNRegressor, SequenceGenerator, SequenceTransformer
+from skrnn import EarlyClassifier, RNNClassifier, RNNRegressor, SequenceGenerator, SequenceTransformer
 from skrnn._core.parameters import Parameter, plain
 from skrnn.callbacks import Checkpoint, EarlyStopping, LearningRateFinder
-from skrnn.cells import CELLS, cell_class
+from skrnn.cells import CELLS, GRU, cell_class
 from skrnn.convolution import Conv
 from skrnn.initializers import BIAS_INITIALIZERS, INITIALIZERS, Chrono, GlorotNormal, GlorotUniform, Identity, Uniform
 from skrnn.losses import REGRESSION_LOSSES, BaseLoss, Huber, Quantile
@@ -353,3 +354,22 @@ def test_a_distance_that_clips_nothing_is_the_squared_error():
     wide = RNNRegressor(**QUICK, loss=Huber(1e308), standardize_target=False, dtype="float64").fit(X, targets(X))
     squared = RNNRegressor(**QUICK, standardize_target=False, dtype="float64").fit(X, targets(X))
     np.testing.assert_allclose(output(wide, X), output(squared, X), rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"cell__reset": "before"}, r"cell__reset is a parameter of an instance, but cell='gru' is none: give cell as"),
+        ({"cell": "lstm", "cell__peepholes": True}, "but cell='lstm' is none"),
+        ({"convolution__width": 3}, "but convolution='auto' is none"),
+        ({"augmentation": None, "augmentation__crop": 0.5}, "but augmentation=None is none"),
+        ({"foo__bar": 3}, "Invalid parameter 'foo'"),
+        ({"cell": GRU(), "cell__foo": 3}, "Invalid parameter 'foo'"),
+    ],
+)
+def test_parameters_of_a_component_need_an_instance(params, message):
+    clf = RNNClassifier()
+    for owner, prefix in ((clf, ""), (make_pipeline(clf), "rnnclassifier__"), (EarlyClassifier(clf), "estimator__")):
+        with pytest.raises(ValueError, match=message):
+            owner.set_params(**{prefix + name: value for name, value in params.items()})
+    assert clf.set_params(cell=GRU(), cell__reset="before").cell.reset == "before"
