@@ -8,6 +8,7 @@ import numpy as np
 from ._steps import is_sequence
 
 ALONE = "pass only the sequences, [item[{1}] for item in {0}]."
+OF_DASK = {"dask.bag.core", "dask.delayed", "distributed.client"}  # what is no array or frame
 PAIRS = "pass only the sequences, [item[0] for item in {0}], and the targets as y, [item[1] for item in {0}]."
 
 
@@ -32,10 +33,15 @@ def items_of(given, name):
     Raises
     ------
     ValueError
-        If the container is a named tuple, contains pairs of a sequence and its target, or is a groupby of pandas.
+        If the container is a named tuple, contains pairs of a sequence and its target, or is a groupby of pandas, a
+        bag or future of Dask, or delayed.
     """
     if type(given) in (list, tuple, np.ndarray, str):
         items = given
+    elif type(given).__module__ in OF_DASK:  # which have any attribute
+        raise ValueError(
+            f"{name} is a {type(given).__name__} of Dask: pass what comes of it, or use skrnn.distributed."
+        )
     elif hasattr(given, "batch_sizes") and hasattr(given, "unsorted_indices"):
         items = _of_packed_sequence(given)
     elif hasattr(given, "_fields"):

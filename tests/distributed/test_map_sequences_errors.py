@@ -84,6 +84,16 @@ def test_columns_that_are_not_there(reg):
         map_sequences(reg, wide["u"], columns="u")
 
 
+def test_estimators_take_nothing_that_is_computed_later(reg):
+    bag = pytest.importorskip("dask.bag").from_sequence(list(X))
+    for later in (dask.delayed(X), dask.delayed(list)(X), bag):
+        for call in (lambda given: reg.predict(given), lambda given: RNNRegressor().fit(given, X[:, 0, 0])):
+            with pytest.raises(ValueError, match=rf"X is a {type(later).__name__} of Dask: .*skrnn.distributed"):
+                call(later)
+    with pytest.raises(ValueError, match=r"y is a Delayed\w* of Dask"):
+        RNNRegressor().fit(X, dask.delayed(X[:, 0, 0]))
+
+
 def test_what_the_estimator_refuses_is_said_at_once(reg):
     with pytest.raises(ValueError, match=r"tried on a sequence of ones.*X has 3 channels.*meta"):
         map_sequences(reg, da.zeros((4, 5, 3), chunks=(2, 5, 3)))
