@@ -28,7 +28,7 @@ from ._step_predictions import StepPredictions, inner_has
 
 NEEDS_STEP_TARGETS = (
     "the transformer requires y to be passed, with a target for each step, but y is None or has one for each sequence: "
-    "pass rows as long as the sequences of X, in a list or a SequenceArray, but not in a matrix."
+    "pass rows as long as the sequences of X, in a list or a SequenceArray."
 )
 
 
@@ -111,7 +111,8 @@ class PerStep(StepPredictions, BaseSequenceTransformer, auto_wrap_output_keys=No
         X : {SequenceArray, list of arrays, array-like of shape (n_sequences, n_steps, n_channels), frame, 2-D table}
             Sequences.
         y : {SequenceArray, list of arrays} or array-like of shape (n_sequences,), default=None
-            Passed to the transformer if it contains targets of steps, but not if it contains targets of sequences.
+            Passed to the transformer if it contains targets of steps, but not if it contains targets of sequences. One
+            that requires y reads an array of shape (n_sequences, n_steps) as targets of steps, too.
         **params : dict
             Parameters of ``transformer.fit``, such as `sample_weight`. Values of sequences are repeated for each step;
             values of steps are concatenated. With metadata routing, only requested parameters are passed.
@@ -245,10 +246,10 @@ class PerStep(StepPredictions, BaseSequenceTransformer, auto_wrap_output_keys=No
             return getattr(self.transformer_, method)(sequences.values)
 
     def _required_targets(self, y, offsets):
-        targets = _step_targets(y, offsets, True)
-        if targets is None:
+        """Targets of all steps; of a matrix, too, which nothing else can be where each step needs one."""
+        if y is None or (rows_in(y, "y") is None and len(getattr(y, "shape", ())) < 2):
             raise ValueError(NEEDS_STEP_TARGETS)
-        return targets
+        return _step_values(y, "y", offsets)
 
     def _fit(self, method, X, y, params):
         """The sequences in X, and what ``transformer.fit`` or ``transformer.fit_transform`` returns for their steps."""
@@ -260,7 +261,7 @@ class PerStep(StepPredictions, BaseSequenceTransformer, auto_wrap_output_keys=No
             sequences = validate_sequences(self, X, reset=True)
             offsets, rows = sequences.offsets, self._rows_of_fit(sequences.offsets)
             required = get_tags(self).target_tags.required
-            targets = self._required_targets(y, offsets) if required else _step_targets(y, offsets, False)
+            targets = self._required_targets(y, offsets) if required else _step_targets(y, offsets)
             params = {name: _rows(value, name, offsets, rows) for name, value in params.items()}
             given = [sequences.values[rows], *([] if targets is None else [targets[rows]])]
             with _fault_located(sequences):
@@ -304,8 +305,8 @@ def _fault_located(sequences):
         raise
 
 
-def _step_targets(y, offsets, required):
-    """Targets of all steps, if y has them; None if none are `required` and they are others, or nothing tells.
+def _step_targets(y, offsets):
+    """Targets of all steps, if y has them; None if they are others, or nothing tells.
 
     Others are those of sequences, or sequences of labels that are not those of the steps.
     """
@@ -315,11 +316,9 @@ def _step_targets(y, offsets, required):
         of_steps = has_steps(y, offsets)
     except TwoReadingsError:
         of_steps = False
-        if required:
-            raise
     except ValueError:
         of_steps = False
-        if required or not _are_of_other_lengths(y, offsets):
+        if not _are_of_other_lengths(y, offsets):
             raise
     if of_steps:
         return _step_values(y, "y", offsets)

@@ -70,7 +70,7 @@ class StepPredictions:
         ----------
         X : {SequenceArray, list of arrays, array-like of shape (n_sequences, n_steps, n_channels), frame, 2-D table}
             Sequences with the same channels as in `fit`.
-        y : {SequenceArray, list of arrays}
+        y : {SequenceArray, list of arrays, array-like of shape (n_sequences, n_steps)}
             A target for each step.
         sample_weight : array-like of shape (n_sequences,), or ragged, default=None
             Weight of each sequence or step.

@@ -72,6 +72,19 @@ def test_targets_of_steps_are_needed(y):
         PerStep(Ridge()).fit(X, Y).score(X, y)
 
 
+@pytest.mark.parametrize("shape", [(6, 4), (6, 4, 1), (6, 4, 2)], ids=str)
+def test_a_matrix_of_targets_of_steps(shape):
+    """Where each step needs a target, a matrix is read as rows of steps, like the list of its rows."""
+    batch = np.stack([x[:4] for x in X])
+    y = batch[:, :, : shape[-1]].reshape(shape) if len(shape) == 3 else batch[:, :, 0]
+    found, expected = (PerStep(Ridge()).fit(batch, given) for given in (y, list(y)))
+    for a, b in zip(found.predict(batch), expected.predict(batch), strict=True):
+        assert_array_equal(a, b)
+    assert found.score(batch, y) == expected.score(batch, list(y))
+    with pytest.raises(ValueError, match="sequence 0 has 3 steps in y, but 4 in X"):
+        PerStep(Ridge()).fit(batch, y[:, :3])
+
+
 def test_a_washout_that_leaves_nothing():
     with pytest.raises(ValueError, match="washout=12 leaves no step: the longest sequence has 12"):
         PerStep(Ridge(), washout=12).fit(X, Y)
