@@ -1,5 +1,6 @@
 """Fitted estimators with a recurrent network as nodes: from X and lengths to predictions, or a step of it."""
 
+from functools import partial, reduce
 from typing import NamedTuple
 
 import numpy as np
@@ -165,7 +166,10 @@ def _wrong_lengths(graph, X, lengths):
 
 def _mean_of(graph, each):
     """The mean of the raw predictions of networks."""
-    return each[0] if len(each) == 1 else graph.node("Mean", *each)
+    if len(each) == 1:
+        return each[0]
+    # ONNX Runtime has no Mean of double precision
+    return graph.node("Div", reduce(partial(graph.node, "Add"), each), graph.dtype.type(len(each)))
 
 
 def _of_member(k, name):
