@@ -236,7 +236,7 @@ def test_attributions_are_averaged_for_the_class_of_all(method):
         np.testing.assert_allclose(together.attributions.values, expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("options", [*STREAMED, {"bidirectional": True}, {"dtype": "float64"}], ids=str)
+@pytest.mark.parametrize("options", [*STREAMED, {"bidirectional": True}, FORWARD | {"dtype": "float64"}], ids=str)
 def test_onnx_gives_the_mean(options):
     """`check` compares with the predictions; states have the names of streams."""
     pytest.importorskip("onnxruntime")
