@@ -6,6 +6,7 @@ from ..estimators._validation import naming
 from ..sequences import as_sequence_array
 from ..sequences._steps import is_text
 from ..sequences._validate import rows_as_sequences
+from ..streaming import stream
 
 TOLERANCE = {"float32": 1e-6, "float64": 1e-9}  # of probabilities
 OF_NUMBERS = 10  # times as much, in units of how far numbers are from their middle, at least 1
@@ -28,8 +29,11 @@ def compare(model, estimator, parts, X):
         _compare_outputs(runner.run(X), expected, dtype, owner)
         return
     methods = {name: _method(estimator, name, owner) for name in runner.outputs if not name.endswith(".next")}
+    # of a step a convolution puts out what is known then, and predict what is known at the end
+    as_it_comes = parts.network.per_step and not runner.reads_sequences and parts.network.structure.convolution
     with naming("check"):  # before the model runs, whose errors are not about X
-        all_expected = {name: getattr(estimator, method)(X) for name, method in methods.items()}
+        predict = _predicted_as_it_comes if as_it_comes else _predicted
+        all_expected = {name: predict(estimator, method, X) for name, method in methods.items()}
     found = runner.run(X)
     for name, expected in all_expected.items():
         expected = np.concatenate(list(expected)) if parts.network.per_step else np.asarray(expected)
@@ -39,6 +43,24 @@ def compare(model, estimator, parts, X):
             _compare_labels(found[name], expected, _are_sure(found, dtype), dtype, owner)
         else:
             _compare_numbers(name, found[name], expected, dtype, owner)
+
+
+def _predicted(estimator, method, X):
+    return getattr(estimator, method)(X)
+
+
+def _predicted_as_it_comes(estimator, method, X):
+    """For each sequence what is predicted at each of its steps, when it comes."""
+    predicted, step = [], {"predict": "step", "predict_proba": "step_proba"}[method]
+    for x in _sequences_in(X):
+        live = stream(estimator)
+        predicted.append(np.array([getattr(live, step)(each) for each in x]))
+    return predicted
+
+
+def _sequences_in(X):
+    sequences = as_sequence_array(X)
+    return rows_as_sequences(np.asarray(X)) if sequences is None else sequences
 
 
 def _method(estimator, output, owner):
@@ -124,14 +146,14 @@ class Runner:
         self.session, self.per_step = session_of(model), per_step
         self.inputs = {each.name: each for each in self.session.get_inputs()}
         self.outputs = {each.name: each for each in self.session.get_outputs()}
+        self.reads_sequences = "lengths" in self.inputs
 
     def run(self, X):
         """Outputs by name, a row for each sequence in X or for each step."""
-        sequences = as_sequence_array(X)
-        sequences = rows_as_sequences(np.asarray(X)) if sequences is None else sequences
+        sequences = _sequences_in(X)
         padded, lengths = self.padded(sequences)
         steps = np.arange(padded.shape[1]) < lengths[:, np.newaxis]
-        if "lengths" in self.inputs:
+        if self.reads_sequences:
             found = self._run({"X": padded, "lengths": lengths})
             return {name: values[steps] for name, values in found.items()} if self.per_step else found
         found = self._run_steps(padded)
@@ -143,10 +165,10 @@ class Runner:
         """X and lengths as the model takes them."""
         lengths = sequences.lengths.astype(np.int64)
         shape = len(lengths), int(lengths.max()), sequences.n_channels
-        text, of_sequences = is_text(sequences.values), "lengths" in self.inputs
+        text = is_text(sequences.values)
         padded = np.full(shape, "", dtype=object) if text else np.zeros(shape, _dtype(self.inputs["X"]))
         padded[np.arange(shape[1]) < lengths[:, np.newaxis]] = sequences.values
-        has_channels = len(self.inputs["X"].shape) == 2 + of_sequences
+        has_channels = len(self.inputs["X"].shape) == 2 + self.reads_sequences
         return padded if has_channels else padded[:, :, 0], lengths
 
     def _run_steps(self, padded):

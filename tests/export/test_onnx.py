@@ -7,12 +7,13 @@ import pytest
 from exported import OPTIONS, classes, fitted, numbers, padded, sequences
 from networks import CELLS
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from skrnn import RNNClassifier, RNNRegressor, SequenceTransformer
 from skrnn.convolution import Conv
 from skrnn.export import to_onnx
 from skrnn.losses import NegativeBinomial, Normal, Poisson, Quantiles, SquaredError, StudentT
-from skrnn.preprocessing import TokenEncoder
+from skrnn.preprocessing import PerStep, TokenEncoder
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 onnx = pytest.importorskip("onnx")
@@ -272,6 +273,24 @@ def test_steps_behind_a_convolution(width, stride):
     conv = Conv(4, width, stride, "tanh")
     clf = fitted(RNNClassifier(4, pooling="mean", bidirectional=False, convolution=conv), X, classes(rng, X))
     to_onnx(clf, step=True, check=X)
+
+
+@pytest.mark.parametrize("width", [1, 2, 5])
+@pytest.mark.parametrize("n_networks", [1, 2])
+def test_targets_of_steps_behind_a_convolution(width, n_networks):
+    """A single step puts out what is known then, as a stream does; whole sequences what is known at their end."""
+    rng = np.random.default_rng(0)
+    X, options = sequences(rng), {"max_iter": 2, "random_state": 0, "bidirectional": False}
+    options |= {"convolution": Conv(4, width), "n_networks": n_networks}
+    for cls, y in (
+        (RNNRegressor, [x[:, 0].cumsum() for x in X]),
+        (RNNClassifier, [np.array(["no", "yes"])[(x[:, 0] > 0).astype(int)] for x in X]),
+    ):
+        model = cls(4, **options).fit(X, y)
+        to_onnx(model, check=X)
+        to_onnx(model, step=True, check=X)
+    scaled = make_pipeline(PerStep(StandardScaler()), RNNRegressor(4, **options))
+    to_onnx(scaled.fit(X, [x[:, 0] for x in X]), step=True, check=X)
 
 
 @pytest.mark.parametrize("option", ["pooling attention", "convolution", "cell lstm", "time_channel", "differences"])
