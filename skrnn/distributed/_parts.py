@@ -14,9 +14,26 @@ from ..sequences._steps import check_container
 from ..sequences._validate import pack
 from ._dask import check_chunks
 from ._files import FilePart, is_file, parts_of_files
-from ._fleet import Kept
 
 BLOCK_BYTES = 2**26  # of sequences of this process that go to a worker together
+
+
+class Kept(NamedTuple):
+    """What a task says of a part that it has put on a worker.
+
+    owner : address of the worker; lengths : of its sequences; dtype, n_channels, names : of their values; y, weight :
+    what goes with it, if that is in parts, too; example : its first sequence in the form of X; n_columns : of a table.
+    """
+
+    owner: str
+    lengths: np.ndarray
+    dtype: np.dtype
+    n_channels: int
+    names: tuple | None
+    y: object
+    weight: object
+    example: object
+    n_columns: int | None
 
 
 class Parts:

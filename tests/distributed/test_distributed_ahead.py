@@ -11,7 +11,7 @@ pytest.importorskip("distributed")
 
 from clusters import cluster_of
 
-from skrnn.distributed import _fleet, _worker, fit
+from skrnn.distributed import _fleet, _pool, _worker, fit
 from skrnn.distributed._programs import ENTRY_BYTES, SequenceCache
 from skrnn.training import objective
 
@@ -118,7 +118,7 @@ def test_what_follows_is_the_next_group_of_shards(ran, monkeypatch):
 
 
 def test_a_worker_that_leaves_with_the_sequences_of_the_next_batch(ran, monkeypatch):
-    monkeypatch.setattr(_fleet, "LOOK", 0.05)
+    monkeypatch.setattr(_pool, "LOOK", 0.05)
     monkeypatch.setattr(_worker, "WAIT", 0.5)
     with cluster_of(2) as client:
         gone = sorted(client.nthreads())[0]

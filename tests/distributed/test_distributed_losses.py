@@ -26,8 +26,9 @@ from clusters import cluster_of
 from distributed import Client
 
 from skrnn import RNNRegressor
-from skrnn.distributed import _fleet, _programs, _worker, fit
+from skrnn.distributed import _fleet, _pool, _programs, _worker, fit
 from skrnn.distributed._parts import Parts
+from skrnn.distributed._placement import Placement
 from skrnn.distributed._ranges import Rows
 from skrnn.distributed._worker import Places
 
@@ -67,8 +68,8 @@ def check_same(there, clf=CLF):
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(_fleet, "LOOK", 0.05)
-    monkeypatch.setattr(_fleet, "PATIENCE", 2.0)
+    monkeypatch.setattr(_pool, "LOOK", 0.05)
+    monkeypatch.setattr(_pool, "PATIENCE", 2.0)
     monkeypatch.setattr(_worker, "WAIT", 0.5)
 
 
@@ -236,14 +237,14 @@ def test_a_worker_that_is_gone_when_the_fit_ends(monkeypatch):
 def test_a_client_that_dies(monkeypatch):
     monkeypatch.setattr(_worker, "STAY", 0.4)
     with cluster_of(2) as client, Client(client.cluster, set_as_default=False) as other:
-        fleet = _fleet.Fleet(other).__enter__()
-        fleet.place(Parts(parts()))
+        pool = _pool.WorkerPool(other).__enter__()
+        other.sync(Placement(pool).place, Parts(parts()))
         time.sleep(1)  # in which the client does other things
-        folders = [name for name in left_on(client) if name != fleet.name]
+        folders = [name for name in left_on(client) if name != pool.name]
         assert folders
         other.close()
         time.sleep(1)
-        assert [name for name in left_on(client) if name != fleet.name] == []
+        assert [name for name in left_on(client) if name != pool.name] == []
 
 
 def test_workers_that_took_the_client_for_dead():
@@ -259,7 +260,7 @@ def test_workers_that_took_the_client_for_dead():
 
 
 def test_all_workers_go_while_parts_are_read(monkeypatch):
-    monkeypatch.setattr(_fleet, "LOOK", 0.05)
+    monkeypatch.setattr(_pool, "LOOK", 0.05)
     with cluster_of(1) as client:
         first = list(client.nthreads())
 

@@ -19,7 +19,7 @@ pytest.importorskip("distributed")
 import dask
 from clusters import cluster_of
 
-from skrnn.distributed import _fleet, _worker, fit
+from skrnn.distributed import _fleet, _pool, _worker, fit
 from skrnn.distributed._sequences import FarValues
 from skrnn.network import moments
 
@@ -162,7 +162,7 @@ def after_some_pieces(monkeypatch, what):
 
 
 def test_a_worker_that_leaves_in_the_middle_of_a_scan(monkeypatch):
-    monkeypatch.setattr(_fleet, "LOOK", 0.05)
+    monkeypatch.setattr(_pool, "LOOK", 0.05)
     monkeypatch.setattr(_worker, "WAIT", 0.5)
     estimator, X = numbers()
     y = np.arange(len(X)) % 3
