@@ -68,7 +68,9 @@ def fit(
         Numba or NumPy, is another: the message names the worker, and both values; and whatever ``estimator.fit`` would
         raise. Messages name the partition, or the sequence among all. The result of the fit before is kept.
     RuntimeError
-        If all workers are gone, and none comes back within two minutes.
+        If nothing goes on for two minutes, because all workers are gone or paused for lack of memory, or tasks of X can
+        run on none; if partitions have cost four workers their lives; if the cluster is closed. Messages name the
+        partition, and the workers and their states.
 
     Notes
     -----

@@ -1,10 +1,9 @@
 """The work of a fit that workers do: rows of X, functions of pieces, shards."""
 
-import time
-
 import numpy as np
 from distributed.protocol import pickle, to_serialize
 
+from ._patience import RESUME, Patience
 from ._placement import Placement
 from ._pool import WorkerPool
 from ._ranges import Rows, by_owner, put, rows_between
@@ -35,7 +34,18 @@ class Fleet:
 
     def place(self, partitions):
         """Bring `Parts` to workers; returns a `Kept` for each."""
-        return self._client.sync(self._placement.place, partitions)
+        return self._sync(self._placement.place, partitions)
+
+    def _sync(self, function, *given):
+        """What a coroutine returns; of a cluster that is gone the error says so, whatever was the first to notice."""
+        try:
+            return self._client.sync(function, *given)
+        except Exception as error:
+            if self._client.status == "running":
+                raise
+            raise RuntimeError(
+                f"client is {self._client.status}, its cluster was closed or is gone: connect a new one. {RESUME}"
+            ) from error
 
     def have(self, kept, dtype, n_channels):
         """Say what the parts have in common, once that is known."""
@@ -44,7 +54,7 @@ class Fleet:
     # ----------------------------------------------------------------------------------------------------------- rows
     def rows(self, rows):
         """The values of some rows of all steps, one range after the other."""
-        return self._client.sync(self._rows, rows)
+        return self._sync(self._rows, rows)
 
     async def _rows(self, rows):
         offsets, places = rows.offsets, self._placement.places
@@ -68,7 +78,7 @@ class Fleet:
         firsts : first row of each part, and the end of the last
         """
         given = [(piece, rows_between(piece.begin, piece.end, firsts)) for piece in pieces]
-        results = self._client.sync(self._map, function, given)
+        results = self._sync(self._map, function, given)
         for result in results:  # in this order, so that of several errors the first one is raised
             if isinstance(result, Exception):
                 raise result
@@ -95,7 +105,7 @@ class Fleet:
         message : ``message(which)`` says what a worker is asked that has the ranges `which`; take :
         ``take(which, answer)`` is called with what it answers
         """
-        since, left = time.monotonic(), np.arange(len(rows.begins))
+        patience, left = Patience(self._pool), np.arange(len(rows.begins))
         while len(left):
             places = self._placement.places
             workers = await self._pool.told(places=places)
@@ -108,7 +118,7 @@ class Fleet:
                     continue
                 take(which, answers[owner])
                 left, n_done = np.setdiff1d(left, which), n_done + 1
-            since = await self._recover(since, n_done, len(groups))
+            await self._recover(patience, n_done, len(groups))
 
     # ------------------------------------------------------------------------------------------------------- shards
     def run(self, recipe, parameters, shards):
@@ -116,10 +126,10 @@ class Fleet:
 
         The first ones may be added up, to one loss and gradient.
         """
-        return self._client.sync(self._run, recipe, parameters, shards)
+        return self._sync(self._run, recipe, parameters, shards)
 
     async def _run(self, recipe, parameters, shards):
-        since, left, results, lengths = time.monotonic(), shards.tasks, {}, recipe.data.lengths
+        patience, left, results, lengths = Patience(self._pool), shards.tasks, {}, recipe.data.lengths
         while left:
             workers, n_done, given = await self._pool.told(places=self._placement.places, recipe=recipe), 0, {}
             ahead = _shared_out(shards.ahead, workers, lengths)
@@ -137,7 +147,7 @@ class Fleet:
                 done = {task.number for task in one.tasks}
                 results |= zip(sorted(done), of_tasks, strict=False)  # a sum goes by the number of its first shard
                 left, n_done = [task for task in left if task.number not in done], n_done + 1
-            since = await self._recover(since, n_done, len(given))
+            await self._recover(patience, n_done, len(given))
         return [results[number] for number in sorted(results)]
 
     # ------------------------------------------------------------------------------------------------ what is not done
@@ -148,17 +158,17 @@ class Fleet:
             self._placement.note_lost(answer["owner"])
         elif status == UNTOLD:
             self._pool.forget(address)
-        self._pool.note_silent(address if answer is None else answer.get("owner", address))
+        self._pool.silent = address if answer is None else answer.get("owner", address)
 
-    async def _recover(self, since, n_done, n_asked):
-        """Bring parts that are lost to other workers, if not all have answered; returns when something last went on."""
+    async def _recover(self, patience, n_done, n_asked):
+        """Bring parts that are lost to other workers, if not all have answered."""
+        if n_done:
+            patience.reset()
         if n_asked and n_done == n_asked:
-            return time.monotonic()
+            return
         await self._pool.pause()
-        if await self._placement.recover() or n_done:
-            return time.monotonic()
-        self._pool.check_patience(since)
-        return since
+        await self._placement.recover(patience)
+        await patience.check("No worker has answered", "Workers must be able to connect to each other.")
 
 
 def _is_done(answer):

@@ -16,6 +16,11 @@ from ._dask import check_chunks
 from ._files import FilePart, is_file, parts_of_files
 
 BLOCK_BYTES = 2**26  # of sequences of this process that go to a worker together
+SEND = 5.0  # seconds in which a worker must begin to take such sequences
+
+
+class LostWorkersError(Exception):
+    """Workers are gone, or take nothing."""
 
 
 class Kept(NamedTuple):
@@ -54,15 +59,36 @@ class Parts:
         return len(self._parts)
 
     async def keep(self, client, name, numbers, workers):
-        """Futures of a `Kept` for each of the parts with these numbers, which go to `workers`."""
+        """Futures of a `Kept` for each of the parts with these numbers, which go to `workers`.
+
+        LostWorkersError: sequences of this process cannot be sent, because a worker is gone or takes nothing now.
+        """
         tasks = []
         for k in numbers:
             X, y, weight = self._parts[k]
+            _check_there(k, X, y, weight)
             if isinstance(X, SequenceArray):
-                to = [workers[k % len(workers)]]
-                X = await client.scatter(X, workers=to, hash=False, asynchronous=True)
+                X = await _sent(client, X, workers[k % len(workers)])
             tasks.append(delayed(keep, pure=False)(name, k, X, y, weight))
         return client.compute(tasks, workers=workers)
+
+
+def _check_there(number, *given):
+    """Refuse futures whose data are gone: tasks with them would not begin."""
+    for one in given:
+        if isinstance(one, Future) and one.cancelled():
+            raise ValueError(
+                f"Partition {number}: the future {one.key!r} is cancelled, or its data went with a worker. Delayed "
+                "objects are computed once more."
+            )
+
+
+async def _sent(client, X, worker):
+    """A future of X on a worker."""
+    try:
+        return await client.scatter(X, workers=[worker], hash=False, timeout=SEND, asynchronous=True)
+    except (KeyError, OSError) as error:  # it is not known any more, or Dask has paused it
+        raise LostWorkersError from error
 
 
 def keep(name, number, X, y, weight):

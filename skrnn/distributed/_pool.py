@@ -12,7 +12,6 @@ from ._check import check_workers, differing
 from ._worker import Keeper
 
 LOOK = 5.0  # seconds after which the scheduler is asked again which workers there are
-PATIENCE = 120.0  # seconds without any answer after which a fit gives up
 PAUSE = 0.1  # seconds before what has failed is tried again
 
 
@@ -29,12 +28,16 @@ class WorkerPool:
         Of the fit.
     threads : dict
         How many each worker has that can be used, by addresses.
+    refused : dict
+        Why others cannot be used.
+    silent : str or None
+        The worker that was the last not to answer.
     """
 
     def __init__(self, client):
         self.client, self.name = client, f"skrnn-{uuid.uuid4().hex}"
-        self.threads, self._told, self._refused = {}, {}, {}
-        self._looked = self._silent = self._staying = None
+        self.threads, self.refused, self._told = {}, {}, {}
+        self.silent = self._looked = self._staying = None
 
     def __enter__(self):
         self.threads = check_workers(self.client)
@@ -69,22 +72,46 @@ class WorkerPool:
         """Ask the scheduler which workers there are; those that cannot give the same bits are left alone."""
         self._looked = time.monotonic()
         known = await self.client.scheduler.ncores()
-        new = [address for address in known if address not in self.threads and address not in self._refused]
+        new = [address for address in known if address not in self.threads and address not in self.refused]
         if new:
-            self._refused |= await differing(self.client, new)
-        self.threads = {address: n for address, n in known.items() if address not in self._refused}
+            self.refused |= await differing(self.client, new)
+        self.threads = {address: n for address, n in known.items() if address not in self.refused}
         self._told = {key: told for key, told in self._told.items() if key[0] in self.threads}
+
+    async def _look_again(self):
+        if time.monotonic() - self._looked > LOOK:
+            await self.look()
+
+    async def running(self):
+        """Workers that take tasks, with their threads: not those that Dask has paused, nor those that are leaving."""
+        running = await self.client.scheduler.ncores_running()
+        return {address: n for address, n in running.items() if address in self.threads}
+
+    async def goes_on(self, keys):
+        """Whether some of these tasks, or of those that they wait for, run, or may soon.
+
+        Where a worker takes tasks, and has some, these may wait behind others; one that takes none ends what it runs.
+        """
+        waiting = await self.client.scheduler.processing()
+        if any(waiting.get(address) for address in await self.running()):
+            return True
+        try:
+            return bool(await self.client.scheduler.call_stack(keys=keys))
+        except KeyError:  # of tasks that are on their way to the scheduler
+            return True
+        except OSError:  # of a worker that is gone
+            return False
 
     async def pause(self):
         """Wait a little before what has failed is tried again, with the workers that there are then."""
         await asyncio.sleep(PAUSE)
         await self.look()
 
-    async def wait(self, tasks):
+    async def wait(self, tasks, until=asyncio.ALL_COMPLETED):
         """Wait for asyncio's tasks, for some seconds; returns those that have not ended."""
-        _, waiting = await asyncio.wait(tasks, timeout=LOOK)
+        _, waiting = await asyncio.wait(tasks, timeout=LOOK, return_when=until)
         if waiting:
-            await self.look()
+            await self._look_again()
         return waiting
 
     # ------------------------------------------------------------------------------------------------------ messages
@@ -120,8 +147,7 @@ class WorkerPool:
 
         news : what the messages ``take_...`` of a `Keeper` take
         """
-        if time.monotonic() - self._looked > LOOK:
-            await self.look()
+        await self._look_again()
         for what, value in news.items():
             late = [each for each in self.threads if not self._knows(each, what, value)]
             answers = await self.ask({each: {"what": f"take_{what}", what: to_serialize(value)} for each in late})
@@ -140,21 +166,3 @@ class WorkerPool:
     def forget(self, address):
         """Forget what a worker has been told: it has been started anew, with the address of one before."""
         self._told = {key: told for key, told in self._told.items() if key[0] != address}
-
-    def note_silent(self, address):
-        """Note that a worker has not answered, for an error."""
-        self._silent = address
-
-    # ------------------------------------------------------------------------------------------------------ patience
-    def check_patience(self, since):
-        """Give up a fit in which nothing has gone on for long.
-
-        since : when something last went on, as ``time.monotonic`` says it
-        """
-        if time.monotonic() - since > PATIENCE:
-            last = "" if self._silent is None else f"; the last that did not was {self._silent}"
-            others = "".join(f" {text}" for text in self._refused.values())
-            raise RuntimeError(
-                f"No worker has answered for {PATIENCE:.0f} s{last}.{others} Start workers, and fit again; with the "
-                "callback Checkpoint the fit goes on where it was."
-            )

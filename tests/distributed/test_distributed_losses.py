@@ -9,19 +9,18 @@ import time
 import warnings
 from types import SimpleNamespace
 
-import joblib
 import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.exceptions import ConvergenceWarning
 
-from skrnn import RNNClassifier
 from skrnn.callbacks import Checkpoint
 from skrnn.losses import SquaredError
 
 pytest.importorskip("distributed")
 
 import dask
+from cluster_fits import CLF, AfterEpoch, X, Y, check_same, drop_all, make_impatient, parts
 from clusters import cluster_of
 from distributed import Client
 
@@ -33,44 +32,11 @@ from skrnn.distributed._ranges import Rows
 from skrnn.distributed._worker import Places
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
-CLF = RNNClassifier(4, max_iter=8, tol=None, random_state=0, batch_size=20)
-RNG = np.random.default_rng(0)
-X, Y = RNG.normal(size=(60, 5, 2)), np.repeat([0, 1, 2], 20)
-
-
-def parts(n=4):
-    return [dask.delayed(part) for part in np.split(X, n)]
-
-
-class AfterEpoch:
-    """Does something after an epoch."""
-
-    def __init__(self, epoch, what):
-        self.left, self.what = epoch, what
-
-    def setup(self, estimator, context): ...
-
-    def teardown(self, estimator, context): ...
-
-    def on_fit_task_begin(self, estimator, context, **given): ...
-
-    def on_fit_task_end(self, estimator, context, **given):
-        self.left -= 1
-        if self.left == 0:
-            self.what()
-
-
-def check_same(there, clf=CLF):
-    here = clone(clf).fit(X, Y)
-    for name in ("weights_", "loss_curve_"):
-        assert joblib.hash(getattr(here, name)) == joblib.hash(getattr(there, name))
 
 
 @pytest.fixture
 def impatient(monkeypatch):
-    monkeypatch.setattr(_pool, "LOOK", 0.05)
-    monkeypatch.setattr(_pool, "PATIENCE", 2.0)
-    monkeypatch.setattr(_worker, "WAIT", 0.5)
+    make_impatient(monkeypatch)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -249,13 +215,7 @@ def test_a_client_that_dies(monkeypatch):
 
 def test_workers_that_took_the_client_for_dead():
     with cluster_of(2) as client:
-
-        def drop(dask_worker):
-            for plugin in dask_worker.plugins.values():
-                if isinstance(plugin, _worker.Keeper):
-                    plugin._drop()
-
-        clf = clone(CLF).set_callbacks(AfterEpoch(3, lambda: client.run(drop)))
+        clf = clone(CLF).set_callbacks(AfterEpoch(3, lambda: client.run(drop_all)))
         check_same(fit(clf, parts(), Y, client=client))
 
 
