@@ -6,6 +6,8 @@ from typing import NamedTuple
 import numpy as np
 from dask import delayed
 from dask.delayed import Delayed
+from dask.optimization import cull
+from dask.utils import ensure_dict
 from distributed import Future, get_worker
 
 from ..sequences import SequenceArray, as_sequence_array
@@ -211,17 +213,37 @@ def _delayed(given, name):
         raise TypeError(f"{name} is a single {type(given).__name__}: pass a list of its partitions, like [{name}].")
     if hasattr(given, "numblocks"):  # dask.array
         check_chunks(given, name)
-        return list(given.to_delayed().ravel())
+        return _alone(given.to_delayed().ravel())
     if hasattr(given, "to_delayed"):
-        return list(given.to_delayed())
+        return _alone(given.to_delayed())
     if isinstance(given, (list, tuple)) and any(isinstance(one, (Delayed, Future)) for one in given):
         for k, one in enumerate(given):
             if not isinstance(one, (Delayed, Future)):
                 raise TypeError(
                     f"{name} must hold delayed objects or futures only; item {k} is a {type(one).__name__}."
                 )
-        return list(given)
+        return _alone(given)
     return None
+
+
+def _alone(parts):
+    """The same parts, delayed objects with the tasks only that each needs.
+
+    Those of a collection have the tasks of all, which Dask would go through each time that some are sent.
+    """
+    graphs, alone = {}, []
+    for part in parts:
+        if isinstance(part, Delayed) and not _annotated(graph := part.dask):
+            if id(graph) not in graphs:
+                graphs[id(graph)] = graph, ensure_dict(graph)  # the graph, too: another would have its id
+            part = Delayed(part.key, cull(graphs[id(graph)][1], [part.key])[0])
+        alone.append(part)
+    return alone
+
+
+def _annotated(graph):
+    """Whether layers of a graph say more than tasks, like resources or priorities, which a dict would not keep."""
+    return any(layer.annotations for layer in getattr(graph, "layers", {}).values())
 
 
 # --------------------------------------------------------------------------------------------------------------- joined

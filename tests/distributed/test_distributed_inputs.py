@@ -19,7 +19,7 @@ import dask
 from clusters import cluster_of
 from distributed import Client
 
-from skrnn.distributed import fit, map_sequences
+from skrnn.distributed import _parts, fit, map_sequences
 from skrnn.preprocessing import PerStep
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
@@ -64,6 +64,19 @@ def test_arrays_of_dask(client):
     check_like(clone(CLF).fit(X, Y), there)
     with pytest.raises(ValueError, match=r"X is chunked along axis 1.*rechunk\(\{1: -1, 2: -1\}\)"):
         fit(clone(CLF), da.from_array(X, chunks=(25, 2, 2)), Y, client=client)
+
+
+def test_parts_of_a_collection_have_their_own_tasks_only():
+    da = pytest.importorskip("dask.array")
+    whole = 1 + da.from_array(np.zeros((100, 5, 2)), chunks=(1, 5, 2))
+    for given in (whole, whole.to_delayed().ravel().tolist()):
+        of_parts = _parts._delayed(given, "X")
+        assert len(of_parts) == 100
+        assert max(len(dict(part.dask)) for part in of_parts) < 5
+        assert (of_parts[7].compute(scheduler="synchronous") == 1).all()
+    with dask.annotate(priority=3):
+        annotated = dask.delayed(np.ones)(3)
+    assert _parts._delayed([annotated], "X") == [annotated]  # a dict of tasks would lose what is said of them
 
 
 def test_frames_of_dask(client):
