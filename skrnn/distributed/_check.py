@@ -22,8 +22,13 @@ def usable_client(client):
     if client.asynchronous:
         raise ValueError("client is asynchronous, fit is not: pass a client that was made with asynchronous=False.")
     if client.status != "running":
-        raise ValueError(f"client is {client.status}, its cluster was closed or is gone: connect a new one.")
+        raise ValueError(gone(client))
     return client
+
+
+def gone(client):
+    """What to say of a client that cannot be used any more."""
+    return f"client is {client.status}, its cluster was closed or is gone: connect a new one."
 
 
 def described_here():

@@ -3,10 +3,11 @@
 import numpy as np
 from distributed.protocol import pickle, to_serialize
 
+from ._check import gone
 from ._patience import RESUME, Patience
 from ._placement import Placement
 from ._pool import WorkerPool
-from ._ranges import Rows, by_owner, put, rows_between
+from ._ranges import Rows, put
 from ._worker import DONE, LOST, UNREACHED, UNTOLD
 
 PIECES = 64  # that a worker is asked to look at at a time, for each of its threads
@@ -36,6 +37,10 @@ class Fleet:
         """Bring `Parts` to workers; returns a `Kept` for each."""
         return self._sync(self._placement.place, partitions)
 
+    def have(self, kept, dtype, n_channels):
+        """Say what the parts have in common, once that is known; returns their `Places`."""
+        return self._placement.have(kept, dtype, n_channels)
+
     def _sync(self, function, *given):
         """What a coroutine returns; of a cluster that is gone the error says so, whatever was the first to notice."""
         try:
@@ -43,13 +48,7 @@ class Fleet:
         except Exception as error:
             if self._client.status == "running":
                 raise
-            raise RuntimeError(
-                f"client is {self._client.status}, its cluster was closed or is gone: connect a new one. {RESUME}"
-            ) from error
-
-    def have(self, kept, dtype, n_channels):
-        """Say what the parts have in common, once that is known."""
-        self._placement.have(kept, dtype, n_channels)
+            raise RuntimeError(f"{gone(self._client)} {RESUME}") from error
 
     # ----------------------------------------------------------------------------------------------------------- rows
     def rows(self, rows):
@@ -72,12 +71,9 @@ class Fleet:
         """How many pieces are asked for at a time."""
         return PIECES * max(1, sum(self._pool.threads.values()))
 
-    def map(self, function, pieces, firsts):
-        """What a function says of each `Piece`, called by the worker that has the middle of the piece.
-
-        firsts : first row of each part, and the end of the last
-        """
-        given = [(piece, rows_between(piece.begin, piece.end, firsts)) for piece in pieces]
+    def map(self, function, pieces):
+        """What a function says of each `Piece`, called by the worker that has the middle of the piece."""
+        given = [(piece, self._placement.places.between(piece.begin, piece.end)) for piece in pieces]
         results = self._sync(self._map, function, given)
         for result in results:  # in this order, so that of several errors the first one is raised
             if isinstance(result, Exception):
@@ -109,7 +105,7 @@ class Fleet:
         while len(left):
             places = self._placement.places
             workers = await self._pool.told(places=places)
-            groups = by_owner(rows.take(left), places.firsts, places.owners)
+            groups = places.by_owner(rows.take(left))
             asked = {owner: left[which] for owner, which in groups.items() if owner in workers}
             answers, n_done = await self._pool.ask({owner: message(which) for owner, which in asked.items()}), 0
             for owner, which in asked.items():

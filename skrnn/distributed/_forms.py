@@ -51,7 +51,7 @@ def _plain_form(X):
             raise TypeError(FORMS.format(f"a {type(X).__name__} with {type(part).__name__} as item {k}"))
     if not len(X):
         raise ValueError("X is an empty list, which has no partition.")
-    return Parts()
+    return Listed()
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class Bag(Form):
         return Joined(graph, name, len(keys))
 
 
-class Parts(Form):
+class Listed(Form):
     """A list of delayed `SequenceArray`, or of what else is X for an estimator; or of futures."""
 
     needs_meta = False

@@ -2,9 +2,11 @@
 
 import time
 
+import numpy as np
+
 from ..sequences._layout import offsets_of
 from ._delivery import Delivery
-from ._worker import Places
+from ._ranges import Places
 
 
 class Placement:
@@ -33,9 +35,10 @@ class Placement:
         return await Delivery(self._pool, self._partitions, numbers).run()
 
     def have(self, kept, dtype, n_channels):
-        """Say what the parts have in common, once that is known."""
+        """Say what the parts have in common, once that is known; returns `places`."""
         firsts = offsets_of([int(one.lengths.sum()) for one in kept])
-        self.places = Places(firsts, [one.owner for one in kept], n_channels, dtype)
+        self.places = Places(firsts, [one.owner for one in kept], n_channels, np.dtype(dtype))
+        return self.places
 
     def note_lost(self, owner):
         """Note that a worker has not the parts that it should have."""

@@ -23,23 +23,30 @@ class Rows(NamedTuple):
         return Rows(self.begins[which], self.ends[which])
 
 
-def rows_between(begin, end, firsts):
-    """The `Rows` from `begin` to before `end`, of parts with these first rows."""
-    inner = firsts[(firsts > begin) & (firsts < end)]
-    bounds = np.unique([begin, *inner, end]).astype(np.int64)
-    return Rows(bounds[:-1], bounds[1:])
+class Places(NamedTuple):
+    """Where the rows of all steps are: first rows of the parts, and the end of the last; the worker of each part."""
 
+    firsts: np.ndarray
+    owners: list
+    n_channels: int
+    dtype: np.dtype
 
-def by_owner(rows, firsts, owners):
-    """For each owner the numbers of the ranges that it has.
+    def between(self, begin, end):
+        """The `Rows` from `begin` to before `end`."""
+        inner = self.firsts[(self.firsts > begin) & (self.firsts < end)]
+        bounds = np.unique([begin, *inner, end]).astype(np.int64)
+        return Rows(bounds[:-1], bounds[1:])
 
-    firsts : first row of each part, and the end of the last, rising; owners : of each part
-    """
-    part = np.searchsorted(firsts, rows.begins, side="right") - 1
-    groups = {}
-    for k in np.unique(part).tolist():
-        groups.setdefault(owners[k], []).append(np.flatnonzero(part == k))
-    return {owner: np.sort(np.concatenate(which)) for owner, which in groups.items()}
+    def parts_of(self, rows):
+        """For each range the number of the part that has it."""
+        return np.searchsorted(self.firsts, rows.begins, side="right") - 1
+
+    def by_owner(self, rows):
+        """For each worker the numbers of the ranges that it has."""
+        parts, groups = self.parts_of(rows), {}
+        for k in np.unique(parts).tolist():
+            groups.setdefault(self.owners[k], []).append(np.flatnonzero(parts == k))
+        return {owner: np.sort(np.concatenate(which)) for owner, which in groups.items()}
 
 
 def put(values, which, offsets, out):

@@ -11,7 +11,7 @@ from ..network.shards import ShardResult, ThreadExecutor
 from ..sequences import SequenceArray
 from ..sequences._layout import offsets_of
 from ._programs import HeldData, Recipe, Shards, parameters_for
-from ._ranges import Rows, put, rows_between
+from ._ranges import Rows, put
 
 
 class FarValues:
@@ -20,17 +20,14 @@ class FarValues:
     Parameters
     ----------
     fleet : Fleet
-    firsts : ndarray
-        First row of each part, and the end of the last.
-    n_channels : int
-    dtype : dtype
+    places : Places
     """
 
     ndim = 2
 
-    def __init__(self, fleet, firsts, n_channels, dtype):
-        self._fleet, self._firsts, self.dtype = fleet, firsts, np.dtype(dtype)
-        self.shape, self.itemsize = (int(firsts[-1]), n_channels), self.dtype.itemsize
+    def __init__(self, fleet, places):
+        self._fleet, self._places, self.dtype = fleet, places, places.dtype
+        self.shape, self.itemsize = (int(places.firsts[-1]), places.n_channels), self.dtype.itemsize
 
     def __len__(self):
         return self.shape[0]
@@ -42,7 +39,7 @@ class FarValues:
         if isinstance(key, tuple):
             return self[key[0]][:, *key[1:]]
         begin, end, step = key.indices(len(self))
-        return self.read(rows_between(begin, max(begin, end), self._firsts))[::step]
+        return self.read(self._places.between(begin, max(begin, end)))[::step]
 
     def read(self, rows):
         """The values of ranges of rows, one after the other."""
@@ -52,17 +49,15 @@ class FarValues:
         """Yield what a function says of each `Piece`, in their order; those who keep the rows call it."""
         pieces = iter(pieces)
         while some := list(islice(pieces, self._fleet.n_pieces)):
-            yield from self._fleet.map(function, some, self._firsts)
+            yield from self._fleet.map(function, some)
 
 
 def far_sequences(fleet, kept):
     """A `SequenceArray` of the parts that workers keep, in their order."""
     filled = [one for one in kept if len(one.lengths)]
-    dtype, n_channels = np.result_type(*(one.dtype for one in filled)), filled[0].n_channels
-    fleet.have(kept, dtype, n_channels)
+    places = fleet.have(kept, np.result_type(*(one.dtype for one in filled)), filled[0].n_channels)
     sequences = SequenceArray.__new__(SequenceArray)
-    firsts = offsets_of([int(one.lengths.sum()) for one in kept])
-    sequences.values = FarValues(fleet, firsts, n_channels, dtype)
+    sequences.values = FarValues(fleet, places)
     sequences.offsets = offsets_of(np.concatenate([one.lengths for one in kept]))
     sequences._far = FarData
     sequences._channel_names = filled[0].names

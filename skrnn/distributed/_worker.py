@@ -15,15 +15,14 @@ import time
 import uuid
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from threading import Lock
-from typing import NamedTuple
 
 import numpy as np
 from distributed import WorkerPlugin
 from distributed.protocol import pickle, to_serialize
 
 from ._programs import Programs
-from ._ranges import by_owner, put
+from ._ranges import put
+from ._row_file import RowFile
 
 DONE = "done"
 LOST = "lost"  # a worker has not the rows that it should have
@@ -32,55 +31,6 @@ UNTOLD = "untold"  # the worker has been started anew, and knows of nothing
 STAY = 600.0  # seconds after which a worker that hears nothing takes the client for dead, and deletes what it keeps
 CACHED = 0.1  # of the memory of a worker, for sequences that were needed lately
 WAIT = 10.0  # seconds after which a worker gives up another, which may be dead; else it would try to connect for longer
-
-
-class Places(NamedTuple):
-    """Where the rows of all steps are: first rows of the parts, and the end of the last; the worker of each part."""
-
-    firsts: np.ndarray
-    owners: list
-    n_channels: int
-    dtype: np.dtype
-
-
-class Part:
-    """Rows in a file, which is made.
-
-    Parameters
-    ----------
-    path : Path
-    """
-
-    def __init__(self, path):
-        self._path, self._file, self._lock = path, path.open("x+b", buffering=0), Lock()
-
-    def append(self, values):
-        """Write rows (n_rows, n_channels) behind those that are there, which have the same dtype."""
-        self._dtype, self._row_bytes = values.dtype, values.shape[1] * values.itemsize
-        values.tofile(self._file)
-
-    def close(self):
-        """Close and delete the file, when nobody reads."""
-        with self._lock:
-            self._file.close()
-            self._path.unlink(missing_ok=True)
-
-    def read(self, begin, out):
-        """Fill `out` with rows from `begin` on; whether that could be done, because the part was not closed before."""
-        room = out if out.dtype == self._dtype else np.empty(out.shape, self._dtype)
-        left = memoryview(room.view(np.uint8).reshape(-1))
-        with self._lock:
-            if self._file.closed:
-                return False
-            self._file.seek(begin * self._row_bytes)
-            while left:
-                n_bytes = self._file.readinto(left)
-                if n_bytes == 0:
-                    raise OSError(f"{self._file.name} has been cut short.")
-                left = left[n_bytes:]
-        if room is not out:
-            out[:] = room
-        return True
 
 
 class Keeper(WorkerPlugin):
@@ -134,7 +84,7 @@ class Keeper(WorkerPlugin):
         self._heard = time.monotonic()
         with self._writing():
             self._folder.mkdir(exist_ok=True)
-            part = Part(self._folder / f"{number}-{uuid.uuid4().hex}")
+            part = RowFile(self._folder / f"{number}-{uuid.uuid4().hex}")
         try:
             for values in pieces:
                 self._heard = time.monotonic()
@@ -251,9 +201,8 @@ class Keeper(WorkerPlugin):
         if places is None:
             return None
         out = np.empty((int(rows.offsets[-1]), places.n_channels), places.dtype)
-        part = np.searchsorted(places.firsts, rows.begins, side="right") - 1
         place = 0
-        for k, begin, end in zip(part.tolist(), rows.begins.tolist(), rows.ends.tolist(), strict=True):
+        for k, begin, end in zip(places.parts_of(rows).tolist(), rows.begins.tolist(), rows.ends.tolist(), strict=True):
             wanted = out[place : place + end - begin]
             if k not in parts or not parts[k].read(begin - int(places.firsts[k]), wanted):
                 return None
@@ -265,7 +214,7 @@ class Keeper(WorkerPlugin):
         offsets, places = rows.offsets, self._places
         if places is None:  # all has been deleted since the message came
             return {"status": UNTOLD}
-        groups = by_owner(rows, places.firsts, places.owners)
+        groups = places.by_owner(rows)
         answers = await asyncio.gather(*(self._rows_of(owner, rows.take(which)) for owner, which in groups.items()))
         out = np.empty((int(offsets[-1]), places.n_channels), places.dtype)
         for answer, which in zip(answers, groups.values(), strict=True):

@@ -28,8 +28,8 @@ from skrnn import RNNRegressor
 from skrnn.distributed import _fleet, _pool, _programs, _worker, fit
 from skrnn.distributed._parts import Parts
 from skrnn.distributed._placement import Placement
-from skrnn.distributed._ranges import Rows
-from skrnn.distributed._worker import Places
+from skrnn.distributed._ranges import Places, Rows
+from skrnn.distributed._row_file import RowFile
 
 pytestmark = pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 
@@ -283,7 +283,7 @@ def test_a_worker_that_ends_while_it_reads(tmp_path, monkeypatch):
     keeper = _worker.Keeper("skrnn-0")
     worker = SimpleNamespace(address="a", local_directory=str(tmp_path), handlers={})
     rows, places = Rows(np.array([0, 1]), np.array([1, 3])), Places(np.array([0, 1, 3]), ["a", "a"], 1, X.dtype)
-    read = _worker.Part.read
+    read = RowFile.read
 
     def end_then_read(part, *given):
         keeper.teardown(worker)
@@ -295,7 +295,7 @@ def test_a_worker_that_ends_while_it_reads(tmp_path, monkeypatch):
         keeper.keep(1, [np.ones((2, 1))])
         await keeper.answer("take_places", places=places)
         assert (await keeper._own_rows(rows))["status"] == _worker.DONE
-        monkeypatch.setattr(_worker.Part, "read", end_then_read)
+        monkeypatch.setattr(RowFile, "read", end_then_read)
         return await keeper._own_rows(rows)
 
     assert asyncio.run(ask()) == {"status": _worker.LOST, "owner": "a"}
@@ -305,7 +305,7 @@ def test_a_worker_that_ends_while_it_reads(tmp_path, monkeypatch):
 def test_a_worker_that_deletes_all_before_it_reads_its_own_rows_says_so(tmp_path):
     keeper = _worker.Keeper("skrnn-0")
     worker = SimpleNamespace(address="a", local_directory=tmp_path, handlers={})
-    places = _worker.Places(np.array([0, 1]), ["a"], 1, np.dtype(float))
+    places = Places(np.array([0, 1]), ["a"], 1, np.dtype(float))
 
     async def ask():
         keeper.setup(worker)
