@@ -51,9 +51,10 @@ class WorkerPool:
         return self
 
     def __exit__(self, *exception):
-        if self.client.status == "running":
-            if self._staying is not None:
+        if self._staying is not None:
+            with suppress(RuntimeError):  # of a loop that has ended
                 self.client.loop.add_callback(self._staying.cancel)
+        if self.client.status == "running":
             with suppress(OSError):  # of a worker that is gone, with all that it kept
                 self.client.unregister_worker_plugin(self.name)
 
@@ -65,7 +66,8 @@ class WorkerPool:
         """Let workers know from time to time that the fit has not ended: see `STAY`."""
         while True:
             await asyncio.sleep(_worker.STAY / 10)
-            await asyncio.gather(*(self._message(address, {"what": "stay"}) for address in self.threads))
+            messages = [self._message(address, {"what": "stay"}) for address in self.threads]
+            await asyncio.gather(*messages, return_exceptions=True)  # which others will meet, too
 
     # ----------------------------------------------------------------------------------------------- which there are
     async def look(self):
@@ -130,6 +132,9 @@ class WorkerPool:
         finally:
             for one in waiting:
                 one.cancel()
+        for one in running.values():  # all are looked at, as asyncio reports errors that nobody has seen
+            if not one.cancelled():
+                one.exception()
         return {address: None if one.cancelled() else one.result() for address, one in running.items()}
 
     async def _message(self, address, message):

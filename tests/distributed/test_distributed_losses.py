@@ -1,6 +1,7 @@
 """What happens to a cluster, or to its client, in the middle of a fit costs time and no bits."""
 
 import asyncio
+import gc
 import os
 import re
 import signal
@@ -267,6 +268,25 @@ def test_an_error_of_a_worker_names_it(monkeypatch):
         with pytest.raises(MemoryError) as caught:
             fit(clone(CLF), parts(), Y, client=client)
         assert caught.value.__notes__ == [f"This happened on worker {next(iter(client.nthreads()))}."]
+
+
+def test_the_errors_of_all_workers_are_looked_at():
+    """Others are reported by asyncio, at any time."""
+    pool = _pool.WorkerPool(None)
+
+    async def fail(address, message):
+        raise ZeroDivisionError(address)
+
+    async def ask():
+        reported = []
+        asyncio.get_running_loop().set_exception_handler(lambda loop, context: reported.append(context["message"]))
+        with pytest.raises(ZeroDivisionError, match="a"):
+            await pool.ask({"a": {}, "b": {}})
+        gc.collect()
+        return reported
+
+    pool._message = fail
+    assert asyncio.run(ask()) == []
 
 
 def test_a_worker_asks_one_that_has_only_just_begun():

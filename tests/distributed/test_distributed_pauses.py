@@ -251,7 +251,7 @@ def test_workers_that_do_not_reach_each_other(monkeypatch):
 @pytest.mark.parametrize("when", ["placing", "training"])
 def test_the_cluster_is_closed(when):
     with (
-        LocalCluster(n_workers=1, processes=False, dashboard_address=":0") as cluster,
+        LocalCluster(n_workers=2, processes=False, dashboard_address=":0") as cluster,
         Client(cluster, set_as_default=False) as client,
     ):
 
