@@ -1,5 +1,6 @@
 """Whole networks of a cell: compiled code, gradients, precision, padding, threads."""
 
+from contextlib import contextmanager
 from itertools import pairwise
 
 import numpy as np
@@ -47,12 +48,18 @@ class Problem:
         with ThreadExecutor(n_threads) as executor:
             return Predictor(self.network, self.theta, self.data, executor).predict_raw(indices)
 
-    def value_and_gradient(self, theta=None, n_threads=1):
-        """Value of the objective and its gradient."""
+    @contextmanager
+    def objective(self, n_threads=1):
+        """The function that gives value and gradient at a vector of parameters; its memory is made once."""
         everything = np.arange(len(self.data.lengths))
         with ThreadExecutor(n_threads) as executor:
             objective = Objective(self.network, self.data, SquaredError(), 0.0, executor, len(everything))
-            return objective.value_and_gradient(self.theta if theta is None else theta, everything)
+            yield lambda theta: objective.value_and_gradient(theta, everything)
+
+    def value_and_gradient(self, n_threads=1):
+        """Value of the objective and its gradient."""
+        with self.objective(n_threads) as value_and_gradient:
+            return value_and_gradient(self.theta)
 
 
 def check_initial_weights(cell):
@@ -119,14 +126,16 @@ def check_gradient(cell):
 
 def _gradient_errors(problem):
     """Error of the gradient of each weight."""
-    theta, gradient = problem.theta.copy(), problem.value_and_gradient()[1]
+    theta = problem.theta.copy()
     slopes = np.empty_like(theta)
-    for k, number in enumerate(problem.theta):
-        values = []
-        for move in (-STEP, STEP):
-            theta[k] = number + move
-            values.append(problem.value_and_gradient(theta)[0])
-        slopes[k], theta[k] = (values[1] - values[0]) / (2 * STEP), number
+    with problem.objective() as value_and_gradient:
+        _, gradient = value_and_gradient(theta)
+        for k, number in enumerate(problem.theta):
+            values = []
+            for move in (-STEP, STEP):
+                theta[k] = number + move
+                values.append(value_and_gradient(theta)[0])
+            slopes[k], theta[k] = (values[1] - values[0]) / (2 * STEP), number
     named = problem.named(slopes)
     return {name: error_of(part, named[name]) for name, part in problem.named(gradient).items()}
 
