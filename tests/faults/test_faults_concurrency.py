@@ -54,11 +54,11 @@ def test_eight_threads_predict_with_one_model(name, n_jobs):
     with ThreadPoolExecutor(9) as pool:
         fitting = pool.submit(fit_others)
         try:
-            found = list(pool.map(lambda part: (output(model, part), model.hidden_states(part)), parts * 8))
+            found = list(pool.map(lambda part: (output(model, part), model.hidden_states(part)), parts * 3))
         finally:
             stop.set()
         fitting.result()
-    for (predicted, states), (expected_output, expected_states) in zip(found, expected * 8, strict=True):
+    for (predicted, states), (expected_output, expected_states) in zip(found, expected * 3, strict=True):
         assert_array_equal(predicted, expected_output)
         for h, expected_h in zip(states, expected_states, strict=True):
             assert_array_equal(h, expected_h)

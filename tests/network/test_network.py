@@ -256,13 +256,16 @@ def test_integer_weights_repeat_sequences(cell):
 def test_gradient_of_the_penalty_equals_central_differences(cell):
     network, theta, sequences, target = problem(cell, [2, 1], D=2, hidden=[3, 2], K=1)
 
-    def penalty(theta):
-        with_and_without = (value_and_gradient(network, theta, sequences, target, alpha=a)[0] for a in (3.0, 0.0))
-        return np.subtract(*with_and_without)
+    data, everything = as_data(sequences, target), np.arange(2)
+    with ThreadExecutor(1) as executor:
+        objectives = [Objective(network, data, SquaredError(), alpha, executor, 2) for alpha in (3.0, 0.0)]
 
-    _, gradient = value_and_gradient(network, theta, sequences, target, alpha=3.0)
-    _, without = value_and_gradient(network, theta, sequences, target)
-    assert_allclose(gradient - without, ref.central_difference(penalty, theta), rtol=1e-6, atol=1e-7)
+        def penalty(theta):
+            return np.subtract(*(objective.value_and_gradient(theta, everything)[0] for objective in objectives))
+
+        gradient, without = (objective.value_and_gradient(theta, everything)[1] for objective in objectives)
+        expected = ref.central_difference(penalty, theta)
+    assert_allclose(gradient - without, expected, rtol=1e-6, atol=1e-7)
     for name, part in named(network, gradient - without).items():
         assert name.endswith((".b", ".b_h", ".b_y", ".w_h", ".w_A", ".w_dt", ".P")) == (not part.any())
 
@@ -301,13 +304,16 @@ def test_nan_in_any_weight_reaches_the_loss(cell, dtype, options):
     network, theta, sequences, target = problem(cell, [5, 1, 8], hidden=(19, 5), dtype=dtype, **options)
     ends = network.layout.views(np.arange(network.layout.size)).values()
     places = {i for view in ends for i in (view.flat[0], view.flat[-1])} | set(rng.integers(0, network.layout.size, 20))
-    for i in places:
-        damaged = theta.copy()
-        damaged[i] = np.nan
-        value, gradient = value_and_gradient(network, damaged, sequences, target)
-        assert np.isnan(predict(network, damaged, sequences)).any()
-        assert np.isnan(value)
-        assert np.isnan(gradient).any()
+    data, everything = as_data(sequences, target), np.arange(len(sequences))
+    with ThreadExecutor(1) as executor:
+        objective = Objective(network, data, SquaredError(), 0.0, executor, len(sequences))
+        for i in places:
+            damaged = theta.copy()
+            damaged[i] = np.nan
+            value, gradient = objective.value_and_gradient(damaged, everything)
+            assert np.isnan(predict(network, damaged, sequences)).any()
+            assert np.isnan(value)
+            assert np.isnan(gradient).any()
 
 
 @each_cell

@@ -31,6 +31,7 @@ from skrnn.training.run import Training
 from skrnn.training.state import Settings, TrainingState
 
 problem = partial(problem, lengths=[4, 1, 6, 3], D=2)
+POOLINGS = ["last", "mean", "max", "attention"]
 
 
 def norms_of(network, theta, sequences, target):
@@ -74,9 +75,13 @@ def test_norms_equal_the_oracle(cell, bidirectional):
 
 
 @pytest.mark.parametrize("cell", ["lstm", "gru_before", "jordan"])
-@pytest.mark.parametrize("pooling", ["last", "mean", "max", "attention"])
+@pytest.mark.parametrize("pooling", POOLINGS)
 def test_norms_in_any_structure(cell, pooling):
-    for bidirectional, layer_norm, residual, conv in product((False, True), (False, True), (False, True), (None, 1)):
+    """All structures of a cell, each with one pooling; each two of their options and each pooling meet."""
+    structures = product((False, True), (False, True), (False, True), (None, 1))
+    for number, (bidirectional, layer_norm, residual, conv) in enumerate(structures):
+        if (number + number // 4) % len(POOLINGS) != POOLINGS.index(pooling):
+            continue  # with another pooling
         if cell == "jordan" and not bidirectional and (layer_norm or residual):
             continue
         options = {"bidirectional": bidirectional, "layer_norm": layer_norm, "residual": residual, "pooling": pooling}
