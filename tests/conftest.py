@@ -3,6 +3,7 @@
 The disk cache of kernels needs no care: it knows their sources.
 """
 
+import gc
 import os
 import signal
 import subprocess
@@ -13,6 +14,17 @@ import pytest
 
 os.environ.setdefault("SCIPY_ARRAY_API", "1")  # without it scikit-learn skips its array API checks
 os.environ.setdefault("KERAS_BACKEND", "torch")  # of those that Keras has, the one that is installed for these tests
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Nothing that is imported or collected can go before the end: looking for garbage in it takes seconds."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)
