@@ -170,7 +170,7 @@ def test_estimators_that_are_deleted_while_others_are_fitted(n_jobs):
         assert [result.result() for result in results] == [{expected}] * 4
 
 
-LONGER = [pytest.param(n_jobs, seconds, marks=pytest.mark.long) for n_jobs in (1, 2, 3) for seconds in (0.02, 0.002)]
+LONGER = [pytest.param(*way, marks=pytest.mark.long) for way in ((1, 0.02), (1, 0.002), (2, 0.002), (3, 0.02))]
 INTERRUPTED = """
 import random, signal, sys, threading, time, warnings
 import numpy as np
