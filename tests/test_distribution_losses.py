@@ -228,11 +228,12 @@ def test_levels_that_are_none(quantiles):
 @pytest.mark.parametrize("name", DISTRIBUTION_LOSSES)
 def test_networks_learn_and_are_restored(name):
     rng = np.random.default_rng(0)
-    X = rng.normal(size=(200, 5, 1))
+    X = rng.normal(size=(200, 3, 1))
     centre = 4 + X[:, -1]
     y = rng.poisson(np.exp(0.3 * centre)) if name == "negative_binomial" else centre + 0.1 * rng.normal(size=(200, 1))
     loss = DISTRIBUTION_LOSSES[name]()
-    reg = RNNRegressor(8, loss=loss, max_iter=30, random_state=0).fit(X, np.hstack([y, y]))
+    reg = RNNRegressor(8, "elman", bidirectional=False, loss=loss, max_iter=30, random_state=0)
+    reg.fit(X, np.hstack([y, y]))
     assert reg.score(X, np.hstack([y, y])) > (0.1 if name == "negative_binomial" else 0.9)
     assert reg.predict(X).shape == (200, 2)
     assert_array_equal(pickle.loads(pickle.dumps(reg)).predict(X), reg.predict(X))

@@ -34,7 +34,7 @@ from skrnn.network.shards import ThreadExecutor
 from skrnn.training.objective import Objective
 
 quick = settings(max_examples=25, deadline=None, database=None)
-few = settings(max_examples=10, deadline=None, database=None)
+few = settings(max_examples=6, deadline=None, database=None)
 each_cell = pytest.mark.parametrize("cell", CELLS)
 draws = st.fixed_dictionaries(
     {

@@ -199,7 +199,7 @@ def run(self, *args):
     return original(self, *args)
 
 epoch.Epochs.run = run
-for _ in range(20):
+for _ in range(12):
     timer = threading.Timer(random.uniform(0, 0.05), signal.raise_signal, [signal.SIGINT])
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
@@ -220,7 +220,7 @@ for _ in range(20):
 @pytest.mark.parametrize(("n_jobs", "seconds"), [(2, 0.02), (3, 0.0001), *LONGER])
 def test_ctrl_c_while_helpers_run(n_jobs, seconds):
     """At any moment, with short and long slices: the warning, weights that predict, no thread left, no hang."""
-    assert run_program(INTERRUPTED, n_jobs, seconds) == ["interrupted"] * 20
+    assert run_program(INTERRUPTED, n_jobs, seconds) == ["interrupted"] * 12
 
 
 FORKED = """

@@ -128,7 +128,7 @@ def _set(state, axis, n):
     state["shape"][axis] = n
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, 3, 5, 8, *(pytest.param(n, marks=pytest.mark.long) for n in range(9, 25))])
+@pytest.mark.parametrize("seed", [0, 1, 2, 3, 5, 8, *(pytest.param(n, marks=pytest.mark.long) for n in (12, 20))])
 def test_a_kernel_gets_what_was_laid_out_for_it(seed):
     """Random signatures: what arrives is written down by the kernel, bit for bit, also after numbers have changed."""
     made = RandomArguments(np.random.default_rng(seed))

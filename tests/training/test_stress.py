@@ -129,7 +129,7 @@ def _fit_four_times(model):
 
 
 @pytest.mark.parametrize(
-    ("n_jobs", "seconds"), [(6, 4), pytest.param(40, 30, marks=pytest.mark.long)], ids=["short", "long"]
+    ("n_jobs", "seconds"), [(6, 4), pytest.param(40, 15, marks=pytest.mark.long)], ids=["short", "long"]
 )
 def test_stress(n_jobs, seconds, monkeypatch):
     """As many as fit into so many seconds; errors, wrong bits and hangs show, and no thread is left."""
