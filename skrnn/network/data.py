@@ -1,10 +1,10 @@
 """Sequences in the form that the network reads, with their targets and weights."""
 
 import copy
-from functools import cached_property
 
 import numpy as np
 
+from .._core.cached import cached_property
 from ..kernels.augmentation import augment
 from ..sequences import SequenceArray
 from ..sequences._layout import offsets_of

@@ -5,11 +5,11 @@ the way back each segment runs forward once more. Where the network needs all st
 fewer sequences instead. All this depends on sizes and on the bound only, so the results do not depend on the machine.
 """
 
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from .._core.cached import cached_property
 from .arena import Arena, Gradients, arena_bytes, prefixed
 from .data import SHARES
 from .plan import Mode, Outputs, Plan

@@ -7,11 +7,12 @@ Theta comes in, predictions or gradients go out; a network has no state but memo
 prediction two workspaces of up to 8 megabytes).
 """
 
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
+from .._core.cached import cached_property
 from ..kernels.copies import copy_all, copy_table
 from .arena import prefixed
 from .decoder import Decoder

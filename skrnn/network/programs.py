@@ -1,7 +1,6 @@
 """The programs for shards in the memory of one thread."""
 
-from functools import cached_property
-
+from .._core.cached import cached_property
 from ..kernels.program import Program
 from .plan import Shard
 

@@ -6,11 +6,11 @@ differs from prediction to prediction stands in the words of the workspace.
 
 import weakref
 from collections import deque
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from .._core.cached import cached_property
 from ..kernels import driver, minibatches
 from ..kernels.batches import SHARD, TARGET_BEGINS, follow_rows
 from ..kernels.copies import copy_if_new

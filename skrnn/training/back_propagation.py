@@ -1,10 +1,10 @@
 """Forward and back through a shard, for its loss and gradient."""
 
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from .._core.cached import cached_property
 from ..kernels import ctc, minibatches
 from ..kernels.batches import N_SEQUENCES, SHARD, plan_rows, store_rows
 from ..kernels.minibatches import gather_targets, keep_loss

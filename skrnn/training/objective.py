@@ -1,10 +1,10 @@
 """What training minimises: loss and gradient of a network on any of the sequences, shard by shard."""
 
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
 
+from .._core.cached import cached_property
 from ..kernels.copies import copy_all
 from ..kernels.masks import threshold_of
 from ..kernels.minibatches import TOTAL, VALUE, add_vector, start_gradient, sum_shards

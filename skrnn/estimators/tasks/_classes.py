@@ -1,13 +1,13 @@
 """Classes, and labels of which several may be true at once."""
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from sklearn.metrics import accuracy_score
 from sklearn.utils import check_array, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets, type_of_target
 
+from ..._core.cached import cached_property
 from ...losses import BinomialLogLoss, MultinomialLogLoss
 from ...streaming._decoder import Link
 from ._class_weight import class_factors

@@ -1,9 +1,8 @@
 """One recurrent layer in one direction: a cell, its packed weights, and the buffers that a shard needs."""
 
-from functools import cached_property
-
 import numpy as np
 
+from ..._core.cached import cached_property
 from ...cells._base import Sizes
 from ...kernels import recurrence
 from ...kernels._jit import bind_stage, kernel
