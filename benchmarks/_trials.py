@@ -119,7 +119,10 @@ def _pixels_of_images():
 
 
 def _windows_of_telemetry():
-    """Windows of 128 steps, standardised, of 24 series of NAB, SMAP and MSL, and which series each is of."""
+    """Windows of 128 steps, standardised, of 24 series of NAB, SMAP and MSL, and which series each is of.
+
+    The values are of all parts of these series, which are divided for outliers; marks of outliers are not read.
+    """
     load = _sets.loaders()
     series = [load.nab(name)[0] for name in load.nab()]
     series += [np.concatenate([part[:, 0] for part in load.smap_msl(name)[:2]]) for name in load.SMAP_MSL]

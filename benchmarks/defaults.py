@@ -4,7 +4,8 @@ A change is one of ``CHANGES``: parameters that differ from the defaults. Each t
 cut into three folds, stratified by class; the engines of C-MAPSS stay whole, and series are cut in time. Networks are
 trained on two folds and score on the third: all three in turn for sets of up to 200 sequences, else one. With
 ``--seeds 3``, this is repeated with other folds and other networks. With ``--networks 5``, each fold has five networks
-of other ``random_state``, which show how much scores owe to it. Test parts are never read.
+of other ``random_state``, which show how much scores owe to it. Test parts are never read
+(telemetry is divided for outliers only).
 
 *score*: accuracy or R², in percent. *points*: difference of the scores, mean over sets and standard error of this mean;
 differences of less than two standard errors may be chance. *better, worse*: number of sets. *errors*: factor of 101
